@@ -1,0 +1,8 @@
+//! The contract between `bolt` and `bolt-shim`: plain serde types, nothing else.
+//!
+//! [`launch::Launch`] goes down in a sealed memfd; [`report::Report`] comes up on a socket;
+//! [`control`] is what later `bolt` processes say to the supervisor over `control.sock`.
+
+pub mod control;
+pub mod launch;
+pub mod report;

@@ -1,0 +1,29 @@
+//! Bolt, a daemonless, rootless container runtime for games.
+//!
+//! ```text
+//! L4  cmd          one verb, one file           api   the face for other programs
+//! L3  settings     what was typed → what is meant     launch  plan → Launch      shim  makes the process
+//! L2  image  rootfs  spec  net  cgroup  userns         what an image, a root, a container needs
+//! L1  store  container  exit  hint  ui                 what lies on disk, what the user sees
+//! L0  sys                                              the only unsafe code in this crate
+//! ```
+//! Imports point down only. `docs/ARCHITECTURE.md` tells the whole story.
+
+pub mod api;
+pub mod cgroup;
+pub mod cmd;
+pub mod container;
+pub mod exit;
+pub mod hint;
+pub mod image;
+pub mod launch;
+pub mod net;
+pub mod rootfs;
+pub mod settings;
+pub mod shim;
+pub mod spec;
+pub mod store;
+#[allow(unsafe_code)]
+pub mod sys;
+pub mod ui;
+pub mod userns;

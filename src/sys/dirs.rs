@@ -1,0 +1,37 @@
+//! Where Bolt keeps its files for one user (XDG Base Directory Specification 0.8).
+
+use std::path::PathBuf;
+
+/// The base directories of one user. Built once by `settings`, passed down by reference.
+#[derive(Debug, Clone)]
+pub struct Dirs {
+    /// `$XDG_DATA_HOME/bolt`, or `/var/lib/bolt` for root: store, containers, volumes.
+    pub data: PathBuf,
+    /// `$XDG_RUNTIME_DIR/bolt`, or `/run/bolt` for root: control sockets only.
+    pub runtime: PathBuf,
+    /// `$XDG_CACHE_HOME/bolt`, or `/var/cache/bolt` for root: things that can be made again.
+    pub cache: PathBuf,
+    /// `$XDG_CONFIG_HOME` (not only Bolt's part): `containers/registries.conf` lies below it.
+    pub config_home: PathBuf,
+    /// The user's home directory.
+    pub home: PathBuf,
+    /// Real uid in the namespace where the command was typed.
+    pub uid: u32,
+    /// Real gid in the namespace where the command was typed.
+    pub gid: u32,
+}
+
+impl Dirs {
+    /// `data/store`: blobs, layers, image records.
+    pub fn store(&self) -> PathBuf {
+        self.data.join("store")
+    }
+    /// `data/containers`: one directory a container, plus `by-name`.
+    pub fn containers(&self) -> PathBuf {
+        self.data.join("containers")
+    }
+    /// `data/volumes`: one directory a named volume.
+    pub fn volumes(&self) -> PathBuf {
+        self.data.join("volumes")
+    }
+}
