@@ -1,1 +1,73 @@
-//! control
+//! What a later `bolt` may ask of a running monitor over `control.sock` (SEQPACKET, postcard).
+//!
+//! ```text
+//! client                                   monitor
+//!   Attach{stdin} ───────────────────────▶
+//!   ◀── Stdout/Stderr … ─────────────────
+//!   Stdin / Resize / CloseStdin ─────────▶
+//!   ◀──────────────────────── Exited ─────  then EOF
+//!
+//!   Exec(Process) + stdio fds ───────────▶  (no tty: 3 descriptors in this order: 0 1 2)
+//!   ◀── Started (+ pty master with a tty) ─ or Failed
+//!   ◀──────────────────────── Exited ─────
+//!
+//!   Signal / Stop / Wait ────────────────▶
+//!   ◀─────────── Done / Exited / Failed ──
+//! ```
+//! A client that goes away ends nothing: the payload and its execs live on. EOF from the monitor
+//! without `Exited` means that the monitor died.
+
+use crate::launch::{Process, TtySize};
+use serde::{Deserialize, Serialize};
+
+/// Name of the socket in the container's runtime directory (or its own, without one).
+pub const SOCKET: &str = "control.sock";
+
+/// One packet to the monitor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Follow the output; with `stdin` also feed the input.
+    Attach {
+        /// This client sends [`Request::Stdin`].
+        stdin: bool,
+    },
+    /// Bytes for the payload's standard input or terminal.
+    Stdin(Vec<u8>),
+    /// The client's input ended.
+    CloseStdin,
+    /// New size of the client's terminal.
+    Resize(TtySize),
+    /// Run another program in the container.
+    Exec {
+        /// What to run.
+        process: Box<Process>,
+        /// Stay on the line until it ends; otherwise the monitor answers `Started` and hangs up.
+        wait: bool,
+    },
+    /// Send a signal to the payload (answer: Done). SIGKILL also ends restarts.
+    Signal {
+        /// Signal number.
+        signo: i32,
+    },
+    /// Stop: signal, then SIGKILL after the time-out; no restart. Answer: Exited.
+    Stop {
+        /// Seconds; `None`: the container's own.
+        timeout: Option<u32>,
+    },
+    /// Answer Exited when the payload ends for good.
+    Wait,
+    /// The answer to `NeedIdMaps`: maps are written.
+    IdMapsWritten,
+    /// The answer to `NeedIdMaps`: newuidmap could not; map the user alone.
+    IdMapsRefused {
+        /// The user's uid outside.
+        uid: u32,
+        /// The user's gid outside.
+        gid: u32,
+    },
+    /// The container was renamed: the new name to unlink with `--rm`.
+    Renamed {
+        /// New name.
+        name: String,
+    },
+}

@@ -1,1 +1,404 @@
-//! launch
+//! What `bolt` decided, as a list for `bolt-shim` to execute. Travels in a sealed memfd.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the whole contract; both programs refuse any other.
+pub const VERSION: u32 = 1;
+
+/// Descriptors that `bolt` places at fixed numbers before it starts `bolt-shim monitor`.
+pub mod fd {
+    /// The sealed memfd with the encoded [`super::Launch`].
+    pub const LAUNCH: i32 = 3;
+    /// SEQPACKET socket to the launching `bolt`: reports, then the first attached client.
+    pub const REPORT: i32 = 4;
+    /// The container's lock file, locked for writing (fcntl(2), F_OFD_SETLK).
+    pub const LOCK: i32 = 5;
+    /// The container's directory.
+    pub const DIR: i32 = 6;
+    /// Directory that gets `control.sock`.
+    pub const RUN: i32 = 7;
+    /// User namespace P to join; open only with [`super::Userns::Join`].
+    pub const USERNS: i32 = 8;
+    /// First number that carries nothing.
+    pub const END: i32 = 9;
+}
+
+/// Everything one container start needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Launch {
+    /// [`VERSION`].
+    pub version: u32,
+    /// 64 hex digits.
+    pub id: String,
+    /// How the monitor gets its user namespace P.
+    pub userns: Userns,
+    /// Id map of the container's own user namespace, inside P. `None`: none is made (root).
+    pub id_map: Option<IdMap>,
+    /// Namespaces the container shares with the host.
+    pub share: Share,
+    /// Network of the container.
+    pub net: Net,
+    /// The root file system.
+    pub root: Root,
+    /// Mounts, in order, each target beneath the root.
+    pub mounts: Vec<Mount>,
+    /// Paths covered so that nothing of them can be read.
+    pub masked: Vec<String>,
+    /// Paths made read-only.
+    pub read_only: Vec<String>,
+    /// Keep a second, covered procfs so that nested sandboxes may mount their own.
+    pub covered_proc: bool,
+    /// UTS host name.
+    pub hostname: Option<String>,
+    /// `/proc/sys` settings of the container's namespaces: (`net/ipv4/ip_forward`, `1`).
+    pub sysctl: Vec<(String, String)>,
+    /// The program.
+    pub process: Process,
+    /// Run a small init as pid 1 that reaps and forwards signals.
+    pub init: bool,
+    /// Where the payload is put, and what is written there.
+    pub cgroup: Cgroup,
+    /// How the monitor behaves once the payload runs.
+    pub monitor: Monitor,
+}
+
+/// How the monitor gets its user namespace P.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Userns {
+    /// Root: stay where we are.
+    Host,
+    /// Join the namespace at [`fd::USERNS`].
+    Join,
+    /// Make one; `bolt` runs newuidmap and newgidmap when told `NeedIdMaps`.
+    MakeFull,
+    /// Make one that maps only the user, to 0.
+    MakeSingle {
+        /// The user's uid.
+        uid: u32,
+        /// The user's gid.
+        gid: u32,
+    },
+}
+
+/// Shape of the container's map; the numbers come from the monitor's own map at run time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IdMap {
+    /// Container root is the user, the rest are subordinate ids.
+    RootIsUser,
+    /// The user keeps this uid and gid; root and the rest are subordinate ids.
+    KeepId {
+        /// The user's uid inside.
+        uid: u32,
+        /// The user's gid inside.
+        gid: u32,
+    },
+    /// Only subordinate ids: the user is not there.
+    NoMap,
+}
+
+/// Namespaces shared with the host instead of made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Share {
+    /// SysV IPC and POSIX queues.
+    pub ipc: bool,
+    /// Host name.
+    pub uts: bool,
+    /// Cgroup view.
+    pub cgroup: bool,
+    /// Process ids.
+    pub pid: bool,
+}
+
+/// The container's network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Net {
+    /// The host's own.
+    Host,
+    /// A namespace with only `lo`.
+    None,
+    /// A namespace of its own, served by a program that the monitor starts and ends.
+    Uplink(Uplink),
+}
+
+/// The program that carries a container's packets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uplink {
+    /// `pasta` or `slirp4netns`: decides how readiness is seen.
+    pub kind: UplinkKind,
+    /// Absolute path of the program.
+    pub program: String,
+    /// Arguments; `{netns}` stands for the path of the inherited namespace descriptor, `{ready}`
+    /// for the number of the descriptor that reports readiness.
+    pub args: Vec<String>,
+}
+
+/// Which uplink program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UplinkKind {
+    /// pasta(1): ready when its foreground process has made the tap device and gone on.
+    Pasta,
+    /// slirp4netns(1): ready when it writes to `--ready-fd`.
+    Slirp,
+}
+
+/// The root file system of the container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Root {
+    /// Kernel overlayfs over unpacked layers.
+    Overlay {
+        /// Layer directories, uppermost first.
+        lower: Vec<String>,
+        /// Writable directory and its work directory; `None`: a read-only stack.
+        upper: Option<(String, String)>,
+        /// No sync at unmount; the upper is thrown away afterwards.
+        volatile: bool,
+        /// Mount the whole root read-only.
+        read_only: bool,
+    },
+    /// fuse-overlayfs(1) over the same directories.
+    FuseOverlay {
+        /// Absolute path of the program.
+        program: String,
+        /// Layer directories, uppermost first.
+        lower: Vec<String>,
+        /// Writable directory and its work directory.
+        upper: (String, String),
+        /// Where it is mounted in the monitor's mount namespace.
+        mountpoint: String,
+        /// Mount the whole root read-only.
+        read_only: bool,
+    },
+    /// A directory used as it is: `--rootfs`, or a copied image.
+    Dir {
+        /// Absolute path, checked against the inode when opened.
+        path: String,
+        /// What `bolt` saw there.
+        stat: FileId,
+        /// Mount the whole root read-only.
+        read_only: bool,
+    },
+}
+
+/// Identity of a mount source when it was planned; compared when it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileId {
+    /// `st_dev`.
+    pub dev: u64,
+    /// `st_ino`.
+    pub ino: u64,
+    /// `st_mode & S_IFMT`.
+    pub kind: u32,
+}
+
+/// One mount beneath the root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// Absolute path in the container; missing directories (or the file) are made.
+    pub target: String,
+    /// What is mounted there.
+    pub what: MountKind,
+    /// Flags added to the mount.
+    pub flags: MountFlags,
+}
+
+/// What a [`Mount`] puts at its target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MountKind {
+    /// A host path, always recursive.
+    Bind {
+        /// Absolute host path.
+        source: String,
+        /// What `bolt` saw there.
+        stat: FileId,
+        /// Propagation of the new mount.
+        propagation: Propagation,
+        /// Copy the image's content into an empty volume at first use (podman's named volumes).
+        copy_up: bool,
+    },
+    /// procfs of the container's pid namespace.
+    Proc,
+    /// sysfs of the container's network namespace; the host's, bound, with `--network host`.
+    Sys,
+    /// tmpfs with `/dev`'s usual nodes and links.
+    Dev {
+        /// Further device nodes, bound one by one.
+        devices: Vec<Device>,
+    },
+    /// A devpts instance.
+    Devpts,
+    /// POSIX message queues.
+    Mqueue,
+    /// cgroup2, or read-only binds of v1.
+    Cgroup,
+    /// tmpfs with mount(8) options such as `size=64m,mode=1777`.
+    Tmpfs {
+        /// Comma-separated options for fsconfig.
+        options: Vec<(String, String)>,
+        /// Copy what the image has below the target.
+        copy_up: bool,
+    },
+    /// A small file made by the monitor, bound over the target.
+    File {
+        /// Name in the container's directory.
+        name: String,
+    },
+}
+
+/// A device node that is bound into `/dev`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Host path.
+    pub source: String,
+    /// Path in the container.
+    pub target: String,
+}
+
+/// Mount propagation of a bind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Propagation {
+    /// Nothing crosses.
+    #[default]
+    Private,
+    /// Host mounts appear inside.
+    Slave,
+    /// Both ways.
+    Shared,
+}
+
+/// Flags are only ever added; atime is never touched (mount_setattr(2) EPERM on locked mounts).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MountFlags {
+    /// MOUNT_ATTR_RDONLY.
+    pub read_only: bool,
+    /// MOUNT_ATTR_NOSUID.
+    pub nosuid: bool,
+    /// MOUNT_ATTR_NODEV.
+    pub nodev: bool,
+    /// MOUNT_ATTR_NOEXEC.
+    pub noexec: bool,
+}
+
+/// A program to run in the container: the payload, or an exec.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// argv; the first word is looked up in the container's PATH.
+    pub args: Vec<String>,
+    /// `KEY=value`; HOME is added from the container's /etc/passwd when it is missing.
+    pub env: Vec<String>,
+    /// Working directory; made when missing and `make_cwd`.
+    pub cwd: String,
+    /// Make a missing working directory (podman does for the image's own).
+    pub make_cwd: bool,
+    /// `USER[:GROUP]`, names or numbers, looked up in the container.
+    pub user: String,
+    /// Supplementary groups.
+    pub groups: Groups,
+    /// A passwd line to add when the uid has none (`keep-id`).
+    pub passwd_entry: Option<String>,
+    /// Effective, permitted and bounding capabilities as bits.
+    pub caps: u64,
+    /// PR_SET_NO_NEW_PRIVS.
+    pub no_new_privs: bool,
+    /// Compiled classic BPF, 8 bytes an instruction; empty: no filter.
+    pub seccomp: Vec<u8>,
+    /// (resource number, soft, hard); clamped to the caller's hard limit by `bolt`.
+    pub rlimits: Vec<(u32, u64, u64)>,
+    /// umask(2).
+    pub umask: u32,
+    /// Terminal size when there is a terminal.
+    pub tty: Option<TtySize>,
+    /// Standard input is kept open for clients.
+    pub stdin: bool,
+    /// oom_score_adj(5).
+    pub oom_score_adj: Option<i32>,
+}
+
+/// Supplementary groups of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Groups {
+    /// The user's groups in the container's /etc/group, and these besides (names or numbers).
+    Of(Vec<String>),
+    /// The caller's own, unmapped ones too: setgroups(2) is not called.
+    Keep,
+}
+
+/// Rows and columns of a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TtySize {
+    /// Lines.
+    pub rows: u16,
+    /// Columns.
+    pub cols: u16,
+}
+
+/// Control group of the payload. Directories exist and limits are written already.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cgroup {
+    /// cgroup2 directory for CLONE_INTO_CGROUP.
+    pub v2: Option<String>,
+    /// v1 `cgroup.procs` files that get the payload's pid.
+    pub v1: Vec<String>,
+    /// cgroup2 directory the monitor moves itself to.
+    pub monitor: Option<String>,
+    /// File with the `oom_kill` counter.
+    pub oom: Option<String>,
+    /// Directories removed when the container ends, deepest first.
+    pub remove: Vec<String>,
+}
+
+/// What the monitor does while and after the payload runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Monitor {
+    /// `k8s-file` into `log`, or nothing.
+    pub log: Log,
+    /// Restart policy.
+    pub restart: Restart,
+    /// Signal of `stop`.
+    pub stop_signal: i32,
+    /// Seconds between `stop_signal` and SIGKILL.
+    pub stop_timeout: u32,
+    /// `--timeout`: seconds until the payload is killed; 0: never.
+    pub timeout: u32,
+    /// Remove the container's directory, name and `files` at the end.
+    pub remove: bool,
+    /// Name to unlink below `containers/by-name` with `remove`.
+    pub name: String,
+    /// Files to unlink with `remove`: `--cidfile`.
+    pub files: Vec<String>,
+    /// Directories below `volumes/` to remove with `remove`: anonymous volumes.
+    pub volumes: Vec<String>,
+    /// The launching `bolt` stays as the first attached client.
+    pub attach: bool,
+    /// Nanoseconds since 1970 when the container was created.
+    pub created: i64,
+    /// How often it was restarted before (`bolt start` keeps counting).
+    pub restarts: u32,
+}
+
+/// Where output goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Log {
+    /// `log` in the container's directory, rotated by truncation at this many bytes (0: never).
+    K8sFile {
+        /// Limit in bytes.
+        max_size: u64,
+    },
+    /// Not kept.
+    None,
+}
+
+/// Restart policy (podman-run(1), `--restart`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Restart {
+    /// Never.
+    No,
+    /// After a non-zero exit, at most `max` times (0: for ever).
+    OnFailure {
+        /// Retries.
+        max: u32,
+    },
+    /// After any exit that was not asked for.
+    Always,
+    /// The same for one that was not stopped by hand; differs at boot only.
+    UnlessStopped,
+}

@@ -1,1 +1,12 @@
-//! container
+//! L1: one directory a container, and what can be told from it without asking anybody.
+//!
+//! ```text
+//! containers/<id>/{lock, config.json, state.json, log, upper, work, control.sock?}
+//! containers/by-name/<name> → ../<id>
+//! ```
+//! `config.json` is written once by `create`; `state.json` by the supervisor; `lock` is an OFD
+//! write lock held by the supervisor for its whole life: free lock = no supervisor.
+
+pub mod config;
+pub mod dir;
+pub mod state;

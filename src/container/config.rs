@@ -1,0 +1,241 @@
+//! `config.json`: what `create` decided. Written once (and by `rename`), never by the supervisor.
+//!
+//! It holds what was meant, not how it is done: each start plans anew from it, because the
+//! user namespace, the cgroup and the devices may differ by then.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Version of the file format.
+pub const VERSION: u32 = 1;
+
+/// One container as it was created.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// [`VERSION`].
+    pub version: u32,
+    /// 64 hex digits.
+    pub id: String,
+    /// Unique name.
+    pub name: String,
+    /// Nanoseconds since 1970.
+    pub created: i64,
+    /// The command that created it (`inspect`: CreateCommand).
+    pub create_command: Vec<String>,
+    /// Where the root file system comes from.
+    pub origin: Origin,
+    /// The program.
+    pub process: Process,
+    /// Host name; `None`: the first 12 digits of the id.
+    pub hostname: Option<String>,
+    /// Labels, the image's included.
+    pub labels: BTreeMap<String, String>,
+    /// `--annotation`.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// `--network`.
+    pub network: Network,
+    /// `--userns`.
+    pub userns: Userns,
+    /// Namespaces shared with the host: `ipc`, `uts`, `cgroup`, `pid`.
+    #[serde(default)]
+    pub share: Vec<String>,
+    /// Mounts asked for, volumes included.
+    pub mounts: Vec<Mount>,
+    /// `--device`: (host path, container path).
+    #[serde(default)]
+    pub devices: Vec<(String, String)>,
+    /// `--read-only`.
+    pub read_only: bool,
+    /// `--shm-size` in bytes.
+    pub shm_size: u64,
+    /// `--sysctl`.
+    #[serde(default)]
+    pub sysctl: BTreeMap<String, String>,
+    /// Security choices.
+    pub security: Security,
+    /// Resource limits as typed, validated.
+    pub resources: Resources,
+    /// `--ulimit`: (name, soft, hard).
+    #[serde(default)]
+    pub ulimits: Vec<(String, u64, u64)>,
+    /// `--init`.
+    pub init: bool,
+    /// `--rm`.
+    pub remove: bool,
+    /// `--restart`: `no`, `on-failure[:n]`, `always`, `unless-stopped`.
+    pub restart: String,
+    /// Signal number of `stop`.
+    pub stop_signal: i32,
+    /// Seconds before SIGKILL.
+    pub stop_timeout: u32,
+    /// `--timeout` in seconds, 0: none.
+    pub timeout: u32,
+    /// `--log-driver`: `k8s-file` or `none`.
+    pub log_driver: String,
+    /// `--log-opt max-size` in bytes, 0: no limit.
+    pub log_max_size: u64,
+    /// `--cidfile`.
+    pub cidfile: Option<PathBuf>,
+    /// `--tz`.
+    pub tz: Option<String>,
+    /// Where volumes of this container were made without a name; removed with it.
+    #[serde(default)]
+    pub anonymous_volumes: Vec<String>,
+}
+
+/// Where the root file system comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// `--rootfs DIR`.
+    Directory(PathBuf),
+    /// An image of the store.
+    Image {
+        /// The name it was asked by, fully qualified.
+        name: String,
+        /// Image id (config digest).
+        id: String,
+        /// Manifest digest.
+        manifest: String,
+        /// Chain ids, bottom first.
+        layers: Vec<String>,
+        /// Id layout of the unpacked layers, a directory name of the store.
+        layout: String,
+        /// How it is put together: `overlay`, `fuse-overlayfs`, `copy`.
+        driver: String,
+    },
+}
+
+/// The program to run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    /// First words.
+    pub entrypoint: Vec<String>,
+    /// Arguments.
+    pub cmd: Vec<String>,
+    /// Whole environment, `KEY=value`.
+    pub env: Vec<String>,
+    /// Working directory.
+    pub cwd: String,
+    /// Make a missing working directory.
+    pub make_cwd: bool,
+    /// `USER[:GROUP]`.
+    pub user: String,
+    /// `--group-add`; `keep-groups` alone keeps the caller's.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// umask(2).
+    pub umask: u32,
+    /// `-t`.
+    pub tty: bool,
+    /// `-i`.
+    pub stdin: bool,
+    /// `--oom-score-adj`.
+    #[serde(default)]
+    pub oom_score_adj: Option<i32>,
+}
+
+/// `--network`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// Not asked for: pasta, else slirp4netns, else none with one line.
+    Default,
+    /// Only `lo`.
+    None,
+    /// The host's.
+    Host,
+    /// pasta(1) with further options.
+    Pasta(Vec<String>),
+    /// slirp4netns(1) with further options.
+    Slirp4netns(Vec<String>),
+}
+
+/// `--userns`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Userns {
+    /// `host` (default): container root is the user.
+    Host,
+    /// `keep-id[:uid=N,gid=N]`: the user keeps an id.
+    KeepId {
+        /// uid inside.
+        uid: u32,
+        /// gid inside.
+        gid: u32,
+    },
+    /// `nomap`: the user is not there.
+    NoMap,
+}
+
+/// One mount asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// `bind`, `volume`, `tmpfs`.
+    pub kind: MountKind,
+    /// Host path, volume name, or empty.
+    pub source: String,
+    /// Absolute path in the container.
+    pub target: String,
+    /// `ro`, `noexec`, `nosuid`, `nodev`, `size=…`, `rslave`, … as validated.
+    pub options: Vec<String>,
+}
+
+/// Kind of a [`Mount`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MountKind {
+    /// A host path.
+    Bind,
+    /// A named or anonymous volume.
+    Volume,
+    /// Memory.
+    Tmpfs,
+}
+
+/// Security choices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Security {
+    /// Names of the kept capabilities, `CAP_…`.
+    pub caps: Vec<String>,
+    /// PR_SET_NO_NEW_PRIVS.
+    pub no_new_privileges: bool,
+    /// `default`, `unconfined` or the path of a profile.
+    pub seccomp: String,
+    /// `mask=`: further covered paths.
+    pub mask: Vec<String>,
+    /// `unmask=`: paths left open, or `ALL`.
+    pub unmask: Vec<String>,
+    /// `--privileged`.
+    pub privileged: bool,
+}
+
+/// Resource limits; the words of the flags.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resources {
+    /// `--memory` in bytes.
+    pub memory: Option<u64>,
+    /// `--memory-swap` in bytes, -1 unlimited.
+    pub memory_swap: Option<i64>,
+    /// `--cpus`.
+    pub cpus: Option<f64>,
+    /// `--cpu-shares`.
+    pub cpu_shares: Option<u64>,
+    /// `--cpuset-cpus`.
+    pub cpuset_cpus: Option<String>,
+    /// `--pids-limit`, -1 unlimited.
+    pub pids: Option<i64>,
+}
+
+impl Config {
+    /// The whole argv.
+    pub fn args(&self) -> Vec<String> {
+        self.process.entrypoint.iter().chain(&self.process.cmd).cloned().collect()
+    }
+    /// The first twelve digits of the id, as `ps` shows it.
+    pub fn short_id(&self) -> &str {
+        self.id.get(..12).unwrap_or(&self.id)
+    }
+}
