@@ -1,1 +1,113 @@
-//! settings
+//! What was typed → what is meant. The only reader of the environment and of Bolt's own files.
+
+use crate::sys::dirs::Dirs;
+use std::path::PathBuf;
+
+/// Everything a verb needs to know about the caller. Built once, passed down.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where files are kept.
+    pub dirs: Dirs,
+    /// Login name of the caller, or its uid in digits.
+    pub user: String,
+    /// `TERM` of the caller.
+    pub term: Option<String>,
+}
+
+/// Why the settings could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// No home directory is known.
+    #[error("HOME is not set and uid {0} has no entry in /etc/passwd; set HOME")]
+    NoHome(u32),
+    /// A base directory is not absolute.
+    #[error("{0} is {1:?}, which is not an absolute path (XDG Base Directory Specification)")]
+    NotAbsolute(&'static str, PathBuf),
+}
+
+impl Settings {
+    /// Reads the environment of this process.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        let uid = rustix::process::getuid().as_raw();
+        let gid = rustix::process::getgid().as_raw();
+        let passwd = passwd_entry(uid);
+        let home = match std::env::var_os("HOME").filter(|h| !h.is_empty()) {
+            Some(home) => PathBuf::from(home),
+            None => passwd.as_ref().map(|p| p.1.clone()).ok_or(SettingsError::NoHome(uid))?,
+        };
+        let user = passwd.map_or_else(|| uid.to_string(), |p| p.0);
+        let config_home = base("XDG_CONFIG_HOME")?.unwrap_or_else(|| home.join(".config"));
+        let dirs = if uid == 0 {
+            root_dirs(config_home, home)?
+        } else {
+            user_dirs(config_home, home, uid, gid)?
+        };
+        Ok(Settings { dirs, user, term: std::env::var("TERM").ok() })
+    }
+}
+
+fn root_dirs(config_home: PathBuf, home: PathBuf) -> Result<Dirs, SettingsError> {
+    let root = base("BOLT_ROOT")?;
+    Ok(Dirs {
+        data: root.clone().unwrap_or_else(|| "/var/lib/bolt".into()),
+        runtime: base("BOLT_RUNROOT")?.unwrap_or_else(|| "/run/bolt".into()),
+        cache: root.map_or_else(|| "/var/cache/bolt".into(), |r| r.join("cache")),
+        config_home,
+        home,
+        uid: 0,
+        gid: 0,
+    })
+}
+
+fn user_dirs(
+    config_home: PathBuf,
+    home: PathBuf,
+    uid: u32,
+    gid: u32,
+) -> Result<Dirs, SettingsError> {
+    let root = base("BOLT_ROOT")?;
+    let data = match &root {
+        Some(root) => root.clone(),
+        None => base("XDG_DATA_HOME")?.unwrap_or_else(|| home.join(".local/share")).join("bolt"),
+    };
+    let cache = match root {
+        Some(root) => root.join("cache"),
+        None => base("XDG_CACHE_HOME")?.unwrap_or_else(|| home.join(".cache")).join("bolt"),
+    };
+    // Without XDG_RUNTIME_DIR the sockets lie beside the containers: still found by everybody,
+    // because only the data directory tells where a container is.
+    let runtime = match base("BOLT_RUNROOT")? {
+        Some(dir) => dir,
+        None => match base("XDG_RUNTIME_DIR")? {
+            Some(dir) => dir.join("bolt"),
+            None => PathBuf::new(),
+        },
+    };
+    Ok(Dirs { data, runtime, cache, config_home, home, uid, gid })
+}
+
+fn base(name: &'static str) -> Result<Option<PathBuf>, SettingsError> {
+    match std::env::var_os(name).filter(|v| !v.is_empty()) {
+        None => Ok(None),
+        Some(value) => {
+            let path = PathBuf::from(value);
+            if path.is_absolute() {
+                Ok(Some(path))
+            } else {
+                Err(SettingsError::NotAbsolute(name, path))
+            }
+        }
+    }
+}
+
+/// (name, home) of a uid; no NSS, because a static program has none.
+fn passwd_entry(uid: u32) -> Option<(String, PathBuf)> {
+    let text = std::fs::read_to_string("/etc/passwd").ok()?;
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let id: u32 = fields.nth(1)?.parse().ok()?;
+        let home = fields.nth(2)?;
+        (id == uid).then(|| (name.to_owned(), PathBuf::from(home)))
+    })
+}

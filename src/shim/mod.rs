@@ -1,0 +1,3 @@
+//! L3: the only place that makes a process: find the shim, spawn it, talk to it.
+
+pub mod client;
