@@ -20,7 +20,8 @@
 use crate::launch::{Process, TtySize};
 use serde::{Deserialize, Serialize};
 
-/// Name of the socket in the container's runtime directory (or its own, without one).
+/// Name of the socket in the container's own directory: found by whoever finds the container,
+/// whatever XDG_RUNTIME_DIR says there.
 pub const SOCKET: &str = "control.sock";
 
 /// One packet to the monitor.

@@ -15,12 +15,10 @@ pub mod fd {
     pub const LOCK: i32 = 5;
     /// The container's directory.
     pub const DIR: i32 = 6;
-    /// Directory that gets `control.sock`.
-    pub const RUN: i32 = 7;
     /// User namespace P to join; open only with [`super::Userns::Join`].
-    pub const USERNS: i32 = 8;
+    pub const USERNS: i32 = 7;
     /// First number that carries nothing.
-    pub const END: i32 = 9;
+    pub const END: i32 = 8;
 }
 
 /// Everything one container start needs.

@@ -1,2 +1,46 @@
-//! x
-fn main() {}
+//! `bolt-shim`: supervisor of one container. Started by `bolt` only; plans nothing.
+//!
+//! Process map: **M** (monitor, this program's first process, in the user namespace P) makes
+//! **I** (pid 1 of the container, becomes the payload). Both are single-threaded.
+
+mod at;
+mod clients;
+mod event_loop;
+mod handshake;
+mod init;
+mod join;
+mod log;
+mod monitor;
+mod remove;
+mod state;
+mod step;
+#[allow(unsafe_code)]
+mod sys;
+mod uplink;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let role = std::env::args().nth(1);
+    match role.as_deref() {
+        Some("monitor") => {
+            sys::process::sanitise();
+            ExitCode::from(monitor::run())
+        }
+        Some("--version") => {
+            let line = format!(
+                "bolt-shim {} contract {}\n",
+                env!("CARGO_PKG_VERSION"),
+                bolt_shim::launch::VERSION
+            );
+            sys::process::say(&line);
+            ExitCode::SUCCESS
+        }
+        _ => {
+            sys::process::complain(
+                "bolt-shim is started by bolt; there is nothing to run by hand\n",
+            );
+            ExitCode::from(125)
+        }
+    }
+}

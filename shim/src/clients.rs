@@ -1,0 +1,144 @@
+//! The `bolt` processes on the line: launcher, attached terminals, execs, waiters. Runs in M.
+
+use crate::sys::socket;
+use bolt_shim::control::Request;
+use bolt_shim::report::Report;
+use nix::errno::Errno;
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Output held back for a client that reads slowly, in bytes, before somebody has to wait.
+const MAX_PENDING: usize = 256 * 1024;
+
+/// What a client is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Connected, has not asked yet.
+    New,
+    /// Gets the output; may feed the input.
+    Attached {
+        /// May send input.
+        stdin: bool,
+    },
+    /// Waits for the end of an exec.
+    Exec,
+    /// Waits for the end of the container.
+    Waiting,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    socket: OwnedFd,
+    /// What it is there for.
+    pub(crate) role: Role,
+    /// The launcher: the payload waits for it as for a pipe; others are hung up on.
+    primary: bool,
+    pending: VecDeque<Vec<u8>>,
+    pending_bytes: usize,
+    /// Remove at the next occasion.
+    pub(crate) gone: bool,
+    /// Hang up as soon as nothing is pending.
+    pub(crate) closing: bool,
+}
+
+impl Client {
+    /// Takes over a connected socket.
+    pub(crate) fn new(socket: OwnedFd, role: Role, primary: bool) -> Self {
+        let _ = rustix::io::ioctl_fionbio(&socket, true);
+        Client {
+            socket,
+            role,
+            primary,
+            pending: VecDeque::new(),
+            pending_bytes: 0,
+            gone: false,
+            closing: false,
+        }
+    }
+
+    /// For poll(2).
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Something waits to be sent.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// The payload's output must wait for this client.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.primary && self.pending_bytes > MAX_PENDING
+    }
+
+    /// Queues and sends one report.
+    pub(crate) fn send(&mut self, report: &Report, fds: &[BorrowedFd<'_>]) {
+        if self.gone {
+            return;
+        }
+        let Ok(bytes) = postcard::to_stdvec(report) else { return };
+        if self.pending.is_empty() {
+            match socket::send(&self.socket, &bytes, fds) {
+                Ok(()) => return,
+                Err(Errno::EAGAIN) => {}
+                Err(_) => {
+                    self.gone = true;
+                    return;
+                }
+            }
+        }
+        self.pending_bytes += bytes.len();
+        self.pending.push_back(bytes);
+        if !self.primary && self.pending_bytes > MAX_PENDING {
+            self.gone = true;
+        }
+    }
+
+    /// Sends what can be sent now.
+    pub(crate) fn flush(&mut self) {
+        while let Some(bytes) = self.pending.front() {
+            match socket::send(&self.socket, bytes, &[]) {
+                Ok(()) => {
+                    self.pending_bytes -= bytes.len();
+                    self.pending.pop_front();
+                }
+                Err(Errno::EAGAIN) => return,
+                Err(_) => {
+                    self.gone = true;
+                    return;
+                }
+            }
+        }
+        if self.closing {
+            self.gone = true;
+        }
+    }
+
+    /// Hangs up after everything queued was sent.
+    pub(crate) fn close(&mut self) {
+        self.closing = true;
+        if self.pending.is_empty() {
+            self.gone = true;
+        }
+    }
+
+    /// The next request; `None` when there is none now, or never again (`gone`).
+    pub(crate) fn receive(&mut self) -> Option<(Request, Vec<OwnedFd>)> {
+        let mut buffer = Vec::new();
+        match socket::receive(&self.socket, &mut buffer) {
+            Ok(Some(fds)) => match postcard::from_bytes(&buffer) {
+                Ok(request) => Some((request, fds)),
+                Err(_) => {
+                    self.gone = true;
+                    None
+                }
+            },
+            Err(Errno::EAGAIN) => None,
+            Ok(None) | Err(_) => {
+                self.gone = true;
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,695 @@
+//! One poll set for everything that can happen to a running container. Runs in M.
+
+use crate::at::failure;
+use crate::clients::{Client, Role};
+use crate::handshake::{self, Message};
+use crate::monitor::Payload;
+use crate::sys::process;
+use crate::{join, log, remove, state};
+use bolt_shim::control::Request;
+use bolt_shim::launch::{Launch, TtySize};
+use bolt_shim::report::{Failure, Report, Step};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Bytes taken from one stream in one turn: an exec or a stop never waits long behind output.
+const CHUNK: usize = 32 * 1024;
+/// Input held back for a payload that does not read, in bytes.
+const MAX_INPUT: usize = 256 * 1024;
+
+/// Where the container lives, and what was inherited for its whole life.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Its directory.
+    pub(crate) dir: OwnedFd,
+    /// Held, never read: its release tells everybody that we are gone.
+    pub(crate) lock: OwnedFd,
+    /// Path of the directory.
+    pub(crate) path: String,
+    /// The listening control socket.
+    pub(crate) control: OwnedFd,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    /// Exit code as `bolt` returns it.
+    pub(crate) code: u8,
+    /// The OOM killer was there.
+    pub(crate) oom: bool,
+    /// It was asked for.
+    pub(crate) stopped: bool,
+}
+
+/// A program started by exec.
+#[derive(Debug)]
+struct Exec {
+    /// Handshake with it, until it is executed.
+    socket: Option<OwnedFd>,
+    /// It and its pid, once it is known.
+    program: Option<(i32, OwnedFd)>,
+    /// Its terminal, on the way to the client.
+    master: Option<OwnedFd>,
+    /// What went wrong.
+    failure: Option<Failure>,
+    /// C, to be reaped.
+    helper: i32,
+    client: usize,
+    wait: bool,
+}
+
+/// What an entry of the poll set belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Signals,
+    Control,
+    Client(usize),
+    ExecSocket(usize),
+    ExecEnd(usize),
+    Output,
+    Error,
+    Input,
+    Payload,
+}
+
+/// The monitor while a payload runs, and between two runs.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    place: Place,
+    clients: Vec<Client>,
+    execs: Vec<Exec>,
+    log: log::Writer,
+    signals: Option<SignalFd>,
+    /// What was not applied.
+    pub(crate) denied: Vec<Failure>,
+    name: String,
+    input: Vec<u8>,
+    close_input: bool,
+    stopping: bool,
+    kill_at: Option<i64>,
+    timeout_at: Option<i64>,
+    timed_out: bool,
+}
+
+impl Supervisor {
+    /// A supervisor whose first client is the launching `bolt`.
+    pub(crate) fn new(launch: &Launch, report: OwnedFd, place: Place) -> Self {
+        let role = if launch.monitor.attach {
+            Role::Attached { stdin: launch.process.stdin }
+        } else {
+            Role::New
+        };
+        let mut mask = SigSet::empty();
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
+            mask.add(signal);
+        }
+        Supervisor {
+            place,
+            clients: vec![Client::new(report, role, true)],
+            execs: Vec::new(),
+            log: log::Writer::new(launch.monitor.log),
+            signals: SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+                .ok(),
+            denied: Vec::new(),
+            name: launch.monitor.name.clone(),
+            input: Vec::new(),
+            close_input: false,
+            stopping: false,
+            kill_at: None,
+            timeout_at: None,
+            timed_out: false,
+        }
+    }
+
+    /// The container's directory.
+    pub(crate) fn dir(&self) -> &OwnedFd {
+        &self.place.dir
+    }
+
+    /// Path of the container's directory.
+    pub(crate) fn path(&self) -> &str {
+        &self.place.path
+    }
+
+    /// In I: nothing of the monitor may live on in the container, least of all the lock.
+    pub(crate) fn close_in_child(&mut self) {
+        process::close_lock(&self.place.lock);
+        self.clients.clear();
+        self.execs.clear();
+        self.signals = None;
+    }
+
+    /// The payload was executed: the launcher hears of it.
+    pub(crate) fn begin(&mut self, pid: i32) {
+        let denied = self.denied.clone();
+        if let Some(first) = self.clients.first_mut() {
+            for failure in denied {
+                first.send(&Report::Denied(failure), &[]);
+            }
+            first.send(&Report::Started { pid }, &[]);
+            if first.role == Role::New {
+                first.close();
+            }
+        }
+        self.sweep();
+    }
+
+    /// Watches one run of the payload to its end.
+    pub(crate) fn watch(&mut self, launch: &Launch, mut payload: Payload) -> End {
+        let _ = rustix::io::ioctl_fionbio(&payload.output, true);
+        for end in [&payload.error, &payload.input].into_iter().flatten() {
+            let _ = rustix::io::ioctl_fionbio(end, true);
+        }
+        self.timed_out = false;
+        self.timeout_at = (launch.monitor.timeout > 0)
+            .then(|| state::ticks() + i64::from(launch.monitor.timeout) * 1000);
+        let mut output = true;
+        let mut error = payload.error.is_some();
+        loop {
+            for (source, events) in self.wait(Some(&payload), output, error) {
+                match source {
+                    Source::Payload => return self.end(launch, &mut payload),
+                    Source::Output => output = self.copy(&payload.output, 0),
+                    Source::Error => {
+                        error = payload.error.as_ref().is_some_and(|e| self.copy(e, 1))
+                    }
+                    Source::Input => self.feed(&mut payload),
+                    other => self.serve(launch, other, events, Some(&mut payload)),
+                }
+            }
+            self.sweep();
+            self.timers(&payload);
+        }
+    }
+
+    /// Waits between two runs; true when a stop was asked for meanwhile.
+    pub(crate) fn pause(&mut self, launch: &Launch, milliseconds: u32) -> bool {
+        let until = state::ticks() + i64::from(milliseconds);
+        self.kill_at = Some(until);
+        while !self.stopping && state::ticks() < until {
+            for (source, events) in self.wait(None, false, false) {
+                self.serve(launch, source, events, None);
+            }
+            self.sweep();
+        }
+        self.kill_at = None;
+        self.stopping
+    }
+
+    fn wait(
+        &self,
+        payload: Option<&Payload>,
+        output: bool,
+        error: bool,
+    ) -> Vec<(Source, PollFlags)> {
+        let held = self.clients.iter().any(Client::holds_back);
+        let mut sources = Vec::with_capacity(8);
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(8);
+        let mut add = |source, fd, flags| {
+            sources.push(source);
+            fds.push(PollFd::new(fd, flags));
+        };
+        if let Some(signals) = &self.signals {
+            add(Source::Signals, signals.as_fd(), PollFlags::POLLIN);
+        }
+        add(Source::Control, self.place.control.as_fd(), PollFlags::POLLIN);
+        for (n, client) in self.clients.iter().enumerate() {
+            let mut flags = PollFlags::empty();
+            if client.is_behind() {
+                flags |= PollFlags::POLLOUT;
+            }
+            if self.input.len() < MAX_INPUT {
+                flags |= PollFlags::POLLIN;
+            }
+            add(Source::Client(n), client.fd(), flags);
+        }
+        for (n, exec) in self.execs.iter().enumerate() {
+            if let Some(socket) = &exec.socket {
+                add(Source::ExecSocket(n), socket.as_fd(), PollFlags::POLLIN);
+            } else if let Some((_, pidfd)) = &exec.program {
+                add(Source::ExecEnd(n), pidfd.as_fd(), PollFlags::POLLIN);
+            }
+        }
+        if let Some(payload) = payload {
+            if output && !held {
+                add(Source::Output, payload.output.as_fd(), PollFlags::POLLIN);
+            }
+            if let Some(fd) = payload.error.as_ref().filter(|_| error && !held) {
+                add(Source::Error, fd.as_fd(), PollFlags::POLLIN);
+            }
+            if let Some(fd) =
+                payload.input.as_ref().filter(|_| !self.input.is_empty() || self.close_input)
+            {
+                add(Source::Input, fd.as_fd(), PollFlags::POLLOUT);
+            }
+            // Last: what the payload wrote before its end is read before the end is seen.
+            add(Source::Payload, payload.pidfd.as_fd(), PollFlags::POLLIN);
+        }
+        if poll(&mut fds, self.patience()).is_err() {
+            return Vec::new();
+        }
+        let events: Vec<PollFlags> =
+            fds.iter().map(|f| f.revents().unwrap_or(PollFlags::empty())).collect();
+        drop(fds);
+        sources.into_iter().zip(events).filter(|(_, e)| !e.is_empty()).collect()
+    }
+
+    fn patience(&self) -> PollTimeout {
+        let Some(at) = self.kill_at.into_iter().chain(self.timeout_at).min() else {
+            return PollTimeout::NONE;
+        };
+        let left = (at - state::ticks()).clamp(0, i64::from(i32::MAX / 2));
+        PollTimeout::try_from(left as i32 + 1).unwrap_or(PollTimeout::NONE)
+    }
+
+    fn timers(&mut self, payload: &Payload) {
+        let now = state::ticks();
+        if self.timeout_at.is_some_and(|at| at <= now) {
+            self.timeout_at = None;
+            self.timed_out = true;
+            signal(payload, libc::SIGKILL);
+        }
+        if self.kill_at.is_some_and(|at| at <= now) {
+            self.kill_at = None;
+            signal(payload, libc::SIGKILL);
+        }
+    }
+
+    /// Copies one turn of a stream; false at its end.
+    fn copy(&mut self, from: &OwnedFd, stream: usize) -> bool {
+        let mut buffer = vec![0; CHUNK];
+        match rustix::io::read(from, buffer.as_mut_slice()) {
+            Ok(0) => false,
+            Ok(n) => {
+                buffer.truncate(n);
+                self.log.write(&self.place.dir, stream, &buffer);
+                let report =
+                    if stream == 0 { Report::Stdout(buffer) } else { Report::Stderr(buffer) };
+                for client in &mut self.clients {
+                    if matches!(client.role, Role::Attached { .. }) {
+                        client.send(&report, &[]);
+                    }
+                }
+                true
+            }
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => true,
+            // EIO: the last process closed the terminal. It may be opened again, as by a login
+            // program, but then only by a descendant that polls are too early for.
+            Err(_) => false,
+        }
+    }
+
+    fn feed(&mut self, payload: &mut Payload) {
+        let Some(fd) = &payload.input else { return };
+        if !self.input.is_empty() {
+            match rustix::io::write(fd, &self.input) {
+                Ok(n) => {
+                    self.input.drain(..n);
+                }
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                Err(_) => {
+                    self.input.clear();
+                    payload.input = None;
+                    return;
+                }
+            }
+        }
+        if self.input.is_empty() && self.close_input {
+            self.close_input = false;
+            // A terminal has no end of its own: the line discipline's end-of-file character is one.
+            if payload.error.is_some() {
+                payload.input = None;
+            }
+        }
+        if self.input.is_empty() {
+            self.input.shrink_to(0);
+        }
+    }
+
+    fn serve(
+        &mut self,
+        launch: &Launch,
+        source: Source,
+        events: PollFlags,
+        payload: Option<&mut Payload>,
+    ) {
+        match source {
+            Source::Signals => {
+                if let Some(signals) = &self.signals
+                    && let Ok(Some(_)) = signals.read_signal()
+                {
+                    self.stop(launch, None, payload.as_deref());
+                }
+            }
+            Source::Control => self.accept(),
+            Source::Client(n) => {
+                if events.contains(PollFlags::POLLOUT) {
+                    self.clients[n].flush();
+                }
+                if events.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR)
+                    && let Some((request, fds)) = self.clients[n].receive()
+                {
+                    self.answer(launch, n, request, fds, payload);
+                }
+            }
+            Source::ExecSocket(n) => self.exec_speaks(n),
+            Source::ExecEnd(n) => self.exec_ends(n),
+            Source::Output | Source::Error | Source::Input | Source::Payload => {}
+        }
+    }
+
+    fn accept(&mut self) {
+        use std::os::fd::AsRawFd;
+        let flags = nix::sys::socket::SockFlag::SOCK_CLOEXEC;
+        if let Ok(raw) = nix::sys::socket::accept4(self.place.control.as_raw_fd(), flags) {
+            self.clients.push(Client::new(process::own(raw), Role::New, false));
+        }
+    }
+
+    fn answer(
+        &mut self,
+        launch: &Launch,
+        n: usize,
+        request: Request,
+        fds: Vec<OwnedFd>,
+        payload: Option<&mut Payload>,
+    ) {
+        let client = &mut self.clients[n];
+        let feeds = client.role == Role::Attached { stdin: true };
+        match request {
+            Request::Attach { stdin } => {
+                client.role = Role::Attached { stdin: stdin && launch.process.stdin }
+            }
+            Request::Stdin(bytes) if feeds => self.input.extend_from_slice(&bytes),
+            Request::CloseStdin if feeds => self.close_input = true,
+            Request::Resize(size) => {
+                if let (Some(payload), true) = (payload, launch.process.tty.is_some()) {
+                    resize(&payload.output, size);
+                }
+            }
+            Request::Wait => client.role = Role::Waiting,
+            Request::Renamed { name } => {
+                self.name = name;
+                client.send(&Report::Done, &[]);
+            }
+            Request::Signal { signo } => {
+                let sent = payload.as_deref().is_some_and(|p| signal(p, signo));
+                let report = if sent {
+                    Report::Done
+                } else {
+                    Report::Failed(failure(Step::Signal, &signo.to_string(), libc::ESRCH))
+                };
+                client.send(&report, &[]);
+                if [libc::SIGKILL, libc::SIGTERM, launch.monitor.stop_signal].contains(&signo) {
+                    self.stopping = true;
+                }
+            }
+            Request::Stop { timeout } => {
+                client.role = Role::Waiting;
+                self.stop(launch, timeout, payload.as_deref());
+            }
+            Request::Exec { process, wait } => match payload {
+                Some(payload) => self.exec(launch, payload, n, &process, wait, fds),
+                None => {
+                    client.send(&Report::Failed(failure(Step::Join, "container", libc::ESRCH)), &[])
+                }
+            },
+            Request::Stdin(_)
+            | Request::CloseStdin
+            | Request::IdMapsWritten
+            | Request::IdMapsRefused { .. } => {}
+        }
+    }
+
+    fn stop(&mut self, launch: &Launch, timeout: Option<u32>, payload: Option<&Payload>) {
+        self.stopping = true;
+        let Some(payload) = payload else { return };
+        let seconds = timeout.unwrap_or(launch.monitor.stop_timeout);
+        let at = state::ticks() + i64::from(seconds) * 1000;
+        self.kill_at = Some(self.kill_at.map_or(at, |old| old.min(at)));
+        signal(payload, if seconds == 0 { libc::SIGKILL } else { launch.monitor.stop_signal });
+    }
+
+    fn exec(
+        &mut self,
+        launch: &Launch,
+        payload: &Payload,
+        n: usize,
+        process: &bolt_shim::launch::Process,
+        wait: bool,
+        fds: Vec<OwnedFd>,
+    ) {
+        let client = &mut self.clients[n];
+        match join::start(launch, payload.pidfd.as_fd(), process, fds) {
+            Ok((socket, helper)) => {
+                client.role = Role::Exec;
+                self.execs.push(Exec {
+                    socket: Some(socket),
+                    program: None,
+                    master: None,
+                    failure: None,
+                    helper,
+                    client: n,
+                    wait,
+                });
+            }
+            Err(failure) => client.send(&Report::Failed(failure), &[]),
+        }
+    }
+
+    fn exec_speaks(&mut self, n: usize) {
+        let exec = &mut self.execs[n];
+        let Some(socket) = &exec.socket else { return };
+        match handshake::receive(socket) {
+            Ok(Some((Message::Joined { pid }, mut fds))) => {
+                exec.program = fds.pop().map(|fd| (pid, fd))
+            }
+            Ok(Some((Message::Tty, mut fds))) => exec.master = fds.pop(),
+            Ok(Some((Message::Failed(failure), _))) => exec.failure = Some(failure),
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => {
+                exec.socket = None;
+                reap(exec.helper);
+                self.exec_settled(n);
+            }
+        }
+    }
+
+    /// The handshake is over: the program runs, or says why not.
+    fn exec_settled(&mut self, n: usize) {
+        let exec = &mut self.execs[n];
+        let client = self.clients.get_mut(exec.client);
+        let failed = exec
+            .failure
+            .take()
+            .or_else(|| exec.program.is_none().then(|| failure(Step::Died, "exec", 0)));
+        match (client, failed) {
+            (Some(client), Some(failure)) => {
+                client.send(&Report::Failed(failure), &[]);
+                client.close();
+            }
+            (Some(client), None) => {
+                let fds: Vec<BorrowedFd<'_>> = exec.master.iter().map(AsFd::as_fd).collect();
+                let pid = exec.program.as_ref().map_or(0, |p| p.0);
+                client.send(&Report::Started { pid }, &fds);
+                if !exec.wait {
+                    client.close();
+                }
+            }
+            (None, _) => {}
+        }
+        exec.master = None;
+    }
+
+    fn exec_ends(&mut self, n: usize) {
+        let exec = &mut self.execs[n];
+        let Some((_, pidfd)) = exec.program.take() else { return };
+        let code = reap_pidfd(pidfd.as_fd());
+        if let (Some(client), true) = (self.clients.get_mut(exec.client), exec.wait) {
+            client.send(&Report::Exited { code, oom: false }, &[]);
+            client.close();
+        }
+    }
+
+    /// Forgets clients that hung up; execs of theirs live on without one.
+    fn sweep(&mut self) {
+        self.execs.retain(|e| e.socket.is_some() || e.program.is_some());
+        if !self.clients.iter().any(|c| c.gone) {
+            return;
+        }
+        let mut kept = Vec::with_capacity(self.clients.len());
+        let mut moved = vec![usize::MAX; self.clients.len()];
+        for (n, client) in std::mem::take(&mut self.clients).into_iter().enumerate() {
+            if !client.gone {
+                moved[n] = kept.len();
+                kept.push(client);
+            }
+        }
+        self.clients = kept;
+        for exec in &mut self.execs {
+            exec.client = moved.get(exec.client).copied().unwrap_or(usize::MAX);
+        }
+    }
+
+    fn end(&mut self, launch: &Launch, payload: &mut Payload) -> End {
+        let code = reap_pidfd(payload.pidfd.as_fd());
+        self.drain(payload);
+        self.log.finish(&self.place.dir);
+        if let Some(uplink) = &mut payload.uplink {
+            uplink.end();
+        }
+        let oom = launch.cgroup.oom.as_deref().is_some_and(oom_killed);
+        if let Some(group) = &launch.cgroup.v2 {
+            // Whatever was put there besides and left the pid namespace alone.
+            let _ = std::fs::write(format!("{group}/cgroup.kill"), "1");
+        }
+        for exec in std::mem::take(&mut self.execs) {
+            reap(exec.helper);
+            if let Some((_, pidfd)) = &exec.program {
+                let code = reap_pidfd(pidfd.as_fd());
+                if let (Some(client), true) = (self.clients.get_mut(exec.client), exec.wait) {
+                    client.send(&Report::Exited { code, oom }, &[]);
+                    client.close();
+                }
+            }
+        }
+        self.kill_at = None;
+        self.timeout_at = None;
+        self.input = Vec::new();
+        let stopped = self.stopping;
+        End {
+            code: if self.timed_out { 255 } else { code },
+            oom,
+            stopped: stopped || self.timed_out,
+        }
+    }
+
+    /// What was written before the end is still delivered, at the client's pace.
+    fn drain(&mut self, payload: &Payload) {
+        for (stream, fd) in [(0, Some(&payload.output)), (1, payload.error.as_ref())] {
+            let Some(fd) = fd else { continue };
+            loop {
+                self.let_catch_up();
+                let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+                let ready = poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) > 0;
+                if !ready || !self.copy(fd, stream) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Blocks while the launcher is far behind.
+    fn let_catch_up(&mut self) {
+        for client in &mut self.clients {
+            while client.holds_back() && !client.gone {
+                wait_writable(client, PollTimeout::NONE);
+            }
+        }
+    }
+
+    /// Sends the last report to everybody and waits until the launcher has it.
+    pub(crate) fn broadcast(&mut self, report: &Report) {
+        for client in &mut self.clients {
+            if client.role != Role::Exec {
+                client.send(report, &[]);
+            }
+        }
+        for client in &mut self.clients {
+            while client.is_behind() && !client.gone {
+                let patience = if client.holds_back() {
+                    PollTimeout::NONE
+                } else {
+                    PollTimeout::from(1000u16)
+                };
+                if !wait_writable(client, patience) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// `--rm`: name, files, volumes, directory.
+    pub(crate) fn clean(&mut self, launch: &Launch) {
+        let place = rustix::fs::openat(
+            &self.place.dir,
+            "..",
+            rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        );
+        let Ok(parent) = place else { return };
+        for file in &launch.monitor.files {
+            let _ = std::fs::remove_file(file);
+        }
+        for volume in &launch.monitor.volumes {
+            if let Some((dir, name)) = volume.rsplit_once('/')
+                && let Ok(dir) = std::fs::File::open(dir)
+            {
+                let _ = remove::tree(&dir, name);
+            }
+        }
+        let link = format!("by-name/{}", self.name);
+        let _ = rustix::fs::unlinkat(&parent, link.as_str(), rustix::fs::AtFlags::empty());
+        let _ = remove::tree(&parent, &launch.id);
+    }
+
+    /// Lets go what lies outside the container's directory.
+    pub(crate) fn release(&mut self, launch: &Launch) {
+        let socket = bolt_shim::control::SOCKET;
+        let _ = rustix::fs::unlinkat(&self.place.dir, socket, rustix::fs::AtFlags::empty());
+        for dir in &launch.cgroup.remove {
+            let _ = std::fs::remove_dir(dir);
+        }
+    }
+}
+
+fn wait_writable(client: &mut Client, patience: PollTimeout) -> bool {
+    let n = {
+        let mut fds = [PollFd::new(client.fd(), PollFlags::POLLOUT)];
+        poll(&mut fds, patience).unwrap_or(0)
+    };
+    if n > 0 {
+        client.flush();
+    }
+    n > 0
+}
+
+fn resize(master: &OwnedFd, size: TtySize) {
+    let size = rustix::termios::Winsize {
+        ws_row: size.rows,
+        ws_col: size.cols,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let _ = rustix::termios::tcsetwinsize(master, size);
+}
+
+fn signal(payload: &Payload, signo: i32) -> bool {
+    process::pidfd_signal(payload.pidfd.as_fd(), signo).is_ok()
+}
+
+fn reap(pid: i32) {
+    let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
+}
+
+/// Exit code of a child: its own, or 128+n.
+fn reap_pidfd(pidfd: BorrowedFd<'_>) -> u8 {
+    match waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED) {
+        Ok(WaitStatus::Exited(_, code)) => code as u8,
+        Ok(WaitStatus::Signaled(_, signal, _)) => 128u8.wrapping_add(signal as u8),
+        _ => 255,
+    }
+}
+
+/// `oom_kill N` of memory.events (v2) or memory.oom_control (v1).
+fn oom_killed(path: &str) -> bool {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().any(|l| {
+        l.strip_prefix("oom_kill ")
+            .and_then(|n| n.trim().parse::<u64>().ok())
+            .is_some_and(|n| n > 0)
+    })
+}

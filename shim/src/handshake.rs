@@ -1,0 +1,98 @@
+//! The talk between M and I over one SEQPACKET pair, from clone to exec.
+//!
+//! ```text
+//! M                                          I
+//!   Ids ───────────────────────────────────▶   maps are written: become root of them
+//!   Trees + descriptors (as many packets ──▶   root first, then one for each bind and file,
+//!          as needed, 128 at most in each)     in the order of Launch.mounts
+//!   ◀──────────────────── Netns + descriptor   only with an uplink
+//!   NetReady ──────────────────────────────▶   only with an uplink
+//!   ◀───────────────────── Tty + pty master    only with a terminal
+//!   ◀──────────────────────────────── Denied   any number: optional things that did not work
+//!   ◀──────────────────────────────── Failed   then _exit
+//!   ◀─────────────────────────── end of file   execve happened (CLOEXEC), or I died:
+//!                                              its pidfd tells which
+//! ```
+
+use crate::at::{At, Res};
+use crate::sys::socket;
+use bolt_shim::report::{Failure, Step};
+use serde::{Deserialize, Serialize};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// One packet, either direction.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Message {
+    /// Maps are written.
+    Ids,
+    /// Detached mounts follow as descriptors; `last` ends the list.
+    Trees {
+        /// No further packet of them.
+        last: bool,
+    },
+    /// The network namespace, as a descriptor.
+    Netns,
+    /// The uplink works.
+    NetReady,
+    /// The pty master, as a descriptor.
+    Tty,
+    /// An exec's program, as a pidfd.
+    Joined {
+        /// Its pid in M's pid namespace.
+        pid: i32,
+    },
+    /// Optional, and refused.
+    Denied(Failure),
+    /// The end.
+    Failed(Failure),
+}
+
+/// Sends one message.
+pub(crate) fn send(socket: impl AsFd, message: &Message, fds: &[BorrowedFd<'_>]) -> Res<()> {
+    let bytes =
+        postcard::to_stdvec(message).map_err(|_| crate::at::failure(Step::Read, "packet", 0))?;
+    socket::send(socket, &bytes, fds).at(Step::Read, "handshake")
+}
+
+/// Waits for one message; `None` at end of file.
+pub(crate) fn receive(socket: impl AsFd) -> Res<Option<(Message, Vec<OwnedFd>)>> {
+    let mut buffer = Vec::new();
+    match socket::receive(socket, &mut buffer).at(Step::Read, "handshake")? {
+        None => Ok(None),
+        Some(fds) => match postcard::from_bytes(&buffer) {
+            Ok(message) => Ok(Some((message, fds))),
+            Err(_) => Err(crate::at::failure(Step::Read, "packet", libc::EBADMSG)),
+        },
+    }
+}
+
+/// Waits for every descriptor of [`Message::Trees`].
+pub(crate) fn receive_trees(socket: impl AsFd) -> Res<Vec<OwnedFd>> {
+    let mut trees = Vec::new();
+    loop {
+        match receive(socket.as_fd())? {
+            Some((Message::Trees { last }, fds)) => {
+                trees.extend(fds);
+                if last {
+                    return Ok(trees);
+                }
+            }
+            // M has given up and says why to bolt itself.
+            _ => crate::sys::process::exit_now(125),
+        }
+    }
+}
+
+/// Sends every descriptor of `trees`.
+pub(crate) fn send_trees(socket: impl AsFd, trees: &[OwnedFd]) -> Res<()> {
+    let mut rest = trees;
+    loop {
+        let (now, later) = rest.split_at(rest.len().min(socket::MAX_FDS));
+        let fds: Vec<BorrowedFd<'_>> = now.iter().map(AsFd::as_fd).collect();
+        send(socket.as_fd(), &Message::Trees { last: later.is_empty() }, &fds)?;
+        if later.is_empty() {
+            return Ok(());
+        }
+        rest = later;
+    }
+}

@@ -1,0 +1,236 @@
+//! Process **I**: pid 1 of the container until it becomes the payload.
+//!
+//! Who: a child of M in the container's own user and pid namespaces, with all capabilities over
+//! them, until the last steps take them away. It executes the plan from top to bottom.
+
+use crate::at::{At, Res};
+use crate::handshake::{self, Message};
+use crate::step::{dev, exec, ids, limits, masks, mounts, root, tty};
+use crate::sys::{lo, process};
+use bolt_shim::launch::{Launch, Net};
+use bolt_shim::report::{Failure, Step};
+use nix::sched::CloneFlags;
+use rustix::mount::{MountPropagationFlags, UnmountFlags};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Standard descriptors of the payload when it has no terminal.
+#[derive(Debug)]
+pub(crate) struct Stdio {
+    /// Read by the payload.
+    pub(crate) input: OwnedFd,
+    /// Written by the payload.
+    pub(crate) output: OwnedFd,
+    /// Written by the payload.
+    pub(crate) error: OwnedFd,
+}
+
+/// Runs the plan. Never returns: the process becomes the payload, or ends.
+pub(crate) fn run(launch: &Launch, socket: OwnedFd, stdio: Option<Stdio>) -> ! {
+    process::set_name(c"bolt-init");
+    let failure = match set_up(launch, &socket, stdio) {
+        Ok(()) if launch.init => supervise(launch, &socket),
+        Ok(()) => exec::program(&launch.process),
+        Err(failure) => failure,
+    };
+    tell(&socket, failure)
+}
+
+fn tell(socket: &OwnedFd, failure: Failure) -> ! {
+    let _ = handshake::send(socket, &Message::Failed(failure), &[]);
+    process::exit_now(125)
+}
+
+fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>) -> Res<()> {
+    unshare(launch)?;
+    wait_for(socket)?;
+    // Only now: M has put us into our v1 groups, and this namespace is rooted where we are.
+    if !launch.share.cgroup {
+        nix::sched::unshare(CloneFlags::CLONE_NEWCGROUP).at(Step::Unshare, "cgroup")?;
+    }
+    let trees = handshake::receive_trees(socket)?;
+    become_root(launch)?;
+    let mut trees = trees.into_iter();
+    let new_root = attach_root(trees.next())?;
+    let mut mounter =
+        mounts::Mounter { root: new_root.as_fd(), trees, has_tty_group: has_group(5) };
+    for mount in &launch.mounts {
+        mounter.mount(launch, mount)?;
+    }
+    join_network(launch, socket)?;
+    if let Some(hostname) = &launch.hostname {
+        nix::unistd::sethostname(hostname).at(Step::Hostname, hostname)?;
+    }
+    limits::sysctl(new_root.as_fd(), &launch.sysctl)?;
+    oom_score(launch, socket);
+    if launch.covered_proc {
+        masks::covered_proc(new_root.as_fd())?;
+    }
+    masks::cover(new_root.as_fd(), &launch.masked)?;
+    masks::read_only(new_root.as_fd(), &launch.read_only)?;
+    let terminal = terminal(launch, socket, &new_root)?;
+    if root::is_read_only(&launch.root) {
+        root::seal(&new_root)?;
+    }
+    pivot(&new_root)?;
+    stand_alone(terminal, stdio)
+}
+
+/// The namespaces that do not need ids; they are made while M writes the maps.
+fn unshare(launch: &Launch) -> Res<()> {
+    let mut flags = CloneFlags::CLONE_NEWNS;
+    let share = launch.share;
+    for (on, flag) in [
+        (!share.ipc, CloneFlags::CLONE_NEWIPC),
+        (!share.uts, CloneFlags::CLONE_NEWUTS),
+        (launch.net != Net::Host, CloneFlags::CLONE_NEWNET),
+    ] {
+        if on {
+            flags |= flag;
+        }
+    }
+    nix::sched::unshare(flags).at(Step::Unshare, "namespaces")?;
+    rustix::mount::mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
+        .at(Step::Unshare, "/ (slave)")
+}
+
+fn wait_for(socket: &OwnedFd) -> Res<()> {
+    match handshake::receive(socket)? {
+        Some((Message::Ids, _)) => Ok(()),
+        // M gave up, or died: nobody is left to tell.
+        _ => process::exit_now(125),
+    }
+}
+
+/// Before this nothing can be created in our own file systems: our ids are unmapped.
+fn become_root(launch: &Launch) -> Res<()> {
+    if launch.id_map.is_none() {
+        return Ok(());
+    }
+    let (uid, gid) = ids::setup_ids();
+    let gid = nix::unistd::Gid::from_raw(gid);
+    nix::unistd::setresgid(gid, gid, gid).at(Step::User, "gid")?;
+    let uid = nix::unistd::Uid::from_raw(uid);
+    nix::unistd::setresuid(uid, uid, uid).at(Step::User, "uid")
+}
+
+/// The tree needs a place before it can become the root; `/` is one that always exists, and
+/// nothing is looked up through it until pivot_root.
+fn attach_root(tree: Option<OwnedFd>) -> Res<OwnedFd> {
+    let tree = tree.ok_or_else(|| crate::at::failure(Step::Root, "tree", libc::EBADF))?;
+    let flags =
+        rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
+    let place = rustix::fs::open("/", flags, rustix::fs::Mode::empty()).at(Step::Root, "/")?;
+    mounts::attach(&tree, place, "/")?;
+    Ok(tree)
+}
+
+fn has_group(gid: u32) -> bool {
+    let text = std::fs::read_to_string("/proc/self/gid_map").unwrap_or_default();
+    text.lines().any(|line| {
+        let mut words = line.split_ascii_whitespace().filter_map(|w| w.parse::<u64>().ok());
+        let (start, count) = (words.next(), words.nth(1));
+        start.zip(count).is_some_and(|(s, c)| (s..s + c).contains(&u64::from(gid)))
+    })
+}
+
+/// `lo` up; with an uplink M gets the namespace and says when packets flow.
+fn join_network(launch: &Launch, socket: &OwnedFd) -> Res<()> {
+    if launch.net == Net::Host {
+        return Ok(());
+    }
+    lo::up().at(Step::Network, "lo")?;
+    if let Net::Uplink(_) = launch.net {
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+        let netns = rustix::fs::open("/proc/self/ns/net", flags, rustix::fs::Mode::empty())
+            .at(Step::Network, "/proc/self/ns/net")?;
+        handshake::send(socket, &Message::Netns, &[netns.as_fd()])?;
+        match handshake::receive(socket)? {
+            Some((Message::NetReady, _)) => {}
+            _ => process::exit_now(125),
+        }
+    }
+    Ok(())
+}
+
+/// Optional: an ordinary user may only raise the value.
+fn oom_score(launch: &Launch, socket: &OwnedFd) {
+    if let Some(score) = launch.process.oom_score_adj
+        && let Err(failure) = std::fs::write("/proc/self/oom_score_adj", score.to_string())
+            .at(Step::Rlimit, format!("oom_score_adj {score}"))
+    {
+        let _ = handshake::send(socket, &Message::Denied(failure), &[]);
+    }
+}
+
+fn terminal(launch: &Launch, socket: &OwnedFd, new_root: &OwnedFd) -> Res<Option<OwnedFd>> {
+    let Some(size) = launch.process.tty else { return Ok(None) };
+    let (master, slave) = tty::open(new_root.as_fd(), size)?;
+    dev::console(new_root.as_fd(), &slave)?;
+    handshake::send(socket, &Message::Tty, &[master.as_fd()])?;
+    Ok(Some(slave))
+}
+
+/// pivot_root(2) onto ourselves: the old root lies on top of the new one and is let go.
+fn pivot(new_root: &OwnedFd) -> Res<()> {
+    rustix::process::fchdir(new_root).at(Step::Pivot, "new root")?;
+    rustix::process::pivot_root(".", ".").at(Step::Pivot, "pivot_root")?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH).at(Step::Pivot, "old root")?;
+    nix::unistd::chdir("/").at(Step::Pivot, "/")
+}
+
+fn stand_alone(terminal: Option<OwnedFd>, stdio: Option<Stdio>) -> Res<()> {
+    let _ = nix::unistd::setsid();
+    match (terminal, stdio) {
+        (Some(slave), _) => tty::adopt(&slave),
+        (None, Some(stdio)) => tty::stdio(&stdio.input, &stdio.output, &stdio.error),
+        (None, None) => Ok(()),
+    }
+}
+
+/// `--init`: stays as pid 1, makes the payload its child, reaps, forwards, exits like it.
+///
+/// Not dumpable, so that nobody inside opens our own file through /proc/1/exe (CVE-2019-5736).
+fn supervise(launch: &Launch, socket: &OwnedFd) -> Failure {
+    use crate::sys::clone::{Cloned, clone3};
+    process::set_dumpable(false);
+    match clone3(0, None) {
+        Err(e) => crate::at::failure(Step::Clone, "init", e as i32),
+        Ok(Cloned::Child) => {
+            let _ = nix::unistd::setsid();
+            if launch.process.tty.is_some() {
+                let _ = process::controlling_terminal(rustix::stdio::stdin());
+            }
+            tell(socket, exec::program(&launch.process))
+        }
+        Ok(Cloned::Parent { pid, .. }) => {
+            process::close_from(3);
+            reap_until(pid)
+        }
+    }
+}
+
+fn reap_until(payload: i32) -> ! {
+    use nix::sys::signal::{SigSet, Signal, kill};
+    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+    use nix::unistd::Pid;
+    let all = SigSet::all();
+    loop {
+        let signal = all.wait().unwrap_or(Signal::SIGCHLD);
+        if signal != Signal::SIGCHLD {
+            let _ = kill(Pid::from_raw(payload), signal);
+            continue;
+        }
+        loop {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) if pid.as_raw() == payload => {
+                    process::exit_now(code)
+                }
+                Ok(WaitStatus::Signaled(pid, signal, _)) if pid.as_raw() == payload => {
+                    process::exit_now(128 + signal as i32)
+                }
+                Ok(WaitStatus::StillAlive) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The k8s-file log: `RFC3339Nano stdout|stderr F|P text`. Runs in M.
+//!
+//! The payload never waits for it: a write that fails drops whole lines, counts them, and
+//! leaves one marker when the disk takes bytes again.
+
+use bolt_shim::launch::Log;
+use rustix::fs::{Mode, OFlags};
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+
+/// A line longer than this is written in parts (`P`).
+const MAX_LINE: usize = 16 * 1024;
+
+/// The log of one container.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    how: Log,
+    file: Option<OwnedFd>,
+    size: u64,
+    dropped: u64,
+    streams: [Vec<u8>; 2],
+    out: Vec<u8>,
+}
+
+impl Writer {
+    /// Opened lazily: a silent container has no log file.
+    pub(crate) fn new(how: Log) -> Self {
+        Writer {
+            how,
+            file: None,
+            size: 0,
+            dropped: 0,
+            streams: [Vec::new(), Vec::new()],
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes bytes of stream 0 (stdout) or 1 (stderr) of the container whose directory is `dir`.
+    pub(crate) fn write(&mut self, dir: &OwnedFd, stream: usize, bytes: &[u8]) {
+        let Log::K8sFile { max_size } = self.how else { return };
+        let stamp = timestamp(crate::state::now());
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|b| *b == b'\n') {
+            let (line, later) = rest.split_at(end);
+            self.line(&stamp, stream, line, true);
+            rest = &later[1..];
+        }
+        if !rest.is_empty() {
+            self.streams[stream].extend_from_slice(rest);
+            while self.streams[stream].len() >= MAX_LINE {
+                let mut part: Vec<u8> = self.streams[stream].drain(..MAX_LINE).collect();
+                format_line(&mut self.out, &stamp, stream, &part, false);
+                part.clear();
+            }
+        }
+        self.flush(dir, max_size);
+    }
+
+    /// Writes what has no newline yet; the streams are at their end.
+    pub(crate) fn finish(&mut self, dir: &OwnedFd) {
+        let Log::K8sFile { max_size } = self.how else { return };
+        let stamp = timestamp(crate::state::now());
+        for stream in 0..2 {
+            let rest = std::mem::take(&mut self.streams[stream]);
+            if !rest.is_empty() {
+                format_line(&mut self.out, &stamp, stream, &rest, false);
+            }
+        }
+        self.flush(dir, max_size);
+    }
+
+    fn line(&mut self, stamp: &str, stream: usize, line: &[u8], full: bool) {
+        let mut kept = std::mem::take(&mut self.streams[stream]);
+        if kept.is_empty() {
+            split_long(&mut self.out, stamp, stream, line, full);
+        } else {
+            kept.extend_from_slice(line);
+            split_long(&mut self.out, stamp, stream, &kept, full);
+            kept.clear();
+            self.streams[stream] = kept;
+        }
+    }
+
+    fn flush(&mut self, dir: &OwnedFd, max_size: u64) {
+        if self.out.is_empty() {
+            return;
+        }
+        if max_size > 0 && self.size + self.out.len() as u64 > max_size && self.size > 0 {
+            self.rotate(dir);
+        }
+        if self.dropped > 0 {
+            let marker = format!(
+                "{} stderr F bolt: {} log writes were lost\n",
+                timestamp(crate::state::now()),
+                self.dropped
+            );
+            if self.append(dir, marker.as_bytes()) {
+                self.dropped = 0;
+            }
+        }
+        let out = std::mem::take(&mut self.out);
+        if !self.append(dir, &out) {
+            self.dropped += 1;
+        }
+        self.out = out;
+        self.out.clear();
+        // One big burst must not stay in memory for the container's life.
+        self.out.shrink_to(4 * MAX_LINE);
+    }
+
+    /// All or nothing: what a full disk took only in part is taken back.
+    fn append(&mut self, dir: &OwnedFd, bytes: &[u8]) -> bool {
+        if self.file.is_none() {
+            let flags = OFlags::WRONLY
+                | OFlags::CREATE
+                | OFlags::APPEND
+                | OFlags::CLOEXEC
+                | OFlags::NOFOLLOW;
+            match rustix::fs::openat(dir, "log", flags, Mode::from_raw_mode(0o600)) {
+                Ok(file) => {
+                    self.size = rustix::fs::fstat(&file).map_or(0, |s| s.st_size as u64);
+                    self.file = Some(file);
+                }
+                Err(_) => return false,
+            }
+        }
+        let Some(file) = &self.file else { return false };
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match rustix::io::write(file, rest) {
+                Ok(0) | Err(_) => {
+                    let _ = rustix::fs::ftruncate(file, self.size);
+                    return false;
+                }
+                Ok(n) => rest = &rest[n..],
+            }
+        }
+        self.size += bytes.len() as u64;
+        true
+    }
+
+    /// One old generation is kept: `log` → `log.1`.
+    fn rotate(&mut self, dir: &OwnedFd) {
+        if rustix::fs::renameat(dir, "log", dir, "log.1").is_ok() {
+            self.file = None;
+            self.size = 0;
+        }
+    }
+}
+
+fn split_long(out: &mut Vec<u8>, stamp: &str, stream: usize, line: &[u8], full: bool) {
+    let mut rest = line;
+    while rest.len() > MAX_LINE {
+        let (part, later) = rest.split_at(MAX_LINE);
+        format_line(out, stamp, stream, part, false);
+        rest = later;
+    }
+    format_line(out, stamp, stream, rest, full);
+}
+
+fn format_line(out: &mut Vec<u8>, stamp: &str, stream: usize, text: &[u8], full: bool) {
+    let name = if stream == 0 { "stdout" } else { "stderr" };
+    let _ = write!(out, "{stamp} {name} {} ", if full { 'F' } else { 'P' });
+    out.extend_from_slice(text);
+    out.push(b'\n');
+}
+
+/// `2026-11-24T02:03:04.000000005Z`; `ns` since 1970, UTC.
+pub(crate) fn timestamp(ns: i64) -> String {
+    let seconds = ns.div_euclid(1_000_000_000);
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days since 0000-03-01 in 400-year eras (proleptic Gregorian calendar).
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:09}Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60,
+        ns.rem_euclid(1_000_000_000)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_match_known_days() {
+        assert_eq!(timestamp(0), "1970-01-01T00:00:00.000000000Z");
+        assert_eq!(timestamp(951_782_400_000_000_001), "2000-02-29T00:00:00.000000001Z");
+        assert_eq!(timestamp(1_795_485_784_123_456_789), "2026-11-24T02:03:04.123456789Z");
+    }
+
+    #[test]
+    fn partial_lines_are_joined_and_long_ones_split() {
+        let path = std::env::temp_dir().join(format!("bolt-log-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        let dir: OwnedFd = std::fs::File::open(&path).unwrap().into();
+        let mut log = Writer::new(Log::K8sFile { max_size: 0 });
+        log.write(&dir, 0, b"he");
+        log.write(&dir, 0, b"llo\nrest");
+        log.write(&dir, 1, b"err\n");
+        log.write(&dir, 1, &[b'x'; MAX_LINE + 5]);
+        log.finish(&dir);
+        let text = std::fs::read_to_string(path.join("log")).unwrap();
+        let tails: Vec<&str> = text.lines().map(|l| l.split_once(' ').unwrap().1).collect();
+        assert_eq!(tails[0], "stdout F hello");
+        assert_eq!(tails[1], "stderr F err");
+        assert!(tails[2].starts_with("stderr P xxx") && tails[2].len() == 9 + MAX_LINE);
+        assert_eq!(tails[3], "stdout P rest");
+        assert_eq!(tails[4], "stderr P xxxxx");
+        std::fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn rotation_keeps_one_generation() {
+        let path = std::env::temp_dir().join(format!("bolt-rotate-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        let dir: OwnedFd = std::fs::File::open(&path).unwrap().into();
+        let mut log = Writer::new(Log::K8sFile { max_size: 200 });
+        for n in 0..20 {
+            log.write(&dir, 0, format!("line {n}\n").as_bytes());
+        }
+        let now = std::fs::metadata(path.join("log")).unwrap().len();
+        let old = std::fs::metadata(path.join("log.1")).unwrap().len();
+        assert!(now <= 200 && old <= 200);
+        assert!(std::fs::read_to_string(path.join("log")).unwrap().ends_with("line 19\n"));
+        std::fs::remove_dir_all(path).unwrap();
+    }
+}

@@ -1,0 +1,434 @@
+//! Process **M**: from the plan to a running payload, and what comes after it.
+//!
+//! Who: the first process of `bolt-shim`, child of `bolt`, in a session of its own. It enters
+//! the user namespace P and keeps capabilities over that alone; it stays dumpable, because I's
+//! maps and the way into P through /proc/M/ns/user need it.
+
+use crate::at::{At, Res, failure};
+use crate::event_loop::{End, Place, Supervisor};
+use crate::handshake::{self, Message};
+use crate::init::{self, Stdio};
+use crate::state::{self, State};
+use crate::step::{binds, ids, root};
+use crate::sys::clone::{Cloned, clone3};
+use crate::sys::{process, socket};
+use crate::uplink;
+use bolt_shim::control::{Request, SOCKET};
+use bolt_shim::launch::{Launch, Net, Restart, Userns, VERSION, fd};
+use bolt_shim::report::{Failure, Report, Step};
+use nix::sched::{CloneFlags, setns};
+use rustix::mount::MountPropagationFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+/// Restarts wait 100 ms, doubled each time, at most a minute; a run of ten seconds resets that.
+const FIRST_PAUSE: u32 = 100;
+const LONGEST_PAUSE: u32 = 60_000;
+const LONG_RUN: i64 = 10_000;
+
+/// A payload that has been executed.
+#[derive(Debug)]
+pub(crate) struct Payload {
+    /// Pid of I in our pid namespace.
+    pub(crate) pid: i32,
+    /// Its pidfd.
+    pub(crate) pidfd: OwnedFd,
+    /// Standard output, or the terminal.
+    pub(crate) output: OwnedFd,
+    /// Standard error, without a terminal.
+    pub(crate) error: Option<OwnedFd>,
+    /// Standard input, when it is kept open.
+    pub(crate) input: Option<OwnedFd>,
+    /// Carries its packets.
+    pub(crate) uplink: Option<uplink::Running>,
+}
+
+/// Runs the whole life of one container; the result is M's exit code.
+pub(crate) fn run() -> u8 {
+    process::set_name(c"bolt-shim");
+    let Ok(report) = process::inherit(fd::REPORT) else { return 125 };
+    match read_plan() {
+        Ok(launch) => supervise(&launch, report),
+        Err(failure) => {
+            tell(&report, &Report::Failed(failure));
+            125
+        }
+    }
+}
+
+fn read_plan() -> Res<Launch> {
+    let memfd = process::inherit(fd::LAUNCH).at(Step::Read, "plan")?;
+    let size = rustix::fs::fstat(&memfd).at(Step::Read, "plan")?.st_size as usize;
+    let mut bytes = vec![0; size];
+    let mut done = 0;
+    while done < size {
+        match rustix::io::pread(&memfd, &mut bytes[done..], done as u64).at(Step::Read, "plan")? {
+            0 => break,
+            n => done += n,
+        }
+    }
+    let launch: Launch =
+        postcard::from_bytes(&bytes).map_err(|_| failure(Step::Read, "plan", libc::EBADMSG))?;
+    if launch.version != VERSION {
+        return Err(failure(Step::Read, "contract version", libc::EPROTONOSUPPORT));
+    }
+    Ok(launch)
+}
+
+fn supervise(launch: &Launch, report: OwnedFd) -> u8 {
+    let mut state = State {
+        restarts: launch.monitor.restarts,
+        cgroup: launch.cgroup.remove.clone(),
+        ..State::default()
+    };
+    let mut supervisor = match prepare(launch, &mut state, report) {
+        Ok(supervisor) => supervisor,
+        Err((report, failure)) => {
+            tell(&report, &Report::Failed(failure));
+            return 125;
+        }
+    };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let payload = match start(launch, &mut supervisor) {
+            Ok(payload) => payload,
+            Err(failure) => return give_up(launch, &mut supervisor, &mut state, failure),
+        };
+        let began = state::ticks();
+        note_running(&payload, &mut supervisor, &mut state);
+        supervisor.begin(payload.pid);
+        let end = supervisor.watch(launch, payload);
+        note_exit(launch, &supervisor, &mut state, &end);
+        if !wants_restart(launch.monitor.restart, &end, &state) {
+            finish(launch, &mut supervisor, &mut state, &end);
+            return end.code;
+        }
+        if state::ticks() - began > LONG_RUN {
+            pause = FIRST_PAUSE;
+        }
+        let stopped = supervisor.pause(launch, pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        if stopped {
+            state.stopped = true;
+            finish(launch, &mut supervisor, &mut state, &end);
+            return end.code;
+        }
+        state.restarts += 1;
+    }
+}
+
+/// P, a mount namespace, the control socket: once for all restarts.
+fn prepare(
+    launch: &Launch,
+    state: &mut State,
+    report: OwnedFd,
+) -> Result<Supervisor, (OwnedFd, Failure)> {
+    match enter(launch, &report, state) {
+        Ok(place) => Ok(Supervisor::new(launch, report, place)),
+        Err(failure) => Err((report, failure)),
+    }
+}
+
+fn enter(launch: &Launch, report: &OwnedFd, state: &mut State) -> Res<Place> {
+    let lock = process::inherit(fd::LOCK).at(Step::Read, "lock")?;
+    let dir = process::inherit(fd::DIR).at(Step::Read, "container directory")?;
+    if let Some(group) = &launch.cgroup.monitor {
+        std::fs::write(format!("{group}/cgroup.procs"), "0").at(Step::Cgroup, group)?;
+    }
+    user_namespace(launch.userns, report, state)?;
+    nix::sched::unshare(CloneFlags::CLONE_NEWNS).at(Step::MountNamespace, "unshare")?;
+    rustix::mount::mount_change(
+        "/",
+        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
+    )
+    .at(Step::MountNamespace, "/ (slave)")?;
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", fd::DIR))
+        .at(Step::Read, "container directory")?;
+    let path = path
+        .to_str()
+        .ok_or_else(|| failure(Step::Read, "container directory", libc::EILSEQ))?
+        .to_owned();
+    let control = listen(&dir)?;
+    Ok(Place { dir, lock, path, control })
+}
+
+fn user_namespace(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()> {
+    match userns {
+        Userns::Host => return Ok(()),
+        Userns::Join => {
+            let ns = process::inherit(fd::USERNS).at(Step::UserNamespace, "P")?;
+            setns(&ns, CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "setns")?;
+        }
+        Userns::MakeFull => {
+            nix::sched::unshare(CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "unshare")?;
+            ask_for_maps(report)?;
+        }
+        Userns::MakeSingle { uid, gid } => {
+            nix::sched::unshare(CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "unshare")?;
+            map_user_alone(uid, gid)?;
+        }
+    }
+    let root = nix::unistd::Gid::from_raw(0);
+    nix::unistd::setresgid(root, root, root).at(Step::UserNamespace, "gid 0")?;
+    let root = nix::unistd::Uid::from_raw(0);
+    nix::unistd::setresuid(root, root, root).at(Step::UserNamespace, "uid 0")?;
+    process::set_dumpable(true);
+    state.userns = state::namespace("/proc/self/ns/user");
+    state.full = std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|m| m.lines().count() > 1);
+    Ok(())
+}
+
+/// newuidmap(1) must be run from outside: `bolt` does it and answers.
+fn ask_for_maps(report: &OwnedFd) -> Res<()> {
+    tell(report, &Report::NeedIdMaps);
+    let mut buffer = Vec::new();
+    socket::receive(report, &mut buffer).at(Step::IdMaps, "newuidmap")?;
+    match postcard::from_bytes::<Request>(&buffer) {
+        Ok(Request::IdMapsWritten) => Ok(()),
+        Ok(Request::IdMapsRefused { uid, gid }) => map_user_alone(uid, gid),
+        _ => Err(failure(Step::IdMaps, "newuidmap", libc::EPROTO)),
+    }
+}
+
+fn map_user_alone(uid: u32, gid: u32) -> Res<()> {
+    std::fs::write("/proc/self/setgroups", "deny").at(Step::IdMaps, "setgroups")?;
+    std::fs::write("/proc/self/uid_map", format!("0 {uid} 1")).at(Step::IdMaps, "uid_map")?;
+    std::fs::write("/proc/self/gid_map", format!("0 {gid} 1")).at(Step::IdMaps, "gid_map")
+}
+
+/// In the container's own directory, where everybody finds it whatever his runtime directory
+/// is; reached through its descriptor, because a socket address takes 108 bytes.
+fn listen(place: &OwnedFd) -> Res<OwnedFd> {
+    use nix::sys::socket::{
+        AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+    };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let listener = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)
+        .at(Step::ControlSocket, SOCKET)?;
+    let _ = rustix::fs::unlinkat(place, SOCKET, rustix::fs::AtFlags::empty());
+    let path = format!("/proc/self/fd/{}/{SOCKET}", place.as_raw_fd());
+    let address = UnixAddr::new(path.as_str()).at(Step::ControlSocket, &path)?;
+    bind(listener.as_raw_fd(), &address).at(Step::ControlSocket, &path)?;
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::chmodat(place, SOCKET, mode, rustix::fs::AtFlags::empty())
+        .at(Step::ControlSocket, SOCKET)?;
+    let backlog = Backlog::new(64).at(Step::ControlSocket, SOCKET)?;
+    listen(&listener, backlog).at(Step::ControlSocket, SOCKET)?;
+    Ok(listener)
+}
+
+/// One start: clone I, hand it what only we can make, wait until it has become the payload.
+fn start(launch: &Launch, supervisor: &mut Supervisor) -> Res<Payload> {
+    let (ours, theirs) = socket::pair().at(Step::Clone, "socket")?;
+    let (stdio, ends) = pipes(launch)?;
+    let group = match &launch.cgroup.v2 {
+        Some(path) => {
+            let flags = rustix::fs::OFlags::PATH
+                | rustix::fs::OFlags::DIRECTORY
+                | rustix::fs::OFlags::CLOEXEC;
+            Some(
+                rustix::fs::open(path.as_str(), flags, rustix::fs::Mode::empty())
+                    .at(Step::Cgroup, path)?,
+            )
+        }
+        None => None,
+    };
+    let mut flags = 0;
+    if !launch.share.pid {
+        flags |= libc::CLONE_NEWPID;
+    }
+    if launch.id_map.is_some() {
+        flags |= libc::CLONE_NEWUSER;
+    }
+    match clone3(flags, group.as_ref().map(AsFd::as_fd)).at(Step::Clone, "init")? {
+        Cloned::Child => {
+            drop(ours);
+            supervisor.close_in_child();
+            init::run(launch, theirs, stdio)
+        }
+        Cloned::Parent { pid, pidfd } => {
+            drop((theirs, stdio));
+            let result = bring_up(launch, supervisor, pid, &ours, ends);
+            match result {
+                Ok((output, error, input, uplink)) => {
+                    Ok(Payload { pid, pidfd, output, error, input, uplink })
+                }
+                Err(failure) => {
+                    let failure = last_words(&ours, failure);
+                    let _ =
+                        rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
+                    let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
+                    Err(failure)
+                }
+            }
+        }
+    }
+}
+
+/// The payload's pipes: its three ends, and ours.
+fn pipes(launch: &Launch) -> Res<(Option<Stdio>, [Option<OwnedFd>; 3])> {
+    if launch.process.tty.is_some() {
+        return Ok((None, [None, None, None]));
+    }
+    let pair = || pipe_with(PipeFlags::CLOEXEC).at(Step::Exec, "pipe");
+    let (out_read, output) = pair()?;
+    let (err_read, error) = pair()?;
+    let (input, in_write) = if launch.process.stdin {
+        let (read, write) = pair()?;
+        (read, Some(write))
+    } else {
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+        (
+            rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())
+                .at(Step::Exec, "/dev/null")?,
+            None,
+        )
+    };
+    Ok((Some(Stdio { input, output, error }), [Some(out_read), Some(err_read), in_write]))
+}
+
+type Ends = (OwnedFd, Option<OwnedFd>, Option<OwnedFd>, Option<uplink::Running>);
+
+fn bring_up(
+    launch: &Launch,
+    supervisor: &mut Supervisor,
+    pid: i32,
+    socket: &OwnedFd,
+    ends: [Option<OwnedFd>; 3],
+) -> Res<Ends> {
+    for file in &launch.cgroup.v1 {
+        std::fs::write(file, pid.to_string()).at(Step::Cgroup, file)?;
+    }
+    if let Some(shape) = launch.id_map {
+        ids::write(pid, shape)?;
+    }
+    handshake::send(socket, &Message::Ids, &[])?;
+    let mut trees =
+        vec![root::make(&launch.root, supervisor.path(), ids::root_in_p(launch.id_map))?];
+    trees.extend(binds::trees(launch, supervisor.path())?);
+    handshake::send_trees(socket, &trees)?;
+    drop(trees);
+    let [mut output, error, mut input] = ends;
+    let mut uplink: Option<uplink::Running> = None;
+    loop {
+        match handshake::receive(socket) {
+            Ok(None) => break,
+            Ok(Some((Message::Netns, mut fds))) => {
+                let (Net::Uplink(plan), Some(netns)) = (&launch.net, fds.pop()) else {
+                    return Err(failure(Step::Network, "namespace", libc::EPROTO));
+                };
+                uplink = Some(uplink::start(plan, &netns)?);
+                handshake::send(socket, &Message::NetReady, &[])?;
+            }
+            Ok(Some((Message::Tty, mut fds))) => {
+                let master =
+                    fds.pop().ok_or_else(|| failure(Step::Terminal, "master", libc::EPROTO))?;
+                input = Some(master.try_clone().at(Step::Terminal, "master")?);
+                output = Some(master);
+            }
+            Ok(Some((Message::Denied(failure), _))) => supervisor.denied.push(failure),
+            Ok(Some((Message::Failed(failure), _))) => {
+                if let Some(uplink) = &mut uplink {
+                    uplink.end();
+                }
+                return Err(failure);
+            }
+            Ok(Some(_)) => return Err(failure(Step::Read, "handshake", libc::EPROTO)),
+            Err(failure) => return Err(failure),
+        }
+    }
+    let output = output.ok_or_else(|| failure(Step::Died, "init", 0))?;
+    Ok((output, error, input, uplink))
+}
+
+/// I may have said why, before our own call to it broke.
+fn last_words(socket: &OwnedFd, failure: Failure) -> Failure {
+    if failure.step != Step::Read {
+        return failure;
+    }
+    while let Ok(Some((message, _))) = handshake::receive(socket) {
+        if let Message::Failed(real) = message {
+            return real;
+        }
+    }
+    failure
+}
+
+fn note_running(payload: &Payload, supervisor: &mut Supervisor, state: &mut State) {
+    state.status = "running";
+    state.pid = payload.pid;
+    state.start = state::start_time(payload.pid);
+    state.pidns = state::namespace(&format!("/proc/{}/ns/pid", payload.pid));
+    state.started = state::now();
+    state.finished = 0;
+    state.denied.clone_from(&supervisor.denied);
+    if state.write(supervisor.dir()).is_err() {
+        supervisor.denied.push(failure(Step::State, "state.json", libc::EIO));
+    }
+}
+
+fn note_exit(launch: &Launch, supervisor: &Supervisor, state: &mut State, end: &End) {
+    state.status = "exited";
+    state.finished = state::now();
+    state.exit = end.code;
+    state.oom = end.oom;
+    state.stopped = end.stopped;
+    if !launch.monitor.remove {
+        let _ = state.write(supervisor.dir());
+    }
+}
+
+fn wants_restart(policy: Restart, end: &End, state: &State) -> bool {
+    if end.stopped {
+        return false;
+    }
+    match policy {
+        Restart::No => false,
+        Restart::OnFailure { max } => end.code != 0 && (max == 0 || state.restarts < max),
+        Restart::Always | Restart::UnlessStopped => true,
+    }
+}
+
+/// A start that did not come to exec. The reason goes to `bolt`; a container that was created
+/// stays, unless it was to be removed.
+fn give_up(
+    launch: &Launch,
+    supervisor: &mut Supervisor,
+    state: &mut State,
+    failure: Failure,
+) -> u8 {
+    let code = match (failure.step, failure.errno) {
+        (Step::Exec, libc::ENOENT | libc::ENOTDIR) => 127,
+        (Step::Exec, _) => 126,
+        _ => 125,
+    };
+    state.status = "exited";
+    state.finished = state::now();
+    state.exit = code;
+    if launch.monitor.remove {
+        supervisor.clean(launch);
+    } else {
+        let _ = state.write(supervisor.dir());
+    }
+    supervisor.release(launch);
+    supervisor.broadcast(&Report::Failed(failure));
+    code
+}
+
+/// With `--rm` nothing is left when the caller hears of the end.
+fn finish(launch: &Launch, supervisor: &mut Supervisor, state: &mut State, end: &End) {
+    if launch.monitor.remove {
+        supervisor.clean(launch);
+    } else if state.stopped != end.stopped {
+        let _ = state.write(supervisor.dir());
+    }
+    supervisor.release(launch);
+    supervisor.broadcast(&Report::Exited { code: end.code, oom: end.oom });
+}
+
+fn tell(socket: &OwnedFd, report: &Report) {
+    if let Ok(bytes) = postcard::to_stdvec(report) {
+        // Nobody there: the launcher was killed, and the container goes on without it.
+        let _ = socket::send(socket, &bytes, &[]);
+    }
+}

@@ -1,0 +1,112 @@
+//! Deletes a container's directory from inside P: files of subordinate ids, and the overlay's
+//! `work/work`, which the kernel makes with mode 000. Runs in M.
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+
+const OPEN_DIR: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Removes `name` below `parent` with everything in it; absent is fine.
+///
+/// Iterative: an image may nest directories deeper than a stack lasts. Only one descriptor is
+/// open at a time besides the start, because `..` of a directory that we hold is never
+/// re-resolved: each level is moved up to the top before it is entered.
+pub(crate) fn tree(parent: impl AsFd, name: &str) -> Result<(), Errno> {
+    let parent = parent.as_fd();
+    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        // EISDIR, or EPERM by POSIX.
+        Err(_) => {}
+    }
+    match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(_) => {}
+    }
+    let top = open(parent, &CString::new(name).map_err(|_| Errno::INVAL)?)?;
+    let mut counter = 0u64;
+    while clear(&top, &mut counter)? {}
+    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+}
+
+/// Removes the files of `top` and of its directories; non-empty grandchildren move up into
+/// `top`. True while something may be left.
+fn clear(top: &OwnedFd, counter: &mut u64) -> Result<bool, Errno> {
+    let mut left = false;
+    for (name, is_dir) in entries(top)? {
+        if !is_dir || rustix::fs::unlinkat(top, &name, AtFlags::REMOVEDIR).is_ok() {
+            if !is_dir {
+                rustix::fs::unlinkat(top, &name, AtFlags::empty())?;
+            }
+            continue;
+        }
+        left = true;
+        let dir = open(top.as_fd(), &name)?;
+        for (inner, inner_is_dir) in entries(&dir)? {
+            if !inner_is_dir {
+                rustix::fs::unlinkat(&dir, &inner, AtFlags::empty())?;
+            } else if rustix::fs::unlinkat(&dir, &inner, AtFlags::REMOVEDIR).is_err() {
+                let _ = rustix::fs::chmodat(&dir, &inner, Mode::RWXU, AtFlags::empty());
+                *counter += 1;
+                rustix::fs::renameat(&dir, &inner, top, format!(".bolt-rm-{counter}"))?;
+            }
+        }
+        rustix::fs::unlinkat(top, &name, AtFlags::REMOVEDIR)?;
+    }
+    Ok(left)
+}
+
+fn open(parent: impl AsFd, name: &std::ffi::CStr) -> Result<OwnedFd, Errno> {
+    match rustix::fs::openat(&parent, name, OPEN_DIR, Mode::empty()) {
+        Err(Errno::ACCESS) => {
+            rustix::fs::chmodat(&parent, name, Mode::RWXU, AtFlags::empty())?;
+            rustix::fs::openat(&parent, name, OPEN_DIR, Mode::empty())
+        }
+        other => other,
+    }
+}
+
+fn entries(dir: &OwnedFd) -> Result<Vec<(CString, bool)>, Errno> {
+    let mut list = Vec::new();
+    for entry in Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        let is_dir = match entry.file_type() {
+            FileType::Unknown => {
+                let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+            }
+            kind => kind == FileType::Directory,
+        };
+        list.push((name.to_owned(), is_dir));
+    }
+    Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deep_and_locked_tree_goes() {
+        let base = std::env::temp_dir().join(format!("bolt-remove-{}", std::process::id()));
+        let mut path = base.join("t");
+        for _ in 0..300 {
+            path.push("d");
+        }
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("file"), "x").unwrap();
+        std::fs::create_dir_all(base.join("t/work/work/incompat/volatile")).unwrap();
+        let fd = rustix::fs::open(&base, OPEN_DIR, Mode::empty()).unwrap();
+        rustix::fs::chmodat(&fd, "t/work/work", Mode::empty(), AtFlags::empty()).unwrap();
+        tree(&fd, "t").unwrap();
+        assert!(!base.join("t").exists());
+        tree(&fd, "t").unwrap();
+        std::fs::remove_dir(base).unwrap();
+    }
+}

@@ -1,0 +1,87 @@
+//! Host paths as detached trees. Runs in M; I only moves them (design: who opens checks).
+
+use crate::at::{At, Res, failure};
+use crate::step::root::identity;
+use crate::sys::mount as attr;
+use bolt_shim::launch::{FileId, Launch, Mount, MountFlags, MountKind, Propagation};
+use bolt_shim::report::Step;
+use rustix::fs::CWD;
+use rustix::mount::{OpenTreeFlags, open_tree};
+use std::os::fd::OwnedFd;
+
+/// Propagation values of mount_setattr(2).
+const MS_SHARED: u64 = 1 << 20;
+const MS_SLAVE: u64 = 1 << 19;
+const MS_PRIVATE: u64 = 1 << 18;
+
+/// The trees of all mounts that come from outside, in the order of `launch.mounts`.
+pub(crate) fn trees(launch: &Launch, dir: &str) -> Res<Vec<OwnedFd>> {
+    let mut trees = Vec::new();
+    for mount in &launch.mounts {
+        match &mount.what {
+            MountKind::Bind { source, stat, propagation, .. } => {
+                trees.push(tree(source, *stat, mount.flags, *propagation)?);
+            }
+            MountKind::File { name } => trees.push(small_file(dir, name, mount)?),
+            MountKind::Sys if launch.net == bolt_shim::launch::Net::Host => {
+                trees.push(recursive("/sys")?);
+            }
+            _ => {}
+        }
+    }
+    Ok(trees)
+}
+
+/// One host path. The inode must be the one that was planned: a path swapped since is refused.
+pub(crate) fn tree(
+    source: &str,
+    stat: FileId,
+    flags: MountFlags,
+    propagation: Propagation,
+) -> Res<OwnedFd> {
+    let tree = recursive(source)?;
+    if identity(&tree).at(Step::Mount, source)? != stat {
+        return Err(failure(Step::Mount, source, libc::ESTALE));
+    }
+    let propagation = match propagation {
+        Propagation::Private => MS_PRIVATE,
+        Propagation::Slave => MS_SLAVE,
+        Propagation::Shared => MS_SHARED,
+    };
+    attr::setattr(&tree, bits(flags), propagation, true).at(Step::Mount, source)?;
+    Ok(tree)
+}
+
+/// Always with submounts: locked ones may not be left behind (EINVAL).
+fn recursive(source: &str) -> Res<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE;
+    open_tree(CWD, source, flags).at(Step::Mount, source)
+}
+
+fn small_file(dir: &str, name: &str, mount: &Mount) -> Res<OwnedFd> {
+    let path = format!("{dir}/{name}");
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = open_tree(CWD, path.as_str(), flags).at(Step::Mount, &path)?;
+    attr::setattr(&tree, bits(mount.flags), MS_PRIVATE, false).at(Step::Mount, &path)?;
+    Ok(tree)
+}
+
+/// Mount flags as mount_setattr(2) wants them.
+pub(crate) fn bits(flags: MountFlags) -> u64 {
+    let mut bits = 0;
+    if flags.read_only {
+        bits |= attr::RDONLY;
+    }
+    if flags.nosuid {
+        bits |= attr::NOSUID;
+    }
+    if flags.nodev {
+        bits |= attr::NODEV;
+    }
+    if flags.noexec {
+        bits |= attr::NOEXEC;
+    }
+    bits
+}

@@ -1,0 +1,80 @@
+//! Copies what the image has at a mount target into an empty volume or tmpfs. Runs in I.
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+
+const OPEN_DIR: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// Deeper trees than this are no default content of a volume.
+const MAX_DEPTH: usize = 256;
+
+/// Copies the tree at `from` into `to` when `to` is empty.
+pub(crate) fn copy(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
+    let to = rustix::fs::openat(to, ".", OPEN_DIR, Mode::empty())?;
+    if entries(&to)?.next().is_some() {
+        return Ok(());
+    }
+    let from = rustix::fs::openat(from, ".", OPEN_DIR, Mode::empty())?;
+    let stat = rustix::fs::fstat(&from)?;
+    let (uid, gid) = owner(&stat);
+    rustix::fs::fchown(&to, Some(uid), Some(gid))?;
+    rustix::fs::fchmod(&to, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
+    copy_dir(&from, &to, 0)
+}
+
+fn entries(dir: &OwnedFd) -> Result<impl Iterator<Item = rustix::fs::DirEntry>, Errno> {
+    let dots = [c".", c".."];
+    Ok(Dir::read_from(dir)?.flatten().filter(move |e| !dots.contains(&e.file_name())))
+}
+
+fn copy_dir(from: &OwnedFd, to: &OwnedFd, depth: usize) -> Result<(), Errno> {
+    if depth > MAX_DEPTH {
+        return Err(Errno::NAMETOOLONG);
+    }
+    for entry in entries(from)? {
+        let name = entry.file_name();
+        let stat = rustix::fs::statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let (uid, gid) = owner(&stat);
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => {
+                rustix::fs::mkdirat(to, name, Mode::from_raw_mode(0o700))?;
+                let inner = rustix::fs::openat(from, name, OPEN_DIR, Mode::empty())?;
+                let made = rustix::fs::openat(to, name, OPEN_DIR, Mode::empty())?;
+                copy_dir(&inner, &made, depth + 1)?;
+                rustix::fs::fchown(&made, Some(uid), Some(gid))?;
+                rustix::fs::fchmod(&made, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
+            }
+            FileType::RegularFile => copy_file(from, to, name, &stat)?,
+            FileType::Symlink => {
+                let link = rustix::fs::readlinkat(from, name, Vec::new())?;
+                rustix::fs::symlinkat(link, to, name)?;
+                rustix::fs::chownat(to, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+            }
+            // Sockets, pipes and nodes are nobody's default content.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn copy_file(
+    from: &OwnedFd,
+    to: &OwnedFd,
+    name: &CStr,
+    stat: &rustix::fs::Stat,
+) -> Result<(), Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let source = rustix::fs::openat(from, name, flags, Mode::empty())?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let target = rustix::fs::openat(to, name, flags, Mode::from_raw_mode(0o600))?;
+    while rustix::fs::sendfile(&target, &source, None, 1 << 20)? > 0 {}
+    let (uid, gid) = owner(stat);
+    rustix::fs::fchown(&target, Some(uid), Some(gid))?;
+    rustix::fs::fchmod(&target, Mode::from_raw_mode(stat.st_mode & 0o7777))
+}
+
+fn owner(stat: &rustix::fs::Stat) -> (rustix::fs::Uid, rustix::fs::Gid) {
+    (rustix::fs::Uid::from_raw(stat.st_uid), rustix::fs::Gid::from_raw(stat.st_gid))
+}

@@ -1,0 +1,98 @@
+//! The last steps of a payload or an exec: user, directory, capabilities, filter, execve.
+
+use crate::at::{At, Res, failure};
+use crate::step::{limits, user};
+use crate::sys::{process as proc, seccomp};
+use bolt_shim::launch::Process;
+use bolt_shim::report::{Failure, Step};
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
+use std::ffi::CString;
+
+/// Where programs are looked up when the environment has no PATH.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Turns this process into the program. Returns only when that did not happen.
+///
+/// Order: the user is looked up and the working directory made while we are root; the bounding
+/// set needs CAP_SETPCAP; capabilities survive the change of uid, then are set; no_new_privs
+/// comes before the filter, because an unprivileged filter needs it; without it the filter is
+/// loaded while CAP_SYS_ADMIN is still there.
+pub(crate) fn program(process: &Process) -> Failure {
+    match prepare(process) {
+        Ok(env) => execute(process, &env),
+        Err(failure) => failure,
+    }
+}
+
+fn prepare(process: &Process) -> Res<Vec<String>> {
+    limits::rlimits(&process.rlimits)?;
+    if let Some(entry) = &process.passwd_entry {
+        user::add_entry(entry);
+    }
+    let who = user::lookup(process)?;
+    if process.make_cwd {
+        // Missing parents and all, as podman does for the image's own working directory.
+        let _ = std::fs::create_dir_all(&process.cwd);
+    }
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(process.umask));
+    limits::bound(process.caps)?;
+    if !process.no_new_privs && !process.seccomp.is_empty() {
+        seccomp::load(&process.seccomp).at(Step::Seccomp, "filter")?;
+    }
+    proc::keep_caps(true);
+    user::become_user(&who)?;
+    proc::keep_caps(false);
+    nix::unistd::chdir(process.cwd.as_str()).at(Step::WorkDir, &process.cwd)?;
+    limits::set_caps(limits::effective(process.caps, who.uid))?;
+    if process.no_new_privs {
+        proc::no_new_privs().at(Step::Caps, "no_new_privs")?;
+        if !process.seccomp.is_empty() {
+            seccomp::load(&process.seccomp).at(Step::Seccomp, "filter")?;
+        }
+    }
+    let mut env = process.env.clone();
+    if !env.iter().any(|e| e.starts_with("HOME=")) {
+        env.push(format!("HOME={}", who.home));
+    }
+    Ok(env)
+}
+
+fn execute(process: &Process, env: &[String]) -> Failure {
+    let Some(name) = process.args.first() else {
+        return failure(Step::Exec, "", libc::EINVAL);
+    };
+    let Some((argv, envp)) = strings(&process.args).zip(strings(env)) else {
+        return failure(Step::Exec, name, libc::EINVAL);
+    };
+    // Rust's start-up ignores SIGPIPE; the program must not inherit that.
+    proc::default_sigpipe();
+    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+    proc::cloexec_from(3);
+    let mut errno = Errno::ENOENT;
+    for path in candidates(name, env) {
+        let Ok(path) = CString::new(path) else { continue };
+        match nix::unistd::execve(&path, &argv, &envp) {
+            Ok(never) => match never {},
+            // As execvp(3): a directory without it, or without access to it, is passed over.
+            Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+            Err(Errno::EACCES) => errno = Errno::EACCES,
+            Err(e) => return failure(Step::Exec, name, e as i32),
+        }
+    }
+    failure(Step::Exec, name, errno as i32)
+}
+
+fn strings(list: &[String]) -> Option<Vec<CString>> {
+    list.iter().map(|s| CString::new(s.as_str()).ok()).collect()
+}
+
+fn candidates(name: &str, env: &[String]) -> Vec<String> {
+    if name.contains('/') {
+        return vec![name.to_owned()];
+    }
+    let path = env.iter().find_map(|e| e.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
+    path.split(':')
+        .map(|dir| if dir.is_empty() { format!("./{name}") } else { format!("{dir}/{name}") })
+        .collect()
+}

@@ -1,0 +1,142 @@
+//! Id maps (user_namespaces(7)). Runs in M, which derives every number from its own map.
+
+use crate::at::{At, Res};
+use bolt_shim::launch::IdMap;
+use bolt_shim::report::Step;
+use std::fmt::Write as _;
+
+/// A run of ids: `inside` of the new namespace is `outside` of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Extent {
+    inside: u32,
+    outside: u32,
+    count: u32,
+}
+
+/// The ids that exist in our own namespace, as (start, count), from `/proc/self/{uid,gid}_map`.
+fn own(text: &str) -> Vec<(u32, u32)> {
+    text.lines()
+        .filter_map(|line| {
+            let mut words = line.split_ascii_whitespace();
+            let start = words.next()?.parse().ok()?;
+            let count = words.nth(1)?.parse().ok()?;
+            Some((start, count))
+        })
+        .collect()
+}
+
+/// What the shape wants, before it is cut to what exists.
+fn wanted(shape: IdMap, id: u32) -> Vec<Extent> {
+    let rest = u32::MAX - 1;
+    match shape {
+        IdMap::RootIsUser => vec![Extent { inside: 0, outside: 0, count: rest }],
+        IdMap::NoMap => vec![Extent { inside: 0, outside: 1, count: rest - 1 }],
+        IdMap::KeepId { .. } => {
+            let mut map = vec![Extent { inside: id, outside: 0, count: 1 }];
+            if id > 0 {
+                map.push(Extent { inside: 0, outside: 1, count: id });
+            }
+            map.push(Extent { inside: id + 1, outside: id + 1, count: rest - id - 1 });
+            map
+        }
+    }
+}
+
+/// Cuts `map` along the extents that exist: a nested extent across two of ours is EPERM.
+fn cut(map: &[Extent], own: &[(u32, u32)]) -> Vec<Extent> {
+    let mut result = Vec::new();
+    for extent in map {
+        for &(start, count) in own {
+            let from = extent.outside.max(start);
+            let to = extent.outside.saturating_add(extent.count).min(start.saturating_add(count));
+            if from < to {
+                let inside = extent.inside + (from - extent.outside);
+                result.push(Extent { inside, outside: from, count: to - from });
+            }
+        }
+    }
+    result
+}
+
+fn text(map: &[Extent]) -> String {
+    let mut text = String::new();
+    for e in map {
+        let _ = writeln!(text, "{} {} {}", e.inside, e.outside, e.count);
+    }
+    text
+}
+
+/// Writes both maps of the child `pid`.
+pub(crate) fn write(pid: i32, shape: IdMap) -> Res<()> {
+    let (uid, gid) = match shape {
+        IdMap::KeepId { uid, gid } => (uid, gid),
+        _ => (0, 0),
+    };
+    for (kind, id) in [("uid_map", uid), ("gid_map", gid)] {
+        let mine = std::fs::read_to_string(format!("/proc/self/{kind}")).at(Step::IdMaps, kind)?;
+        let map = cut(&wanted(shape, id), &own(&mine));
+        std::fs::write(format!("/proc/{pid}/{kind}"), text(&map)).at(Step::IdMaps, kind)?;
+    }
+    Ok(())
+}
+
+/// The first id that exists inside: 0 where it can be, else the kept one.
+pub(crate) fn setup_ids() -> (u32, u32) {
+    let first = |kind: &str| {
+        let text = std::fs::read_to_string(format!("/proc/self/{kind}")).unwrap_or_default();
+        own(&text).iter().map(|&(start, _)| start).min().unwrap_or(0)
+    };
+    (first("uid_map"), first("gid_map"))
+}
+
+/// The id in P that the container's root has; where root does not exist, the kept user's: 0.
+pub(crate) fn root_in_p(shape: Option<IdMap>) -> (u32, u32) {
+    let one = |id: u32, kind: &str| {
+        let Some(shape) = shape else { return 0 };
+        let mine = std::fs::read_to_string(format!("/proc/self/{kind}")).unwrap_or_default();
+        let map = cut(&wanted(shape, id), &own(&mine));
+        map.iter().find(|e| e.inside == 0).map_or(0, |e| e.outside)
+    };
+    match shape {
+        Some(IdMap::KeepId { uid, gid }) => (one(uid, "uid_map"), one(gid, "gid_map")),
+        Some(IdMap::NoMap) => (one(0, "uid_map"), one(0, "gid_map")),
+        _ => (0, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: &[(u32, u32)] = &[(0, 1), (1, 65536)];
+
+    #[test]
+    fn a_nested_map_repeats_the_parents_extents() {
+        assert_eq!(text(&cut(&wanted(IdMap::RootIsUser, 0), FULL)), "0 0 1\n1 1 65536\n");
+    }
+
+    #[test]
+    fn keep_id_moves_the_user_and_shifts_the_rest() {
+        let shape = IdMap::KeepId { uid: 1000, gid: 1000 };
+        assert_eq!(text(&cut(&wanted(shape, 1000), FULL)), "1000 0 1\n0 1 1000\n1001 1001 64536\n");
+    }
+
+    #[test]
+    fn keep_id_in_a_one_id_parent_maps_the_user_alone() {
+        let shape = IdMap::KeepId { uid: 1000, gid: 1000 };
+        assert_eq!(text(&cut(&wanted(shape, 1000), &[(0, 1)])), "1000 0 1\n");
+    }
+
+    #[test]
+    fn nomap_leaves_the_user_out() {
+        assert_eq!(text(&cut(&wanted(IdMap::NoMap, 0), FULL)), "0 1 65536\n");
+    }
+
+    #[test]
+    fn own_reads_the_kernels_columns() {
+        assert_eq!(
+            own("         0       1000          1\n         1     100000      65536\n"),
+            FULL
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! Masked and read-only paths, and the covered second procfs. Runs in I, before pivot_root.
+
+use crate::at::{At, Res};
+use crate::step::mounts::{attach, fresh};
+use crate::step::root::{fresh_tmpfs, identity};
+use crate::sys::mount as attr;
+use bolt_shim::report::Step;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
+use rustix::mount::{OpenTreeFlags, open_tree};
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+const CLONE: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC);
+
+/// Covers each path that exists: a file by `/dev/null`, a directory by an empty tmpfs.
+pub(crate) fn cover(root: BorrowedFd<'_>, paths: &[String]) -> Res<()> {
+    let mut empty: Option<OwnedFd> = None;
+    for path in paths {
+        let Some(target) = existing(root, path)? else { continue };
+        let is_dir = identity(&target).at(Step::Mask, path)?.kind == libc::S_IFDIR;
+        let tree = match (&empty, is_dir) {
+            (_, false) => open_tree(CWD, "/dev/null", CLONE).at(Step::Mask, path)?,
+            // One tmpfs serves all: the first is attached, the others are clones of it.
+            (Some(first), true) => {
+                open_tree(first, "", CLONE | OpenTreeFlags::AT_EMPTY_PATH).at(Step::Mask, path)?
+            }
+            (None, true) => empty_tmpfs().at(Step::Mask, path)?,
+        };
+        attach(&tree, target, path)?;
+        if is_dir && empty.is_none() {
+            empty = Some(tree);
+        }
+    }
+    Ok(())
+}
+
+/// Makes each path that exists read-only.
+pub(crate) fn read_only(root: BorrowedFd<'_>, paths: &[String]) -> Res<()> {
+    for path in paths {
+        let Some(target) = existing(root, path)? else { continue };
+        let flags = CLONE | OpenTreeFlags::AT_EMPTY_PATH | OpenTreeFlags::AT_RECURSIVE;
+        let tree = open_tree(&target, "", flags).at(Step::Mask, path)?;
+        let set = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC;
+        attr::setattr(&tree, set, 0, true).at(Step::Mask, path)?;
+        attach(tree, target, path)?;
+    }
+    Ok(())
+}
+
+/// A nested sandbox may mount procfs only where one is fully visible in its namespace. This one
+/// is, to the kernel; a cover on the directory *above* keeps it from everybody's eyes.
+pub(crate) fn covered_proc(root: BorrowedFd<'_>) -> Res<()> {
+    const AT: &str = "/dev/.p/p";
+    for dir in ["dev/.p", "dev/.p/p"] {
+        rustix::fs::mkdirat(root, dir, Mode::from_raw_mode(0o700)).at(Step::Mask, AT)?;
+    }
+    let proc = fresh("proc", &[]).at(Step::Mask, AT)?;
+    let set = attr::NOSUID | attr::NODEV | attr::NOEXEC;
+    attr::setattr(&proc, set, 0, false).at(Step::Mask, AT)?;
+    if let Some(target) = existing(root, AT)? {
+        attach(proc, target, AT)?;
+    }
+    if let Some(above) = existing(root, "/dev/.p")? {
+        attach(empty_tmpfs().at(Step::Mask, AT)?, above, AT)?;
+    }
+    Ok(())
+}
+
+fn empty_tmpfs() -> Result<OwnedFd, Errno> {
+    let tmpfs = fresh_tmpfs(&[("mode", "555"), ("size", "4k"), ("nr_inodes", "2")])?;
+    attr::setattr(&tmpfs, attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC, 0, false)?;
+    Ok(tmpfs)
+}
+
+/// The path below our own mounts; no links: a link there is not ours (CVE-2025-31133).
+fn existing(root: BorrowedFd<'_>, path: &str) -> Res<Option<OwnedFd>> {
+    let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    match openat2(
+        root,
+        path.trim_start_matches('/'),
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+        how,
+    ) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => Ok(None),
+        Err(e) => Err(e).at(Step::Mask, path),
+    }
+}

@@ -1,0 +1,111 @@
+//! The mounts beneath the root, in the plan's order. Runs in I.
+
+use crate::at::{At, Res, failure};
+use crate::step::root::{fresh_tmpfs, identity};
+use crate::step::target::{self, Kind};
+use crate::step::{binds, copy_up, dev};
+use crate::sys::mount as attr;
+use bolt_shim::launch::{Launch, Mount, MountKind, Net};
+use bolt_shim::report::Step;
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen, move_mount,
+};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Everything the mount step carries along.
+#[derive(Debug)]
+pub(crate) struct Mounter<'a> {
+    /// The attached root.
+    pub(crate) root: BorrowedFd<'a>,
+    /// Trees from M, in the order of the plan.
+    pub(crate) trees: std::vec::IntoIter<OwnedFd>,
+    /// Whether gid 5 exists inside, for devpts.
+    pub(crate) has_tty_group: bool,
+}
+
+impl Mounter<'_> {
+    /// Carries out one mount of the plan.
+    pub(crate) fn mount(&mut self, launch: &Launch, mount: &Mount) -> Res<()> {
+        match &mount.what {
+            MountKind::Bind { copy_up, .. } => self.bind(mount, *copy_up),
+            MountKind::File { .. } => self.bind(mount, false),
+            MountKind::Sys if launch.net == Net::Host => self.bind(mount, false),
+            MountKind::Sys => self.system("sysfs", &[], mount),
+            MountKind::Proc => self.system("proc", &[], mount),
+            MountKind::Mqueue => self.system("mqueue", &[], mount),
+            MountKind::Cgroup => self.system("cgroup2", &[], mount),
+            MountKind::Devpts => {
+                let mut options = vec![("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")];
+                if self.has_tty_group {
+                    options.push(("gid", "5"));
+                }
+                self.system("devpts", &options, mount)
+            }
+            MountKind::Dev { devices } => {
+                let dev =
+                    fresh_tmpfs(&[("mode", "755"), ("size", "65536k")]).at(Step::Mount, "/dev")?;
+                let target = target::open_plain_dir(self.root, &mount.target)?;
+                attach(&dev, &target, &mount.target)?;
+                attr::setattr(&dev, binds::bits(mount.flags), 0, false).at(Step::Mount, "/dev")?;
+                dev::fill(self.root, &dev, devices)
+            }
+            MountKind::Tmpfs { options, copy_up } => self.tmpfs(mount, options, *copy_up),
+        }
+    }
+
+    fn tmpfs(&self, mount: &Mount, options: &[(String, String)], copy: bool) -> Res<()> {
+        let options: Vec<(&str, &str)> =
+            options.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let tmpfs = fresh_tmpfs(&options).at(Step::Mount, &mount.target)?;
+        let target = target::open(self.root, &mount.target, Kind::Dir)?;
+        attach(&tmpfs, &target, &mount.target)?;
+        if copy {
+            copy_up::copy(&target, &tmpfs).at(Step::Mount, &mount.target)?;
+        }
+        attr::setattr(&tmpfs, binds::bits(mount.flags), 0, false).at(Step::Mount, &mount.target)
+    }
+
+    fn bind(&mut self, mount: &Mount, copy: bool) -> Res<()> {
+        let path = mount.target.as_str();
+        let tree = self.trees.next().ok_or_else(|| failure(Step::Mount, path, libc::EBADF))?;
+        let is_dir = identity(&tree).at(Step::Mount, path)?.kind == libc::S_IFDIR;
+        let kind = if is_dir { Kind::Dir } else { Kind::File };
+        let target = target::open(self.root, path, kind)?;
+        if copy && is_dir {
+            copy_up::copy(&target, &tree).at(Step::Mount, path)?;
+        }
+        attach(&tree, &target, path)
+    }
+
+    /// A kernel file system of our own, on a directory that no link leads away from.
+    fn system(&self, kind: &str, options: &[(&str, &str)], mount: &Mount) -> Res<()> {
+        let path = mount.target.as_str();
+        let tree = fresh(kind, options).at(Step::Mount, path)?;
+        let target = target::open_plain_dir(self.root, path)?;
+        attach(&tree, &target, path)?;
+        attr::setattr(&tree, binds::bits(mount.flags), 0, false).at(Step::Mount, path)
+    }
+}
+
+/// A detached mount of a file system without a source.
+pub(crate) fn fresh(kind: &str, options: &[(&str, &str)]) -> Result<OwnedFd, Errno> {
+    let fs = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (key, value) in options {
+        if value.is_empty() {
+            // `newinstance` is what devpts always does since Linux 4.7; it may be unknown.
+            let _ = fsconfig_set_flag(fs.as_fd(), *key);
+        } else {
+            fsconfig_set_string(fs.as_fd(), *key, *value)?;
+        }
+    }
+    fsconfig_create(fs.as_fd())?;
+    fsmount(fs.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+}
+
+/// move_mount(2) of a tree onto an open target.
+pub(crate) fn attach(tree: impl AsFd, target: impl AsFd, path: &str) -> Res<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(tree, "", target, "", flags).at(Step::Mount, path)
+}

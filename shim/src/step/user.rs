@@ -1,0 +1,212 @@
+//! Who the payload runs as: the container's own /etc/passwd and /etc/group, read beneath its
+//! root. Runs in I (or a joiner) after pivot_root, so no path leads out.
+
+use crate::at::{At, Res, failure};
+use bolt_shim::launch::{Groups, Process};
+use bolt_shim::report::Step;
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use std::io::{Read, Write};
+
+/// Larger account files are refused: nobody's has a million lines by accident.
+const MAX_FILE: u64 = 4 << 20;
+
+/// What was found about the user.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    /// Numeric user id.
+    pub(crate) uid: u32,
+    /// Numeric primary group.
+    pub(crate) gid: u32,
+    /// Supplementary groups; `None`: leave them as they are.
+    pub(crate) groups: Option<Vec<u32>>,
+    /// Home directory.
+    pub(crate) home: String,
+}
+
+/// Looks `process.user` up. An unknown *name* is an error, an unknown number is not; a number
+/// that does not fit 32 bits is an error and never wraps (CVE-2026-30892).
+pub(crate) fn lookup(process: &Process) -> Res<User> {
+    let passwd = read("/etc/passwd");
+    let group = read("/etc/group");
+    resolve(process, &passwd, &group)
+}
+
+fn resolve(process: &Process, passwd: &str, group: &str) -> Res<User> {
+    let (name, wanted_group) = match process.user.split_once(':') {
+        Some((name, group)) => (name, Some(group)),
+        None => (process.user.as_str(), None),
+    };
+    let name = if name.is_empty() { "0" } else { name };
+    let number = number(name)?;
+    let line = passwd.lines().map(|l| l.split(':').collect::<Vec<_>>()).find(|f| {
+        f.len() >= 6 && (f[0] == name || (number.is_some() && f[2].parse().ok() == number))
+    });
+    let (uid, mut gid, home, login) = match &line {
+        Some(f) => {
+            let uid = f[2].parse().map_err(|_| failure(Step::User, &process.user, libc::EINVAL))?;
+            let gid = f[3].parse().map_err(|_| failure(Step::User, &process.user, libc::EINVAL))?;
+            (uid, gid, f[5].to_owned(), Some(f[0]))
+        }
+        None => match number {
+            Some(uid) => (uid, 0, "/".to_owned(), None),
+            None => return Err(failure(Step::User, name, libc::ENOENT)),
+        },
+    };
+    let mut groups = Vec::new();
+    match wanted_group {
+        Some(wanted) => gid = group_id(group, wanted)?,
+        None => groups.extend(login.map_or_else(Vec::new, |login| memberships(group, login))),
+    }
+    let groups = match &process.groups {
+        Groups::Keep => None,
+        Groups::Of(more) => {
+            for name in more {
+                groups.push(group_id(group, name)?);
+            }
+            if !groups.contains(&gid) {
+                groups.insert(0, gid);
+            }
+            Some(groups)
+        }
+    };
+    let home = if home.is_empty() { "/".to_owned() } else { home };
+    Ok(User { uid, gid, groups, home })
+}
+
+/// A decimal id; `Ok(None)` for a name, an error for a number out of range.
+fn number(text: &str) -> Res<Option<u32>> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(None);
+    }
+    match text.parse::<u32>() {
+        // -1 means "unchanged" to setresuid(2).
+        Ok(id) if id != u32::MAX => Ok(Some(id)),
+        _ => Err(failure(Step::User, text, libc::ERANGE)),
+    }
+}
+
+fn group_id(group: &str, wanted: &str) -> Res<u32> {
+    let found = group.lines().find_map(|l| {
+        let f: Vec<&str> = l.split(':').collect();
+        (f.len() >= 3 && f[0] == wanted).then(|| f[2].parse().ok()).flatten()
+    });
+    match (found, number(wanted)?) {
+        (Some(id), _) | (None, Some(id)) => Ok(id),
+        (None, None) => Err(failure(Step::User, wanted, libc::ENOENT)),
+    }
+}
+
+fn memberships(group: &str, login: &str) -> Vec<u32> {
+    group
+        .lines()
+        .filter_map(|l| {
+            let f: Vec<&str> = l.split(':').collect();
+            (f.len() >= 4 && f[3].split(',').any(|m| m == login))
+                .then(|| f[2].parse().ok())
+                .flatten()
+        })
+        .collect()
+}
+
+/// Missing, unreadable or oversized files count as empty: many images have none.
+fn read(path: &str) -> String {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut text = String::new();
+    // O_NONBLOCK: an image may put a pipe there, which would hang the start.
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path);
+    if let Ok(file) = file
+        && file.metadata().is_ok_and(|m| m.is_file() && m.len() <= MAX_FILE)
+        && file.take(MAX_FILE).read_to_string(&mut text).is_err()
+    {
+        text.clear();
+    }
+    text
+}
+
+/// Adds the passwd line of a kept id when nobody has that id yet.
+pub(crate) fn add_entry(entry: &str) {
+    let Some(uid) = entry.split(':').nth(2) else { return };
+    if read("/etc/passwd").lines().any(|l| l.split(':').nth(2) == Some(uid)) {
+        return;
+    }
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = std::fs::OpenOptions::new()
+        .append(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open("/etc/passwd");
+    if let Ok(mut file) = file {
+        let _ = file.write_all(format!("{entry}\n").as_bytes());
+    }
+}
+
+/// Becomes the user: groups, gid, uid, in that order.
+pub(crate) fn become_user(user: &User) -> Res<()> {
+    if let Some(groups) = &user.groups {
+        let list: Vec<Gid> = groups.iter().map(|g| Gid::from_raw(*g)).collect();
+        match setgroups(&list) {
+            // In a one-id namespace setgroups is denied for ever; there is nothing to drop to.
+            Ok(()) | Err(nix::errno::Errno::EPERM) => {}
+            Err(e) => return Err(e).at(Step::User, "setgroups"),
+        }
+    }
+    let gid = Gid::from_raw(user.gid);
+    setresgid(gid, gid, gid).at(Step::User, format!("gid {}", user.gid))?;
+    let uid = Uid::from_raw(user.uid);
+    setresuid(uid, uid, uid).at(Step::User, format!("uid {}", user.uid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(user: &str) -> Process {
+        Process {
+            args: vec![],
+            env: vec![],
+            cwd: "/".into(),
+            make_cwd: false,
+            user: user.into(),
+            groups: Groups::Of(vec![]),
+            passwd_entry: None,
+            caps: 0,
+            no_new_privs: true,
+            seccomp: vec![],
+            rlimits: vec![],
+            umask: 0o022,
+            tty: None,
+            stdin: false,
+            oom_score_adj: None,
+        }
+    }
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\ngamer:x:1000:1000::/home/gamer:/bin/sh\n";
+    const GROUP: &str = "root:x:0:\nvideo:x:44:gamer,other\ngamer:x:1000:\n";
+
+    #[test]
+    fn a_name_brings_home_and_groups() {
+        let user = resolve(&process("gamer"), PASSWD, GROUP).unwrap();
+        assert_eq!((user.uid, user.gid, user.home.as_str()), (1000, 1000, "/home/gamer"));
+        assert_eq!(user.groups, Some(vec![1000, 44]));
+    }
+
+    #[test]
+    fn an_unknown_number_is_taken_as_it_is() {
+        let user = resolve(&process("4242:44"), PASSWD, GROUP).unwrap();
+        assert_eq!((user.uid, user.gid, user.home.as_str()), (4242, 44, "/"));
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused() {
+        assert_eq!(resolve(&process("nobody"), PASSWD, GROUP).unwrap_err().errno, libc::ENOENT);
+        assert_eq!(resolve(&process("gamer:nope"), PASSWD, GROUP).unwrap_err().errno, libc::ENOENT);
+    }
+
+    #[test]
+    fn cve_2026_30892_a_number_out_of_range_never_becomes_another_user() {
+        for user in ["4294967295", "4294967296", "18446744073709551616"] {
+            assert_eq!(resolve(&process(user), PASSWD, GROUP).unwrap_err().errno, libc::ERANGE);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The only `unsafe` of the shim: what neither nix nor rustix offers.
+
+pub(crate) mod clone;
+pub(crate) mod lo;
+pub(crate) mod mount;
+pub(crate) mod process;
+pub(crate) mod seccomp;
+pub(crate) mod socket;

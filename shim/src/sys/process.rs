@@ -1,0 +1,123 @@
+//! The process itself: a clean start, inherited descriptors, small output.
+
+use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
+use std::os::fd::{FromRawFd, OwnedFd};
+
+/// Session of our own, no foreign descriptors, all signals blocked, `/` as directory.
+///
+/// What the caller leaked (CVE-2024-21626) is closed before anything else happens.
+pub(crate) fn sanitise() {
+    close_from(bolt_shim::launch::fd::END as u32);
+    let _ = nix::unistd::setsid();
+    let _ = nix::unistd::chdir("/");
+    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None);
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+}
+
+/// Closes every descriptor from `first` on.
+pub(crate) fn close_from(first: u32) {
+    // SAFETY: called where no OwnedFd of that range is alive (start of the program), or right
+    // before execve in a child that uses none of them again.
+    unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+}
+
+/// Marks every descriptor from `first` on close-on-exec.
+pub(crate) fn cloexec_from(first: u32) {
+    // SAFETY: changes flags only.
+    unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+}
+
+/// Takes over a descriptor that `bolt` placed at a number of the contract; close-on-exec.
+///
+/// Call once per number.
+pub(crate) fn inherit(number: i32) -> Result<OwnedFd, nix::errno::Errno> {
+    // SAFETY: F_SETFD on a number is harmless when it is not open: EBADF.
+    let rc = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    nix::errno::Errno::result(rc)?;
+    // SAFETY: the number is open, and the contract gives it to us alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Makes this process (un)dumpable (prctl(2), PR_SET_DUMPABLE).
+pub(crate) fn set_dumpable(on: bool) {
+    // SAFETY: plain prctl without pointers.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_ulong::from(on), 0, 0, 0) };
+}
+
+/// Shows `name` in ps(1); cut at 15 bytes.
+pub(crate) fn set_name(name: &std::ffi::CStr) {
+    // SAFETY: PR_SET_NAME reads at most 16 bytes of a terminated string.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+}
+
+/// No capability can be gained by execve from here on.
+pub(crate) fn no_new_privs() -> Result<(), nix::errno::Errno> {
+    // SAFETY: plain prctl without pointers.
+    let rc = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1 as libc::c_ulong, 0, 0, 0) };
+    nix::errno::Errno::result(rc).map(drop)
+}
+
+/// Keeps permitted capabilities over the change to a non-root uid.
+pub(crate) fn keep_caps(on: bool) {
+    // SAFETY: plain prctl without pointers.
+    unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, libc::c_ulong::from(on), 0, 0, 0) };
+}
+
+/// Closes our copy of the lock's descriptor in a clone that must not hold it.
+///
+/// The owner's copy of the value stays behind in a process that never drops it: it becomes
+/// another program or ends.
+pub(crate) fn close_lock(lock: &OwnedFd) {
+    use std::os::fd::AsRawFd;
+    // SAFETY: the clone has its own descriptor table, and uses this number for nothing else.
+    unsafe { libc::close(lock.as_raw_fd()) };
+}
+
+/// Wraps a descriptor that a call has just made for us.
+pub(crate) fn own(raw: i32) -> OwnedFd {
+    // SAFETY: callers pass the fresh result of accept4(2), which nobody else holds.
+    unsafe { OwnedFd::from_raw_fd(raw) }
+}
+
+/// pidfd_send_signal(2) with any number, real-time signals too.
+pub(crate) fn pidfd_signal(
+    pidfd: std::os::fd::BorrowedFd<'_>,
+    signo: i32,
+) -> Result<(), nix::errno::Errno> {
+    use std::os::fd::AsRawFd;
+    let info = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: a null siginfo means "as kill(2)".
+    let rc =
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signo, info, 0) };
+    nix::errno::Errno::result(rc).map(drop)
+}
+
+/// Gives SIGPIPE its default action back.
+pub(crate) fn default_sigpipe() {
+    // SAFETY: SIG_DFL installs no code.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
+/// Ends this process at once: no atexit handlers, nothing flushed twice after a fork.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit(2) never returns.
+    unsafe { libc::_exit(code) }
+}
+
+/// Lets the terminal on `fd` be our controlling one (ioctl_tty(2), TIOCSCTTY).
+pub(crate) fn controlling_terminal(fd: impl std::os::fd::AsFd) -> Result<(), nix::errno::Errno> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: the descriptor is borrowed; the argument is an int.
+    let rc = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSCTTY as _, 0) };
+    nix::errno::Errno::result(rc).map(drop)
+}
+
+/// Writes to standard output.
+pub(crate) fn say(text: &str) {
+    let _ = rustix::io::write(rustix::stdio::stdout(), text.as_bytes());
+}
+
+/// Writes to standard error.
+pub(crate) fn complain(text: &str) {
+    let _ = rustix::io::write(rustix::stdio::stderr(), text.as_bytes());
+}

@@ -1,0 +1,70 @@
+//! SEQPACKET sockets that carry postcard packets and descriptors (unix(7), SCM_RIGHTS).
+
+use bolt_shim::report::MAX_PACKET;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
+    sendmsg, socketpair,
+};
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Most descriptors in one packet; the kernel's own limit is 253.
+pub(crate) const MAX_FDS: usize = 128;
+
+/// A connected pair, both ends close-on-exec.
+pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
+    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+}
+
+/// Sends one packet with `fds`. EAGAIN on a full non-blocking socket.
+pub(crate) fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let control = if raw.is_empty() { &[][..] } else { &rights[..] };
+    let iov = [IoSlice::new(bytes)];
+    loop {
+        match sendmsg::<()>(socket.as_fd().as_raw_fd(), &iov, control, MsgFlags::MSG_NOSIGNAL, None)
+        {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// One packet and its descriptors (close-on-exec); `None` at end of file.
+pub(crate) fn receive(
+    socket: impl AsFd,
+    buffer: &mut Vec<u8>,
+) -> Result<Option<Vec<OwnedFd>>, Errno> {
+    buffer.resize(MAX_PACKET, 0);
+    let mut space = nix::cmsg_space!([RawFd; MAX_FDS]);
+    let (len, fds, truncated) = loop {
+        let mut iov = [IoSliceMut::new(buffer)];
+        match recvmsg::<()>(
+            socket.as_fd().as_raw_fd(),
+            &mut iov,
+            Some(&mut space),
+            MsgFlags::MSG_CMSG_CLOEXEC,
+        ) {
+            Ok(message) => {
+                let mut fds = Vec::new();
+                for control in message.cmsgs()? {
+                    if let ControlMessageOwned::ScmRights(raw) = control {
+                        // SAFETY: the kernel has just made these descriptors for us.
+                        fds.extend(raw.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+                    }
+                }
+                break (message.bytes, fds, message.flags.contains(MsgFlags::MSG_TRUNC));
+            }
+            Err(Errno::EINTR) => {}
+            Err(e) => return Err(e),
+        }
+    };
+    buffer.truncate(len);
+    if truncated {
+        return Err(Errno::EMSGSIZE);
+    }
+    if len == 0 && fds.is_empty() { Ok(None) } else { Ok(Some(fds)) }
+}
