@@ -4,4 +4,7 @@
 //! `source` (registry, layout, archive) → `pull` (fetch → verify → decompress → `unpack`) →
 //! the records of `crate::store`.
 
+pub mod config;
+pub mod platform;
+pub mod reference;
 pub mod types;
