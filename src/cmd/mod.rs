@@ -1,5 +1,11 @@
 //! L4: one verb, one file: clap `Args` on top, a short `run` below.
 
+pub mod create;
+pub mod create_args;
+pub mod login;
+pub mod logout;
+pub mod run;
+
 use crate::exit;
 use crate::settings::Settings;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -14,7 +20,12 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    /// Create a container without starting it
+    Create(create::Args),
+    /// Run a command in a new container
+    Run(run::Args),
+}
 
 /// The whole command line as data: man pages and completions are made from it.
 pub fn cli() -> clap::Command {
@@ -34,10 +45,18 @@ pub fn main() -> ExitCode {
         Settings::from_env().map_err(anyhow::Error::from).and_then(|s| dispatch(cli.verb, &s));
     match result {
         Ok(code) => ExitCode::from(code),
-        Err(_error) => ExitCode::from(exit::ENGINE),
+        Err(error) => {
+            // Replaced by ui::print when that lands.
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "bolt: {error:#}");
+            ExitCode::from(exit::ENGINE)
+        }
     }
 }
 
-fn dispatch(verb: Verb, _settings: &Settings) -> anyhow::Result<u8> {
-    match verb {}
+fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
+    match verb {
+        Verb::Create(args) => create::run(args, settings),
+        Verb::Run(args) => run::run(args, settings),
+    }
 }
