@@ -216,7 +216,7 @@ fn detect_systemd(root: &Path, mount: &Path, caller: &Caller) -> Option<Systemd>
         let socket = root.join("run/dbus/system_bus_socket");
         let there = root.join("run/systemd/system").is_dir() && socket.exists();
         let controllers = words_in(&mount.join("cgroup.controllers"));
-        return there.then(|| Systemd { bus: BusAddress::Path(socket), uid, controllers });
+        return there.then_some(Systemd { bus: BusAddress::Path(socket), uid, controllers });
     }
     let runtime = match &caller.runtime_dir {
         Some(dir) => at(root, dir),

@@ -7,6 +7,8 @@ use thiserror::Error;
 const CPU_PERIOD_US: u64 = 100_000;
 /// The smallest quota the kernel takes, in µs (kernel/sched/core.c: `min_cfs_quota_period`).
 const CPU_MIN_QUOTA_US: u64 = 1_000;
+/// NR_CPUS is at most 8192 on any distribution; the kernel's own range of quotas ends far above.
+const CPUS_MOST: f64 = 65_536.0;
 
 /// Limits of one container, with podman-run(1)'s meaning.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -90,6 +92,9 @@ impl Limits {
             };
             if !cpus.is_finite() || cpus < 0.0 {
                 return bad("not a number of processors");
+            }
+            if cpus > CPUS_MOST {
+                return bad("more processors than Linux knows");
             }
             if cpus > 0.0 && cpu_quota_us(cpus) < CPU_MIN_QUOTA_US {
                 return bad("the kernel cannot give less than 0.01 of a processor");
@@ -247,6 +252,7 @@ mod tests {
         let table: &[(Limits, &str)] = &[
             (with(|l| l.cpus = Some(f64::NAN)), "--cpus NaN: not a number of processors"),
             (with(|l| l.cpus = Some(-1.0)), "--cpus -1: not a number of processors"),
+            (with(|l| l.cpus = Some(1e9)), "--cpus 1000000000: more processors than"),
             (with(|l| l.cpus = Some(0.001)), "--cpus 0.001: the kernel cannot give less"),
             (with(|l| l.cpu_shares = Some(1)), "--cpu-shares 1: outside the kernel's range"),
             (with(|l| l.cpu_shares = Some(262_145)), "--cpu-shares 262145: outside"),

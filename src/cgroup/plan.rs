@@ -280,7 +280,8 @@ fn plan_scope(v2: &V2, id: &str, limits: &Limits) -> Plan {
     let enable = divide(&mut plan, payload, &systemd.controllers, fix, v2, limits);
     plan.dirs
         .insert(0, DirPlan { path: PathBuf::new(), enable, shared: true, ..DirPlan::default() });
-    plan.dirs.push(DirPlan { path: "monitor".into(), ..DirPlan::default() });
+    // Shared, so never ours to remove: the supervisor sits in it to its end, then systemd does.
+    plan.dirs.push(DirPlan { path: "monitor".into(), shared: true, ..DirPlan::default() });
     plan.monitor = Some("monitor".into());
     plan
 }
