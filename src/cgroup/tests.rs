@@ -330,13 +330,15 @@ impl Daemon {
         let mut command = Command::new("dbus-daemon");
         command.args(["--session", "--nofork", "--nopidfile", &address]).stderr(Stdio::null());
         let child = command.spawn().ok()?;
+        let daemon = Daemon { child, tree };
+        // It does not start for a uid that the system has no name for.
         for _ in 0..200 {
-            if tree.0.join("bus").exists() {
-                break;
+            if daemon.tree.0.join("bus").exists() {
+                return Some(daemon);
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        Some(Daemon { child, tree })
+        None
     }
 
     fn address(&self) -> BusAddress {
