@@ -1,0 +1,436 @@
+//! The directories a container's cgroup is made of and the values that go into them: pure.
+
+use super::bus::BusAddress;
+use super::host::{Host, Nest, Occupied, V1, V2};
+use super::limits::{self, Limits, Setting};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Who makes the cgroup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manager {
+    /// A transient scope of the user's (root: the system's) systemd.
+    Systemd,
+    /// Directories made by Bolt itself.
+    Cgroupfs,
+    /// Nobody: the container stays in the caller's cgroup.
+    None,
+}
+
+impl fmt::Display for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Manager::Systemd => "systemd",
+            Manager::Cgroupfs => "cgroupfs",
+            Manager::None => "none",
+        })
+    }
+}
+
+/// Where one container's cgroup lies and what is written into it. With [`Manager::Systemd`]
+/// every path is relative to the scope's directory until [`Plan::within`] is given it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Who makes it.
+    pub manager: Manager,
+    /// The scope to ask systemd for.
+    pub scope: Option<ScopePlan>,
+    /// Directories in the order they are made; existing ones are taken as they are.
+    pub dirs: Vec<DirPlan>,
+    /// Values in the order they are written, after the directories.
+    pub writes: Vec<Write>,
+    /// What cannot be applied here, and why.
+    pub denied: Vec<Denied>,
+    /// v2: the directory to hand to clone3(2) with CLONE_INTO_CGROUP, and to every exec.
+    pub payload_v2: Option<PathBuf>,
+    /// v1: the `cgroup.procs` files that pid 1 and every exec are written into.
+    pub join_v1: Vec<PathBuf>,
+    /// v2: the directory the supervisor is moved into before pid 1 is made.
+    pub monitor: Option<PathBuf>,
+    /// v2: a leaf that the caller moves itself and the supervisor into, so that the directory
+    /// they were alone in can be divided.
+    pub launcher: Option<PathBuf>,
+    /// The file whose `oom_kill N` line counts kills by the out-of-memory killer: `memory.events`
+    /// (v2) or `memory.oom_control` (v1, Linux 4.13).
+    pub oom: Option<PathBuf>,
+    /// v2: `cgroup.kill` of the payload (Linux 5.14).
+    pub kill: Option<PathBuf>,
+}
+
+/// A transient scope (systemd.scope(5)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopePlan {
+    /// `bolt-<id>.scope`
+    pub name: String,
+    /// Where to ask.
+    pub bus: BusAddress,
+    /// The uid to name there, outside every user namespace.
+    pub uid: u32,
+    /// The v2 mount point: systemd names paths below it.
+    pub mount: PathBuf,
+    /// `CPUWeight`. The only limit on the scope itself: weights compare siblings, and the
+    /// scope's siblings are the user's other programs. All others sit on the payload, so that the
+    /// supervisor is neither counted nor killed.
+    pub cpu_weight: Option<u64>,
+}
+
+/// One directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DirPlan {
+    /// The directory.
+    pub path: PathBuf,
+    /// v2: controllers to give to its children (`cgroup.subtree_control`).
+    pub enable: Vec<String>,
+    /// v1 cpuset: copy `cpuset.cpus` and `cpuset.mems` from the parent while they are empty;
+    /// nothing can join before (cpusets.rst).
+    pub inherit_cpuset: bool,
+    /// Other containers use it too: stays when this one goes.
+    pub shared: bool,
+}
+
+/// One value for one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// The file.
+    pub file: PathBuf,
+    /// The value.
+    pub value: String,
+    /// What it is for.
+    pub setting: Setting,
+    /// Nobody typed it (the swap that goes with `--memory`): a kernel without the file is fine.
+    pub implied: bool,
+}
+
+/// A setting that is not applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// The flag as typed.
+    pub setting: &'static str,
+    /// The reason and the fix, in plain words.
+    pub why: String,
+}
+
+impl Plan {
+    pub(super) fn none() -> Plan {
+        Plan {
+            manager: Manager::None,
+            scope: None,
+            dirs: Vec::new(),
+            writes: Vec::new(),
+            denied: Vec::new(),
+            payload_v2: None,
+            join_v1: Vec::new(),
+            monitor: None,
+            launcher: None,
+            oom: None,
+            kill: None,
+        }
+    }
+
+    /// The same plan below the directory of a scope that systemd has made.
+    pub fn within(&self, scope: &Path) -> Plan {
+        let below = |path: &PathBuf| match path.as_os_str().is_empty() {
+            true => scope.to_owned(),
+            false => scope.join(path),
+        };
+        let mut plan = self.clone();
+        plan.dirs.iter_mut().for_each(|dir| dir.path = below(&dir.path));
+        plan.writes.iter_mut().for_each(|write| write.file = below(&write.file));
+        for path in [
+            &mut plan.payload_v2,
+            &mut plan.monitor,
+            &mut plan.launcher,
+            &mut plan.oom,
+            &mut plan.kill,
+        ] {
+            *path = path.as_ref().map(below);
+        }
+        plan
+    }
+
+    fn deny(&mut self, setting: Setting, why: impl Into<String>) {
+        self.denied.push(Denied { setting: setting.flag(), why: why.into() });
+    }
+
+    fn put(&mut self, dir: &Path, file: &str, value: impl ToString, setting: Setting) {
+        let file = dir.join(file);
+        self.writes.push(Write { file, value: value.to_string(), setting, implied: false });
+    }
+}
+
+/// Plans the cgroup of container `id` (64 lower-case hex digits, so a safe file name). `limits`
+/// must have passed [`Limits::validate`].
+///
+/// Without limits nothing is asked of systemd: the container gets a plain v2 leaf where one can
+/// be made by one mkdir, else it stays in the caller's cgroup.
+pub fn plan(host: &Host, id: &str, limits: &Limits) -> Plan {
+    match host {
+        Host::V2(v2) => plan_v2(v2, id, limits),
+        Host::Hybrid { v1, v2 } => {
+            let mut plan = plan_v1(v1, id, limits);
+            leaf(&mut plan, v2, id);
+            plan
+        }
+        Host::V1(v1) => plan_v1(v1, id, limits),
+        Host::None => {
+            let why = "this system has no cgroup file system; mount one at /sys/fs/cgroup";
+            all_denied(limits.asked(), why)
+        }
+    }
+}
+
+fn all_denied(asked: Vec<Setting>, why: &str) -> Plan {
+    let mut plan = Plan::none();
+    asked.into_iter().for_each(|setting| plan.deny(setting, why));
+    plan
+}
+
+/// A v2 leaf without controllers: `cgroup.kill`, and a name in `systemd-cgls`.
+fn leaf(plan: &mut Plan, v2: &V2, id: &str) {
+    let Some(nest) = &v2.nest else { return };
+    plan.manager = Manager::Cgroupfs;
+    let payload = nest.dir.join(format!("bolt-{id}"));
+    plan.dirs.push(DirPlan { path: payload.clone(), ..DirPlan::default() });
+    plan.kill = Some(payload.join("cgroup.kill"));
+    plan.payload_v2 = Some(payload);
+}
+
+fn plan_v2(v2: &V2, id: &str, limits: &Limits) -> Plan {
+    let asked = limits.asked();
+    if asked.is_empty() {
+        let mut plan = Plan::none();
+        leaf(&mut plan, v2, id);
+        return plan;
+    }
+    if let Some(nest) = &v2.nest
+        && can_divide(nest, &asked)
+    {
+        return plan_nest(v2, nest, id, limits);
+    }
+    if v2.systemd.is_some() {
+        return plan_scope(v2, id, limits);
+    }
+    let why = match &v2.nest {
+        Some(nest) => format!(
+            "other processes live in {}, so it cannot give controllers to its children \
+             (cgroup v2 allows processes in leaves only); run bolt in a unit with Delegate=yes, \
+             or where `systemd --user` runs",
+            nest.dir.display()
+        ),
+        None => "this user's part of cgroup v2 is not delegated and no `systemd --user` answers; \
+                 log in through systemd-logind (`loginctl enable-linger` for servers), or run \
+                 bolt in a unit with Delegate=yes"
+            .to_owned(),
+    };
+    let mut plan = all_denied(asked, &why);
+    leaf(&mut plan, v2, id);
+    plan
+}
+
+fn can_divide(nest: &Nest, asked: &[Setting]) -> bool {
+    let enabled = |setting: &Setting| nest.enabled.iter().any(|name| name == setting.controller());
+    nest.occupied != Occupied::Others || asked.iter().all(enabled)
+}
+
+fn plan_nest(v2: &V2, nest: &Nest, id: &str, limits: &Limits) -> Plan {
+    let mut plan = Plan { manager: Manager::Cgroupfs, ..Plan::none() };
+    if nest.occupied == Occupied::OnlyCaller {
+        let launcher = nest.dir.join("bolt-launcher");
+        plan.dirs.push(DirPlan { path: launcher.clone(), shared: true, ..DirPlan::default() });
+        plan.launcher = Some(launcher);
+    }
+    let payload = nest.dir.join(format!("bolt-{id}"));
+    let fix = format!(
+        "{} has no such controller; add it to the Delegate= of its unit",
+        nest.dir.display()
+    );
+    let controllers = match nest.occupied {
+        Occupied::Others => &nest.enabled,
+        Occupied::Free | Occupied::OnlyCaller => &nest.controllers,
+    };
+    let mut enable = divide(&mut plan, &payload, controllers, &fix, v2, limits);
+    enable.retain(|name| !nest.enabled.contains(name));
+    if !enable.is_empty() {
+        let path = nest.dir.clone();
+        plan.dirs.insert(0, DirPlan { path, enable, shared: true, ..DirPlan::default() });
+    }
+    if let Some(shares) = limits.cpu_shares.filter(|shares| *shares != 0)
+        && nest.controllers.iter().any(|name| name == "cpu")
+    {
+        plan.put(&payload, "cpu.weight", limits::v2_cpu_weight(shares), Setting::CpuShares);
+    }
+    plan
+}
+
+fn plan_scope(v2: &V2, id: &str, limits: &Limits) -> Plan {
+    let Some(systemd) = &v2.systemd else { return Plan::none() };
+    let mut plan = Plan { manager: Manager::Systemd, ..Plan::none() };
+    let shares = limits.cpu_shares.filter(|shares| *shares != 0);
+    plan.scope = Some(ScopePlan {
+        name: format!("bolt-{id}.scope"),
+        bus: systemd.bus.clone(),
+        uid: systemd.uid,
+        mount: v2.mount.clone(),
+        cpu_weight: shares.map(limits::v2_cpu_weight),
+    });
+    let fix = "systemd does not delegate this controller to users here; as root: `systemctl edit \
+               user@.service` with `[Service] Delegate=cpu cpuset io memory pids`, then log in \
+               again";
+    let payload = Path::new("payload");
+    let enable = divide(&mut plan, payload, &systemd.controllers, fix, v2, limits);
+    plan.dirs
+        .insert(0, DirPlan { path: PathBuf::new(), enable, shared: true, ..DirPlan::default() });
+    // Shared, so never ours to remove: the supervisor sits in it to its end, then systemd does.
+    plan.dirs.push(DirPlan { path: "monitor".into(), shared: true, ..DirPlan::default() });
+    plan.monitor = Some("monitor".into());
+    plan
+}
+
+/// Fills in the payload's directory and values; returns the controllers its parent must enable.
+/// The weight is left to the caller.
+fn divide(
+    plan: &mut Plan,
+    payload: &Path,
+    controllers: &[String],
+    fix: &str,
+    v2: &V2,
+    limits: &Limits,
+) -> Vec<String> {
+    let has = |name: &str| controllers.iter().any(|have| have == name);
+    // Memory and pids come along where they can: OOM kills are then told and tasks counted.
+    let mut enable: Vec<String> = Vec::new();
+    for name in ["memory", "pids"] {
+        if has(name) {
+            enable.push(name.to_owned());
+        }
+    }
+    for setting in limits.asked() {
+        let name = setting.controller();
+        if !has(name) {
+            plan.deny(setting, format!("no `{name}` controller: {fix}"));
+            continue;
+        }
+        if !enable.iter().any(|have| have == name) {
+            enable.push(name.to_owned());
+        }
+        write_v2(plan, payload, setting, v2, limits);
+    }
+    if has("memory") {
+        plan.oom = Some(payload.join("memory.events"));
+    }
+    plan.dirs.push(DirPlan { path: payload.to_owned(), ..DirPlan::default() });
+    plan.kill = Some(payload.join("cgroup.kill"));
+    plan.payload_v2 = Some(payload.to_owned());
+    enable
+}
+
+fn write_v2(plan: &mut Plan, dir: &Path, setting: Setting, v2: &V2, limits: &Limits) {
+    match setting {
+        Setting::Memory => {
+            let memory = limits.memory.unwrap_or(0);
+            plan.put(dir, "memory.max", memory, setting);
+            let value = limits::v2_swap_max(memory, limits.memory_swap);
+            plan.put(dir, "memory.swap.max", value, Setting::MemorySwap);
+            imply_swap(plan, limits);
+        }
+        Setting::Cpus => {
+            plan.put(dir, "cpu.max", limits::v2_cpu_max(limits.cpus.unwrap_or(0.0)), setting);
+        }
+        Setting::CpusetCpus => write_cpuset(plan, dir, &v2.cpus, limits),
+        Setting::Pids => {
+            plan.put(dir, "pids.max", limits::pids_max(limits.pids.unwrap_or(0)), setting);
+        }
+        // Swap is written with the memory it belongs to, the weight where siblings compare it.
+        Setting::MemorySwap | Setting::CpuShares => {}
+    }
+}
+
+fn imply_swap(plan: &mut Plan, limits: &Limits) {
+    if let Some(swap) = plan.writes.last_mut() {
+        swap.implied = limits.memory_swap.is_none_or(|swap| swap == 0);
+    }
+}
+
+/// v2 takes any list and silently falls back to the parent's, so the check is ours.
+fn write_cpuset(plan: &mut Plan, dir: &Path, host: &[u32], limits: &Limits) {
+    let list = limits.cpuset_cpus.as_deref().unwrap_or_default().trim();
+    let wanted = limits::parse_cpu_list(list).unwrap_or_default();
+    match wanted.iter().find(|cpu| !host.contains(cpu)) {
+        Some(cpu) if !host.is_empty() => {
+            let usable = host.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+            let why = format!("processor {cpu} may not be used here; choose from {usable}");
+            plan.deny(Setting::CpusetCpus, why);
+        }
+        _ => plan.put(dir, "cpuset.cpus", list, Setting::CpusetCpus),
+    }
+}
+
+fn plan_v1(v1: &V1, id: &str, limits: &Limits) -> Plan {
+    let mut plan = Plan::none();
+    for setting in limits.asked() {
+        let name = setting.controller();
+        let Some(hierarchy) = v1.controllers.get(name) else {
+            let fix = "check /proc/cgroups and the kernel's command line (cgroup_disable=)";
+            plan.deny(setting, format!("no `{name}` controller is mounted; {fix}"));
+            continue;
+        };
+        let Some(parent) = &hierarchy.parent else {
+            let why = format!(
+                "cgroup v1 cannot be delegated safely and {0} is not writable for this user; run \
+                 as root, boot with systemd.unified_cgroup_hierarchy=1, or as root: `mkdir \
+                 {0}/bolt && chown USER {0}/bolt`",
+                hierarchy.mount.display()
+            );
+            plan.deny(setting, why);
+            continue;
+        };
+        let dir = parent.join("bolt").join(id);
+        add_v1_dirs(&mut plan, &dir, name == "cpuset");
+        write_v1(&mut plan, &dir, setting, v1, limits);
+    }
+    plan
+}
+
+fn add_v1_dirs(plan: &mut Plan, dir: &Path, inherit_cpuset: bool) {
+    plan.manager = Manager::Cgroupfs;
+    let procs = dir.join("cgroup.procs");
+    if !plan.join_v1.contains(&procs) {
+        plan.join_v1.push(procs);
+        let parent = dir.parent().unwrap_or(dir).to_owned();
+        for (path, shared) in [(parent, true), (dir.to_owned(), false)] {
+            plan.dirs.push(DirPlan { path, inherit_cpuset, shared, ..DirPlan::default() });
+        }
+    }
+    if inherit_cpuset {
+        // A joint hierarchy may have been met first under another controller's name.
+        let of_ours = |made: &&mut DirPlan| dir.starts_with(&made.path);
+        plan.dirs.iter_mut().filter(of_ours).for_each(|made| made.inherit_cpuset = true);
+    }
+}
+
+fn write_v1(plan: &mut Plan, dir: &Path, setting: Setting, v1: &V1, limits: &Limits) {
+    match setting {
+        Setting::Memory => {
+            // The sum may not lie below the part, so the part goes first.
+            let memory = limits.memory.unwrap_or(0);
+            plan.put(dir, "memory.limit_in_bytes", memory, setting);
+            let sum = limits::v1_memsw(memory, limits.memory_swap);
+            plan.put(dir, "memory.memsw.limit_in_bytes", sum, Setting::MemorySwap);
+            imply_swap(plan, limits);
+            plan.oom = Some(dir.join("memory.oom_control"));
+        }
+        Setting::Cpus => {
+            let (quota, period) = limits::v1_cpu_quota(limits.cpus.unwrap_or(0.0));
+            plan.put(dir, "cpu.cfs_period_us", period, setting);
+            plan.put(dir, "cpu.cfs_quota_us", quota, setting);
+        }
+        Setting::CpuShares => {
+            plan.put(dir, "cpu.shares", limits.cpu_shares.unwrap_or(0), setting);
+        }
+        Setting::CpusetCpus => write_cpuset(plan, dir, &v1.cpus, limits),
+        Setting::Pids => {
+            plan.put(dir, "pids.max", limits::pids_max(limits.pids.unwrap_or(0)), setting);
+        }
+        Setting::MemorySwap => {}
+    }
+}
