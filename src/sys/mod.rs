@@ -4,3 +4,8 @@ pub mod atomic;
 pub mod beneath;
 pub mod dirs;
 pub mod lock;
+pub mod scm;
+#[cfg(test)]
+pub(crate) mod scratch;
+pub mod signals;
+pub mod tree;
