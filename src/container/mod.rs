@@ -11,8 +11,12 @@ mod collection;
 pub mod config;
 pub mod dir;
 pub mod error;
+pub mod filter;
+pub mod list;
 pub mod live;
+pub mod logs;
 pub mod name;
 pub mod state;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod time;
