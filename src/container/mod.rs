@@ -7,6 +7,16 @@
 //! `config.json` is written once by `create`; `state.json` by the supervisor; `lock` is an OFD
 //! write lock held by the supervisor for its whole life: free lock = no supervisor.
 
+mod collection;
 pub mod config;
 pub mod dir;
+pub mod error;
+pub mod filter;
+pub mod list;
+pub mod live;
+pub mod logs;
+pub mod name;
 pub mod state;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod time;

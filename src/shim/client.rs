@@ -1,1 +1,260 @@
-//! client
+//! The line to a running supervisor: packets of the contract over `control.sock`.
+
+use crate::container::dir::ContainerDir;
+use crate::exit;
+use crate::sys::dirs::Dirs;
+use crate::sys::scm;
+use bolt_shim::control::{Request, SOCKET};
+use bolt_shim::report::{Failure, MAX_PACKET, Report, Step};
+use rustix::fs::{self, CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// Why a talk with a supervisor did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// There is no socket, or nobody listens.
+    #[error("container {0} has no supervisor to talk to: it does not run")]
+    NoSupervisor(String),
+    /// The line ended before the answer.
+    #[error("the supervisor of container {0} died; 'bolt rm -f {0}' ends what is left of it")]
+    Died(String),
+    /// It answered that it could not.
+    #[error("container {id}: {}", describe(.failure))]
+    Refused {
+        /// Container id.
+        id: String,
+        /// Step, object, errno.
+        failure: Failure,
+    },
+    /// A request does not fit a packet.
+    #[error(
+        "a request of {0} bytes does not fit the {MAX_PACKET} bytes of a packet; shorten arguments or environment"
+    )]
+    TooLarge(usize),
+    /// Not what the contract says.
+    #[error("the supervisor of container {0} speaks another version of the protocol")]
+    Protocol(String),
+    /// The system refused.
+    #[error("{action}")]
+    Io {
+        /// What was done.
+        action: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Attaches the action to an error of the system.
+pub(super) fn io_error<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> ClientError {
+    move |source| ClientError::Io { action, source: source.into() }
+}
+
+fn describe(failure: &Failure) -> String {
+    let step = format!("{:?}", failure.step).to_lowercase();
+    let object = if failure.object.is_empty() { &step } else { &failure.object };
+    match failure.errno {
+        0 => format!("{step}: {object}"),
+        n => format!("{step}: {object}: {}", io::Error::from_raw_os_error(n)),
+    }
+}
+
+/// Exit code of a command whose start failed like this: 127 and 126 when the program itself was
+/// the reason, else 125.
+pub fn exit_code(failure: &Failure) -> u8 {
+    match (failure.step, failure.errno) {
+        (Step::Exec, libc::ENOENT | libc::ENOTDIR) => exit::NOT_FOUND,
+        (Step::Exec, _) => exit::NOT_EXECUTABLE,
+        _ => exit::ENGINE,
+    }
+}
+
+/// A SEQPACKET line to one supervisor.
+#[derive(Debug)]
+pub struct Connection {
+    fd: OwnedFd,
+    id: String,
+}
+
+impl Connection {
+    /// The launching `bolt` has its end of the report socket already.
+    pub fn from_fd(fd: OwnedFd, id: &str) -> Self {
+        Connection { fd, id: id.to_owned() }
+    }
+
+    /// Connects to the supervisor of `dir`: through the runtime directory, else through the
+    /// container's own, where a supervisor without runtime directory listens.
+    pub fn connect(dirs: &Dirs, dir: &ContainerDir) -> Result<Self, ClientError> {
+        let runtime = dirs.runtime.join(dir.id());
+        let fd = match open_dir(&runtime) {
+            Some(at) if !dirs.runtime.as_os_str().is_empty() => dial(at.as_fd()),
+            _ => Err(Errno::NOENT),
+        };
+        let fd = match fd {
+            Err(Errno::NOENT | Errno::CONNREFUSED | Errno::ACCESS) => dial(dir.fd()),
+            other => other,
+        };
+        match fd {
+            Ok(fd) => Ok(Connection::from_fd(fd, dir.id())),
+            Err(Errno::NOENT | Errno::CONNREFUSED) => {
+                Err(ClientError::NoSupervisor(dir.id().to_owned()))
+            }
+            Err(e) => Err(io_error("connect to the supervisor")(e)),
+        }
+    }
+
+    /// Id of the container at the other end.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Sends a request; waits while the supervisor's queue is full.
+    pub fn send(&self, request: &Request) -> Result<(), ClientError> {
+        self.send_with(request, &[])
+    }
+
+    /// [`Self::send`] with descriptors.
+    pub fn send_with(&self, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<(), ClientError> {
+        let packet = encode(request)?;
+        match scm::send(&self.fd, &packet, fds, true) {
+            Err(e) if is_gone(&e) => Err(ClientError::Died(self.id.clone())),
+            other => other.map_err(io_error("send to the supervisor")),
+        }
+    }
+
+    /// Sends an encoded packet if there is room for it now.
+    pub(super) fn try_send(&self, packet: &[u8]) -> Result<Sent, ClientError> {
+        match scm::send(&self.fd, packet, &[], false) {
+            Ok(()) => Ok(Sent::Yes),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Sent::Full),
+            Err(e) if is_gone(&e) => Ok(Sent::Gone),
+            Err(e) => Err(io_error("send to the supervisor")(e)),
+        }
+    }
+
+    /// Waits for the next report and its descriptors; `None`: the supervisor hung up.
+    pub fn receive(&self) -> Result<Option<(Report, Vec<OwnedFd>)>, ClientError> {
+        let mut buffer = vec![0; MAX_PACKET];
+        self.receive_into(&mut buffer, true)
+    }
+
+    /// [`Self::receive`] into a buffer of [`MAX_PACKET`] bytes; without `wait` an empty queue is
+    /// an [`io::ErrorKind::WouldBlock`] error.
+    pub(super) fn receive_into(
+        &self,
+        buffer: &mut [u8],
+        wait: bool,
+    ) -> Result<Option<(Report, Vec<OwnedFd>)>, ClientError> {
+        let (length, fds) = match scm::receive(&self.fd, buffer, wait) {
+            Err(e) if is_gone(&e) => return Ok(None),
+            other => other.map_err(io_error("receive from the supervisor"))?,
+        };
+        if length == 0 {
+            return Ok(None);
+        }
+        let report = postcard::from_bytes(&buffer[..length])
+            .map_err(|_| ClientError::Protocol(self.id.clone()))?;
+        Ok(Some((report, fds)))
+    }
+
+    /// The next report that is not output; an end of the line or a failure is an error.
+    fn answer(&self) -> Result<Report, ClientError> {
+        loop {
+            match self.receive()? {
+                None => return Err(ClientError::Died(self.id.clone())),
+                Some((Report::Failed(failure), _)) => {
+                    return Err(ClientError::Refused { id: self.id.clone(), failure });
+                }
+                Some((Report::Stdout(_) | Report::Stderr(_) | Report::Denied(_), _)) => {}
+                Some((report, _)) => return Ok(report),
+            }
+        }
+    }
+
+    /// Sends a signal to the payload and waits until that is done.
+    pub fn signal(&self, signo: i32) -> Result<(), ClientError> {
+        self.send(&Request::Signal { signo })?;
+        match self.answer()? {
+            // The payload may be gone before the answer is.
+            Report::Done | Report::Exited { .. } => Ok(()),
+            _ => Err(ClientError::Protocol(self.id.clone())),
+        }
+    }
+
+    /// Stops the payload, SIGKILL after `timeout` seconds (`None`: the container's own); its
+    /// exit code.
+    pub fn stop(&self, timeout: Option<u32>) -> Result<u8, ClientError> {
+        self.send(&Request::Stop { timeout })?;
+        self.exited()
+    }
+
+    /// Waits for the payload's end; its exit code.
+    pub fn wait(&self) -> Result<u8, ClientError> {
+        self.send(&Request::Wait)?;
+        self.exited()
+    }
+
+    /// Tells the new name of the container. No answer is given.
+    pub fn renamed(&self, name: &str) -> Result<(), ClientError> {
+        self.send(&Request::Renamed { name: name.to_owned() })
+    }
+
+    fn exited(&self) -> Result<u8, ClientError> {
+        loop {
+            match self.answer()? {
+                Report::Exited { code, .. } => return Ok(code),
+                Report::Done => {}
+                _ => return Err(ClientError::Protocol(self.id.clone())),
+            }
+        }
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// What became of a packet that could not wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It is in the queue.
+    Yes,
+    /// The queue is full.
+    Full,
+    /// Nobody will read it.
+    Gone,
+}
+
+pub(super) fn encode(request: &Request) -> Result<Vec<u8>, ClientError> {
+    let packet = postcard::to_stdvec(request)
+        .map_err(|e| io_error("encode a request")(io::Error::other(e)))?;
+    if packet.len() > MAX_PACKET { Err(ClientError::TooLarge(packet.len())) } else { Ok(packet) }
+}
+
+fn is_gone(e: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected};
+    matches!(e.kind(), BrokenPipe | ConnectionReset | NotConnected)
+}
+
+fn open_dir(path: &Path) -> Option<OwnedFd> {
+    fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()
+}
+
+/// A socket address holds 108 bytes; a descriptor's path is always short enough.
+fn dial(at: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", at.as_raw_fd()))?;
+    let kind = SocketType::SEQPACKET;
+    let fd = socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
+    loop {
+        match connect(&fd, &address) {
+            Err(Errno::INTR) => {}
+            Ok(()) => return Ok(fd),
+            Err(e) => return Err(e),
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! All containers of a user: creation, search, names, removal.
+
+use super::dir::{CONFIG, ContainerDir, LOCK};
+use super::error::{Error, errno, io};
+use super::name;
+use crate::sys::dirs::Dirs;
+use crate::sys::{atomic, lock, tree};
+use rustix::fs::{self, AtFlags, CWD, Dir, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+const BY_NAME: &str = "by-name";
+/// Lock file of the one who mends names of containers that are no more.
+const MEND: &str = ".mend";
+const NEW: &str = ".new-";
+const GONE: &str = ".gone-";
+/// How long a creator may need between mkdir and its lock.
+const GRACE: Duration = Duration::from_secs(60);
+const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// The `containers` directory of one user.
+#[derive(Debug)]
+pub struct Containers {
+    fd: OwnedFd,
+    names: OwnedFd,
+    path: PathBuf,
+    runtime: PathBuf,
+}
+
+impl Containers {
+    /// Opens the directory; makes it (mode 0700) at first use.
+    pub fn open(dirs: &Dirs) -> Result<Self, Error> {
+        let path = dirs.containers();
+        let names = path.join(BY_NAME);
+        let shown = || path.display().to_string();
+        let fd = match fs::openat(CWD, &path, DIR, Mode::empty()) {
+            Err(Errno::NOENT) => {
+                std::fs::create_dir_all(&dirs.data).map_err(io("make", shown()))?;
+                made(fs::mkdirat(CWD, &path, Mode::RWXU)).map_err(errno("make", shown()))?;
+                fs::openat(CWD, &path, DIR, Mode::empty())
+            }
+            other => other,
+        }
+        .map_err(errno("open", shown()))?;
+        let names = match fs::openat(&fd, BY_NAME, DIR, Mode::empty()) {
+            Err(Errno::NOENT) => {
+                made(fs::mkdirat(&fd, BY_NAME, Mode::RWXU))
+                    .map_err(errno("make", names.display().to_string()))?;
+                fs::openat(&fd, BY_NAME, DIR, Mode::empty())
+            }
+            other => other,
+        }
+        .map_err(errno("open", names.display().to_string()))?;
+        Ok(Containers { fd, names, path, runtime: dirs.runtime.clone() })
+    }
+
+    /// Makes a container directory with its lock held, under `name` or a generated one.
+    ///
+    /// It counts as garbage (see [`Self::sweep`]) until `config.json` is written. The name taken
+    /// is [`Self::name_of`]. Errors: [`Error::NameInUse`], [`Error::BadName`], [`Error::BadId`].
+    pub fn create(&self, id: Option<&str>, name: Option<&str>) -> Result<ContainerDir, Error> {
+        let id = match id {
+            Some(id) if name::is_id(id) => id.to_owned(),
+            Some(id) => return Err(Error::BadId(id.to_owned())),
+            None => name::new_id()?,
+        };
+        if let Some(name) = name {
+            name::check(name)?;
+        }
+        let dir = self.make_dir(&id)?;
+        let named = match name {
+            Some(name) => self.link(name, &id),
+            None => self.link_generated(&id),
+        };
+        if let Err(e) = named {
+            let _ = tree::remove(&self.fd, &id);
+            return Err(e);
+        }
+        Ok(dir)
+    }
+
+    /// The directory becomes visible only with its lock held, so that no sweep takes it for
+    /// what a killed creator left behind.
+    fn make_dir(&self, id: &str) -> Result<ContainerDir, Error> {
+        let path = self.path.join(id);
+        let shown = path.display().to_string();
+        let temp = format!("{NEW}{id}");
+        fs::mkdirat(&self.fd, &temp, Mode::RWXU).map_err(errno("make", &*shown))?;
+        let result = (|| {
+            let fd = fs::openat(&self.fd, &temp, DIR | OFlags::NOFOLLOW, Mode::empty())?;
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            let held = fs::openat(&fd, LOCK, flags, Mode::RUSR | Mode::WUSR)?;
+            if !lock::try_lock(&held, lock::Kind::Exclusive)? {
+                return Err(Errno::BUSY.into());
+            }
+            fs::renameat_with(&self.fd, &temp, &self.fd, id, RenameFlags::NOREPLACE)?;
+            Ok((fd, held))
+        })();
+        match result {
+            Ok((fd, held)) => Ok(ContainerDir::from_parts(fd, id.to_owned(), path, Some(held))),
+            Err(source) => {
+                let _ = tree::remove(&self.fd, &temp);
+                Err(io("make", shown)(source))
+            }
+        }
+    }
+
+    fn link_generated(&self, id: &str) -> Result<(), Error> {
+        for attempt in 0..64 {
+            match self.link(&name::suggest(attempt)?, id) {
+                Err(Error::NameInUse { .. }) => {}
+                other => return other,
+            }
+        }
+        Err(Error::NoFreeName)
+    }
+
+    /// Takes a name: symlinkat(2) is the test and the act in one.
+    fn link(&self, name: &str, id: &str) -> Result<(), Error> {
+        let target = format!("../{id}");
+        loop {
+            match fs::symlinkat(&target, &self.names, name) {
+                Ok(()) => return Ok(()),
+                Err(Errno::EXIST) => self.free_stale(name)?,
+                Err(e) => return Err(errno("make", self.shown_name(name))(e)),
+            }
+        }
+    }
+
+    /// Ok when the name is free now, or may be: the caller tries again.
+    ///
+    /// Only one process at a time looks again and unlinks; so no link that another creator made
+    /// in between is taken for the old one.
+    fn free_stale(&self, name: &str) -> Result<(), Error> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let mend = fs::openat(&self.names, MEND, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(errno("open", self.shown_name(MEND)))?;
+        lock::lock(&mend, lock::Kind::Exclusive).map_err(io("lock", self.shown_name(MEND)))?;
+        let Some(id) = self.target(name)? else { return Ok(()) };
+        match self.open_id(&id) {
+            Ok(mut dir) => {
+                let whole = exists(&dir, CONFIG)?;
+                if whole || !dir.try_lock()? {
+                    return Err(Error::NameInUse { name: name.to_owned(), id });
+                }
+                // Its creator was killed before the config was written.
+                self.unlink_name(name)?;
+                self.discard(&id)
+            }
+            Err(Error::NotFound(_)) => self.unlink_name(name),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Looks a container up by its name, its id, or the start of its id, in this order.
+    pub fn find(&self, wanted: &str) -> Result<ContainerDir, Error> {
+        if name::check(wanted).is_err() {
+            return Err(Error::NotFound(wanted.to_owned()));
+        }
+        if let Some(id) = self.target(wanted)? {
+            match self.open_id(&id) {
+                Err(Error::NotFound(_)) => {}
+                other => return other,
+            }
+        }
+        if !name::is_hex(wanted) {
+            return Err(Error::NotFound(wanted.to_owned()));
+        }
+        if name::is_id(wanted) {
+            return self.open_id(wanted);
+        }
+        let mut ids = self.ids()?;
+        ids.retain(|id| id.starts_with(wanted));
+        match ids.as_slice() {
+            [] => Err(Error::NotFound(wanted.to_owned())),
+            [id] => self.open_id(id),
+            many => Err(Error::Ambiguous {
+                prefix: wanted.to_owned(),
+                ids: many.iter().map(|id| id.chars().take(12).collect()).collect(),
+            }),
+        }
+    }
+
+    /// Opens a container by its whole id.
+    pub fn open_id(&self, id: &str) -> Result<ContainerDir, Error> {
+        match fs::openat(&self.fd, id, DIR | OFlags::NOFOLLOW, Mode::empty()) {
+            Ok(fd) => Ok(ContainerDir::from_parts(fd, id.to_owned(), self.path.join(id), None)),
+            Err(Errno::NOENT) => Err(Error::NotFound(id.to_owned())),
+            Err(e) => Err(errno("open", self.path.join(id).display().to_string())(e)),
+        }
+    }
+
+    /// Ids of all container directories, half-made ones too, in no order.
+    pub fn ids(&self) -> Result<Vec<String>, Error> {
+        Ok(self.entries()?.into_iter().filter(|n| name::is_id(n)).collect())
+    }
+
+    /// The name that leads to `id`. Slow (reads every link): for a directory whose config is not
+    /// written yet or cannot be read.
+    pub fn name_of(&self, id: &str) -> Result<Option<String>, Error> {
+        for name in read_names(&self.names).map_err(errno("list", self.shown_name("")))? {
+            if name != MEND && self.target(&name)?.as_deref() == Some(id) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives a container another name: the link first, then `config.json`.
+    pub fn rename(&self, dir: &ContainerDir, to: &str) -> Result<(), Error> {
+        name::check(to)?;
+        let mut config = dir.read_config()?;
+        let from = std::mem::replace(&mut config.name, to.to_owned());
+        if from == to {
+            return Err(Error::NameInUse { name: from, id: dir.id().to_owned() });
+        }
+        self.move_name(&from, to)?;
+        if let Err(e) = dir.write_config(&config, atomic::Sync::Durable) {
+            let _ = self.move_name(to, &from);
+            return Err(e);
+        }
+        Ok(())
+    }
+
+    fn move_name(&self, from: &str, to: &str) -> Result<(), Error> {
+        loop {
+            let flags = RenameFlags::NOREPLACE;
+            match fs::renameat_with(&self.names, from, &self.names, to, flags) {
+                Ok(()) => return Ok(()),
+                Err(Errno::EXIST) => self.free_stale(to)?,
+                Err(e) => return Err(errno("rename", self.shown_name(from))(e)),
+            }
+        }
+    }
+
+    /// Removes a container that does not run: its name, its runtime directory, its files.
+    ///
+    /// The files may belong to subordinate ids, so the process must be inside P. The lock is
+    /// taken when `dir` does not hold it yet; [`Error::Busy`] when it is held elsewhere.
+    pub fn remove(&self, dir: &mut ContainerDir) -> Result<(), Error> {
+        if !dir.try_lock()? {
+            return Err(Error::Busy(dir.id().to_owned()));
+        }
+        let name = match dir.read_config() {
+            Ok(config) => Some(config.name),
+            Err(_) => self.name_of(dir.id())?,
+        };
+        if let Some(name) = name
+            && name::check(&name).is_ok()
+            && self.target(&name)?.as_deref() == Some(dir.id())
+        {
+            self.unlink_name(&name)?;
+        }
+        if !self.runtime.as_os_str().is_empty() {
+            let _ = std::fs::remove_dir_all(self.runtime.join(dir.id()));
+        }
+        self.discard(dir.id())
+    }
+
+    /// The rename makes it invisible in one step; deletion may take long or be interrupted.
+    fn discard(&self, id: &str) -> Result<(), Error> {
+        let gone = format!("{GONE}{id}");
+        let shown = self.path.join(id).display().to_string();
+        fs::renameat(&self.fd, id, &self.fd, &gone).map_err(errno("remove", &*shown))?;
+        tree::remove(&self.fd, &gone).map_err(io("remove", shown))
+    }
+
+    /// Removes what killed commands left: directories without config and holder, and the rest
+    /// of interrupted removals. Inside P. Returns how many were removed.
+    pub fn sweep(&self) -> Result<usize, Error> {
+        let mut count = 0;
+        for entry in self.entries()? {
+            let garbage = if entry.starts_with(GONE) {
+                true
+            } else if entry.starts_with(NEW) {
+                self.is_old(&entry)
+            } else if name::is_id(&entry) {
+                count += usize::from(self.sweep_half_made(&entry)?);
+                false
+            } else {
+                false
+            };
+            if garbage {
+                let shown = self.path.join(&entry).display().to_string();
+                tree::remove(&self.fd, &entry).map_err(io("remove", shown))?;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    fn sweep_half_made(&self, id: &str) -> Result<bool, Error> {
+        let mut dir = match self.open_id(id) {
+            Err(Error::NotFound(_)) => return Ok(false),
+            other => other?,
+        };
+        if exists(&dir, CONFIG)? {
+            return Ok(false);
+        }
+        match dir.try_lock() {
+            Ok(true) if !exists(&dir, CONFIG)? => {}
+            Ok(_) | Err(Error::NotFound(_)) => return Ok(false),
+            Err(e) => return Err(e),
+        }
+        self.remove(&mut dir)?;
+        Ok(true)
+    }
+
+    fn is_old(&self, entry: &str) -> bool {
+        let Ok(stat) = fs::statat(&self.fd, entry, AtFlags::SYMLINK_NOFOLLOW) else { return false };
+        let made = SystemTime::UNIX_EPOCH + Duration::from_secs(stat.st_mtime.max(0) as u64);
+        SystemTime::now().duration_since(made).is_ok_and(|age| age > GRACE)
+    }
+
+    fn entries(&self) -> Result<Vec<String>, Error> {
+        read_names(&self.fd).map_err(errno("list", self.path.display().to_string()))
+    }
+
+    /// The id a name leads to.
+    fn target(&self, name: &str) -> Result<Option<String>, Error> {
+        let link = match fs::readlinkat(&self.names, name, Vec::new()) {
+            Ok(link) => link,
+            // A file that is no link is not ours: it is no container either.
+            Err(Errno::NOENT | Errno::INVAL) => return Ok(None),
+            Err(e) => return Err(errno("read", self.shown_name(name))(e)),
+        };
+        let id = link.to_str().ok().and_then(|l| l.strip_prefix("../"));
+        Ok(id.filter(|id| name::is_id(id)).map(str::to_owned))
+    }
+
+    fn unlink_name(&self, name: &str) -> Result<(), Error> {
+        match fs::unlinkat(&self.names, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(e) => Err(errno("remove", self.shown_name(name))(e)),
+        }
+    }
+
+    fn shown_name(&self, name: &str) -> String {
+        self.path.join(BY_NAME).join(name).display().to_string()
+    }
+
+    /// Where control sockets lie; empty without a runtime directory.
+    pub fn runtime(&self) -> &Path {
+        &self.runtime
+    }
+}
+
+fn exists(dir: &ContainerDir, file: &str) -> Result<bool, Error> {
+    match fs::statat(dir.fd(), file, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(e) => Err(errno("look at", dir.shown(file))(e)),
+    }
+}
+
+fn read_names(dir: impl AsFd) -> rustix::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(dir)? {
+        if let Ok(name) = entry?.file_name().to_str()
+            && name != "."
+            && name != ".."
+        {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+fn made(result: rustix::io::Result<()>) -> rustix::io::Result<()> {
+    match result {
+        Err(Errno::EXIST) => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! Names, races and leftovers of [`super::Containers`].
+
+use super::super::testing::{config, containers, dirs};
+use super::*;
+use crate::sys::scratch::Scratch;
+use std::os::unix::fs::symlink;
+
+fn add(all: &Containers, name: &str) -> ContainerDir {
+    let mut dir = all.create(None, Some(name)).unwrap();
+    dir.write_config(&config(dir.id(), name), atomic::Sync::Fast).unwrap();
+    dir.unlock();
+    dir
+}
+
+fn with_id(all: &Containers, digits: &str, name: &str) -> String {
+    let id = format!("{digits:0<64}");
+    let dir = all.create(Some(&id), Some(name)).unwrap();
+    dir.write_config(&config(&id, name), atomic::Sync::Fast).unwrap();
+    id
+}
+
+#[test]
+fn find_takes_name_then_id_then_unique_prefix() {
+    let (_scratch, all) = containers();
+    let one = with_id(&all, "abc1", "one");
+    let two = with_id(&all, "abc2", "abc1");
+    let find = |wanted: &str| all.find(wanted).map(|d| d.id().to_owned());
+    assert_eq!(find("one").unwrap(), one);
+    assert_eq!(find("abc1").unwrap(), two, "a name wins over the start of an id");
+    assert_eq!(find(&one).unwrap(), one);
+    assert_eq!(find("abc2").unwrap(), two);
+    assert!(matches!(find("abc"), Err(Error::Ambiguous { ids, .. }) if ids.len() == 2));
+    for unknown in ["nosuch", "f", "", "..", "../x", "by-name", "a/b", ".mend"] {
+        assert!(matches!(find(unknown), Err(Error::NotFound(_))), "{unknown:?}");
+    }
+}
+
+#[test]
+fn a_taken_name_is_named_with_its_owner() {
+    let (_scratch, all) = containers();
+    let first = add(&all, "game");
+    match all.create(None, Some("game")) {
+        Err(Error::NameInUse { name, id }) => {
+            assert_eq!((name.as_str(), id.as_str()), ("game", first.id()));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(all.ids().unwrap().len(), 1, "the loser leaves nothing");
+}
+
+#[test]
+fn a_name_is_taken_while_its_creator_works() {
+    let (_scratch, all) = containers();
+    let _held = all.create(None, Some("game")).unwrap();
+    assert!(matches!(all.create(None, Some("game")), Err(Error::NameInUse { .. })));
+    assert_eq!(all.sweep().unwrap(), 0);
+}
+
+#[test]
+fn names_of_nothing_are_mended() {
+    let (scratch, all) = containers();
+    let link = scratch.path().join("data/containers/by-name/game");
+    symlink(format!("../{}", "0".repeat(64)), &link).unwrap();
+    assert!(matches!(all.find("game"), Err(Error::NotFound(_))));
+    drop(all.create(None, Some("game")).unwrap());
+    // Its creator is gone without a config: the name is free again.
+    let dir = add(&all, "game");
+    assert_eq!(all.ids().unwrap(), [dir.id()]);
+    // Not one of our links at all.
+    symlink("/etc", link.with_file_name("odd")).unwrap();
+    assert!(matches!(all.find("odd"), Err(Error::NotFound(_))));
+}
+
+#[test]
+fn one_of_many_threads_gets_a_name() {
+    let (scratch, all) = containers();
+    let base = dirs(scratch.path());
+    for round in 0..20 {
+        let name = format!("n{round}");
+        if round % 2 == 0 {
+            let link = scratch.path().join("data/containers/by-name").join(&name);
+            symlink(format!("../{}", "0".repeat(64)), link).unwrap();
+        }
+        let won = std::thread::scope(|scope| {
+            let tries: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| Containers::open(&base).unwrap().create(None, Some(&name))))
+                .collect();
+            let results: Vec<_> = tries.into_iter().map(|t| t.join().unwrap()).collect();
+            results.iter().filter(|r| r.is_ok()).count()
+        });
+        assert_eq!(won, 1, "{name}");
+    }
+    all.sweep().unwrap();
+}
+
+#[test]
+fn rename_moves_the_link_and_the_config() {
+    let (_scratch, all) = containers();
+    let dir = add(&all, "old");
+    add(&all, "taken");
+    assert!(matches!(all.rename(&dir, "taken"), Err(Error::NameInUse { .. })));
+    assert!(matches!(all.rename(&dir, "a b"), Err(Error::BadName(_))));
+    all.rename(&dir, "new").unwrap();
+    assert_eq!(all.find("new").unwrap().read_config().unwrap().name, "new");
+    assert!(all.find("old").is_err());
+}
+
+#[test]
+fn removal_takes_name_runtime_directory_and_files() {
+    let (scratch, all) = containers();
+    let mut dir = add(&all, "game");
+    std::fs::create_dir_all(dir.path().join("upper/deep")).unwrap();
+    let runtime = scratch.path().join("run").join(dir.id());
+    std::fs::create_dir_all(&runtime).unwrap();
+    let mut other = all.find("game").unwrap();
+    assert!(other.try_lock().unwrap());
+    assert!(matches!(all.remove(&mut dir), Err(Error::Busy(_))));
+    other.unlock();
+    all.remove(&mut dir).unwrap();
+    assert!(!dir.path().exists() && !runtime.exists());
+    assert!(all.find("game").is_err());
+    assert!(matches!(other.try_lock(), Err(Error::NotFound(_))), "the second remover is told");
+    add(&all, "game");
+}
+
+#[test]
+fn sweep_removes_what_killed_commands_left() {
+    let (scratch, all) = containers();
+    let kept = add(&all, "kept");
+    drop(all.create(None, Some("half")).unwrap());
+    let root = scratch.path().join("data/containers");
+    std::fs::create_dir(root.join(format!("{GONE}x"))).unwrap();
+    std::fs::create_dir(root.join(format!("{NEW}young"))).unwrap();
+    assert_eq!(all.sweep().unwrap(), 2);
+    assert_eq!(all.ids().unwrap(), [kept.id()]);
+    assert!(root.join(format!("{NEW}young")).exists());
+    assert!(all.find("half").is_err());
+}
+
+#[test]
+fn generated_names_are_taken_and_found_again() {
+    let scratch = Scratch::new("generated");
+    let all = Containers::open(&dirs(scratch.path())).unwrap();
+    let dir = all.create(None, None).unwrap();
+    let name = all.name_of(dir.id()).unwrap().unwrap();
+    assert!(name.contains('_'), "{name}");
+    assert_eq!(all.find(&name).unwrap().id(), dir.id());
+    assert!(matches!(all.create(Some("abc"), None), Err(Error::BadId(_))));
+}

@@ -1,0 +1,79 @@
+//! All containers at one moment: one readdir, then probe and read each.
+
+use super::config::Config;
+use super::dir::Containers;
+use super::error::Error;
+use super::state::{Recorded, Status};
+
+/// One container as a list shows it. It holds no descriptor: there may be more containers than
+/// a process may open files.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What was decided at creation.
+    pub config: Config,
+    /// What it is doing.
+    pub status: Status,
+    /// What its supervisor wrote last.
+    pub recorded: Recorded,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct List {
+    /// Readable containers, the oldest first.
+    pub entries: Vec<Entry>,
+    /// Why the others could not be read; each names its container.
+    pub damaged: Vec<Error>,
+}
+
+/// Reads all containers. One that vanishes meanwhile or is not created yet is left out; one that
+/// cannot be read hides none of the others.
+pub fn read(all: &Containers) -> Result<List, Error> {
+    let mut list = List::default();
+    for id in all.ids()? {
+        match read_one(all, &id) {
+            Ok(entry) => list.entries.push(entry),
+            Err(Error::NotFound(_)) => {}
+            Err(e) => list.damaged.push(e),
+        }
+    }
+    list.entries
+        .sort_by(|a, b| (a.config.created, &a.config.id).cmp(&(b.config.created, &b.config.id)));
+    Ok(list)
+}
+
+/// Reads one container.
+pub fn read_one(all: &Containers, id: &str) -> Result<Entry, Error> {
+    let dir = all.open_id(id)?;
+    let config = dir.read_config()?;
+    let now = dir.snapshot()?;
+    Ok(Entry { config, status: now.status, recorded: now.recorded })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{config, containers};
+    use super::*;
+    use crate::sys::atomic::Sync;
+
+    #[test]
+    fn damaged_and_half_made_containers_hide_no_others() {
+        let (_scratch, all) = containers();
+        for (i, name) in ["b", "a", "broken", "half"].iter().enumerate() {
+            let dir = all.create(None, Some(name)).unwrap();
+            match *name {
+                "broken" => std::fs::write(dir.path().join("config.json"), "{").unwrap(),
+                "half" => {}
+                _ => {
+                    let mut config = config(dir.id(), name);
+                    config.created += i as i64;
+                    dir.write_config(&config, Sync::Fast).unwrap();
+                }
+            }
+        }
+        let list = read(&all).unwrap();
+        let names: Vec<_> = list.entries.iter().map(|e| e.config.name.as_str()).collect();
+        assert_eq!(names, ["b", "a"], "the oldest first");
+        assert_eq!(list.damaged.len(), 1);
+    }
+}

@@ -1,0 +1,298 @@
+//! A further program in a running container, made by its supervisor with our descriptors.
+
+use super::attach::{End, TERMINAL_SIGNALS, suspend, write_some};
+use super::client::{ClientError, Connection, io_error};
+use super::detach::DetachKeys;
+use super::terminal::{self, RawTerminal};
+use crate::sys::signals::Signals;
+use bolt_shim::control::Request;
+use bolt_shim::launch::Process;
+use bolt_shim::report::{MAX_PACKET, Report};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::termios::{Winsize, tcsetwinsize};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+const CHUNK: usize = 32 * 1024;
+
+/// How to run it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Give it our standard input (else it reads /dev/null).
+    pub stdin: bool,
+    /// Do not stay until it ends.
+    pub detach: bool,
+    /// Keys that detach; only looked for with a terminal.
+    pub detach_keys: DetachKeys,
+}
+
+/// Runs `process`; with `process.tty` its terminal is copied to ours.
+///
+/// With [`Options::detach`] the answer is [`End::Detached`] as soon as it was started. Errors:
+/// [`ClientError::Refused`] with the step; [`super::client::exit_code`] makes the exit code of it.
+pub fn exec(conn: &Connection, process: Process, options: &Options) -> Result<End, ClientError> {
+    let tty = process.tty.is_some();
+    let null = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map_err(io_error("open /dev/null"))?;
+    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+    let input = if options.stdin && !options.detach { stdin.as_fd() } else { null.as_fd() };
+    let streams = match (tty, options.detach) {
+        (true, _) => Vec::new(),
+        (false, true) => vec![null.as_fd(); 3],
+        (false, false) => vec![input, stdout.as_fd(), stderr.as_fd()],
+    };
+    let request = Request::Exec { process: Box::new(process), wait: !options.detach };
+    conn.send_with(&request, &streams)?;
+    let master = started(conn)?;
+    if options.detach {
+        return Ok(End::Detached);
+    }
+    match master {
+        Some(master) if tty => Terminal::new(conn, &master, options)?.run(),
+        None if tty => Err(ClientError::Protocol(conn.id().to_owned())),
+        _ => ended(conn),
+    }
+}
+
+fn started(conn: &Connection) -> Result<Option<OwnedFd>, ClientError> {
+    loop {
+        match conn.receive()? {
+            None => return Err(ClientError::Died(conn.id().to_owned())),
+            Some((Report::Started { .. }, fds)) => return Ok(fds.into_iter().next()),
+            Some((Report::Failed(failure), _)) => {
+                return Err(ClientError::Refused { id: conn.id().to_owned(), failure });
+            }
+            Some((Report::Denied(failure), _)) => {
+                tracing::warn!(?failure, "a setting was not applied");
+            }
+            Some(_) => return Err(ClientError::Protocol(conn.id().to_owned())),
+        }
+    }
+}
+
+fn ended(conn: &Connection) -> Result<End, ClientError> {
+    loop {
+        match conn.receive()? {
+            None => return Err(ClientError::Died(conn.id().to_owned())),
+            Some((Report::Exited { code, oom }, _)) => return Ok(End::Exited { code, oom }),
+            Some((Report::Failed(failure), _)) => {
+                return Err(ClientError::Refused { id: conn.id().to_owned(), failure });
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Our terminal on one side, the master of the container's on the other.
+struct Terminal<'a> {
+    conn: &'a Connection,
+    master: &'a OwnedFd,
+    signals: Signals,
+    raw: Option<RawTerminal<'a>>,
+    keys: DetachKeys,
+    /// Our input may still be read.
+    input_open: bool,
+    /// The container's terminal may still be read.
+    master_open: bool,
+    /// What the supervisor told about the end.
+    end: Option<End>,
+    to_master: Vec<u8>,
+    to_output: Vec<u8>,
+}
+
+impl<'a> Terminal<'a> {
+    fn new(
+        conn: &'a Connection,
+        master: &'a OwnedFd,
+        options: &Options,
+    ) -> Result<Self, ClientError> {
+        let signals = Signals::block(&TERMINAL_SIGNALS).map_err(io_error("block signals"))?;
+        let raw = if options.stdin {
+            // The descriptor 0 is open for the whole life of the process.
+            let stdin = rustix::stdio::stdin();
+            RawTerminal::enter(stdin).map_err(io_error("set up the terminal"))?
+        } else {
+            None
+        };
+        let terminal = Terminal {
+            conn,
+            master,
+            signals,
+            raw,
+            keys: options.detach_keys.clone(),
+            input_open: options.stdin,
+            master_open: true,
+            end: None,
+            to_master: Vec::new(),
+            to_output: Vec::new(),
+        };
+        terminal.resize();
+        Ok(terminal)
+    }
+
+    fn run(mut self) -> Result<End, ClientError> {
+        let mut buffer = vec![0; MAX_PACKET];
+        loop {
+            if let Some(end) = self.end
+                && self.to_output.is_empty()
+                && !self.drain(&mut buffer)?
+            {
+                return Ok(end);
+            }
+            if let Some(end) = self.turn(&mut buffer)? {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// One round of poll(2) and what it found. Some: we leave before the exec ends.
+    fn turn(&mut self, buffer: &mut [u8]) -> Result<Option<End>, ClientError> {
+        let (stdin, stdout) = (io::stdin(), io::stdout());
+        let wishes = [
+            (self.conn.as_fd(), flag(self.end.is_none(), PollFlags::IN)),
+            (self.signals.as_fd(), PollFlags::IN),
+            (stdin.as_fd(), flag(self.input_open && self.to_master.is_empty(), PollFlags::IN)),
+            (stdout.as_fd(), flag(!self.to_output.is_empty(), PollFlags::OUT)),
+            (
+                self.master.as_fd(),
+                flag(self.master_open && self.to_output.is_empty(), PollFlags::IN)
+                    | flag(self.master_open && !self.to_master.is_empty(), PollFlags::OUT),
+            ),
+        ];
+        let [line, signal, input, output, master] = ready(wishes)?;
+        if !signal.is_empty()
+            && let Some(end) = self.take_signals()?
+        {
+            return Ok(Some(end));
+        }
+        if !output.is_empty() && !self.write_output()? {
+            return Ok(Some(End::OutputClosed));
+        }
+        if !input.is_empty() && self.read_input(buffer)? {
+            return Ok(Some(End::Detached));
+        }
+        if master.intersects(PollFlags::OUT) {
+            self.write_master();
+        }
+        if !master.difference(PollFlags::OUT).is_empty() && self.to_output.is_empty() {
+            self.read_master(buffer)?;
+        }
+        if !line.is_empty() {
+            self.end = Some(ended(self.conn)?);
+        }
+        Ok(None)
+    }
+
+    fn take_signals(&mut self) -> Result<Option<End>, ClientError> {
+        while let Some(signo) = self.signals.next().map_err(io_error("read a signal"))? {
+            match signo {
+                libc::SIGWINCH => self.resize(),
+                libc::SIGTSTP => suspend(self.raw.as_ref()).map_err(io_error("suspend"))?,
+                _ => return Ok(Some(End::Interrupted(signo))),
+            }
+        }
+        Ok(None)
+    }
+
+    fn resize(&self) {
+        if let Some(size) = terminal::size(io::stdout()).or_else(|| terminal::size(io::stdin())) {
+            let size = Winsize { ws_row: size.rows, ws_col: size.cols, ws_xpixel: 0, ws_ypixel: 0 };
+            // A wrong size only looks bad.
+            let _ = tcsetwinsize(self.master, size);
+        }
+    }
+
+    fn read_input(&mut self, buffer: &mut [u8]) -> Result<bool, ClientError> {
+        match rustix::io::read(io::stdin(), &mut buffer[..CHUNK]) {
+            Err(Errno::INTR | Errno::AGAIN) => Ok(false),
+            Ok(0) | Err(Errno::IO | Errno::BADF) => {
+                self.input_open = false;
+                self.to_master.extend(self.keys.rest());
+                // ^D, as a terminal tells the end of input.
+                self.to_master.push(4);
+                Ok(false)
+            }
+            Ok(n) => Ok(self.keys.filter(&buffer[..n], &mut self.to_master)),
+            Err(e) => Err(io_error("read standard input")(e)),
+        }
+    }
+
+    fn write_master(&mut self) {
+        match write_some(self.master.as_fd(), &self.to_master) {
+            Ok(n) => drop(self.to_master.drain(..n)),
+            // Nobody is left to type to; the supervisor tells the end.
+            Err(_) => {
+                self.to_master.clear();
+                self.input_open = false;
+            }
+        }
+    }
+
+    fn read_master(&mut self, buffer: &mut [u8]) -> Result<(), ClientError> {
+        match rustix::io::read(self.master, &mut *buffer) {
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            // EIO: the last process closed the terminal (pty(7)).
+            Ok(0) | Err(Errno::IO) => self.master_open = false,
+            Ok(n) => self.to_output.extend_from_slice(&buffer[..n]),
+            Err(e) => return Err(io_error("read the container's terminal")(e)),
+        }
+        Ok(())
+    }
+
+    /// After the end: takes what is left in the terminal, without waiting for processes that
+    /// keep it open. False: nothing is left.
+    fn drain(&mut self, buffer: &mut [u8]) -> Result<bool, ClientError> {
+        if !self.master_open {
+            return Ok(false);
+        }
+        let mut fds = [PollFd::new(self.master, PollFlags::IN)];
+        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        if poll(&mut fds, Some(&now)).map_err(io_error("poll"))? == 0 {
+            return Ok(false);
+        }
+        self.read_master(buffer)?;
+        Ok(!self.to_output.is_empty())
+    }
+
+    fn write_output(&mut self) -> Result<bool, ClientError> {
+        match write_some(io::stdout().as_fd(), &self.to_output) {
+            Ok(n) => drop(self.to_output.drain(..n)),
+            Err(Errno::PIPE | Errno::IO | Errno::BADF) => return Ok(false),
+            Err(e) => return Err(io_error("write the container's output")(e)),
+        }
+        Ok(true)
+    }
+}
+
+fn flag(on: bool, flag: PollFlags) -> PollFlags {
+    if on { flag } else { PollFlags::empty() }
+}
+
+/// Waits for one of the wishes; what is not wished for is not polled.
+fn ready<const N: usize>(
+    wishes: [(BorrowedFd<'_>, PollFlags); N],
+) -> Result<[PollFlags; N], ClientError> {
+    let mut at = [None; N];
+    let mut fds = Vec::with_capacity(N);
+    for (i, (fd, flags)) in wishes.into_iter().enumerate() {
+        if !flags.is_empty() {
+            at[i] = Some(fds.len());
+            fds.push(PollFd::from_borrowed_fd(fd, flags));
+        }
+    }
+    loop {
+        match poll(&mut fds, None) {
+            Err(Errno::INTR) => {}
+            other => {
+                other.map_err(io_error("poll"))?;
+                break;
+            }
+        }
+    }
+    Ok(at.map(|i| i.map_or(PollFlags::empty(), |i| fds[i].revents())))
+}
