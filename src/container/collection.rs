@@ -75,7 +75,7 @@ impl Containers {
             None => self.link_generated(&id),
         };
         if let Err(e) = named {
-            let _ = tree::remove(&self.fd, &id);
+            let _ = tree::remove_tree(&self.fd, &id);
             return Err(e);
         }
         Ok(dir)
@@ -101,7 +101,7 @@ impl Containers {
         match result {
             Ok((fd, held)) => Ok(ContainerDir::from_parts(fd, id.to_owned(), path, Some(held))),
             Err(source) => {
-                let _ = tree::remove(&self.fd, &temp);
+                let _ = tree::remove_tree(&self.fd, &temp);
                 Err(io("make", shown)(source))
             }
         }
@@ -264,7 +264,7 @@ impl Containers {
         let gone = format!("{GONE}{id}");
         let shown = self.path.join(id).display().to_string();
         fs::renameat(&self.fd, id, &self.fd, &gone).map_err(errno("remove", &*shown))?;
-        tree::remove(&self.fd, &gone).map_err(io("remove", shown))
+        tree::remove_tree(&self.fd, &gone).map_err(io("remove", shown))
     }
 
     /// Removes what killed commands left: directories without config and holder, and the rest
@@ -284,7 +284,7 @@ impl Containers {
             };
             if garbage {
                 let shown = self.path.join(&entry).display().to_string();
-                tree::remove(&self.fd, &entry).map_err(io("remove", shown))?;
+                tree::remove_tree(&self.fd, &entry).map_err(io("remove", shown))?;
                 count += 1;
             }
         }

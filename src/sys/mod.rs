@@ -4,11 +4,8 @@ pub mod atomic;
 pub mod beneath;
 pub mod dirs;
 pub mod lock;
-<<<<<<< HEAD
-=======
 pub mod scm;
 #[cfg(test)]
 pub(crate) mod scratch;
 pub mod signals;
->>>>>>> supervise
 pub mod tree;
