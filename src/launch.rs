@@ -1,1 +1,295 @@
-//! launch
+//! L3: everything planned → [`Launch`]. Pure lowering, but for stat(2) of mount sources and the
+//! small files of the container's directory.
+
+use crate::container::config::{Config, Mount, MountKind as Kind, Network, Userns};
+use crate::container::dir::ContainerDir;
+use crate::net;
+use crate::rootfs::{self, text};
+use crate::settings::Settings;
+use crate::spec::{caps, defaults, seccomp, ulimit};
+use crate::userns::Source;
+use anyhow::Context;
+use bolt_shim::launch::{
+    Cgroup, Device, Groups, IdMap, Launch, Log, Monitor, Mount as Step, MountFlags, MountKind, Process,
+    Propagation, Restart, Share, TtySize, Userns as Entry, VERSION,
+};
+use std::path::Path;
+
+/// A lowered container, and what the user should hear about it.
+#[derive(Debug)]
+pub struct Plan {
+    /// For the shim.
+    pub launch: Launch,
+    /// Lines such as `ulimit nofile: …` for settings that could not be applied.
+    pub notes: Vec<String>,
+}
+
+/// How this start differs from another one of the same container.
+#[derive(Debug, Clone, Copy)]
+pub struct Mode {
+    /// The launching `bolt` stays attached.
+    pub attach: bool,
+    /// Its terminal, where there is one.
+    pub size: Option<TtySize>,
+    /// Restarts before this start.
+    pub restarts: u32,
+}
+
+/// Lowers `config` for a start now.
+pub fn plan(settings: &Settings, dir: &ContainerDir, config: &Config, source: &Source, mode: Mode) -> anyhow::Result<Plan> {
+    let network = net::plan(&config.network)?;
+    let mut notes: Vec<String> = network.note.iter().cloned().collect();
+    if let Source::Single(why) = source {
+        notes.push(format!("one id only: {why}; files of other users belong to you"));
+    }
+    let hostname = hostname(config);
+    write_files(dir, config, &network, &hostname)?;
+    let (rlimits, lowered) = ulimit::plan(&config.ulimits, caller_limit);
+    notes.extend(lowered);
+    let process = Process { rlimits, ..process(settings, config, mode)? };
+    let launch = Launch {
+        version: VERSION,
+        id: config.id.clone(),
+        userns: entry(settings, source),
+        id_map: id_map(source, config.userns),
+        share: share(config),
+        net: network.net.clone(),
+        root: rootfs::plan(&settings.dirs, dir, config)?,
+        mounts: mounts(settings, config)?,
+        masked: masked(config),
+        read_only: read_only(config),
+        covered_proc: !config.share.iter().any(|s| s == "pid"),
+        hostname: (!config.share.iter().any(|s| s == "uts")).then_some(hostname),
+        sysctl: config.sysctl.iter().map(|(k, v)| (k.replace('.', "/"), v.clone())).collect(),
+        process,
+        init: config.init,
+        cgroup: Cgroup::default(),
+        monitor: monitor(settings, config, mode),
+    };
+    Ok(Plan { launch, notes })
+}
+
+fn entry(settings: &Settings, source: &Source) -> Entry {
+    match source {
+        Source::Root => Entry::Host,
+        Source::Join(_) => Entry::Join,
+        Source::Full(..) => Entry::MakeFull,
+        Source::Single(_) => Entry::MakeSingle { uid: settings.dirs.uid, gid: settings.dirs.gid },
+    }
+}
+
+/// Root without a wish has no user namespace; everybody else nests one in P.
+fn id_map(source: &Source, userns: Userns) -> Option<IdMap> {
+    match (source, userns) {
+        (Source::Root, Userns::Host) => None,
+        (_, Userns::Host) => Some(IdMap::RootIsUser),
+        (_, Userns::KeepId { uid, gid }) => Some(IdMap::KeepId { uid, gid }),
+        (_, Userns::NoMap) => Some(IdMap::NoMap),
+    }
+}
+
+fn share(config: &Config) -> Share {
+    let shared = |name: &str| config.share.iter().any(|s| s == name);
+    Share { ipc: shared("ipc"), uts: shared("uts"), cgroup: shared("cgroup"), pid: shared("pid") }
+}
+
+/// What the container is called inside.
+pub fn hostname(config: &Config) -> String {
+    config.hostname.clone().unwrap_or_else(|| config.short_id().to_owned())
+}
+
+/// The three files of the container's directory that are bound over those of the image.
+fn write_files(dir: &ContainerDir, config: &Config, network: &net::Plan, hostname: &str) -> anyhow::Result<()> {
+    let resolv = net::resolv_conf(&net::host_file(Path::new("/etc/resolv.conf")), network);
+    let hosts = match config.network {
+        Network::Host => net::hosts(hostname, &config.name, network, &net::host_file(Path::new("/etc/hosts"))),
+        _ => net::hosts(hostname, &config.name, network, ""),
+    };
+    for (name, content) in [("resolv.conf", resolv), ("hosts", hosts), ("hostname", format!("{hostname}\n"))] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn caller_limit(number: u32) -> (u64, u64) {
+    crate::sys::rlimit::get(number)
+}
+
+fn process(settings: &Settings, config: &Config, mode: Mode) -> anyhow::Result<Process> {
+    let kept = caps::CapSet::from_names(&config.security.caps)?;
+    Ok(Process {
+        args: config.args(),
+        env: config.process.env.clone(),
+        cwd: config.process.cwd.clone(),
+        make_cwd: config.process.make_cwd,
+        user: config.process.user.clone(),
+        groups: groups(&config.process.groups),
+        passwd_entry: passwd_entry(settings, config),
+        caps: kept.bits(),
+        no_new_privs: config.security.no_new_privileges,
+        seccomp: filter(settings, config, kept)?,
+        rlimits: Vec::new(),
+        umask: config.process.umask,
+        tty: config.process.tty.then(|| mode.size.unwrap_or(TtySize { rows: 24, cols: 80 })),
+        stdin: config.process.stdin,
+        oom_score_adj: config.process.oom_score_adj,
+    })
+}
+
+/// The compiled filter of a container with these capabilities.
+pub fn filter(settings: &Settings, config: &Config, kept: caps::CapSet) -> anyhow::Result<Vec<u8>> {
+    if config.security.privileged || config.security.seccomp == "unconfined" {
+        return Ok(Vec::new());
+    }
+    let source = match config.security.seccomp.as_str() {
+        "default" => seccomp::Source::Builtin,
+        path => seccomp::Source::File(Path::new(path)),
+    };
+    let options = seccomp::Options::default();
+    seccomp::cached(source, kept, options, &settings.dirs.cache)
+        .with_context(|| format!("seccomp profile {}", config.security.seccomp))
+}
+
+fn groups(asked: &[String]) -> Groups {
+    if asked.iter().any(|g| g == "keep-groups") { Groups::Keep } else { Groups::Of(asked.to_vec()) }
+}
+
+/// podman's line for a kept id that the image does not know.
+fn passwd_entry(settings: &Settings, config: &Config) -> Option<String> {
+    match config.userns {
+        Userns::KeepId { uid, gid } => {
+            let user = &settings.dirs.user;
+            Some(format!("{user}:*:{uid}:{gid}:{user}:{}:/bin/sh", config.process.cwd))
+        }
+        _ => None,
+    }
+}
+
+fn masked(config: &Config) -> Vec<String> {
+    if config.security.privileged {
+        return Vec::new();
+    }
+    defaults::masked(&config.security.mask, &config.security.unmask)
+}
+
+fn read_only(config: &Config) -> Vec<String> {
+    if config.security.privileged { Vec::new() } else { defaults::read_only(&config.security.unmask) }
+}
+
+fn monitor(settings: &Settings, config: &Config, mode: Mode) -> Monitor {
+    let volumes = settings.dirs.volumes();
+    Monitor {
+        log: if config.log_driver == "none" { Log::None } else { Log::K8sFile { max_size: config.log_max_size } },
+        restart: restart(&config.restart),
+        stop_signal: config.stop_signal,
+        stop_timeout: config.stop_timeout,
+        timeout: config.timeout,
+        remove: config.remove,
+        name: config.name.clone(),
+        files: config.cidfile.iter().filter_map(|p| text(p).ok()).collect(),
+        volumes: config.anonymous_volumes.iter().filter_map(|v| text(&volumes.join(v)).ok()).collect(),
+        attach: mode.attach,
+        created: config.created,
+        restarts: mode.restarts,
+    }
+}
+
+/// The policy as `create` validated it.
+fn restart(policy: &str) -> Restart {
+    match policy.split_once(':').unwrap_or((policy, "0")) {
+        ("on-failure", max) => Restart::OnFailure { max: max.parse().unwrap_or(0) },
+        ("always", _) => Restart::Always,
+        ("unless-stopped", _) => Restart::UnlessStopped,
+        _ => Restart::No,
+    }
+}
+
+const NO_EXEC: MountFlags = MountFlags { read_only: false, nosuid: true, nodev: true, noexec: true };
+const NO_SUID: MountFlags = MountFlags { read_only: false, nosuid: true, nodev: false, noexec: false };
+const PTS: MountFlags = MountFlags { read_only: false, nosuid: true, nodev: false, noexec: true };
+
+/// Every mount in order: the system's own, the three files, then what was asked for, by depth.
+fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
+    let step = |target: &str, what: MountKind, flags: MountFlags| Step { target: target.to_owned(), what, flags };
+    let devices = config.devices.iter().map(|(s, t)| Device { source: s.clone(), target: t.clone() }).collect();
+    let sys = MountFlags { read_only: !config.security.privileged, ..NO_EXEC };
+    let shm = vec![("mode".to_owned(), "1777".to_owned()), ("size".to_owned(), config.shm_size.to_string())];
+    let mut list = vec![
+        step("/proc", MountKind::Proc, NO_EXEC),
+        step("/dev", MountKind::Dev { devices }, NO_SUID),
+        step("/dev/pts", MountKind::Devpts, PTS),
+        step("/dev/mqueue", MountKind::Mqueue, NO_EXEC),
+        step("/sys", MountKind::Sys, sys),
+    ];
+    if !config.mounts.iter().any(|m| m.target == "/dev/shm") {
+        list.push(step("/dev/shm", MountKind::Tmpfs { options: shm, copy_up: false }, NO_EXEC));
+    }
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() && !config.share.iter().any(|s| s == "cgroup") {
+        list.push(step("/sys/fs/cgroup", MountKind::Cgroup, MountFlags { read_only: true, ..NO_EXEC }));
+    }
+    for (target, name) in [("/etc/resolv.conf", "resolv.conf"), ("/etc/hosts", "hosts"), ("/etc/hostname", "hostname")] {
+        if !config.mounts.iter().any(|m| m.target == target) {
+            list.push(step(target, MountKind::File { name: name.to_owned() }, MountFlags::default()));
+        }
+    }
+    if config.read_only {
+        for target in ["/run", "/tmp", "/var/tmp"] {
+            if !config.mounts.iter().any(|m| m.target == target) {
+                let options = vec![("mode".to_owned(), "1777".to_owned())];
+                list.push(step(target, MountKind::Tmpfs { options, copy_up: true }, MountFlags { noexec: false, ..NO_EXEC }));
+            }
+        }
+    }
+    let mut asked: Vec<&Mount> = config.mounts.iter().collect();
+    asked.sort_by_key(|m| m.target.split('/').count());
+    for mount in asked {
+        list.push(asked_mount(settings, mount)?);
+    }
+    Ok(list)
+}
+
+fn asked_mount(settings: &Settings, mount: &Mount) -> anyhow::Result<Step> {
+    let has = |option: &str| mount.options.iter().any(|o| o == option);
+    let flags = MountFlags {
+        read_only: has("ro"),
+        nosuid: !has("suid"),
+        nodev: !has("dev"),
+        noexec: has("noexec") || (mount.kind == Kind::Tmpfs && !has("exec")),
+    };
+    let what = match mount.kind {
+        Kind::Tmpfs => MountKind::Tmpfs { options: tmpfs_options(mount), copy_up: !has("notmpcopyup") },
+        Kind::Bind => bind(Path::new(&mount.source), mount, false)?,
+        Kind::Volume => {
+            let path = settings.dirs.volumes().join(&mount.source).join("_data");
+            bind(&path, mount, !has("nocopy"))?
+        }
+    };
+    Ok(Step { target: mount.target.clone(), what, flags })
+}
+
+fn bind(source: &Path, mount: &Mount, copy_up: bool) -> anyhow::Result<MountKind> {
+    let has = |option: &str| mount.options.iter().any(|o| o == option);
+    let stat = rootfs::identity(source).with_context(|| format!("mount at {}", mount.target))?;
+    let propagation = if has("shared") || has("rshared") {
+        Propagation::Shared
+    } else if has("slave") || has("rslave") {
+        Propagation::Slave
+    } else {
+        Propagation::Private
+    };
+    Ok(MountKind::Bind { source: text(source)?, stat, propagation, copy_up })
+}
+
+fn tmpfs_options(mount: &Mount) -> Vec<(String, String)> {
+    let mut options: Vec<(String, String)> = mount
+        .options
+        .iter()
+        .filter_map(|o| o.split_once('='))
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect();
+    if !options.iter().any(|(k, _)| k == "mode") {
+        options.push(("mode".to_owned(), "1777".to_owned()));
+    }
+    options
+}

@@ -8,8 +8,6 @@ use std::path::PathBuf;
 pub struct Settings {
     /// Where files are kept.
     pub dirs: Dirs,
-    /// Login name of the caller, or its uid in digits.
-    pub user: String,
     /// `TERM` of the caller.
     pub term: Option<String>,
 }
@@ -38,15 +36,15 @@ impl Settings {
         let user = passwd.map_or_else(|| uid.to_string(), |p| p.0);
         let config_home = base("XDG_CONFIG_HOME")?.unwrap_or_else(|| home.join(".config"));
         let dirs = if uid == 0 {
-            root_dirs(config_home, home)?
+            root_dirs(config_home, home, user)?
         } else {
-            user_dirs(config_home, home, uid, gid)?
+            user_dirs(config_home, home, user, uid, gid)?
         };
-        Ok(Settings { dirs, user, term: std::env::var("TERM").ok() })
+        Ok(Settings { dirs, term: std::env::var("TERM").ok() })
     }
 }
 
-fn root_dirs(config_home: PathBuf, home: PathBuf) -> Result<Dirs, SettingsError> {
+fn root_dirs(config_home: PathBuf, home: PathBuf, user: String) -> Result<Dirs, SettingsError> {
     let root = base("BOLT_ROOT")?;
     Ok(Dirs {
         data: root.clone().unwrap_or_else(|| "/var/lib/bolt".into()),
@@ -54,6 +52,7 @@ fn root_dirs(config_home: PathBuf, home: PathBuf) -> Result<Dirs, SettingsError>
         cache: root.map_or_else(|| "/var/cache/bolt".into(), |r| r.join("cache")),
         config_home,
         home,
+        user,
         uid: 0,
         gid: 0,
     })
@@ -62,6 +61,7 @@ fn root_dirs(config_home: PathBuf, home: PathBuf) -> Result<Dirs, SettingsError>
 fn user_dirs(
     config_home: PathBuf,
     home: PathBuf,
+    user: String,
     uid: u32,
     gid: u32,
 ) -> Result<Dirs, SettingsError> {
@@ -83,7 +83,7 @@ fn user_dirs(
             None => PathBuf::new(),
         },
     };
-    Ok(Dirs { data, runtime, cache, config_home, home, uid, gid })
+    Ok(Dirs { data, runtime, cache, config_home, home, user, uid, gid })
 }
 
 fn base(name: &'static str) -> Result<Option<PathBuf>, SettingsError> {

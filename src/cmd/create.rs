@@ -1,1 +1,99 @@
-//! create
+//! `bolt create`: a container that `start` can start.
+
+use crate::cmd::create_args::CreateArgs;
+use crate::container::config::{Config, MountKind, Origin};
+use crate::container::dir::{ContainerDir, Containers};
+use crate::image::types::RunConfig;
+use crate::settings::Settings;
+use crate::sys::atomic::Sync;
+use crate::ui::print;
+use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
+
+/// Flags of `create`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    create: CreateArgs,
+}
+
+/// A container that exists and has not been started; its lock is ours.
+#[derive(Debug)]
+pub struct Created {
+    /// All containers of the user.
+    pub containers: Containers,
+    /// This one.
+    pub dir: ContainerDir,
+    /// What it is.
+    pub config: Config,
+}
+
+/// Creates and prints the id.
+pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    if args.create.dry_run {
+        return crate::cmd::run::dry_run(settings, &args.create);
+    }
+    let created = make(settings, &args.create)?;
+    print::stdout(&format!("{}\n", created.dir.id()))?;
+    Ok(0)
+}
+
+/// Everything that is refused is refused before anything is made.
+pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
+    let (origin, image) = origin(settings, args)?;
+    let caller: Vec<(String, String)> = std::env::vars().collect();
+    let mut config = args.config(settings, "", "", origin, &image, &caller)?;
+    let containers = Containers::open(&settings.dirs)?;
+    if let (true, Some(name)) = (args.replace, &args.name) {
+        crate::cmd::rm::replace(settings, &containers, name)?;
+    }
+    let mut dir = containers.create(None, args.name.as_deref())?;
+    config.id = dir.id().to_owned();
+    let result = (|| {
+        config.name = containers.name_of(dir.id())?.unwrap_or_default();
+        volumes(settings, &mut config)?;
+        dir.write_config(&config, Sync::Fast)?;
+        write_cidfile(args.cidfile.as_deref(), dir.id())
+    })();
+    if let Err(error) = result {
+        let _ = containers.remove(&mut dir);
+        return Err(error);
+    }
+    Ok(Created { containers, dir, config })
+}
+
+/// Where the root comes from, and what the image says about running it.
+pub fn origin(settings: &Settings, args: &CreateArgs) -> anyhow::Result<(Origin, RunConfig)> {
+    if args.rootfs {
+        let path = std::fs::canonicalize(&args.image).with_context(|| format!("--rootfs {}", args.image))?;
+        if !path.is_dir() {
+            bail!("--rootfs {}: not a directory", args.image);
+        }
+        return Ok((Origin::Directory(path), RunConfig::default()));
+    }
+    let _ = settings;
+    bail!("images come with the next step; use --rootfs DIR")
+}
+
+/// Named volumes are made at first use; one without a name gets a random one and goes with
+/// its container.
+fn volumes(settings: &Settings, config: &mut Config) -> anyhow::Result<()> {
+    let base = settings.dirs.volumes();
+    for mount in config.mounts.iter_mut().filter(|m| m.kind == MountKind::Volume) {
+        if mount.source.is_empty() {
+            mount.source = crate::container::name::new_id()?;
+            config.anonymous_volumes.push(mount.source.clone());
+        }
+        let path: PathBuf = base.join(&mount.source).join("_data");
+        std::fs::create_dir_all(&path).with_context(|| format!("make volume {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// 64 hex digits without a newline; an older file is replaced.
+fn write_cidfile(path: Option<&Path>, id: &str) -> anyhow::Result<()> {
+    match path {
+        None => Ok(()),
+        Some(path) => std::fs::write(path, id).with_context(|| format!("--cidfile {}", path.display())),
+    }
+}

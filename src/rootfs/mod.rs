@@ -1,1 +1,122 @@
-//! rootfs
+//! L2: where a container's root comes from, as a plan for the supervisor.
+
+use crate::container::config::{Config, Origin};
+use crate::container::dir::ContainerDir;
+use crate::store::Layout;
+use crate::sys::dirs::Dirs;
+use bolt_shim::launch::{FileId, Root};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Why a root could not be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum RootError {
+    /// `--rootfs`, or a mount source.
+    #[error("{path}")]
+    Source {
+        /// The path.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// `--rootfs` of a file.
+    #[error("{0} is not a directory; --rootfs wants the root directory of a file system")]
+    NotDirectory(PathBuf),
+    /// A path that the contract cannot carry.
+    #[error("{0:?} is not valid UTF-8; rename it")]
+    NotUtf8(PathBuf),
+    /// The layer is gone.
+    #[error("layer {chain} of image {image} is not in the store any more; pull the image again")]
+    NoLayer {
+        /// Chain id.
+        chain: String,
+        /// Image name.
+        image: String,
+    },
+    /// The record is of another version.
+    #[error("container {0} was made with an unknown layout {1:?}; create it again")]
+    Layout(String, String),
+    /// Directories of the container.
+    #[error("make {path}")]
+    Make {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// The root of one container. Makes its upper and work directories at the first start.
+pub fn plan(dirs: &Dirs, dir: &ContainerDir, config: &Config) -> Result<Root, RootError> {
+    match &config.origin {
+        Origin::Directory(path) => {
+            let stat = identity(path)?;
+            if stat.kind != libc::S_IFDIR {
+                return Err(RootError::NotDirectory(path.clone()));
+            }
+            Ok(Root::Dir { path: text(path)?, stat, read_only: config.read_only })
+        }
+        Origin::Image { name, layers, layout, driver, .. } => {
+            let upper = upper(dir)?;
+            if driver == "copy" {
+                let copy = dir.path().join("root");
+                return Ok(Root::Dir { stat: identity(&copy)?, path: text(&copy)?, read_only: config.read_only });
+            }
+            let layout: Layout = layout
+                .parse()
+                .map_err(|_| RootError::Layout(config.short_id().to_owned(), layout.clone()))?;
+            let lower = lower(dirs, layers, layout, name)?;
+            if driver == "fuse-overlayfs" {
+                let mountpoint = dir.path().join("merged");
+                make(&mountpoint)?;
+                return Ok(Root::FuseOverlay {
+                    program: crate::net::find("fuse-overlayfs").unwrap_or_default(),
+                    lower,
+                    upper,
+                    mountpoint: text(&mountpoint)?,
+                    read_only: config.read_only,
+                });
+            }
+            Ok(Root::Overlay { lower, upper: Some(upper), volatile: config.remove, read_only: config.read_only })
+        }
+    }
+}
+
+/// Layer directories, uppermost first.
+fn lower(dirs: &Dirs, layers: &[String], layout: Layout, image: &str) -> Result<Vec<String>, RootError> {
+    let base = dirs.store().join("layers").join(layout.name());
+    layers
+        .iter()
+        .rev()
+        .map(|chain| {
+            let hex = chain.split_once(':').map_or(chain.as_str(), |(_, hex)| hex);
+            text(&base.join(hex)).map_err(|_| RootError::NoLayer { chain: chain.clone(), image: image.to_owned() })
+        })
+        .collect()
+}
+
+fn upper(dir: &ContainerDir) -> Result<(String, String), RootError> {
+    let (upper, work) = (dir.path().join("upper"), dir.path().join("work"));
+    make(&upper)?;
+    make(&work)?;
+    Ok((text(&upper)?, text(&work)?))
+}
+
+fn make(path: &Path) -> Result<(), RootError> {
+    match std::fs::create_dir(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other.map_err(|source| RootError::Make { path: path.to_owned(), source }),
+    }
+}
+
+/// What stands at `path` now; the supervisor compares when it opens it.
+pub fn identity(path: &Path) -> Result<FileId, RootError> {
+    let stat = std::fs::metadata(path)
+        .map_err(|source| RootError::Source { path: path.to_owned(), source })?;
+    Ok(FileId { dev: stat.dev(), ino: stat.ino(), kind: stat.mode() & libc::S_IFMT })
+}
+
+/// A path as the contract carries it.
+pub fn text(path: &Path) -> Result<String, RootError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| RootError::NotUtf8(path.to_owned()))
+}

@@ -5,3 +5,172 @@ pub mod client;
 pub mod detach;
 pub mod exec;
 pub mod terminal;
+
+use crate::container::config::Config;
+use crate::container::dir::{ContainerDir, Containers};
+use crate::launch::{self, Mode};
+use crate::settings::Settings;
+use crate::sys::{memfd, spawn};
+use crate::userns::{self, Source, subid};
+use anyhow::Context;
+use bolt_shim::control::Request;
+use bolt_shim::launch::{Launch, fd};
+use bolt_shim::report::{Failure, Report, Step};
+use client::Connection;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+
+/// A started container.
+#[derive(Debug)]
+pub struct Started {
+    /// The line to its supervisor; attached when that was asked for.
+    pub connection: Connection,
+    /// Settings that could not be applied, one line each.
+    pub notes: Vec<String>,
+}
+
+/// Why a container did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A step of the supervisor or of the container's init.
+    #[error("{}", words(.0))]
+    Step(Failure),
+    /// The supervisor ended without a word.
+    #[error("bolt-shim died while it set the container up")]
+    Died,
+}
+
+/// Starts the created container in `dir`, whose lock this process holds; the supervisor
+/// inherits the lock.
+pub fn start(settings: &Settings, containers: &Containers, dir: &mut ContainerDir, config: &Config, mode: Mode) -> anyhow::Result<Started> {
+    let source = userns::source(&settings.dirs, containers)?;
+    let plan = launch::plan(settings, dir, config, &source, mode)?;
+    let connection = spawn_monitor(dir, &plan.launch, &source)?;
+    let makes_p = matches!(source, Source::Full(..));
+    let mut notes = plan.notes;
+    loop {
+        match connection.receive()? {
+            None => return Err(StartError::Died.into()),
+            Some((Report::NeedIdMaps, _)) => {
+                let answer = id_maps(settings, &source, connection_peer(&connection)?, &mut notes);
+                connection.send(&answer)?;
+            }
+            Some((Report::Denied(failure), _)) => notes.push(format!("denied: {}", words(&failure))),
+            Some((Report::Failed(failure), _)) => return Err(StartError::Step(failure).into()),
+            Some((Report::Started { .. }, _)) => {
+                if makes_p {
+                    userns::remember(&settings.dirs, dir.id());
+                }
+                return Ok(Started { connection, notes });
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Spawns M with everything at its number. Our copy of the lock is let go: M holds it now.
+fn spawn_monitor(dir: &mut ContainerDir, plan: &Launch, source: &Source) -> anyhow::Result<Connection> {
+    let program = find()?;
+    let bytes = postcard::to_stdvec(plan).context("encode the plan")?;
+    let memfd = memfd::sealed(c"bolt-launch", &bytes).context("hand the plan over")?;
+    let (ours, theirs) = crate::sys::scm::pair().context("make a socket")?;
+    let lock = dir.take_lock().context("the container's lock is not ours")?;
+    let mut fds: Vec<(BorrowedFd<'_>, i32)> = vec![
+        (memfd.as_fd(), fd::LAUNCH),
+        (theirs.as_fd(), fd::REPORT),
+        (lock.as_fd(), fd::LOCK),
+        (dir.fd(), fd::DIR),
+    ];
+    if let Source::Join(p) = source {
+        fds.push((p.as_fd(), fd::USERNS));
+    }
+    let pid = spawn::spawn(&program, &["bolt-shim", "monitor"], &fds)
+        .with_context(|| format!("start {}", program.display()))?;
+    tracing::debug!(pid, "supervisor started");
+    Ok(Connection::from_fd(ours, dir.id()))
+}
+
+/// Beside this program, as installed and as built; `BOLT_SHIM` for a tree laid out otherwise.
+fn find() -> anyhow::Result<PathBuf> {
+    if let Some(path) = std::env::var_os("BOLT_SHIM") {
+        return Ok(PathBuf::from(path));
+    }
+    let here = std::env::current_exe().context("find this program")?;
+    for candidate in [here.with_file_name("bolt-shim"), PathBuf::from("/usr/libexec/bolt/bolt-shim")] {
+        if candidate.is_file() {
+            return Ok(candidate);
+        }
+    }
+    anyhow::bail!("bolt-shim is not beside {}; install both programs into one directory", here.display())
+}
+
+fn connection_peer(connection: &Connection) -> anyhow::Result<u32> {
+    crate::sys::scm::peer_pid(connection.as_fd()).context("ask who the supervisor is")
+}
+
+/// Runs the two setuid programs; where they cannot, the user alone is mapped and told so.
+fn id_maps(settings: &Settings, source: &Source, pid: u32, notes: &mut Vec<String>) -> Request {
+    let (uid, gid) = (settings.dirs.uid, settings.dirs.gid);
+    let Source::Full(ids, _) = source else { return Request::IdMapsRefused { uid, gid } };
+    match subid::write_maps(pid, uid, gid, ids) {
+        Ok(()) => Request::IdMapsWritten,
+        Err(error) => {
+            notes.push(format!("denied: subordinate ids: {error}; files of other users belong to you"));
+            Request::IdMapsRefused { uid, gid }
+        }
+    }
+}
+
+/// A failed step in plain words.
+pub fn words(failure: &Failure) -> String {
+    let what = match failure.step {
+        Step::Read => "read the plan",
+        Step::UserNamespace => "make the user namespace",
+        Step::MountNamespace => "make the mount namespace",
+        Step::ControlSocket => "make the control socket",
+        Step::Cgroup => "join the control group",
+        Step::Clone => "make the container's init",
+        Step::IdMaps => "write the id maps",
+        Step::Unshare => "make the namespaces",
+        Step::Root => "mount the root file system",
+        Step::Mount => "mount",
+        Step::Device => "make the device",
+        Step::Network => "set the network up",
+        Step::Mask => "cover",
+        Step::Pivot => "change the root",
+        Step::Hostname => "set the host name",
+        Step::Sysctl => "set the sysctl",
+        Step::Rlimit => "set the limit",
+        Step::User => "find or become the user",
+        Step::Caps => "set the capabilities",
+        Step::Seccomp => "load the seccomp filter",
+        Step::Terminal => "make the terminal",
+        Step::WorkDir => "enter the working directory",
+        Step::Exec => "run",
+        Step::Join => "join the container",
+        Step::Signal => "send the signal",
+        Step::Log => "write the log",
+        Step::State => "write the state",
+        Step::Died => "the container's init died",
+    };
+    let object = if failure.object.is_empty() { String::new() } else { format!(" {}", failure.object) };
+    match failure.errno {
+        0 => format!("{what}{object}"),
+        errno => format!("{what}{object}: {}", reason(failure, errno)),
+    }
+}
+
+/// The kernel's text says "(os error 2)"; a user gets the words alone.
+fn reason(failure: &Failure, errno: i32) -> String {
+    match (failure.step, errno) {
+        (Step::Exec, libc::ENOENT) => "not found in the container".into(),
+        (Step::Mount, libc::ESTALE) => "it was replaced while the container was being set up".into(),
+        (Step::User, libc::ENOENT) => "no such user or group in the container".into(),
+        (Step::User, libc::ERANGE) => "an id must be below 4294967295".into(),
+        _ => {
+            let text = io::Error::from_raw_os_error(errno).to_string();
+            text.split(" (os error").next().unwrap_or(&text).to_owned()
+        }
+    }
+}

@@ -15,6 +15,8 @@ pub struct Dirs {
     pub config_home: PathBuf,
     /// The user's home directory.
     pub home: PathBuf,
+    /// Login name of the user, or the uid in digits.
+    pub user: String,
     /// Real uid in the namespace where the command was typed.
     pub uid: u32,
     /// Real gid in the namespace where the command was typed.

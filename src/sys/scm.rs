@@ -104,3 +104,9 @@ mod tests {
         assert_eq!(e.kind(), io::ErrorKind::BrokenPipe);
     }
 }
+
+/// A connected SEQPACKET pair, close-on-exec.
+pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}

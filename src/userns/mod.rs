@@ -1,1 +1,203 @@
-//! userns
+//! L2: the user's namespace **P**, above all of his containers, and the way into it.
+//!
+//! P maps the user to 0 and his subordinate ids to 1…; every supervisor holds one. Containers
+//! below a common P can share networks and layers, and all starts but the first skip the two
+//! setuid programs. Where P cannot have the whole range it maps the user alone.
+
+pub mod subid;
+
+use crate::container::dir::Containers;
+use crate::container::state::Recorded;
+use crate::sys::dirs::Dirs;
+use crate::sys::{lock, userns};
+use anyhow::Context;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+
+/// How a supervisor gets its P.
+#[derive(Debug)]
+pub enum Source {
+    /// Root needs none.
+    Root,
+    /// An existing one.
+    Join(OwnedFd),
+    /// A new one with these subordinate ids; the lock keeps a second one from being made
+    /// meanwhile, and is let go when the container runs.
+    Full(subid::SubIds, Option<File>),
+    /// A new one that maps the user alone, for this reason.
+    Single(String),
+}
+
+/// Finds P, or says how to make it.
+pub fn source(dirs: &Dirs, containers: &Containers) -> anyhow::Result<Source> {
+    if dirs.uid == 0 {
+        return Ok(Source::Root);
+    }
+    let Some(ids) = subid::lookup(&dirs.user, dirs.uid) else {
+        return Ok(Source::Single(format!(
+            "no subordinate ids for {} in /etc/subuid and /etc/subgid",
+            dirs.user
+        )));
+    };
+    if let Some(fd) = hinted(dirs, containers) {
+        return Ok(Source::Join(fd));
+    }
+    if no_new_privs() {
+        return Ok(Source::Single("no_new_privs is set, so newuidmap cannot work".into()));
+    }
+    let guard = make_lock(dirs)?;
+    match living(containers)? {
+        Some((id, fd)) => {
+            remember(dirs, &id);
+            Ok(Source::Join(fd))
+        }
+        None => Ok(Source::Full(ids, Some(guard))),
+    }
+}
+
+/// Writes down which container holds P, so that the next start need not look for one.
+pub fn remember(dirs: &Dirs, id: &str) {
+    let path = dirs.data.join("userns");
+    if let Ok(dir) = File::open(path) {
+        // A hint only: lost or torn, the next start looks through the containers.
+        let _ = crate::sys::atomic::write(&dir, "full", id.as_bytes(), crate::sys::atomic::Sync::Fast);
+    }
+}
+
+fn make_lock(dirs: &Dirs) -> anyhow::Result<File> {
+    let dir = dirs.data.join("userns");
+    std::fs::create_dir_all(&dir).with_context(|| format!("make {}", dir.display()))?;
+    let path = dir.join("lock");
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = file.with_context(|| format!("open {}", path.display()))?;
+    lock::lock(&file, lock::Kind::Exclusive).with_context(|| format!("lock {}", path.display()))?;
+    Ok(file)
+}
+
+fn hinted(dirs: &Dirs, containers: &Containers) -> Option<OwnedFd> {
+    let id = std::fs::read_to_string(dirs.data.join("userns/full")).ok()?;
+    open_p(containers, id.trim())
+}
+
+/// The first container whose supervisor, or whose orphan, is alive.
+fn living(containers: &Containers) -> anyhow::Result<Option<(String, OwnedFd)>> {
+    for id in containers.ids()? {
+        if let Some(fd) = open_p(containers, &id) {
+            return Ok(Some((id, fd)));
+        }
+    }
+    Ok(None)
+}
+
+/// P of one container. Inode numbers and pids are recycled, so what was opened counts only
+/// when the holder is seen alive afterwards.
+fn open_p(containers: &Containers, id: &str) -> Option<OwnedFd> {
+    let dir = containers.open_id(id).ok()?;
+    let state = dir.read_state().ok()?;
+    if !state.full {
+        return None;
+    }
+    if dir.is_supervised().ok()? {
+        let ns = File::open(format!("/proc/{}/ns/user", state.monitor)).ok()?;
+        let same = inode(&ns) == Some(state.userns);
+        return (same && dir.is_supervised().ok()?).then(|| ns.into());
+    }
+    orphans_p(&state)
+}
+
+fn orphans_p(state: &Recorded) -> Option<OwnedFd> {
+    use crate::container::live;
+    if !live::is_same_process(state.pid, state.start, state.pidns) {
+        return None;
+    }
+    let ns = File::open(format!("/proc/{}/ns/user", state.pid)).ok()?;
+    let parent = userns::parent(&ns).ok()?;
+    let same = inode(&parent) == Some(state.userns);
+    (same && live::is_same_process(state.pid, state.start, state.pidns)).then_some(parent)
+}
+
+fn inode(fd: impl std::os::fd::AsFd) -> Option<u64> {
+    rustix::fs::fstat(fd).ok().map(|s| s.st_ino)
+}
+
+fn no_new_privs() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|l| l.strip_prefix("NoNewPrivs:").is_some_and(|v| v.trim() == "1"))
+}
+
+/// Takes this process into P, where it is uid 0 and may touch what belongs to subordinate ids.
+///
+/// To be called once, while the process has a single thread. Root stays as it is. Returns
+/// whether P has the whole range.
+pub fn enter(dirs: &Dirs) -> anyhow::Result<bool> {
+    let containers = Containers::open(dirs)?;
+    match source(dirs, &containers)? {
+        Source::Root => return Ok(true),
+        Source::Join(fd) => {
+            userns::join(&fd).context("join the user namespace of a running container")?;
+            userns::become_root().context("become root of the user namespace")?;
+            return Ok(true);
+        }
+        Source::Full(ids, _guard) => {
+            if make_full(dirs, &ids).is_ok() {
+                userns::become_root().context("become root of the user namespace")?;
+                return Ok(true);
+            }
+        }
+        Source::Single(_) => userns::unshare().context("make a user namespace")?,
+    }
+    map_alone(dirs).context("map the user in a user namespace")?;
+    userns::become_root().context("become root of the user namespace")?;
+    Ok(false)
+}
+
+fn map_alone(dirs: &Dirs) -> std::io::Result<()> {
+    std::fs::write("/proc/self/setgroups", "deny")?;
+    std::fs::write("/proc/self/uid_map", format!("0 {} 1", dirs.uid))?;
+    std::fs::write("/proc/self/gid_map", format!("0 {} 1", dirs.gid))
+}
+
+/// The maps must be written from outside: a child of ours stays there and does it.
+fn make_full(dirs: &Dirs, ids: &subid::SubIds) -> anyhow::Result<()> {
+    let mut child = Command::new("/proc/self/exe")
+        .args(["__map-ids", &std::process::id().to_string(), &dirs.uid.to_string(), &dirs.gid.to_string()])
+        .args([text(&ids.uids), text(&ids.gids)])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("start the process that writes the id maps")?;
+    userns::unshare().context("make a user namespace")?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(b"u").context("tell that the user namespace is there")?;
+    }
+    let output = child.wait_with_output().context("wait for the id maps")?;
+    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
+}
+
+fn text(ranges: &[(u32, u32)]) -> String {
+    ranges.iter().map(|(s, c)| format!("{s}:{c}")).collect::<Vec<_>>().join(",")
+}
+
+fn parse(text: &str) -> Option<Vec<(u32, u32)>> {
+    text.split(',')
+        .map(|range| {
+            let (start, count) = range.split_once(':')?;
+            Some((start.parse().ok()?, count.parse().ok()?))
+        })
+        .collect()
+}
+
+/// Body of the hidden verb `__map-ids PID UID GID UIDS GIDS`: waits for a byte, writes the maps.
+pub fn map_ids(args: &[String]) -> anyhow::Result<()> {
+    let [pid, uid, gid, uids, gids] = args else { anyhow::bail!("__map-ids is for bolt itself") };
+    let uids = parse(uids).context("uid ranges")?;
+    let gids = parse(gids).context("gid ranges")?;
+    let mut byte = [0];
+    std::io::stdin().read_exact(&mut byte).context("the parent went away")?;
+    subid::write_maps(pid.parse()?, uid.parse()?, gid.parse()?, &subid::SubIds { uids, gids })?;
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! posix_spawn(3) of the shim with descriptors at fixed numbers.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::Path;
+use std::ptr;
+
+/// Starts `program` with `args`, an empty environment, `/dev/null` as 0, 1 and 2, each of `fds`
+/// at its number, and nothing else open. Returns its pid.
+///
+/// posix_spawn shares no state with threads of the caller, so it is safe in any of them.
+pub fn spawn(program: &Path, args: &[&str], fds: &[(BorrowedFd<'_>, i32)]) -> io::Result<i32> {
+    let path = c_string(program.as_os_str().as_encoded_bytes())?;
+    let args: Vec<CString> = args.iter().map(|a| c_string(a.as_bytes())).collect::<Result<_, _>>()?;
+    let mut argv: Vec<*mut libc::c_char> = args.iter().map(|a| a.as_ptr().cast_mut()).collect();
+    argv.push(ptr::null_mut());
+    let envp: [*mut libc::c_char; 1] = [ptr::null_mut()];
+    // First out of the way of the fixed numbers, so that no dup2 tramples on a later source.
+    let copies: Vec<OwnedFd> = fds.iter().map(|(fd, _)| above(*fd, 64)).collect::<Result<_, _>>()?;
+    let mut actions = Actions::new()?;
+    for number in 0..3 {
+        actions.open_null(number)?;
+    }
+    for (copy, (_, number)) in copies.iter().zip(fds) {
+        actions.dup2(copy.as_raw_fd(), *number)?;
+    }
+    let mut pid: libc::pid_t = 0;
+    // SAFETY: path, argv and envp are terminated arrays of terminated strings that outlive the
+    // call; actions were initialised.
+    let rc = unsafe {
+        libc::posix_spawn(&mut pid, path.as_ptr(), &actions.0, ptr::null(), argv.as_ptr(), envp.as_ptr())
+    };
+    if rc == 0 { Ok(pid) } else { Err(io::Error::from_raw_os_error(rc)) }
+}
+
+fn c_string(bytes: &[u8]) -> io::Result<CString> {
+    CString::new(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
+}
+
+fn above(fd: BorrowedFd<'_>, lowest: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the source is borrowed; the result is new and ours.
+    let copy = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, lowest) };
+    if copy < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: fcntl has just made it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+struct Actions(libc::posix_spawn_file_actions_t);
+
+impl Actions {
+    fn new() -> io::Result<Self> {
+        // SAFETY: the struct is plain data that init fills.
+        let mut actions = unsafe { std::mem::zeroed() };
+        // SAFETY: a valid place for the struct.
+        check(unsafe { libc::posix_spawn_file_actions_init(&mut actions) })?;
+        Ok(Actions(actions))
+    }
+    fn dup2(&mut self, from: i32, to: i32) -> io::Result<()> {
+        // SAFETY: initialised in new.
+        check(unsafe { libc::posix_spawn_file_actions_adddup2(&mut self.0, from, to) })
+    }
+    fn open_null(&mut self, number: i32) -> io::Result<()> {
+        // SAFETY: initialised in new; the path is terminated and copied.
+        check(unsafe {
+            libc::posix_spawn_file_actions_addopen(&mut self.0, number, c"/dev/null".as_ptr(), libc::O_RDWR, 0)
+        })
+    }
+}
+
+impl Drop for Actions {
+    fn drop(&mut self) {
+        // SAFETY: initialised in new, destroyed once.
+        unsafe { libc::posix_spawn_file_actions_destroy(&mut self.0) };
+    }
+}
+
+fn check(rc: libc::c_int) -> io::Result<()> {
+    if rc == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(rc)) }
+}

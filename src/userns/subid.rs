@@ -1,0 +1,92 @@
+//! Subordinate ids: /etc/subuid and /etc/subgid (subuid(5)), newuidmap(1) and newgidmap(1).
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// The ranges one user may map, as (first id, count).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubIds {
+    /// Of /etc/subuid.
+    pub uids: Vec<(u32, u32)>,
+    /// Of /etc/subgid.
+    pub gids: Vec<(u32, u32)>,
+}
+
+/// The ranges of a user, by name or by number; `None` when either file has none.
+pub fn lookup(user: &str, uid: u32) -> Option<SubIds> {
+    let uids = ranges(&std::fs::read_to_string("/etc/subuid").ok()?, user, uid);
+    let gids = ranges(&std::fs::read_to_string("/etc/subgid").ok()?, user, uid);
+    (!uids.is_empty() && !gids.is_empty()).then_some(SubIds { uids, gids })
+}
+
+fn ranges(text: &str, user: &str, uid: u32) -> Vec<(u32, u32)> {
+    text.lines()
+        .filter_map(|line| {
+            let mut fields = line.trim().split(':');
+            let who = fields.next()?;
+            if who != user && who.parse::<u32>() != Ok(uid) {
+                return None;
+            }
+            let start = fields.next()?.parse().ok()?;
+            let count: u32 = fields.next()?.parse().ok()?;
+            (count > 0).then_some((start, count))
+        })
+        .collect()
+}
+
+/// Writes both maps of `pid`, a child of the caller's that has just unshared: 0 is the user,
+/// 1… are the subordinate ids. The two setuid programs run at once.
+pub fn write_maps(pid: u32, uid: u32, gid: u32, ids: &SubIds) -> io::Result<()> {
+    let first = start("newuidmap", pid, uid, &ids.uids)?;
+    let second = start("newgidmap", pid, gid, &ids.gids);
+    let one = finish("newuidmap", first);
+    let two = second.and_then(|child| finish("newgidmap", child));
+    one.and(two)
+}
+
+fn start(program: &str, pid: u32, id: u32, ranges: &[(u32, u32)]) -> io::Result<Child> {
+    let mut args = vec![pid.to_string(), "0".into(), id.to_string(), "1".into()];
+    let mut inside = 1u32;
+    for &(outside, count) in ranges {
+        args.extend([inside.to_string(), outside.to_string(), count.to_string()]);
+        inside = inside.saturating_add(count);
+    }
+    Command::new(find(program))
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| io::Error::new(e.kind(), format!("{program}: {e}; install the package 'uidmap'")))
+}
+
+fn finish(program: &str, child: Child) -> io::Result<()> {
+    let output = child.wait_with_output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("{program}: {}", said.trim())))
+}
+
+/// Absolute paths first: PATH of a game launcher may hold anything.
+fn find(program: &str) -> PathBuf {
+    ["/usr/bin", "/usr/local/bin", "/bin"]
+        .iter()
+        .map(|dir| Path::new(dir).join(program))
+        .find(|path| path.exists())
+        .unwrap_or_else(|| PathBuf::from(program))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_found_by_name_and_by_number() {
+        let text = "root:1:2\ngamer:100000:65536\n1000:300000:10\n# nobody\nbad:x:y\n";
+        assert_eq!(ranges(text, "gamer", 1000), [(100000, 65536), (300000, 10)]);
+        assert_eq!(ranges(text, "other", 7), []);
+    }
+}
