@@ -1,4 +1,9 @@
 //! cmd
+pub mod login;
+pub mod logout;
+
 use std::process::ExitCode;
 /// Runs.
-pub fn main() -> ExitCode { ExitCode::SUCCESS }
+pub fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}

@@ -4,3 +4,5 @@ pub mod atomic;
 pub mod beneath;
 pub mod dirs;
 pub mod lock;
+pub mod machine;
+pub mod secret;

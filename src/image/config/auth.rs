@@ -223,6 +223,11 @@ impl AuthFiles {
         &self.first
     }
 
+    /// Whether the user named one file, which must then exist to be looked into.
+    pub fn is_explicit(&self) -> bool {
+        self.explicit
+    }
+
     /// The credentials for a repository: in each file the most specific key first
     /// (`host/ns/repo`, `host/ns`, `host`). An empty `repository` asks for the registry alone.
     ///

@@ -61,6 +61,15 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<FileConfig, RegistriesErr
     config.mode = short_name_mode(&mut keys)?;
     for mut entry in keys.tables("registry")? {
         let registry = registry(&mut entry, &mut config.warnings)?;
+        let conflicts = |other: &Registry| {
+            let both = (other.insecure, other.blocked) == (registry.insecure, registry.blocked);
+            other.prefix == registry.prefix && !both
+        };
+        if config.registries.iter().any(conflicts) {
+            let reason = "another [[registry]] of this file has the same prefix with another \
+                          insecure or blocked; keep one";
+            return Err(entry.bad("prefix", reason));
+        }
         entry.warn_rest(&mut config.warnings);
         config.registries.push(registry);
     }
