@@ -336,18 +336,22 @@ impl AuthFiles {
     }
 
     /// Forgets every entry of the first file, and those that its `credHelpers` keep. Returns how
-    /// many there were.
+    /// many there were. A helper that fails is the error, after all others were asked.
     pub fn remove_all(&self) -> Result<usize, AuthError> {
         let mut count = 0;
+        let mut trouble = None;
         file::edit(&self.first, false, |auth| {
             for (host, helper) in auth.helpers() {
-                count += usize::from(credential_helper::erase(&helper, &host)?);
+                match credential_helper::erase(&helper, &host) {
+                    Ok(there) => count += usize::from(there),
+                    Err(error) => trouble = trouble.take().or(Some(error)),
+                }
             }
             let entries = auth.clear();
             count += entries;
             Ok(entries > 0)
         })?;
-        Ok(count)
+        trouble.map_or(Ok(count), Err)
     }
 
     /// The helper of registries.conf that keeps new logins: the first, unless that is auth.json.
