@@ -360,6 +360,12 @@ impl AuthFiles {
     }
 }
 
+/// Reads the bytes of an auth.json and decodes every entry, without running a helper. Returns how
+/// many registries and repositories have credentials in the file itself.
+pub fn check(file: &Path, bytes: &[u8]) -> Result<usize, AuthError> {
+    AuthFile::parse(file, bytes, false)?.count()
+}
+
 fn refuse_path(key: &str, helper: &str) -> Result<(), AuthError> {
     if key.contains('/') {
         return Err(AuthError::HelperPath { key: key.to_owned(), helper: helper.to_owned() });

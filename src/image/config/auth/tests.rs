@@ -120,6 +120,9 @@ fn bad_files_are_named_without_their_secrets() {
         assert!(helper || !shown.contains("hunter2"), "{text:.80}: {shown:.300}");
         assert!(helper || shown.contains("auth.json"), "{text:.80}: {shown:.300}");
     }
+    let two = br#"{"auths":{"a.io":{"auth":"YTpi"},"b.io":{},"c.io":{"identitytoken":"t"}}}"#;
+    assert_eq!(check(Path::new("auth.json"), two).unwrap(), 2);
+    assert!(check(Path::new("auth.json"), br#"{"auths":{"a.io":{"auth":"!"}}}"#).is_err());
     for fine in ["", " \n", "{}", r#"{"auths":null}"#, r#"{"credsStore":""}"#] {
         assert_eq!(find(fine, "r.io", "x").unwrap(), None, "{fine:?}");
     }
