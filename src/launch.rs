@@ -117,7 +117,7 @@ fn caller_limit(number: u32) -> (u64, u64) {
 }
 
 fn process(settings: &Settings, config: &Config, mode: Mode) -> anyhow::Result<Process> {
-    let kept = caps::CapSet::from_names(&config.security.caps)?;
+    let kept = caps::CapSet::EMPTY.adjusted(&config.security.caps, &[])?;
     Ok(Process {
         args: config.args(),
         env: config.process.env.clone(),
@@ -142,13 +142,17 @@ pub fn filter(settings: &Settings, config: &Config, kept: caps::CapSet) -> anyho
     if config.security.privileged || config.security.seccomp == "unconfined" {
         return Ok(Vec::new());
     }
-    let source = match config.security.seccomp.as_str() {
-        "default" => seccomp::Source::Builtin,
-        path => seccomp::Source::File(Path::new(path)),
+    let profile = config.security.seccomp.as_str();
+    let json;
+    let source = if profile == "default" {
+        seccomp::Source::Builtin
+    } else {
+        json = std::fs::read(profile).with_context(|| format!("seccomp profile {profile}"))?;
+        seccomp::Source::Json(&json)
     };
     let options = seccomp::Options::default();
-    seccomp::cached(source, kept, options, &settings.dirs.cache)
-        .with_context(|| format!("seccomp profile {}", config.security.seccomp))
+    seccomp::cached(source, kept, &options, &settings.dirs.cache)
+        .with_context(|| format!("seccomp profile {profile}"))
 }
 
 fn groups(asked: &[String]) -> Groups {

@@ -44,9 +44,6 @@ pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
     let caller: Vec<(String, String)> = std::env::vars().collect();
     let mut config = args.config(settings, "", "", origin, &image, &caller)?;
     let containers = Containers::open(&settings.dirs)?;
-    if let (true, Some(name)) = (args.replace, &args.name) {
-        crate::cmd::rm::replace(settings, &containers, name)?;
-    }
     let mut dir = containers.create(None, args.name.as_deref())?;
     config.id = dir.id().to_owned();
     let result = (|| {

@@ -34,6 +34,16 @@ pub fn cli() -> clap::Command {
 
 /// Parses argv, runs the verb, returns its exit code.
 pub fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|w| w == "__map-ids") {
+        return match crate::userns::map_ids(&words[1..]) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                crate::ui::print::error_chain(&error);
+                ExitCode::from(exit::ENGINE)
+            }
+        };
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
@@ -46,9 +56,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            // Replaced by ui::print when that lands.
-            use std::io::Write;
-            let _ = writeln!(std::io::stderr(), "bolt: {error:#}");
+            crate::ui::print::error_chain(&error);
             ExitCode::from(exit::ENGINE)
         }
     }

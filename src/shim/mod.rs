@@ -46,14 +46,14 @@ pub enum StartError {
 pub fn start(settings: &Settings, containers: &Containers, dir: &mut ContainerDir, config: &Config, mode: Mode) -> anyhow::Result<Started> {
     let source = userns::source(&settings.dirs, containers)?;
     let plan = launch::plan(settings, dir, config, &source, mode)?;
-    let connection = spawn_monitor(dir, &plan.launch, &source)?;
+    let (connection, pid) = spawn_monitor(dir, &plan.launch, &source)?;
     let makes_p = matches!(source, Source::Full(..));
     let mut notes = plan.notes;
     loop {
         match connection.receive()? {
             None => return Err(StartError::Died.into()),
             Some((Report::NeedIdMaps, _)) => {
-                let answer = id_maps(settings, &source, connection_peer(&connection)?, &mut notes);
+                let answer = id_maps(settings, &source, pid, &mut notes);
                 connection.send(&answer)?;
             }
             Some((Report::Denied(failure), _)) => notes.push(format!("denied: {}", words(&failure))),
@@ -70,7 +70,7 @@ pub fn start(settings: &Settings, containers: &Containers, dir: &mut ContainerDi
 }
 
 /// Spawns M with everything at its number. Our copy of the lock is let go: M holds it now.
-fn spawn_monitor(dir: &mut ContainerDir, plan: &Launch, source: &Source) -> anyhow::Result<Connection> {
+fn spawn_monitor(dir: &mut ContainerDir, plan: &Launch, source: &Source) -> anyhow::Result<(Connection, u32)> {
     let program = find()?;
     let bytes = postcard::to_stdvec(plan).context("encode the plan")?;
     let memfd = memfd::sealed(c"bolt-launch", &bytes).context("hand the plan over")?;
@@ -88,7 +88,7 @@ fn spawn_monitor(dir: &mut ContainerDir, plan: &Launch, source: &Source) -> anyh
     let pid = spawn::spawn(&program, &["bolt-shim", "monitor"], &fds)
         .with_context(|| format!("start {}", program.display()))?;
     tracing::debug!(pid, "supervisor started");
-    Ok(Connection::from_fd(ours, dir.id()))
+    Ok((Connection::from_fd(ours, dir.id()), pid as u32))
 }
 
 /// Beside this program, as installed and as built; `BOLT_SHIM` for a tree laid out otherwise.
@@ -103,10 +103,6 @@ fn find() -> anyhow::Result<PathBuf> {
         }
     }
     anyhow::bail!("bolt-shim is not beside {}; install both programs into one directory", here.display())
-}
-
-fn connection_peer(connection: &Connection) -> anyhow::Result<u32> {
-    crate::sys::scm::peer_pid(connection.as_fd()).context("ask who the supervisor is")
 }
 
 /// Runs the two setuid programs; where they cannot, the user alone is mapped and told so.

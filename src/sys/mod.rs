@@ -13,3 +13,5 @@ pub(crate) mod scratch;
 pub mod signals;
 pub mod tree;
 pub mod userns;
+pub mod machine;
+pub mod secret;
