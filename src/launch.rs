@@ -10,8 +10,8 @@ use crate::spec::{caps, defaults, seccomp, ulimit};
 use crate::userns::Source;
 use anyhow::Context;
 use bolt_shim::launch::{
-    Cgroup, Device, Groups, IdMap, Launch, Log, Monitor, Mount as Step, MountFlags, MountKind, Process,
-    Propagation, Restart, Share, TtySize, Userns as Entry, VERSION,
+    Cgroup, Device, Groups, IdMap, Launch, Log, Monitor, Mount as Step, MountFlags, MountKind,
+    Process, Propagation, Restart, Share, TtySize, Userns as Entry, VERSION,
 };
 use std::path::Path;
 
@@ -36,7 +36,13 @@ pub struct Mode {
 }
 
 /// Lowers `config` for a start now.
-pub fn plan(settings: &Settings, dir: &ContainerDir, config: &Config, source: &Source, mode: Mode) -> anyhow::Result<Plan> {
+pub fn plan(
+    settings: &Settings,
+    dir: &ContainerDir,
+    config: &Config,
+    source: &Source,
+    mode: Mode,
+) -> anyhow::Result<Plan> {
     let network = net::plan(&config.network)?;
     let mut notes: Vec<String> = network.note.iter().cloned().collect();
     if let Source::Single(why) = source {
@@ -99,13 +105,22 @@ pub fn hostname(config: &Config) -> String {
 }
 
 /// The three files of the container's directory that are bound over those of the image.
-fn write_files(dir: &ContainerDir, config: &Config, network: &net::Plan, hostname: &str) -> anyhow::Result<()> {
+fn write_files(
+    dir: &ContainerDir,
+    config: &Config,
+    network: &net::Plan,
+    hostname: &str,
+) -> anyhow::Result<()> {
     let resolv = net::resolv_conf(&net::host_file(Path::new("/etc/resolv.conf")), network);
     let hosts = match config.network {
-        Network::Host => net::hosts(hostname, &config.name, network, &net::host_file(Path::new("/etc/hosts"))),
+        Network::Host => {
+            net::hosts(hostname, &config.name, network, &net::host_file(Path::new("/etc/hosts")))
+        }
         _ => net::hosts(hostname, &config.name, network, ""),
     };
-    for (name, content) in [("resolv.conf", resolv), ("hosts", hosts), ("hostname", format!("{hostname}\n"))] {
+    for (name, content) in
+        [("resolv.conf", resolv), ("hosts", hosts), ("hostname", format!("{hostname}\n"))]
+    {
         let path = dir.path().join(name);
         std::fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
     }
@@ -178,13 +193,21 @@ fn masked(config: &Config) -> Vec<String> {
 }
 
 fn read_only(config: &Config) -> Vec<String> {
-    if config.security.privileged { Vec::new() } else { defaults::read_only(&config.security.unmask) }
+    if config.security.privileged {
+        Vec::new()
+    } else {
+        defaults::read_only(&config.security.unmask)
+    }
 }
 
 fn monitor(settings: &Settings, config: &Config, mode: Mode) -> Monitor {
     let volumes = settings.dirs.volumes();
     Monitor {
-        log: if config.log_driver == "none" { Log::None } else { Log::K8sFile { max_size: config.log_max_size } },
+        log: if config.log_driver == "none" {
+            Log::None
+        } else {
+            Log::K8sFile { max_size: config.log_max_size }
+        },
         restart: restart(&config.restart),
         stop_signal: config.stop_signal,
         stop_timeout: config.stop_timeout,
@@ -192,7 +215,11 @@ fn monitor(settings: &Settings, config: &Config, mode: Mode) -> Monitor {
         remove: config.remove,
         name: config.name.clone(),
         files: config.cidfile.iter().filter_map(|p| text(p).ok()).collect(),
-        volumes: config.anonymous_volumes.iter().filter_map(|v| text(&volumes.join(v)).ok()).collect(),
+        volumes: config
+            .anonymous_volumes
+            .iter()
+            .filter_map(|v| text(&volumes.join(v)).ok())
+            .collect(),
         attach: mode.attach,
         created: config.created,
         restarts: mode.restarts,
@@ -209,16 +236,29 @@ fn restart(policy: &str) -> Restart {
     }
 }
 
-const NO_EXEC: MountFlags = MountFlags { read_only: false, nosuid: true, nodev: true, noexec: true };
-const NO_SUID: MountFlags = MountFlags { read_only: false, nosuid: true, nodev: false, noexec: false };
+const NO_EXEC: MountFlags =
+    MountFlags { read_only: false, nosuid: true, nodev: true, noexec: true };
+const NO_SUID: MountFlags =
+    MountFlags { read_only: false, nosuid: true, nodev: false, noexec: false };
 const PTS: MountFlags = MountFlags { read_only: false, nosuid: true, nodev: false, noexec: true };
 
 /// Every mount in order: the system's own, the three files, then what was asked for, by depth.
 fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
-    let step = |target: &str, what: MountKind, flags: MountFlags| Step { target: target.to_owned(), what, flags };
-    let devices = config.devices.iter().map(|(s, t)| Device { source: s.clone(), target: t.clone() }).collect();
+    let step = |target: &str, what: MountKind, flags: MountFlags| Step {
+        target: target.to_owned(),
+        what,
+        flags,
+    };
+    let devices = config
+        .devices
+        .iter()
+        .map(|(s, t)| Device { source: s.clone(), target: t.clone() })
+        .collect();
     let sys = MountFlags { read_only: !config.security.privileged, ..NO_EXEC };
-    let shm = vec![("mode".to_owned(), "1777".to_owned()), ("size".to_owned(), config.shm_size.to_string())];
+    let shm = vec![
+        ("mode".to_owned(), "1777".to_owned()),
+        ("size".to_owned(), config.shm_size.to_string()),
+    ];
     let mut list = vec![
         step("/proc", MountKind::Proc, NO_EXEC),
         step("/dev", MountKind::Dev { devices }, NO_SUID),
@@ -229,19 +269,37 @@ fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
     if !config.mounts.iter().any(|m| m.target == "/dev/shm") {
         list.push(step("/dev/shm", MountKind::Tmpfs { options: shm, copy_up: false }, NO_EXEC));
     }
-    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() && !config.share.iter().any(|s| s == "cgroup") {
-        list.push(step("/sys/fs/cgroup", MountKind::Cgroup, MountFlags { read_only: true, ..NO_EXEC }));
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+        && !config.share.iter().any(|s| s == "cgroup")
+    {
+        list.push(step(
+            "/sys/fs/cgroup",
+            MountKind::Cgroup,
+            MountFlags { read_only: true, ..NO_EXEC },
+        ));
     }
-    for (target, name) in [("/etc/resolv.conf", "resolv.conf"), ("/etc/hosts", "hosts"), ("/etc/hostname", "hostname")] {
+    for (target, name) in [
+        ("/etc/resolv.conf", "resolv.conf"),
+        ("/etc/hosts", "hosts"),
+        ("/etc/hostname", "hostname"),
+    ] {
         if !config.mounts.iter().any(|m| m.target == target) {
-            list.push(step(target, MountKind::File { name: name.to_owned() }, MountFlags::default()));
+            list.push(step(
+                target,
+                MountKind::File { name: name.to_owned() },
+                MountFlags::default(),
+            ));
         }
     }
     if config.read_only {
         for target in ["/run", "/tmp", "/var/tmp"] {
             if !config.mounts.iter().any(|m| m.target == target) {
                 let options = vec![("mode".to_owned(), "1777".to_owned())];
-                list.push(step(target, MountKind::Tmpfs { options, copy_up: true }, MountFlags { noexec: false, ..NO_EXEC }));
+                list.push(step(
+                    target,
+                    MountKind::Tmpfs { options, copy_up: true },
+                    MountFlags { noexec: false, ..NO_EXEC },
+                ));
             }
         }
     }
@@ -262,7 +320,9 @@ fn asked_mount(settings: &Settings, mount: &Mount) -> anyhow::Result<Step> {
         noexec: has("noexec") || (mount.kind == Kind::Tmpfs && !has("exec")),
     };
     let what = match mount.kind {
-        Kind::Tmpfs => MountKind::Tmpfs { options: tmpfs_options(mount), copy_up: !has("notmpcopyup") },
+        Kind::Tmpfs => {
+            MountKind::Tmpfs { options: tmpfs_options(mount), copy_up: !has("notmpcopyup") }
+        }
         Kind::Bind => bind(Path::new(&mount.source), mount, false)?,
         Kind::Volume => {
             let path = settings.dirs.volumes().join(&mount.source).join("_data");

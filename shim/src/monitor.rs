@@ -317,7 +317,7 @@ fn bring_up(
                 let (Net::Uplink(plan), Some(netns)) = (&launch.net, fds.pop()) else {
                     return Err(failure(Step::Network, "namespace", libc::EPROTO));
                 };
-                uplink = Some(uplink::start(plan, &netns)?);
+                uplink = Some(uplink::start(plan, &netns, supervisor.path())?);
                 handshake::send(socket, &Message::NetReady, &[])?;
             }
             Ok(Some((Message::Tty, mut fds))) => {

@@ -5,7 +5,6 @@ use crate::at::{At, Res, failure};
 use bolt_shim::launch::{Uplink, UplinkKind};
 use bolt_shim::report::Step;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
@@ -13,22 +12,27 @@ use std::process::{Child, Command, Stdio};
 /// Longest wait for the program to be ready, in milliseconds.
 const PATIENCE: u16 = 10_000;
 
+/// Names in the container's directory while an uplink runs.
+const NETNS: &str = "netns";
+const READY: &str = "uplink-ready";
+
 /// A running uplink.
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
     pidfd: OwnedFd,
+    netns: String,
 }
 
-/// Starts the program on `netns` and waits until packets flow.
+/// Starts the program on `netns` and waits until packets flow. `dir` is the container's path.
 ///
-/// Both descriptors are named by our own /proc path: the program may close what it inherits,
-/// and it may look here because it is root of the same namespace P.
-pub(crate) fn start(uplink: &Uplink, netns: &OwnedFd) -> Res<Running> {
-    let (ready, signal) = pipe_with(PipeFlags::CLOEXEC).at(Step::Network, "pipe")?;
-    let me = std::process::id();
-    let netns_path = format!("/proc/{me}/fd/{}", netns.as_raw_fd());
-    let ready_path = format!("/proc/{me}/fd/{}", signal.as_raw_fd());
+/// The namespace is bound to a file of our own mount namespace: pasta closes what it inherits
+/// and drops the capabilities that a look into our /proc entry would take.
+pub(crate) fn start(uplink: &Uplink, netns: &OwnedFd, dir: &str) -> Res<Running> {
+    let netns_path = format!("{dir}/{NETNS}");
+    let ready_path = format!("{dir}/{READY}");
+    bind(netns, &netns_path)?;
+    let ready = fifo(&ready_path)?;
     let args = uplink.args.iter().map(|a| match a.as_str() {
         "{netns}" => netns_path.clone(),
         "{ready}" => ready_path.clone(),
@@ -36,27 +40,39 @@ pub(crate) fn start(uplink: &Uplink, netns: &OwnedFd) -> Res<Running> {
     });
     let mut command = Command::new(&uplink.program);
     command.args(args).stdin(Stdio::null()).stderr(Stdio::null()).env_clear();
-    // slirp4netns takes a number: the pipe's end becomes its standard output.
+    // slirp4netns takes a number: the pipe becomes its standard output.
     match uplink.kind {
         UplinkKind::Pasta => command.stdout(Stdio::null()),
         UplinkKind::Slirp => {
-            command.stdout(Stdio::from(signal.try_clone().at(Step::Network, "pipe")?))
+            command.stdout(Stdio::from(ready.try_clone().at(Step::Network, READY)?))
         }
     };
     let child = command.spawn().at(Step::Network, &uplink.program)?;
-    drop(command);
     let pid = Pid::from_raw(child.id() as i32)
         .ok_or_else(|| failure(Step::Network, &uplink.program, libc::ESRCH))?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).at(Step::Network, &uplink.program)?;
-    let mut running = Running { child, pidfd };
-    // pasta opens the pipe by its path: our own end must stay until it has spoken.
-    let keep = (uplink.kind == UplinkKind::Pasta).then_some(signal);
+    let mut running = Running { child, pidfd, netns: netns_path };
     let result = wait(&ready, &running, &uplink.program);
-    drop(keep);
+    let _ = std::fs::remove_file(&ready_path);
     if result.is_err() {
         running.end();
     }
     result.map(|()| running)
+}
+
+fn bind(netns: &OwnedFd, path: &str) -> Res<()> {
+    std::fs::write(path, "").at(Step::Network, path)?;
+    let from = format!("/proc/self/fd/{}", netns.as_raw_fd());
+    rustix::mount::mount_bind(from, path).at(Step::Network, path)
+}
+
+/// Opened for both ways, so that neither open(2) nor read(2) waits for the other end.
+fn fifo(path: &str) -> Res<OwnedFd> {
+    let _ = std::fs::remove_file(path);
+    nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).at(Step::Network, path)?;
+    let flags =
+        rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, rustix::fs::Mode::empty()).at(Step::Network, path)
 }
 
 fn wait(ready: &OwnedFd, running: &Running, program: &str) -> Res<()> {
@@ -77,5 +93,7 @@ impl Running {
     pub(crate) fn end(&mut self) {
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
         let _ = self.child.wait();
+        let _ = rustix::mount::unmount(&self.netns, rustix::mount::UnmountFlags::DETACH);
+        let _ = std::fs::remove_file(&self.netns);
     }
 }

@@ -62,7 +62,8 @@ pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
 /// Where the root comes from, and what the image says about running it.
 pub fn origin(settings: &Settings, args: &CreateArgs) -> anyhow::Result<(Origin, RunConfig)> {
     if args.rootfs {
-        let path = std::fs::canonicalize(&args.image).with_context(|| format!("--rootfs {}", args.image))?;
+        let path = std::fs::canonicalize(&args.image)
+            .with_context(|| format!("--rootfs {}", args.image))?;
         if !path.is_dir() {
             bail!("--rootfs {}: not a directory", args.image);
         }
@@ -82,7 +83,8 @@ fn volumes(settings: &Settings, config: &mut Config) -> anyhow::Result<()> {
             config.anonymous_volumes.push(mount.source.clone());
         }
         let path: PathBuf = base.join(&mount.source).join("_data");
-        std::fs::create_dir_all(&path).with_context(|| format!("make volume {}", path.display()))?;
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("make volume {}", path.display()))?;
     }
     Ok(())
 }
@@ -91,6 +93,8 @@ fn volumes(settings: &Settings, config: &mut Config) -> anyhow::Result<()> {
 fn write_cidfile(path: Option<&Path>, id: &str) -> anyhow::Result<()> {
     match path {
         None => Ok(()),
-        Some(path) => std::fs::write(path, id).with_context(|| format!("--cidfile {}", path.display())),
+        Some(path) => {
+            std::fs::write(path, id).with_context(|| format!("--cidfile {}", path.display()))
+        }
     }
 }

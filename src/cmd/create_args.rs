@@ -212,7 +212,15 @@ pub mod parse {
 
 impl CreateArgs {
     /// What the flags mean for a container of this origin. `caller` is the caller's environment.
-    pub fn config(&self, settings: &Settings, id: &str, name: &str, origin: Origin, image: &RunConfig, caller: &[(String, String)]) -> anyhow::Result<Config> {
+    pub fn config(
+        &self,
+        settings: &Settings,
+        id: &str,
+        name: &str,
+        origin: Origin,
+        image: &RunConfig,
+        caller: &[(String, String)],
+    ) -> anyhow::Result<Config> {
         let userns = self.userns(settings)?;
         let config = Config {
             version: VERSION,
@@ -251,12 +259,17 @@ impl CreateArgs {
         Ok(config)
     }
 
-    fn process(&self, settings: &Settings, userns: Userns, image: &RunConfig, caller: &[(String, String)]) -> anyhow::Result<Process> {
+    fn process(
+        &self,
+        settings: &Settings,
+        userns: Userns,
+        image: &RunConfig,
+        caller: &[(String, String)],
+    ) -> anyhow::Result<Process> {
         let entrypoint = match &self.entrypoint {
             None => image.entrypoint.clone(),
-            Some(text) if text.starts_with('[') => {
-                serde_json::from_str(text).with_context(|| format!("--entrypoint {text:?} is no JSON array of strings"))?
-            }
+            Some(text) if text.starts_with('[') => serde_json::from_str(text)
+                .with_context(|| format!("--entrypoint {text:?} is no JSON array of strings"))?,
             Some(text) if text.is_empty() => Vec::new(),
             Some(text) => vec![text.clone()],
         };
@@ -267,7 +280,10 @@ impl CreateArgs {
             (true, Some(_)) => Vec::new(),
         };
         if entrypoint.is_empty() && cmd.is_empty() {
-            bail!("no command: {} has neither entry point nor command; name one after it", self.image);
+            bail!(
+                "no command: {} has neither entry point nor command; name one after it",
+                self.image
+            );
         }
         let user = match (&self.user, userns) {
             (Some(user), _) => user.clone(),
@@ -277,7 +293,9 @@ impl CreateArgs {
         if self.group_add.len() > 1 && self.group_add.iter().any(|g| g == "keep-groups") {
             bail!("--group-add keep-groups keeps all groups; it goes with no other --group-add");
         }
-        let cwd = self.workdir.clone().unwrap_or_else(|| if image.working_dir.is_empty() { "/".into() } else { image.working_dir.clone() });
+        let cwd = self.workdir.clone().unwrap_or_else(|| {
+            if image.working_dir.is_empty() { "/".into() } else { image.working_dir.clone() }
+        });
         if !cwd.starts_with('/') {
             bail!("--workdir {cwd:?} must be an absolute path");
         }
@@ -290,7 +308,10 @@ impl CreateArgs {
             cwd,
             user,
             groups: self.group_add.clone(),
-            umask: u32::from_str_radix(&self.umask, 8).ok().filter(|m| *m <= 0o777).with_context(|| format!("--umask {:?} is no octal mode up to 0777", self.umask))?,
+            umask: u32::from_str_radix(&self.umask, 8)
+                .ok()
+                .filter(|m| *m <= 0o777)
+                .with_context(|| format!("--umask {:?} is no octal mode up to 0777", self.umask))?,
             tty: self.tty,
             stdin: self.interactive,
             oom_score_adj: self.oom_score_adj,
@@ -337,14 +358,17 @@ impl CreateArgs {
     fn network(&self) -> anyhow::Result<Network> {
         let Some(mode) = &self.network else { return Ok(Network::Default) };
         let (name, options) = mode.split_once(':').unwrap_or((mode, ""));
-        let options: Vec<String> = options.split(',').filter(|o| !o.is_empty()).map(str::to_owned).collect();
+        let options: Vec<String> =
+            options.split(',').filter(|o| !o.is_empty()).map(str::to_owned).collect();
         Ok(match name {
             "none" => Network::None,
             "host" => Network::Host,
             "private" => Network::Default,
             "pasta" => Network::Pasta(options),
             "slirp4netns" => Network::Slirp4netns(options),
-            _ => bail!("--network {mode:?} is not known; use none, host, pasta or slirp4netns (named networks are not in this version)"),
+            _ => bail!(
+                "--network {mode:?} is not known; use none, host, pasta or slirp4netns (named networks are not in this version)"
+            ),
         })
     }
 
@@ -358,11 +382,15 @@ impl CreateArgs {
                 let (mut uid, mut gid) = (settings.dirs.uid, settings.dirs.gid);
                 for option in options.split(',').filter(|o| !o.is_empty()) {
                     let (key, value) = option.split_once('=').unwrap_or((option, ""));
-                    let number = value.parse().with_context(|| format!("--userns {mode:?}: {option:?} wants a number"))?;
+                    let number = value
+                        .parse()
+                        .with_context(|| format!("--userns {mode:?}: {option:?} wants a number"))?;
                     match key {
                         "uid" => uid = number,
                         "gid" => gid = number,
-                        _ => bail!("--userns {mode:?}: unknown option {key:?}; uid and gid are known"),
+                        _ => bail!(
+                            "--userns {mode:?}: unknown option {key:?}; uid and gid are known"
+                        ),
                     }
                 }
                 Ok(Userns::KeepId { uid, gid })
@@ -384,7 +412,8 @@ impl CreateArgs {
     }
 
     fn mounts(&self, image: &RunConfig) -> anyhow::Result<Vec<Mount>> {
-        let cwd = std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_else(|_| "/".into());
+        let cwd =
+            std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_else(|_| "/".into());
         let mut list = Vec::new();
         for text in &self.volume {
             list.push(mounts::volume(text, &cwd)?);
@@ -419,7 +448,10 @@ impl CreateArgs {
                     Some(permissions) if !permissions.starts_with('/') => source,
                     Some(target) => target,
                 };
-                if !source.starts_with("/dev/") || !target.starts_with("/dev/") || target.contains("..") {
+                if !source.starts_with("/dev/")
+                    || !target.starts_with("/dev/")
+                    || target.contains("..")
+                {
                     bail!("--device {text:?}: both paths must lie below /dev");
                 }
                 Ok((source.to_owned(), target.to_owned()))
@@ -442,7 +474,8 @@ impl CreateArgs {
     }
 
     fn security(&self) -> anyhow::Result<Security> {
-        let base = if self.privileged { caps::CapSet::ALL } else { caps::CapSet::container_default() };
+        let base =
+            if self.privileged { caps::CapSet::ALL } else { caps::CapSet::container_default() };
         let kept = base.adjusted(&self.cap_add, &self.cap_drop)?;
         let mut security = Security {
             caps: kept.names().map(str::to_owned).collect(),
@@ -453,14 +486,17 @@ impl CreateArgs {
             privileged: self.privileged,
         };
         for option in &self.security_opt {
-            let (key, value) = option.split_once('=').or_else(|| option.split_once(':')).unwrap_or((option, ""));
+            let (key, value) =
+                option.split_once('=').or_else(|| option.split_once(':')).unwrap_or((option, ""));
             match key {
                 "no-new-privileges" => security.no_new_privileges = value != "false",
                 "seccomp" if !value.is_empty() => security.seccomp = value.to_owned(),
                 "mask" => security.mask.extend(value.split(':').map(str::to_owned)),
                 "unmask" => security.unmask.extend(value.split(':').map(str::to_owned)),
                 "label" if value == "disable" => {}
-                _ => bail!("--security-opt {option:?} is not known; seccomp=FILE|unconfined, no-new-privileges, mask=PATHS, unmask=PATHS|ALL and label=disable are"),
+                _ => bail!(
+                    "--security-opt {option:?} is not known; seccomp=FILE|unconfined, no-new-privileges, mask=PATHS, unmask=PATHS|ALL and label=disable are"
+                ),
             }
         }
         Ok(security)
@@ -489,10 +525,16 @@ impl CreateArgs {
         let good = match self.restart.split_once(':') {
             Some(("on-failure", max)) => max.parse::<u32>().is_ok(),
             Some(_) => false,
-            None => matches!(self.restart.as_str(), "no" | "never" | "on-failure" | "always" | "unless-stopped"),
+            None => matches!(
+                self.restart.as_str(),
+                "no" | "never" | "on-failure" | "always" | "unless-stopped"
+            ),
         };
         if !good {
-            bail!("--restart {:?} is not known; use no, on-failure[:N], always or unless-stopped", self.restart);
+            bail!(
+                "--restart {:?} is not known; use no, on-failure[:N], always or unless-stopped",
+                self.restart
+            );
         }
         if self.rm && !matches!(self.restart.as_str(), "no" | "never") {
             bail!("--rm and --restart {} contradict each other; leave one out", self.restart);
@@ -520,7 +562,11 @@ impl CreateArgs {
         let mut size = 0;
         for option in &self.log_opt {
             match option.split_once('=') {
-                Some(("max-size", value)) => size = memory(value).map_err(anyhow::Error::msg).with_context(|| format!("--log-opt {option:?}"))?,
+                Some(("max-size", value)) => {
+                    size = memory(value)
+                        .map_err(anyhow::Error::msg)
+                        .with_context(|| format!("--log-opt {option:?}"))?
+                }
                 _ => bail!("--log-opt {option:?} is not known; max-size=SIZE is"),
             }
         }

@@ -35,7 +35,8 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     }
     let mut created = create::make(settings, &args.create)?;
     let mode = Mode { attach: !args.detach, size: terminal::size(std::io::stdin()), restarts: 0 };
-    let started = shim::start(settings, &created.containers, &mut created.dir, &created.config, mode);
+    let started =
+        shim::start(settings, &created.containers, &mut created.dir, &created.config, mode);
     let started = match started {
         Ok(started) => started,
         Err(error) => return not_started(&mut created, error),
@@ -55,7 +56,11 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         sig_proxy: args.sig_proxy,
         detach_keys: keys,
     };
-    finish(attach::attach(&started.connection, &options)?)
+    let end = attach::attach(&started.connection, &options)?;
+    if let End::Exited { .. } = end {
+        started.reap();
+    }
+    finish(end)
 }
 
 /// What the end of an attached client means for the exit code.

@@ -51,8 +51,27 @@ fn bare(net: Net, note: Option<String>) -> Plan {
 fn pasta(options: &[String]) -> Option<Plan> {
     let program = find("pasta")?;
     let mut args: Vec<String> = [
-        "--config-net", "-t", "none", "-u", "none", "-T", "none", "-U", "none", "--dns-forward", DNS_FORWARD,
-        "--no-map-gw", "--quiet", "--foreground", "--runas", "0", "--pid", "{ready}", "--netns-only", "--netns", "{netns}",
+        "--config-net",
+        "-t",
+        "none",
+        "-u",
+        "none",
+        "-T",
+        "none",
+        "-U",
+        "none",
+        "--dns-forward",
+        DNS_FORWARD,
+        "--no-map-gw",
+        "--quiet",
+        "--foreground",
+        "--runas",
+        "0",
+        "--pid",
+        "{ready}",
+        "--netns-only",
+        "--netns",
+        "{netns}",
     ]
     .map(str::to_owned)
     .to_vec();
@@ -65,8 +84,16 @@ fn slirp(options: &[String]) -> Option<Plan> {
     let program = find("slirp4netns")?;
     let mut args: Vec<String> = options.iter().map(|o| format!("--{o}")).collect();
     args.extend(
-        ["--configure", "--mtu=65520", "--disable-host-loopback", "--ready-fd=1", "--netns-type=path", "{netns}", "tap0"]
-            .map(str::to_owned),
+        [
+            "--configure",
+            "--mtu=65520",
+            "--disable-host-loopback",
+            "--ready-fd=1",
+            "--netns-type=path",
+            "{netns}",
+            "tap0",
+        ]
+        .map(str::to_owned),
     );
     let net = Net::Uplink(Uplink { kind: UplinkKind::Slirp, program, args });
     Some(Plan { net, dns: Some(SLIRP_DNS), host: Some(SLIRP_HOST), note: None })
@@ -117,7 +144,8 @@ pub fn hosts(hostname: &str, name: &str, plan: &Plan, host: &str) -> String {
     if plan.net == Net::Host {
         return host.to_owned();
     }
-    let mut text = String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+    let mut text =
+        String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     if let Some(address) = plan.host {
         text.push_str(&format!("{address}\thost.containers.internal host.docker.internal\n"));
     }
@@ -136,8 +164,18 @@ mod tests {
 
     #[test]
     fn loopback_servers_give_way_to_the_uplinks_own() {
-        let plan = Plan { net: Net::Uplink(Uplink { kind: UplinkKind::Pasta, program: "/x".into(), args: vec![] }), dns: Some("169.254.1.1"), host: None, note: None };
-        let text = resolv_conf("# c\nnameserver 127.0.0.53\nnameserver 10.1.1.1\nsearch lan\n", &plan);
+        let plan = Plan {
+            net: Net::Uplink(Uplink {
+                kind: UplinkKind::Pasta,
+                program: "/x".into(),
+                args: vec![],
+            }),
+            dns: Some("169.254.1.1"),
+            host: None,
+            note: None,
+        };
+        let text =
+            resolv_conf("# c\nnameserver 127.0.0.53\nnameserver 10.1.1.1\nsearch lan\n", &plan);
         assert_eq!(text, "search lan\nnameserver 169.254.1.1\nnameserver 10.1.1.1\n");
     }
 

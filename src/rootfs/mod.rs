@@ -60,7 +60,11 @@ pub fn plan(dirs: &Dirs, dir: &ContainerDir, config: &Config) -> Result<Root, Ro
             let upper = upper(dir)?;
             if driver == "copy" {
                 let copy = dir.path().join("root");
-                return Ok(Root::Dir { stat: identity(&copy)?, path: text(&copy)?, read_only: config.read_only });
+                return Ok(Root::Dir {
+                    stat: identity(&copy)?,
+                    path: text(&copy)?,
+                    read_only: config.read_only,
+                });
             }
             let layout: Layout = layout
                 .parse()
@@ -77,20 +81,31 @@ pub fn plan(dirs: &Dirs, dir: &ContainerDir, config: &Config) -> Result<Root, Ro
                     read_only: config.read_only,
                 });
             }
-            Ok(Root::Overlay { lower, upper: Some(upper), volatile: config.remove, read_only: config.read_only })
+            Ok(Root::Overlay {
+                lower,
+                upper: Some(upper),
+                volatile: config.remove,
+                read_only: config.read_only,
+            })
         }
     }
 }
 
 /// Layer directories, uppermost first.
-fn lower(dirs: &Dirs, layers: &[String], layout: Layout, image: &str) -> Result<Vec<String>, RootError> {
+fn lower(
+    dirs: &Dirs,
+    layers: &[String],
+    layout: Layout,
+    image: &str,
+) -> Result<Vec<String>, RootError> {
     let base = dirs.store().join("layers").join(layout.name());
     layers
         .iter()
         .rev()
         .map(|chain| {
             let hex = chain.split_once(':').map_or(chain.as_str(), |(_, hex)| hex);
-            text(&base.join(hex)).map_err(|_| RootError::NoLayer { chain: chain.clone(), image: image.to_owned() })
+            text(&base.join(hex))
+                .map_err(|_| RootError::NoLayer { chain: chain.clone(), image: image.to_owned() })
         })
         .collect()
 }

@@ -28,6 +28,17 @@ pub struct Started {
     pub connection: Connection,
     /// Settings that could not be applied, one line each.
     pub notes: Vec<String>,
+    monitor: i32,
+}
+
+impl Started {
+    /// Waits until the supervisor itself is gone: nothing of the run is left then. Only for a
+    /// caller that has seen the exit.
+    pub fn reap(&self) {
+        if let Some(pid) = rustix::process::Pid::from_raw(self.monitor) {
+            let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+        }
+    }
 }
 
 /// Why a container did not start.
@@ -43,7 +54,13 @@ pub enum StartError {
 
 /// Starts the created container in `dir`, whose lock this process holds; the supervisor
 /// inherits the lock.
-pub fn start(settings: &Settings, containers: &Containers, dir: &mut ContainerDir, config: &Config, mode: Mode) -> anyhow::Result<Started> {
+pub fn start(
+    settings: &Settings,
+    containers: &Containers,
+    dir: &mut ContainerDir,
+    config: &Config,
+    mode: Mode,
+) -> anyhow::Result<Started> {
     let source = userns::source(&settings.dirs, containers)?;
     let plan = launch::plan(settings, dir, config, &source, mode)?;
     let (connection, pid) = spawn_monitor(dir, &plan.launch, &source)?;
@@ -56,13 +73,15 @@ pub fn start(settings: &Settings, containers: &Containers, dir: &mut ContainerDi
                 let answer = id_maps(settings, &source, pid, &mut notes);
                 connection.send(&answer)?;
             }
-            Some((Report::Denied(failure), _)) => notes.push(format!("denied: {}", words(&failure))),
+            Some((Report::Denied(failure), _)) => {
+                notes.push(format!("denied: {}", words(&failure)))
+            }
             Some((Report::Failed(failure), _)) => return Err(StartError::Step(failure).into()),
             Some((Report::Started { .. }, _)) => {
                 if makes_p {
                     userns::remember(&settings.dirs, dir.id());
                 }
-                return Ok(Started { connection, notes });
+                return Ok(Started { connection, notes, monitor: pid as i32 });
             }
             Some(_) => {}
         }
@@ -70,7 +89,11 @@ pub fn start(settings: &Settings, containers: &Containers, dir: &mut ContainerDi
 }
 
 /// Spawns M with everything at its number. Our copy of the lock is let go: M holds it now.
-fn spawn_monitor(dir: &mut ContainerDir, plan: &Launch, source: &Source) -> anyhow::Result<(Connection, u32)> {
+fn spawn_monitor(
+    dir: &mut ContainerDir,
+    plan: &Launch,
+    source: &Source,
+) -> anyhow::Result<(Connection, u32)> {
     let program = find()?;
     let bytes = postcard::to_stdvec(plan).context("encode the plan")?;
     let memfd = memfd::sealed(c"bolt-launch", &bytes).context("hand the plan over")?;
@@ -97,12 +120,17 @@ fn find() -> anyhow::Result<PathBuf> {
         return Ok(PathBuf::from(path));
     }
     let here = std::env::current_exe().context("find this program")?;
-    for candidate in [here.with_file_name("bolt-shim"), PathBuf::from("/usr/libexec/bolt/bolt-shim")] {
+    for candidate in
+        [here.with_file_name("bolt-shim"), PathBuf::from("/usr/libexec/bolt/bolt-shim")]
+    {
         if candidate.is_file() {
             return Ok(candidate);
         }
     }
-    anyhow::bail!("bolt-shim is not beside {}; install both programs into one directory", here.display())
+    anyhow::bail!(
+        "bolt-shim is not beside {}; install both programs into one directory",
+        here.display()
+    )
 }
 
 /// Runs the two setuid programs; where they cannot, the user alone is mapped and told so.
@@ -112,7 +140,9 @@ fn id_maps(settings: &Settings, source: &Source, pid: u32, notes: &mut Vec<Strin
     match subid::write_maps(pid, uid, gid, ids) {
         Ok(()) => Request::IdMapsWritten,
         Err(error) => {
-            notes.push(format!("denied: subordinate ids: {error}; files of other users belong to you"));
+            notes.push(format!(
+                "denied: subordinate ids: {error}; files of other users belong to you"
+            ));
             Request::IdMapsRefused { uid, gid }
         }
     }
@@ -150,7 +180,8 @@ pub fn words(failure: &Failure) -> String {
         Step::State => "write the state",
         Step::Died => "the container's init died",
     };
-    let object = if failure.object.is_empty() { String::new() } else { format!(" {}", failure.object) };
+    let object =
+        if failure.object.is_empty() { String::new() } else { format!(" {}", failure.object) };
     match failure.errno {
         0 => format!("{what}{object}"),
         errno => format!("{what}{object}: {}", reason(failure, errno)),
@@ -161,7 +192,9 @@ pub fn words(failure: &Failure) -> String {
 fn reason(failure: &Failure, errno: i32) -> String {
     match (failure.step, errno) {
         (Step::Exec, libc::ENOENT) => "not found in the container".into(),
-        (Step::Mount, libc::ESTALE) => "it was replaced while the container was being set up".into(),
+        (Step::Mount, libc::ESTALE) => {
+            "it was replaced while the container was being set up".into()
+        }
         (Step::User, libc::ENOENT) => "no such user or group in the container".into(),
         (Step::User, libc::ERANGE) => "an id must be below 4294967295".into(),
         _ => {

@@ -95,7 +95,11 @@ impl Env {
             }
             let name = line.split_once('=').map_or(line, |(k, _)| k).trim_end();
             if name.contains(char::is_whitespace) {
-                return Err(EnvError::Line { path: path.to_owned(), line: n + 1, text: name.to_owned() });
+                return Err(EnvError::Line {
+                    path: path.to_owned(),
+                    line: n + 1,
+                    text: name.to_owned(),
+                });
             }
             self.add(line, caller)?;
         }
@@ -105,14 +109,27 @@ impl Env {
     pub fn into_pairs(self) -> Result<Vec<String>, EnvError> {
         self.0
             .into_iter()
-            .map(|(k, v)| if k.contains('\0') || v.contains('\0') { Err(EnvError::Nul(k)) } else { Ok(format!("{k}={v}")) })
+            .map(|(k, v)| {
+                if k.contains('\0') || v.contains('\0') {
+                    Err(EnvError::Nul(k))
+                } else {
+                    Ok(format!("{k}={v}"))
+                }
+            })
             .collect()
     }
 }
 
 /// Variables that pass from the caller by default: proxies (podman-run(1), `--http-proxy`).
 pub const PROXIES: &[&str] = &[
-    "http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "NO_PROXY",
 ];
 
 #[cfg(test)]
@@ -121,14 +138,18 @@ mod tests {
 
     #[test]
     fn later_values_replace_earlier_ones_in_place() {
-        let caller = vec![("HOSTVAR".to_owned(), "1".to_owned()), ("HOSTER".to_owned(), "2".to_owned())];
+        let caller =
+            vec![("HOSTVAR".to_owned(), "1".to_owned()), ("HOSTER".to_owned(), "2".to_owned())];
         let mut env = Env::from_pairs(&["A=1".into(), "B=2".into()]);
         env.add("A=3", &caller).unwrap();
         env.add("HOSTVAR", &caller).unwrap();
         env.add("MISSING", &caller).unwrap();
         env.add("HOST*", &caller).unwrap();
         env.add("E=", &caller).unwrap();
-        assert_eq!(env.clone().into_pairs().unwrap(), ["A=3", "B=2", "HOSTVAR=1", "HOSTER=2", "E="]);
+        assert_eq!(
+            env.clone().into_pairs().unwrap(),
+            ["A=3", "B=2", "HOSTVAR=1", "HOSTER=2", "E="]
+        );
         assert!(matches!(env.add("=x", &caller), Err(EnvError::NoName(_))));
         assert!(matches!(env.add("", &caller), Err(EnvError::NoName(_))));
     }

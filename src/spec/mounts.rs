@@ -16,7 +16,9 @@ pub enum MountError {
         form: &'static str,
     },
     /// The target.
-    #[error("{flag} {text:?}: the path in the container, {target:?}, must be absolute and without '..'")]
+    #[error(
+        "{flag} {text:?}: the path in the container, {target:?}, must be absolute and without '..'"
+    )]
     Target {
         /// The flag.
         flag: &'static str,
@@ -36,7 +38,9 @@ pub enum MountError {
         option: String,
     },
     /// A volume name.
-    #[error("{flag} {text:?}: {name:?} is neither an absolute path nor a volume name ([a-zA-Z0-9][a-zA-Z0-9_.-]*)")]
+    #[error(
+        "{flag} {text:?}: {name:?} is neither an absolute path nor a volume name ([a-zA-Z0-9][a-zA-Z0-9_.-]*)"
+    )]
     Volume {
         /// The flag.
         flag: &'static str,
@@ -56,15 +60,19 @@ pub enum MountError {
 }
 
 const VOLUME_OPTIONS: &[&str] = &[
-    "ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "bind", "rbind", "private", "rprivate",
-    "slave", "rslave", "shared", "rshared", "z", "Z", "U", "copy", "nocopy",
+    "ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "bind", "rbind", "private",
+    "rprivate", "slave", "rslave", "shared", "rshared", "z", "Z", "U", "copy", "nocopy",
 ];
 
 /// `-v [SOURCE:]TARGET[:OPTIONS]`. A relative source that starts with `.` is made absolute
 /// below `cwd`.
 pub fn volume(text: &str, cwd: &str) -> Result<Mount, MountError> {
     const FLAG: &str = "--volume";
-    let form = || MountError::Form { flag: FLAG, text: text.to_owned(), form: "[SOURCE:]TARGET[:OPTIONS]" };
+    let form = || MountError::Form {
+        flag: FLAG,
+        text: text.to_owned(),
+        form: "[SOURCE:]TARGET[:OPTIONS]",
+    };
     let fields: Vec<&str> = text.split(':').collect();
     let (source, target, options) = match fields.as_slice() {
         [target] => ("", *target, ""),
@@ -73,20 +81,30 @@ pub fn volume(text: &str, cwd: &str) -> Result<Mount, MountError> {
         [source, target, options] => (*source, *target, *options),
         _ => return Err(form()),
     };
-    let options: Vec<String> = options.split(',').filter(|o| !o.is_empty()).map(str::to_owned).collect();
+    let options: Vec<String> =
+        options.split(',').filter(|o| !o.is_empty()).map(str::to_owned).collect();
     if let Some(bad) = options.iter().find(|o| !VOLUME_OPTIONS.contains(&o.as_str())) {
         return Err(MountError::Option { flag: FLAG, text: text.to_owned(), option: bad.clone() });
     }
     build(FLAG, text, source, target, options, cwd)
 }
 
-fn build(flag: &'static str, text: &str, source: &str, target: &str, options: Vec<String>, cwd: &str) -> Result<Mount, MountError> {
+fn build(
+    flag: &'static str,
+    text: &str,
+    source: &str,
+    target: &str,
+    options: Vec<String>,
+    cwd: &str,
+) -> Result<Mount, MountError> {
     let target = check_target(flag, text, target)?;
-    let source = if source.starts_with("./") || source.starts_with("../") || source == "." || source == ".." {
-        format!("{cwd}/{source}")
-    } else {
-        source.to_owned()
-    };
+    let source =
+        if source.starts_with("./") || source.starts_with("../") || source == "." || source == ".."
+        {
+            format!("{cwd}/{source}")
+        } else {
+            source.to_owned()
+        };
     let kind = if source.starts_with('/') { MountKind::Bind } else { MountKind::Volume };
     if kind == MountKind::Volume && !source.is_empty() && !is_volume_name(&source) {
         return Err(MountError::Volume { flag, text: text.to_owned(), name: source });
@@ -114,16 +132,36 @@ pub fn is_volume_name(name: &str) -> bool {
 pub fn tmpfs(text: &str) -> Result<Mount, MountError> {
     const FLAG: &str = "--tmpfs";
     let (target, options) = text.split_once(':').unwrap_or((text, ""));
-    let options: Vec<String> = options.split(',').filter(|o| !o.is_empty()).map(str::to_owned).collect();
+    let options: Vec<String> =
+        options.split(',').filter(|o| !o.is_empty()).map(str::to_owned).collect();
     if let Some(bad) = options.iter().find(|o| !is_tmpfs_option(o)) {
         return Err(MountError::Option { flag: FLAG, text: text.to_owned(), option: bad.clone() });
     }
-    Ok(Mount { kind: MountKind::Tmpfs, source: String::new(), target: check_target(FLAG, text, target)?, options })
+    Ok(Mount {
+        kind: MountKind::Tmpfs,
+        source: String::new(),
+        target: check_target(FLAG, text, target)?,
+        options,
+    })
 }
 
 fn is_tmpfs_option(option: &str) -> bool {
-    matches!(option, "ro" | "rw" | "nosuid" | "suid" | "nodev" | "dev" | "noexec" | "exec" | "tmpcopyup" | "notmpcopyup" | "noatime" | "relatime")
-        || option.split_once('=').is_some_and(|(k, v)| matches!(k, "size" | "mode" | "uid" | "gid" | "nr_inodes" | "nr_blocks") && !v.is_empty())
+    matches!(
+        option,
+        "ro" | "rw"
+            | "nosuid"
+            | "suid"
+            | "nodev"
+            | "dev"
+            | "noexec"
+            | "exec"
+            | "tmpcopyup"
+            | "notmpcopyup"
+            | "noatime"
+            | "relatime"
+    ) || option.split_once('=').is_some_and(|(k, v)| {
+        matches!(k, "size" | "mode" | "uid" | "gid" | "nr_inodes" | "nr_blocks") && !v.is_empty()
+    })
 }
 
 /// `--mount type=bind|volume|tmpfs,source=…,target=…[,option…]`.
@@ -137,26 +175,42 @@ pub fn mount(text: &str, cwd: &str) -> Result<Mount, MountError> {
             "type" => kind = value.to_owned(),
             "source" | "src" => source = value.to_owned(),
             "target" | "destination" | "dst" => target = value.to_owned(),
-            "ro" | "readonly" => options.push(if value == "false" { "rw" } else { "ro" }.to_owned()),
+            "ro" | "readonly" => {
+                options.push(if value == "false" { "rw" } else { "ro" }.to_owned())
+            }
             "rw" => options.push(if value == "false" { "ro" } else { "rw" }.to_owned()),
             "bind-propagation" => options.push(value.to_owned()),
             "tmpfs-size" | "size" => options.push(format!("size={value}")),
             "tmpfs-mode" | "mode" => options.push(format!("mode={value}")),
-            _ if is_tmpfs_option(field) || VOLUME_OPTIONS.contains(&field) => options.push(field.to_owned()),
-            _ => return Err(MountError::Option { flag: FLAG, text: text.to_owned(), option: field.to_owned() }),
+            _ if is_tmpfs_option(field) || VOLUME_OPTIONS.contains(&field) => {
+                options.push(field.to_owned())
+            }
+            _ => {
+                return Err(MountError::Option {
+                    flag: FLAG,
+                    text: text.to_owned(),
+                    option: field.to_owned(),
+                });
+            }
         }
     }
     if target.is_empty() {
-        return Err(MountError::Form { flag: FLAG, text: text.to_owned(), form: "type=bind|volume|tmpfs,source=SOURCE,target=TARGET" });
+        return Err(MountError::Form {
+            flag: FLAG,
+            text: text.to_owned(),
+            form: "type=bind|volume|tmpfs,source=SOURCE,target=TARGET",
+        });
     }
     match kind.as_str() {
         "tmpfs" => {
             let joined = format!("{target}:{}", options.join(","));
             tmpfs(&joined)
         }
-        "bind" if source.is_empty() => {
-            Err(MountError::Form { flag: FLAG, text: text.to_owned(), form: "type=bind,source=PATH,target=PATH" })
-        }
+        "bind" if source.is_empty() => Err(MountError::Form {
+            flag: FLAG,
+            text: text.to_owned(),
+            form: "type=bind,source=PATH,target=PATH",
+        }),
         "bind" => {
             let source = if source.starts_with('/') { source } else { format!("{cwd}/{source}") };
             build(FLAG, text, &source, &target, options, cwd)
@@ -177,7 +231,12 @@ mod tests {
 
     fn bind(source: &str, target: &str, options: &[&str]) -> Mount {
         let kind = if source.starts_with('/') { MountKind::Bind } else { MountKind::Volume };
-        Mount { kind, source: source.into(), target: target.into(), options: options.iter().map(|o| (*o).into()).collect() }
+        Mount {
+            kind,
+            source: source.into(),
+            target: target.into(),
+            options: options.iter().map(|o| (*o).into()).collect(),
+        }
     }
 
     #[test]

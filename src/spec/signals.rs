@@ -2,9 +2,9 @@
 
 /// Names of signals 1 to 31 on Linux, without `SIG`.
 const NAMES: &[&str] = &[
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
-    "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
-    "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 /// SIGRTMIN as glibc counts it: the kernel's 32 and two for its threads.
 const RTMIN: i32 = 34;
@@ -35,7 +35,10 @@ pub fn parse(text: &str) -> Result<i32, BadSignal> {
         _ => name
             .strip_prefix("RTMIN+")
             .and_then(|n| n.parse::<i32>().ok().map(|n| RTMIN.saturating_add(n)))
-            .or_else(|| name.strip_prefix("RTMAX-").and_then(|n| n.parse::<i32>().ok().map(|n| RTMAX.saturating_sub(n)))),
+            .or_else(|| {
+                name.strip_prefix("RTMAX-")
+                    .and_then(|n| n.parse::<i32>().ok().map(|n| RTMAX.saturating_sub(n)))
+            }),
     };
     number.filter(|n| (1..=RTMAX).contains(n)).ok_or_else(bad)
 }
@@ -54,7 +57,14 @@ mod tests {
 
     #[test]
     fn names_numbers_and_real_time_signals() {
-        for (text, number) in [("TERM", 15), ("sigkill", 9), ("2", 2), ("SIGRTMIN+3", 37), ("RTMAX-1", 63), ("64", 64)] {
+        for (text, number) in [
+            ("TERM", 15),
+            ("sigkill", 9),
+            ("2", 2),
+            ("SIGRTMIN+3", 37),
+            ("RTMAX-1", 63),
+            ("64", 64),
+        ] {
             assert_eq!(parse(text), Ok(number), "{text}");
         }
         for text in ["", "0", "65", "-1", "NOPE", "RTMIN+99"] {

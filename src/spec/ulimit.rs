@@ -4,8 +4,22 @@ use super::defaults::OPEN_FILES;
 
 /// Names of the limits, in the order of their numbers on x86-64 and arm64.
 const NAMES: &[&str] = &[
-    "cpu", "fsize", "data", "stack", "core", "rss", "nproc", "nofile", "memlock", "as", "locks",
-    "sigpending", "msgqueue", "nice", "rtprio", "rttime",
+    "cpu",
+    "fsize",
+    "data",
+    "stack",
+    "core",
+    "rss",
+    "nproc",
+    "nofile",
+    "memlock",
+    "as",
+    "locks",
+    "sigpending",
+    "msgqueue",
+    "nice",
+    "rtprio",
+    "rttime",
 ];
 
 /// Why a `--ulimit` was refused.
@@ -54,18 +68,26 @@ fn number(name: &str) -> Option<u32> {
 
 /// What the shim sets: the asked ones and the defaults, each clamped to the caller's hard limit
 /// (`caller(number)` gives soft and hard). A second list names what had to be lowered.
-pub fn plan(asked: &[Ulimit], caller: impl Fn(u32) -> (u64, u64)) -> (Vec<(u32, u64, u64)>, Vec<String>) {
+pub fn plan(
+    asked: &[Ulimit],
+    caller: impl Fn(u32) -> (u64, u64),
+) -> (Vec<(u32, u64, u64)>, Vec<String>) {
     let mut limits = Vec::new();
     let mut lowered = Vec::new();
     for (name, soft, hard) in asked {
         let Some(number) = number(name) else { continue };
         let most = caller(number).1;
         if *hard > most {
-            lowered.push(format!("ulimit {name}: {} is above the caller's hard limit {most}", shown(*hard)));
+            lowered.push(format!(
+                "ulimit {name}: {} is above the caller's hard limit {most}",
+                shown(*hard)
+            ));
         }
         limits.push((number, (*soft).min(most), (*hard).min(most)));
     }
-    if !asked.iter().any(|(n, ..)| n == "nofile") && let Some(number) = number("nofile") {
+    if !asked.iter().any(|(n, ..)| n == "nofile")
+        && let Some(number) = number("nofile")
+    {
         // Soft stays the caller's: a huge soft limit slows programs that close every number.
         let (soft, hard) = caller(number);
         let hard = hard.min(OPEN_FILES);
@@ -87,7 +109,9 @@ mod tests {
         assert_eq!(parse("nofile=1:2"), Ok(Some(("nofile".into(), 1, 2))));
         assert_eq!(parse("NPROC=-1"), Ok(Some(("nproc".into(), u64::MAX, u64::MAX))));
         assert_eq!(parse("host"), Ok(None));
-        assert!(parse("nofile=2:1").is_err() && parse("x=1").is_err() && parse("nofile=a").is_err());
+        assert!(
+            parse("nofile=2:1").is_err() && parse("x=1").is_err() && parse("nofile=a").is_err()
+        );
     }
 
     #[test]

@@ -4,14 +4,14 @@ pub mod atomic;
 pub mod beneath;
 pub mod dirs;
 pub mod lock;
+pub mod machine;
 pub mod memfd;
 pub mod rlimit;
-pub mod spawn;
 pub mod scm;
 #[cfg(test)]
 pub(crate) mod scratch;
+pub mod secret;
 pub mod signals;
+pub mod spawn;
 pub mod tree;
 pub mod userns;
-pub mod machine;
-pub mod secret;

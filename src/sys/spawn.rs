@@ -12,12 +12,14 @@ use std::ptr;
 /// posix_spawn shares no state with threads of the caller, so it is safe in any of them.
 pub fn spawn(program: &Path, args: &[&str], fds: &[(BorrowedFd<'_>, i32)]) -> io::Result<i32> {
     let path = c_string(program.as_os_str().as_encoded_bytes())?;
-    let args: Vec<CString> = args.iter().map(|a| c_string(a.as_bytes())).collect::<Result<_, _>>()?;
+    let args: Vec<CString> =
+        args.iter().map(|a| c_string(a.as_bytes())).collect::<Result<_, _>>()?;
     let mut argv: Vec<*mut libc::c_char> = args.iter().map(|a| a.as_ptr().cast_mut()).collect();
     argv.push(ptr::null_mut());
     let envp: [*mut libc::c_char; 1] = [ptr::null_mut()];
     // First out of the way of the fixed numbers, so that no dup2 tramples on a later source.
-    let copies: Vec<OwnedFd> = fds.iter().map(|(fd, _)| above(*fd, 64)).collect::<Result<_, _>>()?;
+    let copies: Vec<OwnedFd> =
+        fds.iter().map(|(fd, _)| above(*fd, 64)).collect::<Result<_, _>>()?;
     let mut actions = Actions::new()?;
     for number in 0..3 {
         actions.open_null(number)?;
@@ -29,7 +31,14 @@ pub fn spawn(program: &Path, args: &[&str], fds: &[(BorrowedFd<'_>, i32)]) -> io
     // SAFETY: path, argv and envp are terminated arrays of terminated strings that outlive the
     // call; actions were initialised.
     let rc = unsafe {
-        libc::posix_spawn(&mut pid, path.as_ptr(), &actions.0, ptr::null(), argv.as_ptr(), envp.as_ptr())
+        libc::posix_spawn(
+            &mut pid,
+            path.as_ptr(),
+            &actions.0,
+            ptr::null(),
+            argv.as_ptr(),
+            envp.as_ptr(),
+        )
     };
     if rc == 0 { Ok(pid) } else { Err(io::Error::from_raw_os_error(rc)) }
 }
@@ -65,7 +74,13 @@ impl Actions {
     fn open_null(&mut self, number: i32) -> io::Result<()> {
         // SAFETY: initialised in new; the path is terminated and copied.
         check(unsafe {
-            libc::posix_spawn_file_actions_addopen(&mut self.0, number, c"/dev/null".as_ptr(), libc::O_RDWR, 0)
+            libc::posix_spawn_file_actions_addopen(
+                &mut self.0,
+                number,
+                c"/dev/null".as_ptr(),
+                libc::O_RDWR,
+                0,
+            )
         })
     }
 }

@@ -25,7 +25,11 @@ pub fn unshare() -> io::Result<()> {
 pub fn become_root() -> io::Result<()> {
     // SAFETY: plain system calls; the raw ones act on this thread, which is the only one.
     let rc = unsafe {
-        if libc::syscall(libc::SYS_setresgid, 0, 0, 0) == 0 { libc::syscall(libc::SYS_setresuid, 0, 0, 0) } else { -1 }
+        if libc::syscall(libc::SYS_setresgid, 0, 0, 0) == 0 {
+            libc::syscall(libc::SYS_setresuid, 0, 0, 0)
+        } else {
+            -1
+        }
     };
     if rc != 0 {
         return Err(io::Error::last_os_error());

@@ -62,7 +62,8 @@ pub fn remember(dirs: &Dirs, id: &str) {
     let path = dirs.data.join("userns");
     if let Ok(dir) = File::open(path) {
         // A hint only: lost or torn, the next start looks through the containers.
-        let _ = crate::sys::atomic::write(&dir, "full", id.as_bytes(), crate::sys::atomic::Sync::Fast);
+        let _ =
+            crate::sys::atomic::write(&dir, "full", id.as_bytes(), crate::sys::atomic::Sync::Fast);
     }
 }
 
@@ -162,7 +163,12 @@ fn map_alone(dirs: &Dirs) -> std::io::Result<()> {
 /// The maps must be written from outside: a child of ours stays there and does it.
 fn make_full(dirs: &Dirs, ids: &subid::SubIds) -> anyhow::Result<()> {
     let mut child = Command::new("/proc/self/exe")
-        .args(["__map-ids", &std::process::id().to_string(), &dirs.uid.to_string(), &dirs.gid.to_string()])
+        .args([
+            "__map-ids",
+            &std::process::id().to_string(),
+            &dirs.uid.to_string(),
+            &dirs.gid.to_string(),
+        ])
         .args([text(&ids.uids), text(&ids.gids)])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -58,7 +58,9 @@ fn start(program: &str, pid: u32, id: u32, ranges: &[(u32, u32)]) -> io::Result<
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|e| io::Error::new(e.kind(), format!("{program}: {e}; install the package 'uidmap'")))
+        .map_err(|e| {
+            io::Error::new(e.kind(), format!("{program}: {e}; install the package 'uidmap'"))
+        })
 }
 
 fn finish(program: &str, child: Child) -> io::Result<()> {

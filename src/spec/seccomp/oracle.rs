@@ -206,12 +206,8 @@ fn numbers_of(name: &str) -> Vec<(u32, u32)> {
 
 /// Compares for every number without arguments, and for `numbers_with_args` with all boundaries.
 fn compare(ours: &[u8], theirs: &[u8], profile: &Profile, skip: &BTreeSet<(u32, u32)>, hint: &str) {
-    let with_args: Vec<Rule> = profile
-        .rules
-        .iter()
-        .filter(|rule| !rule.tests.is_empty())
-        .cloned()
-        .collect();
+    let with_args: Vec<Rule> =
+        profile.rules.iter().filter(|rule| !rule.tests.is_empty()).cloned().collect();
     let same = |call: Call| {
         let (a, b) = (run(ours, &call), run(theirs, &call));
         assert_eq!(a, b, "{hint}: ours {a:#x}, libseccomp's {b:#x} for {call:x?}");
@@ -221,10 +217,8 @@ fn compare(ours: &[u8], theirs: &[u8], profile: &Profile, skip: &BTreeSet<(u32, 
             same(Call { arch, number, args });
         }
     }
-    let names: BTreeSet<&str> = with_args
-        .iter()
-        .flat_map(|rule| rule.names.iter().map(|name| &**name))
-        .collect();
+    let names: BTreeSet<&str> =
+        with_args.iter().flat_map(|rule| rule.names.iter().map(|name| &**name)).collect();
     for name in names {
         let own: Vec<Rule> = with_args
             .iter()
@@ -235,11 +229,7 @@ fn compare(ours: &[u8], theirs: &[u8], profile: &Profile, skip: &BTreeSet<(u32, 
         calls.extend([(I386, 102), (I386, 117)]);
         for args in boundaries(&own) {
             for (arch, number) in &calls {
-                same(Call {
-                    arch: *arch,
-                    number: *number,
-                    args,
-                });
+                same(Call { arch: *arch, number: *number, args });
             }
         }
     }
@@ -280,10 +270,8 @@ fn the_builtin_profile_equals_containers_commons_save_for_newer_calls() {
         return;
     };
     let file = Profile::parse(&json).unwrap();
-    let newer: BTreeSet<(u32, u32)> = builtin::NEWER
-        .split_whitespace()
-        .flat_map(numbers_of)
-        .collect();
+    let newer: BTreeSet<(u32, u32)> =
+        builtin::NEWER.split_whitespace().flat_map(numbers_of).collect();
     for (hint, caps) in cap_sets() {
         let options = Options::default();
         let ours = compile(&Profile::builtin(), caps, &options).unwrap();
@@ -303,41 +291,19 @@ fn fewer_architectures_are_as_libseccomp_has_them() {
 }
 
 fn rule(name: &'static str, action: Action, tests: Vec<ArgTest>) -> Rule {
-    Rule {
-        names: vec![Cow::Borrowed(name)],
-        action,
-        tests,
-        when: When::default(),
-    }
+    Rule { names: vec![Cow::Borrowed(name)], action, tests, when: When::default() }
 }
 
 fn profile(rules: Vec<Rule>) -> Profile {
-    Profile {
-        default: Action::Errno(38),
-        rules,
-        ..Profile::builtin()
-    }
+    Profile { default: Action::Errno(38), rules, ..Profile::builtin() }
 }
 
 const OPS: [Op; 7] = [Op::Ne, Op::Lt, Op::Le, Op::Eq, Op::Ge, Op::Gt, Op::MaskedEq];
-const VALUES: [u64; 7] = [
-    0,
-    5,
-    0x7fff_ffff,
-    0xffff_ffff,
-    0x1_0000_0000,
-    0x1_0000_0005,
-    u64::MAX,
-];
+const VALUES: [u64; 7] = [0, 5, 0x7fff_ffff, 0xffff_ffff, 0x1_0000_0000, 0x1_0000_0005, u64::MAX];
 
 fn arg(index: u8, op: Op, value: u64) -> ArgTest {
     match op {
-        Op::MaskedEq => ArgTest {
-            mask: value | 0xf0,
-            value: value & 0xff,
-            index,
-            op,
-        },
+        Op::MaskedEq => ArgTest { mask: value | 0xf0, value: value & 0xff, index, op },
         _ => ArgTest::new(index, op, value),
     }
 }
