@@ -5,3 +5,4 @@
 //! the records of `crate::store`.
 
 pub mod types;
+pub mod unpack;
