@@ -8,3 +8,4 @@ pub mod config;
 pub mod platform;
 pub mod reference;
 pub mod types;
+pub mod unpack;
