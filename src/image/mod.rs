@@ -4,4 +4,12 @@
 //! `source` (registry, layout, archive) → `pull` (fetch → verify → decompress → `unpack`) →
 //! the records of `crate::store`.
 
+pub mod archive;
+mod hash;
+pub mod image_config;
+pub mod layout;
+pub mod manifest;
+pub mod progress;
+pub mod registry;
+pub mod source;
 pub mod types;
