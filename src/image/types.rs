@@ -43,6 +43,28 @@ impl Digest {
         }
         Digest(text)
     }
+    /// Reads to the end and hashes with this digest's algorithm. Equal to `self` when the bytes
+    /// are the ones it names.
+    pub fn rehash(&self, mut reader: impl std::io::Read) -> std::io::Result<Self> {
+        use std::fmt::Write;
+        let sha512 = self.algorithm() == "sha512";
+        let algorithm = if sha512 { &ring::digest::SHA512 } else { &ring::digest::SHA256 };
+        let mut context = ring::digest::Context::new(algorithm);
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => context.update(&buffer[..n]),
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let mut text = format!("{}:", self.algorithm());
+        for byte in context.finish().as_ref() {
+            let _ = write!(text, "{byte:02x}");
+        }
+        Ok(Digest(text))
+    }
 }
 
 impl FromStr for Digest {
