@@ -5,11 +5,14 @@
 //! the records of `crate::store`.
 
 pub mod archive;
+pub mod config;
 mod hash;
 pub mod image_config;
 pub mod layout;
 pub mod manifest;
+pub mod platform;
 pub mod progress;
+pub mod reference;
 pub mod registry;
 pub mod source;
 pub mod types;

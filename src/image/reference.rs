@@ -1,0 +1,628 @@
+//! Image names as they are typed: what registry, repository, tag and digest they mean.
+//!
+//! The grammar is the distribution project's (distribution/reference: domain, path components,
+//! tag, digest); which names are short and how docker.io is completed follows podman
+//! (containers-registries.conf(5), containers-transports(5)). Written by hand: every `bolt run`
+//! passes here, and a compiled regular expression costs more than the whole parse.
+
+use crate::image::config::registries::Registries;
+use crate::image::types::{BadDigest, Digest};
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The registry that names without one mean under `docker://`.
+pub const DOCKER_HUB: &str = "docker.io";
+/// Longest `registry/repository`, in bytes (distribution/reference, NameTotalLengthMax).
+pub const NAME_MAX: usize = 255;
+/// Longest tag, in bytes.
+pub const TAG_MAX: usize = 128;
+/// No valid name is longer: name, `:`, tag, `@`, a sha512 digest.
+const TEXT_MAX: usize = NAME_MAX + 1 + TAG_MAX + 1 + "sha512:".len() + 128;
+
+/// What this version can read images from, for error messages.
+const SUPPORTED: &str = "docker://, oci: and oci-archive:";
+/// Transports of containers-transports(5) that this version does not read.
+const UNSUPPORTED: &[&str] =
+    &["containers-storage", "dir", "docker-archive", "docker-daemon", "ostree", "sif", "tarball"];
+
+/// Why a text is no image name.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ReferenceError {
+    /// Nothing was given.
+    #[error("the image name is empty")]
+    Empty,
+    /// Longer than any valid name; `shown` is its beginning.
+    #[error("the image name {shown:?}... is {len} bytes long, at most {max} are allowed")]
+    TooLong {
+        /// The first characters.
+        shown: String,
+        /// Bytes given.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// The part before the first slash is no `host[:port]`.
+    #[error("{text:?}: {registry:?} is not a registry: {reason}")]
+    Registry {
+        /// The whole name.
+        text: String,
+        /// The part that was taken for a registry.
+        registry: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A path component breaks the grammar.
+    #[error(
+        "{text:?}: {component:?} is not a valid part of a repository name (lower-case letters and \
+         digits, separated by one '.', one or two '_', or any number of '-')"
+    )]
+    Component {
+        /// The whole name.
+        text: String,
+        /// The offending part between slashes.
+        component: String,
+    },
+    /// Repository names have no capitals.
+    #[error("{text:?}: a repository name has no upper-case letters; did you mean {fixed:?}?")]
+    Uppercase {
+        /// The whole name.
+        text: String,
+        /// The repository in lower case.
+        fixed: String,
+    },
+    /// The part behind the last colon is no tag.
+    #[error(
+        "{text:?}: {tag:?} is not a tag (a letter, digit or '_', then letters, digits, '_', '.' \
+         and '-', {TAG_MAX} bytes at most)"
+    )]
+    Tag {
+        /// The whole name.
+        text: String,
+        /// The offending tag.
+        tag: String,
+    },
+    /// The part behind `@` is no digest.
+    #[error("image name {text:?}")]
+    Digest {
+        /// The whole name.
+        text: String,
+        /// What is wrong with the digest.
+        #[source]
+        source: BadDigest,
+    },
+    /// A transport of another version or another tool.
+    #[error(
+        "{text:?}: the transport {transport:?} is not supported; this version reads {SUPPORTED}"
+    )]
+    Transport {
+        /// The whole name.
+        text: String,
+        /// What stands before the colon.
+        transport: String,
+    },
+    /// A web address where an image name belongs.
+    #[error("{text:?} is a URL; image names have no scheme, write it without {scheme:?}")]
+    Url {
+        /// The whole name.
+        text: String,
+        /// `http://` or `https://`.
+        scheme: &'static str,
+    },
+    /// `oci:` or `oci-archive:` without a usable path or reference.
+    #[error("{text:?}: {reason}")]
+    Path {
+        /// The whole name.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A fully-qualified name was needed.
+    #[error("{text:?} names no registry; write HOST/NAME, for example docker.io/library/{text}")]
+    NoRegistry {
+        /// The whole name.
+        text: String,
+    },
+    /// 64 hex digits are an image id, never a repository.
+    #[error("{text:?} is an image id; a repository name is not made of 64 hex digits")]
+    LooksLikeId {
+        /// The whole name.
+        text: String,
+    },
+}
+
+/// A fully-qualified image name. Every value of this type obeys the grammar.
+///
+/// The registry is kept in lower case (host names have no case), `index.docker.io` is `docker.io`,
+/// and a one-word repository of docker.io has its `library/`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    registry: String,
+    repository: String,
+    tag: Option<String>,
+    digest: Option<Digest>,
+}
+
+/// A name without a registry: `alpine`, `library/alpine:3.20`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShortName {
+    repository: String,
+    tag: Option<String>,
+    digest: Option<Digest>,
+}
+
+/// Which image of an OCI layout is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LayoutImage {
+    /// Annotation `org.opencontainers.image.ref.name` of a descriptor in `index.json`.
+    Name(String),
+    /// Position in `index.json`, from 0 (`oci:PATH:@N`).
+    Index(usize),
+    /// Digest of a manifest in `index.json` (`oci:PATH@DIGEST`).
+    Digest(Digest),
+}
+
+/// What an image argument means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageName {
+    /// `docker://NAME`, or a name with a registry.
+    Docker(Reference),
+    /// A name without a registry: local names, aliases and search registries decide.
+    Short(ShortName),
+    /// 64 hex digits, or `sha256:` and 64 hex digits: the id of a local image.
+    Id(Digest),
+    /// `oci:PATH[:REF|:@INDEX|@DIGEST]`: an OCI layout directory.
+    OciLayout {
+        /// The directory.
+        path: PathBuf,
+        /// Which image; none means the layout must hold exactly one.
+        image: Option<LayoutImage>,
+    },
+    /// `oci-archive:PATH[:REF|:@INDEX|@DIGEST]`: a tar of an OCI layout.
+    OciArchive {
+        /// The tar file.
+        path: PathBuf,
+        /// Which image; none means the archive must hold exactly one.
+        image: Option<LayoutImage>,
+    },
+}
+
+impl ImageName {
+    /// Reads an image argument. Does not touch the disk or the network.
+    pub fn parse(text: &str) -> Result<Self, ReferenceError> {
+        if text.is_empty() {
+            return Err(ReferenceError::Empty);
+        }
+        if let Some(name) = text.strip_prefix("docker://") {
+            return Reference::parse_docker(name).map(Self::Docker);
+        }
+        if let Some(rest) = text.strip_prefix("oci:") {
+            let (path, image) = layout(text, rest)?;
+            return Ok(Self::OciLayout { path, image });
+        }
+        if let Some(rest) = text.strip_prefix("oci-archive:") {
+            let (path, image) = layout(text, rest)?;
+            return Ok(Self::OciArchive { path, image });
+        }
+        refuse_transport(text)?;
+        if let Some(id) = image_id(text) {
+            return Ok(Self::Id(id));
+        }
+        let parts = Parts::split(text)?;
+        Ok(match parts.registry {
+            Some(_) => Self::Docker(parts.into_reference(text)?),
+            None => Self::Short(parts.into_short(text)?),
+        })
+    }
+}
+
+impl Reference {
+    /// Reads a fully-qualified name; a short one is refused.
+    pub fn parse(text: &str) -> Result<Self, ReferenceError> {
+        Parts::split(text)?.into_reference(text)
+    }
+
+    /// Reads a name as `docker://` does: without a registry it is on docker.io.
+    pub fn parse_docker(text: &str) -> Result<Self, ReferenceError> {
+        let mut parts = Parts::split(text)?;
+        if parts.registry.is_none() {
+            refuse_id(text, parts.repository)?;
+            parts.registry = Some(DOCKER_HUB);
+        }
+        parts.into_reference(text)
+    }
+
+    /// `host[:port]`, lower case.
+    pub fn registry(&self) -> &str {
+        &self.registry
+    }
+    /// The path below the registry, without a leading slash.
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+    /// The tag, when one was given.
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+    /// The digest, when one was given. It decides; the tag is then only a label.
+    pub fn digest(&self) -> Option<&Digest> {
+        self.digest.as_ref()
+    }
+
+    /// `registry/repository`, without tag and digest.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.registry, self.repository)
+    }
+
+    /// The same name with `:latest` where neither tag nor digest was given.
+    #[must_use]
+    pub fn with_default_tag(mut self) -> Self {
+        if self.tag.is_none() && self.digest.is_none() {
+            self.tag = Some("latest".to_owned());
+        }
+        self
+    }
+
+    /// The same repository at exactly `digest`, without a tag.
+    #[must_use]
+    pub fn at_digest(&self, digest: Digest) -> Self {
+        Self { tag: None, digest: Some(digest), ..self.clone() }
+    }
+
+    /// The shortest text that docker takes for the same image: docker.io and its `library/` left
+    /// out. For people to read: other tools may find another image under it.
+    pub fn familiar(&self) -> String {
+        let mut text = match (self.registry.as_str(), self.repository.strip_prefix("library/")) {
+            (DOCKER_HUB, Some(short)) if !short.contains('/') => short.to_owned(),
+            (DOCKER_HUB, _) if !looks_like_registry(first_part(&self.repository)) => {
+                self.repository.clone()
+            }
+            _ => self.name(),
+        };
+        push_suffix(&mut text, self.tag.as_deref(), self.digest.as_ref());
+        text
+    }
+
+    /// The scope of policy.json that this image falls under: the digest outranks the tag
+    /// (containers-policy.json(5), `docker:`).
+    pub fn policy_scope(&self) -> String {
+        match (&self.digest, &self.tag) {
+            (Some(digest), _) => format!("{}@{digest}", self.name()),
+            (None, tag) => format!("{}:{}", self.name(), tag.as_deref().unwrap_or("latest")),
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.name();
+        push_suffix(&mut text, self.tag.as_deref(), self.digest.as_ref());
+        f.write_str(&text)
+    }
+}
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        Self::parse(text)
+    }
+}
+
+impl ShortName {
+    /// The path, without tag and digest; the key of `[aliases]`.
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+    /// The tag, when one was given.
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+    /// The digest, when one was given.
+    pub fn digest(&self) -> Option<&Digest> {
+        self.digest.as_ref()
+    }
+
+    /// This name on `registry` (`host[:port]`, or `host[:port]/namespace`).
+    pub fn on(&self, registry: &str) -> Result<Reference, ReferenceError> {
+        Reference::parse(&format!("{registry}/{self}"))
+    }
+
+    /// This name's tag and digest on another repository: what an alias stands for.
+    pub fn on_repository(&self, alias: &Reference) -> Reference {
+        Reference { tag: self.tag.clone(), digest: self.digest.clone(), ..alias.clone() }
+    }
+
+    /// Under which full names an image of the local store may answer to this short one, in the
+    /// order to look: `localhost/NAME` (built or imported here), the alias, the search registries.
+    /// Each has its default tag. Names that a search registry cannot form are left out.
+    pub fn local_candidates(&self, registries: &Registries) -> Vec<Reference> {
+        let mut found: Vec<Reference> = Vec::new();
+        let local = self.on("localhost").ok();
+        let alias = registries.alias(&self.repository).map(|alias| self.on_repository(alias));
+        let searched = registries.search_registries().iter().filter_map(|r| self.on(r).ok());
+        for candidate in local.into_iter().chain(alias).chain(searched) {
+            let candidate = candidate.with_default_tag();
+            if !found.contains(&candidate) {
+                found.push(candidate);
+            }
+        }
+        found
+    }
+}
+
+impl fmt::Display for ShortName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.repository.clone();
+        push_suffix(&mut text, self.tag.as_deref(), self.digest.as_ref());
+        f.write_str(&text)
+    }
+}
+
+/// Whether `text` is a valid `host[:port]`. The registry argument of `bolt login`.
+pub fn is_registry(text: &str) -> bool {
+    text.len() <= NAME_MAX && registry_fault(text).is_none()
+}
+
+/// A name cut at its separators, each part checked against the grammar.
+struct Parts<'a> {
+    registry: Option<&'a str>,
+    repository: &'a str,
+    tag: Option<&'a str>,
+    digest: Option<Digest>,
+}
+
+impl<'a> Parts<'a> {
+    fn split(text: &'a str) -> Result<Self, ReferenceError> {
+        if text.is_empty() {
+            return Err(ReferenceError::Empty);
+        }
+        too_long(text, text.len(), TEXT_MAX)?;
+        let (rest, digest) = match text.split_once('@') {
+            None => (text, None),
+            Some((rest, digest)) => {
+                let parsed = digest.parse();
+                let parsed = parsed
+                    .map_err(|source| ReferenceError::Digest { text: shown(text), source })?;
+                (rest, Some(parsed))
+            }
+        };
+        let path_start = rest.rfind('/').map_or(0, |slash| slash + 1);
+        let (name, tag) = match rest[path_start..].rfind(':') {
+            None => (rest, None),
+            Some(colon) => {
+                let colon = path_start + colon;
+                (&rest[..colon], Some(&rest[colon + 1..]))
+            }
+        };
+        let (registry, repository) = match name.split_once('/') {
+            Some((first, path)) if looks_like_registry(first) => (Some(first), path),
+            _ => (None, name),
+        };
+        if let Some(registry) = registry {
+            check_registry(text, registry)?;
+        }
+        check_repository(text, repository)?;
+        if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
+            return Err(ReferenceError::Tag { text: shown(text), tag: shown(tag) });
+        }
+        Ok(Self { registry, repository, tag, digest })
+    }
+
+    fn into_reference(self, text: &str) -> Result<Reference, ReferenceError> {
+        let Some(registry) = self.registry else {
+            return Err(ReferenceError::NoRegistry { text: shown(text) });
+        };
+        let mut registry = registry.to_ascii_lowercase();
+        if registry == "index.docker.io" {
+            registry = DOCKER_HUB.to_owned();
+        }
+        let mut repository = self.repository.to_owned();
+        if registry == DOCKER_HUB && !repository.contains('/') {
+            refuse_id(text, &repository)?;
+            repository.insert_str(0, "library/");
+        }
+        too_long(text, registry.len() + 1 + repository.len(), NAME_MAX)?;
+        let tag = self.tag.map(str::to_owned);
+        Ok(Reference { registry, repository, tag, digest: self.digest })
+    }
+
+    fn into_short(self, text: &str) -> Result<ShortName, ReferenceError> {
+        refuse_id(text, self.repository)?;
+        too_long(text, self.repository.len(), NAME_MAX)?;
+        let repository = self.repository.to_owned();
+        let tag = self.tag.map(str::to_owned);
+        Ok(ShortName { repository, tag, digest: self.digest })
+    }
+}
+
+/// The beginning of `text`: what came in may be megabytes long.
+fn shown(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
+fn push_suffix(text: &mut String, tag: Option<&str>, digest: Option<&Digest>) {
+    if let Some(tag) = tag {
+        text.push(':');
+        text.push_str(tag);
+    }
+    if let Some(digest) = digest {
+        text.push('@');
+        text.push_str(digest.as_str());
+    }
+}
+
+fn too_long(text: &str, len: usize, max: usize) -> Result<(), ReferenceError> {
+    if len > max {
+        return Err(ReferenceError::TooLong { shown: shown(text), len, max });
+    }
+    Ok(())
+}
+
+fn first_part(path: &str) -> &str {
+    path.split_once('/').map_or(path, |(first, _)| first)
+}
+
+/// Whether the part before the first slash is a registry rather than a namespace: only these
+/// marks tell them apart (distribution/reference, splitDockerDomain).
+fn looks_like_registry(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost"
+}
+
+fn check_registry(text: &str, registry: &str) -> Result<(), ReferenceError> {
+    match registry_fault(registry) {
+        None => Ok(()),
+        Some(reason) => {
+            Err(ReferenceError::Registry { text: shown(text), registry: shown(registry), reason })
+        }
+    }
+}
+
+/// What is wrong with a `host[:port]`, if anything.
+fn registry_fault(registry: &str) -> Option<&'static str> {
+    let (host, port) = match registry.strip_prefix('[') {
+        Some(rest) => {
+            let Some((address, after)) = rest.split_once(']') else {
+                return Some("the bracket of the IPv6 address is not closed");
+            };
+            if address.parse::<Ipv6Addr>().is_err() {
+                return Some("no IPv6 address stands in the brackets");
+            }
+            match after.strip_prefix(':') {
+                None if after.is_empty() => return None,
+                None => return Some("only a port may follow the IPv6 address"),
+                Some(port) => (None, Some(port)),
+            }
+        }
+        None => match registry.split_once(':') {
+            Some((host, port)) => (Some(host), Some(port)),
+            None => (Some(registry), None),
+        },
+    };
+    if host.is_some_and(|host| !host.split('.').all(is_host_label)) {
+        return Some("a host name has letters, digits and inner '-', separated by single dots");
+    }
+    if port.is_some_and(|port| !is_port(port)) {
+        return Some("the port is not a number from 1 to 65535");
+    }
+    None
+}
+
+fn is_host_label(label: &str) -> bool {
+    let bytes = label.as_bytes();
+    let inner = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-';
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(inner)
+}
+
+fn is_port(port: &str) -> bool {
+    // u16's parser takes a leading '+', so digits are asked for separately.
+    port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port != 0)
+}
+
+fn check_repository(text: &str, repository: &str) -> Result<(), ReferenceError> {
+    let Some(bad) = repository.split('/').find(|component| !is_component(component)) else {
+        return Ok(());
+    };
+    let lower = repository.to_ascii_lowercase();
+    if lower != repository && lower.split('/').all(is_component) {
+        return Err(ReferenceError::Uppercase { text: shown(text), fixed: shown(&lower) });
+    }
+    Err(ReferenceError::Component { text: shown(text), component: shown(bad) })
+}
+
+/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+fn is_component(component: &str) -> bool {
+    let mut separator: &[u8] = b".";
+    let mut rest = component.as_bytes();
+    loop {
+        let good = matches!(separator, b"." | b"_" | b"__") || separator.iter().all(|b| *b == b'-');
+        let word = rest.iter().take_while(|b| b.is_ascii_digit() || b.is_ascii_lowercase()).count();
+        if !good || word == 0 {
+            return false;
+        }
+        rest = &rest[word..];
+        if rest.is_empty() {
+            return true;
+        }
+        let len = rest.iter().take_while(|b| matches!(b, b'.' | b'_' | b'-')).count();
+        if len == 0 {
+            return false;
+        }
+        (separator, rest) = rest.split_at(len);
+    }
+}
+
+fn is_tag(tag: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let mut bytes = tag.bytes();
+    bytes.next().is_some_and(word)
+        && bytes.all(|b| word(b) || b == b'.' || b == b'-')
+        && tag.len() <= TAG_MAX
+}
+
+fn is_hex64(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// An image id: 64 hex digits with or without `sha256:`.
+fn image_id(text: &str) -> Option<Digest> {
+    let hex = text.strip_prefix("sha256:").unwrap_or(text);
+    if is_hex64(hex) { format!("sha256:{hex}").parse().ok() } else { None }
+}
+
+fn refuse_id(text: &str, repository: &str) -> Result<(), ReferenceError> {
+    if is_hex64(repository) {
+        return Err(ReferenceError::LooksLikeId { text: shown(text) });
+    }
+    Ok(())
+}
+
+/// Errors for `SCHEME://...` and for transports of other tools; `docker:27` stays an image.
+fn refuse_transport(text: &str) -> Result<(), ReferenceError> {
+    for scheme in ["http://", "https://"] {
+        if text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)) {
+            return Err(ReferenceError::Url { text: shown(text), scheme });
+        }
+    }
+    let Some((before, after)) = text.split_once(':') else { return Ok(()) };
+    if after.starts_with("//") || UNSUPPORTED.contains(&before) {
+        let transport = shown(before);
+        return Err(ReferenceError::Transport { text: shown(text), transport });
+    }
+    Ok(())
+}
+
+/// `PATH`, `PATH:REF`, `PATH:@INDEX` or `PATH@DIGEST`. The path ends at the first colon that does
+/// not belong to a digest (containers-transports(5): it cannot hold one).
+fn layout(text: &str, rest: &str) -> Result<(PathBuf, Option<LayoutImage>), ReferenceError> {
+    let fault = |reason| Err(ReferenceError::Path { text: shown(text), reason });
+    if text.len() > 4096 {
+        return fault("a path has at most 4096 bytes");
+    }
+    let digest = rest.rsplit_once('@').and_then(|(p, d)| Some((p, d.parse::<Digest>().ok()?)));
+    let (path, image) = match (digest, rest.split_once(':')) {
+        (Some((path, digest)), _) if !path.contains(':') => {
+            (path, Some(LayoutImage::Digest(digest)))
+        }
+        (_, None) | (_, Some((_, ""))) => (rest.strip_suffix(':').unwrap_or(rest), None),
+        (_, Some((path, image))) => match image.strip_prefix('@') {
+            None if image.chars().any(char::is_control) => {
+                return fault("the reference holds a control character");
+            }
+            None => (path, Some(LayoutImage::Name(image.to_owned()))),
+            Some(index) if index.bytes().all(|b| b.is_ascii_digit()) => match index.parse() {
+                Ok(index) => (path, Some(LayoutImage::Index(index))),
+                Err(_) => return fault("no index stands behind '@'"),
+            },
+            Some(_) => return fault("the index behind '@' is not a number"),
+        },
+    };
+    if path.is_empty() {
+        return fault("no path stands behind the transport");
+    }
+    if path.contains('\0') {
+        return fault("the path holds a NUL");
+    }
+    Ok((PathBuf::from(path), image))
+}
