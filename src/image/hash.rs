@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 /// A running hash of the algorithm that some digest names.
 #[derive(Clone)]
-pub struct Hasher {
+pub(super) struct Hasher {
     context: ring::digest::Context,
     algorithm: &'static str,
 }
@@ -18,7 +18,7 @@ impl std::fmt::Debug for Hasher {
 
 impl Hasher {
     /// A hash that can be compared with `wanted`: sha256 or sha512.
-    pub fn like(wanted: &Digest) -> Self {
+    pub(super) fn like(wanted: &Digest) -> Self {
         let (algorithm, ring) = match wanted.algorithm() {
             "sha512" => ("sha512", &ring::digest::SHA512),
             _ => ("sha256", &ring::digest::SHA256),
@@ -26,11 +26,11 @@ impl Hasher {
         Hasher { context: ring::digest::Context::new(ring), algorithm }
     }
     /// Takes in more bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
         self.context.update(bytes);
     }
     /// `algorithm:hex` of everything taken in.
-    pub fn finish(self) -> String {
+    pub(super) fn finish(self) -> String {
         use std::fmt::Write;
         let mut text = format!("{}:", self.algorithm);
         for byte in self.context.finish().as_ref() {
@@ -41,29 +41,28 @@ impl Hasher {
 }
 
 /// The digest of `bytes` in the algorithm of `wanted`, as `algorithm:hex`.
-pub fn digest_like(wanted: &Digest, bytes: &[u8]) -> String {
+pub(super) fn digest_like(wanted: &Digest, bytes: &[u8]) -> String {
     let mut hasher = Hasher::like(wanted);
     hasher.update(bytes);
     hasher.finish()
 }
 
-/// A reader that hashes and counts what passes through it.
+/// A reader that hashes what passes through it.
 #[derive(Debug)]
-pub struct HashingReader<R> {
+pub(super) struct HashingReader<R> {
     inner: R,
     hasher: Hasher,
-    count: u64,
 }
 
 impl<R: Read> HashingReader<R> {
     /// Hashes `inner` with the algorithm of `wanted`.
-    pub fn new(inner: R, wanted: &Digest) -> Self {
-        HashingReader { inner, hasher: Hasher::like(wanted), count: 0 }
+    pub(super) fn new(inner: R, wanted: &Digest) -> Self {
+        HashingReader { inner, hasher: Hasher::like(wanted) }
     }
-    /// Reads what is left and returns `algorithm:hex` and length of the whole stream.
-    pub fn finish(mut self) -> io::Result<(String, u64)> {
+    /// Reads what is left and returns `algorithm:hex` of the whole stream.
+    pub(super) fn finish(mut self) -> io::Result<String> {
         io::copy(&mut self, &mut io::sink())?;
-        Ok((self.hasher.finish(), self.count))
+        Ok(self.hasher.finish())
     }
 }
 
@@ -71,7 +70,6 @@ impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buf)?;
         self.hasher.update(&buf[..n]);
-        self.count += n as u64;
         Ok(n)
     }
 }
@@ -86,16 +84,17 @@ mod tests {
         let mut reader = HashingReader::new(&b"abc"[..], &wanted);
         let mut one = [0; 1];
         reader.read_exact(&mut one).unwrap();
-        assert_eq!(reader.finish().unwrap(), (wanted.to_string(), 3));
+        assert_eq!(reader.finish().unwrap(), wanted.as_str());
     }
 
     #[test]
     fn sha512_is_known() {
         // FIPS 180-4 example "abc".
-        let wanted: Digest = "sha512:ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+        let wanted: Digest =
+            "sha512:ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
              2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
-            .parse()
-            .unwrap();
+                .parse()
+                .unwrap();
         assert_eq!(digest_like(&wanted, b"abc"), wanted.as_str());
     }
 }

@@ -111,7 +111,7 @@ pub enum LayoutError {
 }
 
 /// The files of a layout, wherever they lie.
-pub(super) trait Files: Sync {
+pub trait Files: Sync {
     /// `oci:PATH` or `oci-archive:PATH`.
     fn place(&self) -> String;
     /// A regular file by its path inside the layout, and its length.
@@ -184,7 +184,7 @@ impl Files for Directory {
 
 impl<F: Files> LayoutSource<F> {
     /// The image `image` among `files`; without a name the layout must hold exactly one.
-    pub(super) fn new(files: F, image: Option<LayoutImage>) -> Self {
+    pub fn new(files: F, image: Option<LayoutImage>) -> Self {
         LayoutSource { files, image }
     }
 

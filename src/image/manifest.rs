@@ -274,7 +274,11 @@ mod tests {
     #[test]
     fn refuses_what_cannot_be_run() {
         let cases = [
-            (manifest("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"), "", "foreign"),
+            (
+                manifest("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"),
+                "",
+                "foreign",
+            ),
             (manifest("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), "", "foreign"),
             (manifest("text/plain"), "", "unknown type"),
             (r#"{"schemaVersion":1,"fsLayers":[],"history":[]}"#.into(), "", "schema version 1"),
@@ -293,11 +297,17 @@ mod tests {
 
     #[test]
     fn cve_2021_41190_ambiguous_documents_are_refused() {
-        let both = manifest("application/vnd.oci.image.layer.v1.tar")
-            .replacen('{', r#"{"manifests":[],"#, 1);
+        let both = manifest("application/vnd.oci.image.layer.v1.tar").replacen(
+            '{',
+            r#"{"manifests":[],"#,
+            1,
+        );
         assert!(error(&both, "").contains("CVE-2021-41190"));
-        let both = manifest("application/vnd.oci.image.layer.v1.tar")
-            .replacen('{', r#"{"fsLayers":[],"#, 1);
+        let both = manifest("application/vnd.oci.image.layer.v1.tar").replacen(
+            '{',
+            r#"{"fsLayers":[],"#,
+            1,
+        );
         assert!(error(&both, "").contains("CVE-2021-41190"));
     }
 

@@ -110,5 +110,5 @@ pub trait Sink {
     /// The next bytes.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// All bytes are here, or no more will come.
-    fn end(&mut self, result: Result<(), SourceError>);
+    fn end(self: Box<Self>, result: Result<(), SourceError>);
 }

@@ -50,7 +50,12 @@ enum Way {
 }
 
 impl Access {
-    pub(super) fn new(registry: &str, scope: String, credentials: Option<Credentials>, insecure: bool) -> Self {
+    pub(super) fn new(
+        registry: &str,
+        scope: String,
+        credentials: Option<Credentials>,
+        insecure: bool,
+    ) -> Self {
         let state = Mutex::default();
         Access { registry: registry.to_owned(), scope, credentials, insecure, state }
     }
@@ -133,7 +138,9 @@ impl Access {
                 let body = answer.beginning().await;
                 return Err(self.refused(&shown(&ask.url), &body));
             }
-            status => return Err(super::client::status_error(status, &self.registry, &mut answer).await),
+            status => {
+                return Err(super::client::status_error(status, &self.registry, &mut answer).await);
+            }
         }
         let body = answer.body(MAX_TOKEN, "token").await?;
         let protocol = |reason: &str| RegistryError::Protocol {
@@ -151,10 +158,8 @@ impl Access {
     }
 
     fn token_request(&self, challenge: &Challenge) -> Result<Ask, RegistryError> {
-        let protocol = |reason: String| RegistryError::Protocol {
-            url: self.registry.clone(),
-            reason,
-        };
+        let protocol =
+            |reason: String| RegistryError::Protocol { url: self.registry.clone(), reason };
         let realm = challenge
             .param("realm")
             .ok_or_else(|| protocol("bearer challenge without a realm".to_owned()))?;
@@ -171,7 +176,11 @@ impl Access {
         let scope = challenge.param("scope").unwrap_or(&self.scope);
         let service = challenge.param("service");
         let mut form = Url::parse("form:").map_err(|e| protocol(e.to_string()))?;
-        let identity = if let Some(Credentials::IdentityToken(token)) = &self.credentials { Some(token) } else { None };
+        let identity = if let Some(Credentials::IdentityToken(token)) = &self.credentials {
+            Some(token)
+        } else {
+            None
+        };
         {
             let target = if identity.is_some() { &mut form } else { &mut url };
             let mut pairs = target.query_pairs_mut();
@@ -260,7 +269,8 @@ mod tests {
 
     #[test]
     fn asks_for_the_scope_of_the_challenge() {
-        let bearer = challenge(r#"Bearer realm="https://t/x?k=v",service="s s",scope="r:a:pull r:b:pull""#);
+        let bearer =
+            challenge(r#"Bearer realm="https://t/x?k=v",service="s s",scope="r:a:pull r:b:pull""#);
         let ask = access(password(), false).token_request(&bearer).unwrap();
         assert_eq!(
             ask.url.as_str(),

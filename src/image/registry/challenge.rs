@@ -159,8 +159,14 @@ mod tests {
                 ],
             ),
             ("Negotiate", &[("negotiate", &[])]),
-            ("Negotiate YWJj==, Basic realm=x", &[("negotiate", &[]), ("basic", &[("realm", "x")])]),
-            (r#"BEARER Realm = "r" ,,SERVICE="s""#, &[("bearer", &[("realm", "r"), ("service", "s")])]),
+            (
+                "Negotiate YWJj==, Basic realm=x",
+                &[("negotiate", &[]), ("basic", &[("realm", "x")])],
+            ),
+            (
+                r#"BEARER Realm = "r" ,,SERVICE="s""#,
+                &[("bearer", &[("realm", "r"), ("service", "s")])],
+            ),
             (r#"Bearer realm="unterminated"#, &[("bearer", &[("realm", "unterminated")])]),
             (r#"realm="nobody""#, &[]),
             ("", &[]),

@@ -186,8 +186,10 @@ impl<'a> Client<'a> {
                 return Err(RegistryError::Size { url, wanted: wanted.size, got }.into());
             }
             if !fresh.is_empty() {
-                sink.append(fresh)
-                    .map_err(|source| SourceError::Keep { digest: wanted.digest.clone(), source })?;
+                sink.append(fresh).map_err(|source| SourceError::Keep {
+                    digest: wanted.digest.clone(),
+                    source,
+                })?;
                 self.progress.blob_bytes(&wanted.digest, fresh.len() as u64);
             }
         }
@@ -279,7 +281,8 @@ impl<'a> Client<'a> {
         from: Option<u64>,
         authorization: Option<reqwest::header::HeaderValue>,
     ) -> Result<Answer, RegistryError> {
-        let host = if self.registry == "docker.io" { "registry-1.docker.io" } else { &self.registry };
+        let host =
+            if self.registry == "docker.io" { "registry-1.docker.io" } else { &self.registry };
         let ask = |scheme: &str| {
             Ok(Ask {
                 method: method.clone(),
@@ -293,13 +296,15 @@ impl<'a> Client<'a> {
             return self.http.send(&ask("http")?).await;
         }
         match self.http.send(&ask("https")?).await {
-            Err(e) if self.insecure && e.is_connect() => match self.http.send(&ask("http")?).await {
-                Ok(answer) => {
-                    self.plain.set(true);
-                    Ok(answer)
+            Err(e) if self.insecure && e.is_connect() => {
+                match self.http.send(&ask("http")?).await {
+                    Ok(answer) => {
+                        self.plain.set(true);
+                        Ok(answer)
+                    }
+                    Err(_) => Err(e),
                 }
-                Err(_) => Err(e),
-            },
+            }
             other => other,
         }
     }
@@ -340,7 +345,7 @@ impl Sink for Memory {
         self.0.extend_from_slice(bytes);
         Ok(())
     }
-    fn end(&mut self, _result: Result<(), SourceError>) {}
+    fn end(self: Box<Self>, _result: Result<(), SourceError>) {}
 }
 
 /// Exponential back-off, halved at most by chance; a server's wish counts when it is longer.
@@ -359,7 +364,11 @@ fn random_share() -> f64 {
 }
 
 /// The error for a status that nobody expects, with what the body says.
-pub(super) async fn status_error(status: u16, registry: &str, answer: &mut Answer) -> RegistryError {
+pub(super) async fn status_error(
+    status: u16,
+    registry: &str,
+    answer: &mut Answer,
+) -> RegistryError {
     let wait = answer.header("retry-after").and_then(|v| retry_after(v, clock::now()));
     let url = answer.address();
     let detail = body_detail(&answer.beginning().await);

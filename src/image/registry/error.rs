@@ -238,9 +238,9 @@ fn tls_reason(error: &rustls::Error) -> String {
         rustls::Error::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => {
             "its certificate has expired".to_owned()
         }
-        rustls::Error::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
-            "its certificate is for another host name".to_owned()
-        }
+        rustls::Error::InvalidCertificate(
+            C::NotValidForName | C::NotValidForNameContext { .. },
+        ) => "its certificate is for another host name".to_owned(),
         rustls::Error::InvalidMessage(_) => {
             "it does not speak TLS (a plain http registry must be marked insecure)".to_owned()
         }
@@ -299,7 +299,10 @@ mod tests {
                 " (DENIED: no [31mway)",
             ),
             (br#"{"errors":[{"code":"X"},{"message":"y"}]}"#, " (X; y)"),
-            (br#"{"details":"incorrect username or password"}"#, " (incorrect username or password)"),
+            (
+                br#"{"details":"incorrect username or password"}"#,
+                " (incorrect username or password)",
+            ),
             (b"<html>", ""),
             (br#"{"errors":[]}"#, ""),
         ];

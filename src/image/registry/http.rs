@@ -1,7 +1,9 @@
 //! HTTP for registries: one client per endpoint, redirects followed here, nothing unbounded.
 
 use super::error::{RegistryError, classify, host, shown};
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RANGE};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RANGE,
+};
 use reqwest::{Method, Response, Url};
 use std::time::Duration;
 
@@ -122,8 +124,7 @@ impl Http {
     ) -> Result<Self, RegistryError> {
         // Err says that a provider is installed already: ours, by an earlier client.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let setup =
-            |reason: String| RegistryError::Setup { host: name.to_owned(), reason };
+        let setup = |reason: String| RegistryError::Setup { host: name.to_owned(), reason };
         let mut extra = Vec::new();
         for pem in &trust.roots {
             extra.extend(
@@ -152,10 +153,7 @@ impl Http {
         // A machine without any system root can still use the registry's own ones, and http.
         let client = match base()?.tls_certs_merge(extra.clone()).build() {
             Ok(client) => client,
-            Err(_) => base()?
-                .tls_certs_only(extra)
-                .build()
-                .map_err(|e| setup(innermost(&e)))?,
+            Err(_) => base()?.tls_certs_only(extra).build().map_err(|e| setup(innermost(&e)))?,
         };
         Ok(Http { client, stall: patience.stall })
     }
@@ -220,7 +218,9 @@ impl Answer {
     }
 
     /// The next bytes of the body; `None` at its end.
-    pub(super) async fn chunk(&mut self) -> Result<Option<impl AsRef<[u8]>>, RegistryError> {
+    pub(super) async fn chunk(
+        &mut self,
+    ) -> Result<Option<impl AsRef<[u8]> + use<>>, RegistryError> {
         match tokio::time::timeout(self.stall, self.response.chunk()).await {
             Err(_) => Err(RegistryError::Stalled { url: self.address(), after: self.stall }),
             Ok(Err(e)) => Err(classify(&e, self.response.url())),
@@ -322,7 +322,11 @@ pub(super) fn api_url(scheme: &str, registry: &str, path: &str) -> Result<Url, R
     };
     let url = Url::parse(&format!("{scheme}://{registry}/v2/{path}")).map_err(|_| bad())?;
     let spelled = url.path() == format!("/v2/{path}") && url.query().is_none();
-    if spelled && url.username().is_empty() && !host(&url).is_empty() { Ok(url) } else { Err(bad()) }
+    if spelled && url.username().is_empty() && !host(&url).is_empty() {
+        Ok(url)
+    } else {
+        Err(bad())
+    }
 }
 
 #[cfg(test)]

@@ -61,9 +61,10 @@ impl std::fmt::Debug for RegistrySource<'_> {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, RegistryError> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| {
-        RegistryError::Setup { host: "registries".to_owned(), reason: e.to_string() }
-    })
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| RegistryError::Setup { host: "registries".to_owned(), reason: e.to_string() })
 }
 
 fn trust(insecure: bool, certs: HostCerts) -> Trust {
@@ -114,7 +115,13 @@ impl<'a> RegistrySource<'a> {
             };
             clients.push((endpoint.reference, Client::new(place, progress)?));
         }
-        Ok(RegistrySource { name: name.to_owned(), endpoints: clients, at: Cell::new(0), progress, runtime })
+        Ok(RegistrySource {
+            name: name.to_owned(),
+            endpoints: clients,
+            at: Cell::new(0),
+            progress,
+            runtime,
+        })
     }
 
     /// The digest that the image's name stands for now, by a HEAD request.
