@@ -29,8 +29,14 @@ struct Level {
 /// (EXDEV then). Directories of mode 000 are opened up first. Depth costs neither stack nor
 /// descriptors. Errors: those of openat2(2), unlinkat(2), getdents64(2).
 pub fn remove_tree(parent: impl AsFd, name: &str) -> io::Result<()> {
-    let parent = parent.as_fd();
     let name = CString::new(name).map_err(|_| io::Error::from(Errno::INVAL))?;
+    remove_tree_c(parent, &name)
+}
+
+/// [`remove_tree`] for names that are not UTF-8.
+pub fn remove_tree_c(parent: impl AsFd, name: &CStr) -> io::Result<()> {
+    let parent = parent.as_fd();
+    let name = name.to_owned();
     match fs::unlinkat(parent, &name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
         Err(Errno::ISDIR | Errno::PERM) => {}

@@ -1,0 +1,277 @@
+//! From headers to one entry: extensions gathered, fields decoded, dialects levelled.
+
+use super::error::UnpackError;
+use super::header::{self, BLOCK};
+use super::limits::Limits;
+use super::pax::{self, Pax};
+use super::source::Source;
+use super::sparse::{self, SparseMap};
+use std::io::{self, Read};
+use tar::Header;
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    HardLink,
+    Symlink,
+    Char,
+    Block,
+    Dir,
+    Fifo,
+    /// A volume label (GNU `V`): no file.
+    Label,
+}
+
+/// One entry, before its path was looked at.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// From 1 on.
+    pub(super) number: u64,
+    pub(super) kind: Kind,
+    pub(super) path: Vec<u8>,
+    pub(super) link: Vec<u8>,
+    /// Permission bits with setuid, setgid and sticky.
+    pub(super) mode: u32,
+    pub(super) uid: u64,
+    pub(super) gid: u64,
+    /// Seconds and nanoseconds.
+    pub(super) mtime: (i64, u32),
+    pub(super) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Major and minor number of a device.
+    pub(super) device: (u64, u64),
+    pub(super) sparse: Option<SparseMap>,
+    /// Bytes between the header and the padding, the map of pax 1.0 included.
+    pub(super) stored: u64,
+    /// Bytes of content still to be read.
+    pub(super) data: u64,
+}
+
+impl Entry {
+    pub(super) fn refused(&self, reason: impl Into<String>) -> UnpackError {
+        let (entry, path) = (self.number, self.lossy_path());
+        UnpackError::Refused { entry, path, reason: reason.into() }
+    }
+
+    pub(super) fn io(&self, doing: &'static str, source: impl Into<io::Error>) -> UnpackError {
+        let (entry, path) = (self.number, self.lossy_path());
+        UnpackError::Write { entry, path, doing, source: source.into() }
+    }
+
+    fn lossy_path(&self) -> String {
+        String::from_utf8_lossy(&self.path).chars().take(200).collect()
+    }
+}
+
+/// Extensions waiting for their entry. A later one of a kind replaces an earlier one, as in Go.
+#[derive(Default)]
+struct Extensions {
+    pax: Option<Pax>,
+    long_name: Option<Vec<u8>>,
+    long_link: Option<Vec<u8>>,
+}
+
+impl Extensions {
+    fn any(&self) -> bool {
+        self.pax.is_some() || self.long_name.is_some() || self.long_link.is_some()
+    }
+}
+
+/// The next entry; `None` after the last.
+pub(super) fn next<R: Read>(
+    source: &mut Source<'_, R>,
+    limits: &Limits,
+) -> Result<Option<Entry>, UnpackError> {
+    let mut extensions = Extensions::default();
+    loop {
+        let Some(block) = next_block(source, extensions.any())? else { return Ok(None) };
+        source.headers += 1;
+        if source.headers > limits.entries {
+            return Err(source.limit(limits.entries, "entries"));
+        }
+        let header = Header::from_byte_slice(&block);
+        let damaged = |reason| UnpackError::Header { entry: source.entry, reason };
+        if !header::checksum_fits(header) {
+            return Err(damaged("its checksum does not fit".to_owned()));
+        }
+        let size = header::number(&header.as_old().size).map_err(damaged)?;
+        match header.as_old().linkflag[0] {
+            b'x' | b'g' => {
+                let body = extension(source, size, limits.extension, "bytes of a pax header")?;
+                let parsed = pax::parse(&body, limits)
+                    .map_err(|reason| UnpackError::Header { entry: source.entry, reason })?;
+                // Global headers are read and, like in Go, apply to nothing.
+                if header.as_old().linkflag[0] == b'x' {
+                    extensions.pax = Some(parsed);
+                }
+            }
+            kind @ (b'L' | b'K') => {
+                let max = limits.path as u64;
+                let mut name = extension(source, size, max, "bytes of a path")?;
+                let end = name.iter().position(|b| *b == 0).unwrap_or(name.len());
+                name.truncate(end);
+                match kind {
+                    b'L' => extensions.long_name = Some(name),
+                    _ => extensions.long_link = Some(name),
+                }
+            }
+            _ => return assemble(source, header, size, extensions, limits).map(Some),
+        }
+    }
+}
+
+/// The next header block. Two zero blocks, or the end of the bytes, end the tar; they must not
+/// come between an extension and its entry.
+fn next_block<R: Read>(
+    source: &mut Source<'_, R>,
+    pending: bool,
+) -> Result<Option<[u8; BLOCK as usize]>, UnpackError> {
+    let entry = source.entry;
+    let zero = |block: &[u8; BLOCK as usize]| block.iter().all(|b| *b == 0);
+    let block = source.block()?;
+    match block {
+        Some(block) if !zero(&block) => return Ok(Some(block)),
+        _ if pending => return Err(UnpackError::Truncated { entry }),
+        None => return Ok(None),
+        Some(_) => {}
+    }
+    match source.block()? {
+        Some(block) if !zero(&block) => {
+            let reason = "a single zero block comes before it".to_owned();
+            Err(UnpackError::Header { entry, reason })
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The body of an extension header.
+fn extension<R: Read>(
+    source: &mut Source<'_, R>,
+    size: u64,
+    max: u64,
+    what: &'static str,
+) -> Result<Vec<u8>, UnpackError> {
+    if size > max {
+        return Err(source.limit(max, what));
+    }
+    let body = source.bytes(size)?;
+    source.skip_padding(size)?;
+    Ok(body)
+}
+
+/// Puts header and extensions together.
+fn assemble<R: Read>(
+    source: &mut Source<'_, R>,
+    header: &Header,
+    size: u64,
+    extensions: Extensions,
+    limits: &Limits,
+) -> Result<Entry, UnpackError> {
+    let number = source.entry;
+    let damaged = |reason| UnpackError::Header { entry: number, reason };
+    let old = header.as_old();
+    let mut pax = extensions.pax.unwrap_or_default();
+    let path = extensions
+        .long_name
+        .or_else(|| pax.sparse.name.take())
+        .or_else(|| pax.path.take())
+        .unwrap_or_else(|| header.path_bytes().into_owned());
+    let link = extensions
+        .long_link
+        .or_else(|| pax.linkpath.take())
+        .unwrap_or_else(|| header.link_name_bytes().unwrap_or_default().into_owned());
+    let kind = kind_of(old.linkflag[0], path.ends_with(b"/")).map_err(damaged)?;
+    // Go: what has no content has no data, whatever the size field says (RUSTSEC-2026-0068: all
+    // readers must agree where the next header is; pax `size` counts for this entry only).
+    let has_data = matches!(kind, Kind::File | Kind::Label);
+    let stored = if has_data { pax.size.unwrap_or(size) } else { 0 };
+    let mut entry = Entry {
+        number,
+        kind,
+        path,
+        link,
+        mode: (header::number(&old.mode).map_err(damaged)? & 0o7777) as u32,
+        uid: match pax.uid {
+            Some(uid) => uid,
+            None => header::number(&old.uid).map_err(damaged)?,
+        },
+        gid: match pax.gid {
+            Some(gid) => gid,
+            None => header::number(&old.gid).map_err(damaged)?,
+        },
+        mtime: match pax.mtime {
+            Some(mtime) => mtime,
+            None => (header::signed_number(&old.mtime).map_err(damaged)?, 0),
+        },
+        xattrs: std::mem::take(&mut pax.xattrs),
+        device: device(header, kind).map_err(damaged)?,
+        sparse: None,
+        stored,
+        data: stored,
+    };
+    if kind == Kind::File {
+        read_sparse(source, header, &pax, &mut entry, limits)?;
+        let size = entry.sparse.as_ref().map_or(entry.data, |map| map.size);
+        source.count_logical(size, limits)?;
+    }
+    source.entry += 1;
+    Ok(entry)
+}
+
+/// Finds the sparse map, in whichever of the four ways it was stored.
+fn read_sparse<R: Read>(
+    source: &mut Source<'_, R>,
+    header: &Header,
+    pax: &Pax,
+    entry: &mut Entry,
+    limits: &Limits,
+) -> Result<(), UnpackError> {
+    let number = entry.number;
+    let damaged = |reason: String| UnpackError::Header { entry: number, reason };
+    let missing = || damaged("its sparse map has no size".to_owned());
+    let (extents, size) = if header.as_old().linkflag[0] == b'S' {
+        let gnu = header.as_gnu().ok_or_else(|| damaged("it is sparse but not GNU's".into()))?;
+        sparse::old_gnu(source, gnu, limits, number)?
+    } else if (pax.sparse.major, pax.sparse.minor) == (Some(1), Some(0)) {
+        let size = pax.sparse.size.ok_or_else(missing)?;
+        let (extents, read) = sparse::pax_1_0(source, entry.stored, limits, number)?;
+        entry.data = entry.stored - read;
+        (extents, size)
+    } else if pax.sparse.major.is_some_and(|major| major > 0) {
+        return Err(damaged("its sparse format is newer than 1.0".to_owned()));
+    } else if let Some(extents) = &pax.sparse.extents {
+        (extents.clone(), pax.sparse.size.ok_or_else(missing)?)
+    } else {
+        return Ok(());
+    };
+    let map = SparseMap::checked(extents, size, entry.data).map_err(damaged)?;
+    entry.sparse = Some(map);
+    Ok(())
+}
+
+fn kind_of(flag: u8, slash: bool) -> Result<Kind, String> {
+    Ok(match flag {
+        // Before ustar a directory was a file whose name ends in a slash.
+        0 | b'0' | b'7' if slash => Kind::Dir,
+        0 | b'0' | b'7' | b'S' => Kind::File,
+        b'1' => Kind::HardLink,
+        b'2' => Kind::Symlink,
+        b'3' => Kind::Char,
+        b'4' => Kind::Block,
+        b'5' => Kind::Dir,
+        b'6' => Kind::Fifo,
+        b'V' => Kind::Label,
+        other => return Err(format!("type {:?} is not known", other as char)),
+    })
+}
+
+fn device(header: &Header, kind: Kind) -> Result<(u64, u64), String> {
+    // Both dialects keep the numbers at the same place.
+    let fields = &header.as_bytes()[329..345];
+    match kind {
+        Kind::Char | Kind::Block => {
+            Ok((header::number(&fields[..8])?, header::number(&fields[8..])?))
+        }
+        _ => Ok((0, 0)),
+    }
+}

@@ -1,0 +1,97 @@
+//! Fields of one 512-byte header (POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar manual,
+//! "Basic Tar Format").
+
+use tar::Header;
+
+/// Bytes of a header and of the unit data is padded to.
+pub(super) const BLOCK: u64 = 512;
+
+/// The checksum is right: the sum of all bytes with the field itself as blanks. Old writers
+/// summed signed bytes.
+pub(super) fn checksum_fits(header: &Header) -> bool {
+    let bytes = header.as_bytes();
+    let Ok(wanted) = number(&header.as_old().cksum) else { return false };
+    let (mut unsigned, mut signed) = (0u64, 0i64);
+    for (at, byte) in bytes.iter().enumerate() {
+        let byte = if (148..156).contains(&at) { b' ' } else { *byte };
+        unsigned += u64::from(byte);
+        signed += i64::from(byte as i8);
+    }
+    wanted == unsigned || i64::try_from(wanted) == Ok(signed)
+}
+
+/// A non-negative number: octal digits between blanks and NULs, or base-256 big-endian when the
+/// first bit is set. `tar::Header` cuts base-256 numbers to their last eight bytes, which turns a
+/// negative or huge size into a small one; here they are errors.
+pub(super) fn number(field: &[u8]) -> Result<u64, String> {
+    match field.first() {
+        Some(0x80) => {
+            let (high, low) = field[1..].split_at(field.len().saturating_sub(9));
+            if high.iter().any(|b| *b != 0) {
+                return Err("a number is too large".to_owned());
+            }
+            Ok(low.iter().fold(0, |sum, b| (sum << 8) | u64::from(*b)))
+        }
+        Some(first) if first & 0x80 != 0 => Err("a number is negative or too large".to_owned()),
+        _ => octal(field),
+    }
+}
+
+/// Like [`number`], and negative base-256 numbers too: times before 1970.
+pub(super) fn signed_number(field: &[u8]) -> Result<i64, String> {
+    if field.first() != Some(&0xff) {
+        let value = number(field)?;
+        return i64::try_from(value).map_err(|_| "a time is too large".to_owned());
+    }
+    let (high, low) = field.split_at(field.len().saturating_sub(8));
+    let value = low.iter().fold(0, |sum: i64, b| (sum << 8) | i64::from(*b));
+    if high.iter().any(|b| *b != 0xff) || value >= 0 {
+        return Err("a time is too small".to_owned());
+    }
+    Ok(value)
+}
+
+fn octal(field: &[u8]) -> Result<u64, String> {
+    let is_pad = |b: &u8| *b == b' ' || *b == 0;
+    let start = field.iter().position(|b| !is_pad(b)).unwrap_or(field.len());
+    let digits = &field[start..];
+    let digits = &digits[..digits.iter().position(is_pad).unwrap_or(digits.len())];
+    let bad = || format!("{:?} is no octal number", String::from_utf8_lossy(field));
+    digits.iter().try_fold(0u64, |sum, b| {
+        let digit = b.checked_sub(b'0').filter(|d| *d < 8).ok_or_else(bad)?;
+        sum.checked_mul(8).and_then(|s| s.checked_add(u64::from(digit))).ok_or_else(bad)
+    })
+}
+
+/// Bytes from the end of `size` bytes of data to the next block.
+pub(super) fn padding(size: u64) -> u64 {
+    (BLOCK - size % BLOCK) % BLOCK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        let base256 = |last: [u8; 8], first: [u8; 4]| [&first[..], &last[..]].concat();
+        for (field, value) in [
+            (b"0000644\0".to_vec(), Some(0o644)),
+            (b"  755 \0 ".to_vec(), Some(0o755)),
+            (b"\0\0\0\0".to_vec(), Some(0)),
+            (b"77777777777\0".to_vec(), Some(0o77777777777)),
+            (base256([0, 0, 0, 2, 0, 0, 0, 1], [0x80, 0, 0, 0]), Some(0x2_0000_0001)),
+            (base256([0xff; 8], [0x80, 0, 0, 0]), Some(u64::MAX)),
+            (base256([0; 8], [0x80, 0, 0, 1]), None),
+            (base256([0xff; 8], [0xff; 4]), None),
+            (b"-1\0".to_vec(), None),
+            (b"0x10".to_vec(), None),
+            (b"+7".to_vec(), None),
+            (b"128".to_vec(), None),
+        ] {
+            assert_eq!(number(&field).ok(), value, "{field:?}");
+        }
+        assert_eq!(signed_number(&[0xff; 12]), Ok(-1));
+        assert!(signed_number(&base256([0x7f, 0, 0, 0, 0, 0, 0, 0], [0xff; 4])).is_err());
+    }
+}

@@ -1,0 +1,182 @@
+//! The tar record: what is needed beside an unpacked layer to write its exact tar again.
+//!
+//! ```text
+//! "bolt-tar-record" 0x01                                   magic and version
+//! 0x01 len:u32 bytes                                       bytes of the tar as they are
+//! 0x02 len:u16 path count:u32 (offset:u64 length:u64)*     content of a file of the layer
+//! 0x03 | 0x04                                              end; 0x04: some content is lost
+//! ```
+//! Numbers are little-endian.
+
+use crate::sys::beneath;
+use rustix::fs::{FileType, Mode, OFlags};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+const MAGIC: &[u8; 16] = b"bolt-tar-record\x01";
+const RAW: u8 = 1;
+const FILE: u8 = 2;
+const END: u8 = 3;
+const LOST: u8 = 4;
+/// Raw bytes of neighbouring headers are gathered up to this size.
+const GATHER: usize = 64 * 1024;
+const BUFFER: usize = 256 * 1024;
+
+/// Writes a record.
+pub(super) struct Recorder<'a> {
+    out: &'a mut dyn Write,
+    raw: Vec<u8>,
+}
+
+impl<'a> Recorder<'a> {
+    pub(super) fn new(out: &'a mut dyn Write) -> io::Result<Self> {
+        out.write_all(MAGIC)?;
+        Ok(Recorder { out, raw: Vec::with_capacity(GATHER) })
+    }
+
+    pub(super) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for part in bytes.chunks(GATHER) {
+            if self.raw.len() + part.len() > GATHER {
+                self.flush()?;
+            }
+            self.raw.extend_from_slice(part);
+        }
+        Ok(())
+    }
+
+    pub(super) fn file(&mut self, path: &[u8], extents: &[(u64, u64)]) -> io::Result<()> {
+        if extents.iter().all(|(_, len)| *len == 0) {
+            return Ok(());
+        }
+        self.flush()?;
+        self.out.write_all(&[FILE])?;
+        self.out.write_all(&(path.len() as u16).to_le_bytes())?;
+        self.out.write_all(path)?;
+        self.out.write_all(&(extents.len() as u32).to_le_bytes())?;
+        for (offset, len) in extents {
+            self.out.write_all(&offset.to_le_bytes())?;
+            self.out.write_all(&len.to_le_bytes())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self, rebuildable: bool) -> io::Result<()> {
+        self.flush()?;
+        self.out.write_all(&[if rebuildable { END } else { LOST }])?;
+        self.out.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.raw.is_empty() {
+            self.out.write_all(&[RAW])?;
+            self.out.write_all(&(self.raw.len() as u32).to_le_bytes())?;
+            self.out.write_all(&self.raw)?;
+            self.raw.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Why a tar could not be rebuilt.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    /// The record is damaged or was written by a newer Bolt.
+    #[error("the tar record is damaged or of a newer format")]
+    Record,
+    /// The record could not be read.
+    #[error("read the tar record")]
+    Read(#[source] io::Error),
+    /// The layer's tar replaced a file it had brought itself: its first content is gone.
+    #[error("the layer's tar holds content that its tree does not; pull the image again to push")]
+    Lost,
+    /// A file of the layer is not as it was unpacked.
+    #[error("read {path:?} of the layer")]
+    File {
+        /// The path in the layer.
+        path: String,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The tar could not be written.
+    #[error("write the layer's tar")]
+    Write(#[source] io::Error),
+}
+
+/// Writes the exact tar of the layer unpacked in `dir`. The caller compares its digest with the
+/// diff id: the files may have been changed behind our back.
+pub fn rebuild(
+    mut record: impl Read,
+    dir: BorrowedFd<'_>,
+    mut out: impl Write,
+) -> Result<(), RebuildError> {
+    let magic: [u8; 16] = array(&mut record)?;
+    if &magic != MAGIC {
+        return Err(RebuildError::Record);
+    }
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let [tag] = array(&mut record)?;
+        match tag {
+            RAW => {
+                let len = u32::from_le_bytes(array(&mut record)?) as usize;
+                let bytes = buffer.get_mut(..len).ok_or(RebuildError::Record)?;
+                record.read_exact(bytes).map_err(RebuildError::Read)?;
+                out.write_all(bytes).map_err(RebuildError::Write)?;
+            }
+            FILE => copy_file(&mut record, dir, &mut out, &mut buffer)?,
+            END => return out.flush().map_err(RebuildError::Write),
+            LOST => return Err(RebuildError::Lost),
+            _ => return Err(RebuildError::Record),
+        }
+    }
+}
+
+fn copy_file(
+    record: &mut impl Read,
+    dir: BorrowedFd<'_>,
+    out: &mut impl Write,
+    buffer: &mut [u8],
+) -> Result<(), RebuildError> {
+    let len = u16::from_le_bytes(array(record)?) as usize;
+    let mut path = vec![0; len];
+    record.read_exact(&mut path).map_err(RebuildError::Read)?;
+    let damaged =
+        |source| RebuildError::File { path: String::from_utf8_lossy(&path).into_owned(), source };
+    let file = open(dir, &path).map_err(damaged)?;
+    let count = u32::from_le_bytes(array(record)?);
+    for _ in 0..count {
+        let mut at = u64::from_le_bytes(array(record)?);
+        let mut left = u64::from_le_bytes(array(record)?);
+        while left > 0 {
+            let take = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+            file.read_exact_at(&mut buffer[..take], at).map_err(damaged)?;
+            out.write_all(&buffer[..take]).map_err(RebuildError::Write)?;
+            at += take as u64;
+            left -= take as u64;
+        }
+    }
+    Ok(())
+}
+
+/// Opens a regular file of the layer; a pipe or a device is not waited for.
+fn open(dir: BorrowedFd<'_>, path: &[u8]) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    let fd = beneath::open_in_root(dir, path, flags, Mode::empty())?;
+    let mode = rustix::fs::fstat(&fd)?.st_mode;
+    if FileType::from_raw_mode(mode) != FileType::RegularFile {
+        return Err(io::Error::from(io::ErrorKind::InvalidData));
+    }
+    Ok(File::from(fd))
+}
+
+fn array<const N: usize>(record: &mut impl Read) -> Result<[u8; N], RebuildError> {
+    let mut bytes = [0; N];
+    record.read_exact(&mut bytes).map_err(RebuildError::Read)?;
+    Ok(bytes)
+}
