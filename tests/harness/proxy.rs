@@ -17,7 +17,6 @@ pub(crate) struct Request {
     pub(crate) path: String,
     /// By lower-case name.
     pub(crate) headers: BTreeMap<String, String>,
-    pub(crate) body: String,
 }
 
 /// What is done with a request.
@@ -134,10 +133,7 @@ fn read_request(client: &TcpStream) -> Option<Request> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let length = headers.get("content-length").and_then(|v| v.parse().ok()).unwrap_or(0);
-    let mut body = String::new();
-    reader.take(length).read_to_string(&mut body).ok()?;
-    Some(Request { method, path, headers, body })
+    Some(Request { method, path, headers })
 }
 
 fn forward(

@@ -297,12 +297,13 @@ impl<'a> Client<'a> {
         }
         match self.http.send(&ask("https")?).await {
             Err(e) if self.insecure && e.is_connect() => {
-                match self.http.send(&ask("http")?).await {
-                    Ok(answer) => {
+                let plain = self.http.send(&ask("http")?).await;
+                match plain {
+                    Err(second) if second.is_connect() => Err(e),
+                    spoken => {
                         self.plain.set(true);
-                        Ok(answer)
+                        spoken
                     }
-                    Err(_) => Err(e),
                 }
             }
             other => other,

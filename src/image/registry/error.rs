@@ -62,7 +62,7 @@ pub enum RegistryError {
         reason: String,
     },
     /// Nobody listens.
-    #[error("{url}: connection refused; is the registry running on that port?")]
+    #[error("{url}: connection refused: nothing listens on that port")]
     Refused {
         /// Address.
         url: String,
@@ -221,12 +221,13 @@ pub(super) fn classify(error: &reqwest::Error, url: &Url) -> RegistryError {
     RegistryError::Network { url: address, reason: clean(&reason, 200) }
 }
 
-/// rustls hides in an `io::Error`, whose `source` skips the very error it wraps.
+/// rustls hides in an `io::Error` or two, whose `source` skips the very error they wrap.
 fn tls_cause<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    cause
-        .downcast_ref::<rustls::Error>()
-        .or_else(|| wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>()))
+    if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+        return Some(tls);
+    }
+    let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref)?;
+    tls_cause(wrapped)
 }
 
 fn tls_reason(error: &rustls::Error) -> String {
