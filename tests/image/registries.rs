@@ -182,5 +182,5 @@ fn a_dead_mirror_is_passed_over() {
     let (record, progress) = machine.pull(&machine.request(&name));
     record.unwrap();
     let notes = progress.notes();
-    assert!(notes.iter().any(|n| n.contains("connection refused; trying")), "{notes:?}");
+    assert!(notes.iter().any(|n| n.contains("listens on that port; trying")), "{notes:?}");
 }
