@@ -1,6 +1,7 @@
 //! Which machine an image is for, and which one this is (image-spec, image-index.md).
 
 use crate::image::types::{Descriptor, Platform};
+use crate::sys::machine;
 
 /// Why no platform could be read or chosen.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -64,12 +65,14 @@ fn go_arch(name: &str) -> (String, Option<String>) {
 /// The platform of this machine, with the highest variant its processor has.
 pub fn host() -> Platform {
     // The kernel's name tells an ARM processor's version; other architectures need no uname.
-    let name = if cfg!(target_arch = "arm") {
-        rustix::system::uname().machine().to_string_lossy().into_owned()
-    } else {
-        std::env::consts::ARCH.to_owned()
+    let name =
+        if cfg!(target_arch = "arm") { machine::name() } else { std::env::consts::ARCH.to_owned() };
+    let (architecture, implied) = match arm_name(&name) {
+        Some(arm) => arm,
+        // A 32-bit program on a 64-bit kernel: what runs us runs v7.
+        None if cfg!(target_arch = "arm") => go_arch("armv7l"),
+        None => go_arch(&name),
     };
-    let (architecture, implied) = arm_name(&name).unwrap_or_else(|| go_arch(&name));
     let variant = amd64_level().map(|level| format!("v{level}")).or(implied);
     Platform { os: std::env::consts::OS.to_owned(), architecture, variant, os_features: Vec::new() }
 }

@@ -5,10 +5,15 @@
 //! (containers-registries.conf(5), containers-transports(5)). Written by hand: every `bolt run`
 //! passes here, and a compiled regular expression costs more than the whole parse.
 
+mod grammar;
+
 use crate::image::config::registries::Registries;
 use crate::image::types::{BadDigest, Digest};
+use grammar::{
+    Parts, first_part, image_id, layout, looks_like_registry, push_suffix, refuse_id,
+    refuse_transport, registry_fault,
+};
 use std::fmt;
-use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -18,15 +23,8 @@ pub const DOCKER_HUB: &str = "docker.io";
 pub const NAME_MAX: usize = 255;
 /// Longest tag, in bytes.
 pub const TAG_MAX: usize = 128;
-/// No valid name is longer: name, `:`, tag, `@`, a sha512 digest.
-const TEXT_MAX: usize = NAME_MAX + 1 + TAG_MAX + 1 + "sha512:".len() + 128;
-
 /// What this version can read images from, for error messages.
 const SUPPORTED: &str = "docker://, oci: and oci-archive:";
-/// Transports of containers-transports(5) that this version does not read.
-const UNSUPPORTED: &[&str] =
-    &["containers-storage", "dir", "docker-archive", "docker-daemon", "ostree", "sif", "tarball"];
-
 /// Why a text is no image name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ReferenceError {
@@ -364,265 +362,265 @@ pub fn is_registry(text: &str) -> bool {
     text.len() <= NAME_MAX && registry_fault(text).is_none()
 }
 
-/// A name cut at its separators, each part checked against the grammar.
-struct Parts<'a> {
-    registry: Option<&'a str>,
-    repository: &'a str,
-    tag: Option<&'a str>,
-    digest: Option<Digest>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::net::Ipv6Addr;
+    use std::path::Path;
 
-impl<'a> Parts<'a> {
-    fn split(text: &'a str) -> Result<Self, ReferenceError> {
-        if text.is_empty() {
-            return Err(ReferenceError::Empty);
+    const HEX: &str = "3b8b1d5c4a5f6e7d8c9b0a1f2e3d4c5b6a7f8e9d0c1b2a3f4e5d6c7b8a9f0e1d";
+
+    fn full(text: &str) -> String {
+        match ImageName::parse(text) {
+            Ok(ImageName::Docker(reference)) => reference.to_string(),
+            Ok(ImageName::Short(short)) => format!("short {short}"),
+            Ok(ImageName::Id(id)) => format!("id {}", &id.hex()[..4]),
+            Ok(other) => format!("{other:?}"),
+            Err(error) => format!("error {error}"),
         }
-        too_long(text, text.len(), TEXT_MAX)?;
-        let (rest, digest) = match text.split_once('@') {
-            None => (text, None),
-            Some((rest, digest)) => {
-                let parsed = digest.parse();
-                let parsed = parsed
-                    .map_err(|source| ReferenceError::Digest { text: shown(text), source })?;
-                (rest, Some(parsed))
+    }
+
+    #[test]
+    fn names_with_and_without_a_registry() {
+        let digest = format!("sha256:{HEX}");
+        let cases = [
+            ("alpine", "short alpine"),
+            ("alpine:3.20", "short alpine:3.20"),
+            ("library/alpine", "short library/alpine"),
+            ("foo/bar/baz", "short foo/bar/baz"),
+            ("docker:27", "short docker:27"),
+            ("localhost", "short localhost"),
+            ("localhost:5000", "short localhost:5000"),
+            ("localhost/foo", "localhost/foo"),
+            ("localhost:5000/foo:1", "localhost:5000/foo:1"),
+            ("docker.io/alpine", "docker.io/library/alpine"),
+            ("index.docker.io/alpine", "docker.io/library/alpine"),
+            ("docker.io/library/alpine", "docker.io/library/alpine"),
+            ("docker.io/user/app:v1", "docker.io/user/app:v1"),
+            ("docker://alpine", "docker.io/library/alpine"),
+            ("docker://user/app", "docker.io/user/app"),
+            ("docker://quay.io/a/b", "quay.io/a/b"),
+            ("Quay.IO/a/b:Tag", "quay.io/a/b:Tag"),
+            ("host:443/a__b/c-d--e.f_g", "host:443/a__b/c-d--e.f_g"),
+            ("[2001:db8::1]:5000/a", "[2001:db8::1]:5000/a"),
+            ("[::1]/a:b", "[::1]/a:b"),
+            ("127.0.0.1:80/a", "127.0.0.1:80/a"),
+            ("xn--bcher-kva.example/a", "xn--bcher-kva.example/a"),
+            (HEX, "id 3b8b"),
+            (&digest, "id 3b8b"),
+            ("3b8b1d5c4a5f", "short 3b8b1d5c4a5f"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(full(text), expected, "{text}");
+        }
+        let both = format!("quay.io/a/b:1.0@{digest}");
+        let reference = Reference::parse(&both).unwrap();
+        assert_eq!(reference.tag(), Some("1.0"));
+        assert_eq!(reference.digest().unwrap().hex(), HEX);
+        assert_eq!((reference.registry(), reference.repository()), ("quay.io", "a/b"));
+        assert_eq!(reference.to_string(), both);
+        assert_eq!(reference.policy_scope(), format!("quay.io/a/b@{digest}"));
+    }
+
+    #[test]
+    fn bad_names_say_what_is_wrong() {
+        let cases = [
+            ("", "empty"),
+            ("Alpine", "did you mean \"alpine\""),
+            ("quay.io/Foo/bar", "did you mean \"foo/bar\""),
+            ("Foo/bar", "did you mean \"foo/bar\""),
+            ("alpine:", "\"\" is not a tag"),
+            ("alpine:-x", "is not a tag"),
+            ("alpine:a b", "is not a tag"),
+            ("alpine@sha256:abc", "image name"),
+            ("alpine@", "image name"),
+            ("alpine@md5:aa", "image name"),
+            ("a//b", "\"\" is not a valid part"),
+            ("/a", "\"\" is not a valid part"),
+            ("quay.io/", "\"\" is not a valid part"),
+            ("quay.io/a/", "\"\" is not a valid part"),
+            ("a.b", "error-free"),
+            ("a..b", "not a valid part"),
+            ("a___b", "not a valid part"),
+            ("a._b", "not a valid part"),
+            ("-a", "not a valid part"),
+            ("a-", "not a valid part"),
+            ("../../etc", "\"..\" is not a registry"),
+            ("quay.io/../etc", "\"..\" is not a valid part"),
+            ("quay.io./a", "is not a registry"),
+            ("-quay.io/a", "is not a registry"),
+            ("quay.io:0/a", "1 to 65535"),
+            ("quay.io:99999/a", "1 to 65535"),
+            ("quay.io:+80/a", "1 to 65535"),
+            ("quay.io:/a", "1 to 65535"),
+            ("[::1/a", "not closed"),
+            ("[::g]/a", "no IPv6"),
+            ("[fe80::1%eth0]/a", "no IPv6"),
+            ("[::1]x:1/a", "only a port"),
+            ("al\0pine", "not a valid part"),
+            ("al\npine", "not a valid part"),
+            ("ål/pine", "not a valid part"),
+            ("https://quay.io/a", "write it without \"https://\""),
+            ("HTTP://quay.io/a", "write it without \"http://\""),
+            ("bolt://host/a", "\"bolt\" is not supported; this version reads docker://"),
+            ("drift://host/a", "\"drift\" is not supported"),
+            ("docker-daemon:alpine", "\"docker-daemon\" is not supported"),
+            ("containers-storage:alpine", "\"containers-storage\" is not supported"),
+            ("docker-archive:/a.tar", "not supported"),
+            ("docker://", "empty"),
+            ("oci:", "no path"),
+            ("oci::tag", "no path"),
+            ("oci:/a:@x", "not a number"),
+            ("oci:/a:@", "no index"),
+            ("oci:/a:@99999999999999999999999", "no index"),
+            ("oci:/a\0b", "NUL"),
+            ("oci:/a:b\x1b[m", "control"),
+        ];
+        for (text, part) in cases {
+            match ImageName::parse(text) {
+                Ok(name) => assert_eq!(part, "error-free", "{text:?} is {name:?}"),
+                Err(error) => assert!(error.to_string().contains(part), "{text:?}: {error}"),
             }
+        }
+        let id = format!("docker://{HEX}");
+        assert!(matches!(ImageName::parse(&id), Err(ReferenceError::LooksLikeId { .. })));
+        let id = format!("docker.io/{HEX}");
+        assert!(matches!(ImageName::parse(&id), Err(ReferenceError::LooksLikeId { .. })));
+        assert!(matches!(Reference::parse("alpine"), Err(ReferenceError::NoRegistry { .. })));
+    }
+
+    #[test]
+    fn lengths_are_limited_and_errors_stay_short() {
+        let name = |len: usize| format!("quay.io/{}", "a".repeat(len - "quay.io/".len()));
+        assert!(Reference::parse(&name(NAME_MAX)).is_ok());
+        assert!(matches!(
+            Reference::parse(&name(NAME_MAX + 1)),
+            Err(ReferenceError::TooLong { .. })
+        ));
+        // The completed name counts: library/ and the registry are part of it.
+        let short = "a".repeat(NAME_MAX);
+        assert!(ImageName::parse(&short).is_ok());
+        assert!(Reference::parse_docker(&short).is_err());
+        let tag = |len| format!("quay.io/a:{}", "t".repeat(len));
+        assert!(Reference::parse(&tag(TAG_MAX)).is_ok());
+        assert!(Reference::parse(&tag(TAG_MAX + 1)).is_err());
+        for piece in ["a", "/", ":", "@", "a/", "A", "[", ".", "-", "\u{1f3ae}", "oci:", "x:"] {
+            let text = piece.repeat((10 << 20) / piece.len());
+            for text in [text.clone(), format!("oci:{text}"), format!("docker://{text}")] {
+                let error = ImageName::parse(&text).unwrap_err().to_string();
+                assert!(error.len() < 2000, "{piece}: {}", error.len());
+            }
+        }
+    }
+
+    #[test]
+    fn layouts_and_archives() {
+        let digest: Digest = format!("sha256:{HEX}").parse().unwrap();
+        let with_digest = format!("/a@{digest}");
+        for (text, path, image) in [
+            ("/a", "/a", None),
+            ("./a@b/c", "./a@b/c", None),
+            ("a:", "a", None),
+            ("/a:1.0", "/a", Some(LayoutImage::Name("1.0".to_owned()))),
+            ("/a:quay.io/b:1", "/a", Some(LayoutImage::Name("quay.io/b:1".to_owned()))),
+            ("/a:@3", "/a", Some(LayoutImage::Index(3))),
+            (&with_digest, "/a", Some(LayoutImage::Digest(digest.clone()))),
+        ] {
+            let path = PathBuf::from(path);
+            let layout = ImageName::OciLayout { path: path.clone(), image: image.clone() };
+            assert_eq!(ImageName::parse(&format!("oci:{text}")).unwrap(), layout, "{text}");
+            let archive = ImageName::OciArchive { path, image };
+            assert_eq!(
+                ImageName::parse(&format!("oci-archive:{text}")).unwrap(),
+                archive,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn familiar_names_read_back_as_the_same_image() {
+        for (text, familiar) in [
+            ("docker.io/library/alpine:3", "alpine:3"),
+            ("docker.io/user/app", "user/app"),
+            ("docker.io/library/a/b", "library/a/b"),
+            ("docker.io/quay.io/app", "docker.io/quay.io/app"),
+            ("quay.io/library/alpine", "quay.io/library/alpine"),
+        ] {
+            let reference = Reference::parse(text).unwrap();
+            assert_eq!(reference.familiar(), familiar);
+            assert_eq!(Reference::parse_docker(familiar).unwrap(), reference);
+        }
+    }
+
+    #[test]
+    fn local_names_come_before_aliases_and_searched_ones() {
+        let conf = "unqualified-search-registries = ['quay.io', 'docker.io', 'localhost']\n\
+                    [aliases]\nalpine = 'docker.io/library/alpine'\n";
+        let registries = Registries::parse(Path::new("r.conf"), conf).unwrap();
+        let candidates = |text: &str| {
+            let Ok(ImageName::Short(short)) = ImageName::parse(text) else { panic!("{text}") };
+            let found = short.local_candidates(&registries);
+            found.iter().map(Reference::to_string).collect::<Vec<_>>().join(" ")
         };
-        let path_start = rest.rfind('/').map_or(0, |slash| slash + 1);
-        let (name, tag) = match rest[path_start..].rfind(':') {
-            None => (rest, None),
-            Some(colon) => {
-                let colon = path_start + colon;
-                (&rest[..colon], Some(&rest[colon + 1..]))
+        assert_eq!(
+            candidates("alpine"),
+            "localhost/alpine:latest docker.io/library/alpine:latest quay.io/alpine:latest"
+        );
+        assert_eq!(candidates("foo:1"), "localhost/foo:1 quay.io/foo:1 docker.io/library/foo:1");
+    }
+
+    /// The grammar written a second time, as generators.
+    fn component() -> impl Strategy<Value = String> {
+        "[a-z0-9]{1,6}((\\.|_|__|-{1,3})[a-z0-9]{1,4}){0,2}"
+    }
+
+    fn host() -> impl Strategy<Value = String> {
+        let port = prop_oneof![Just(String::new()), (1u16..).prop_map(|port| format!(":{port}"))];
+        let dotted = "[a-z0-9]([a-z0-9-]{0,5}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,5}[a-z0-9])?){1,3}";
+        let v6 = any::<u128>().prop_map(|bits| format!("[{}]", Ipv6Addr::from(bits)));
+        let host = prop_oneof![dotted.prop_map(|s| s), Just("localhost".to_owned()), v6];
+        (host, port).prop_map(|(host, port)| host + &port)
+    }
+
+    fn name() -> impl Strategy<Value = String> {
+        let path = proptest::collection::vec(component(), 1..5).prop_map(|parts| parts.join("/"));
+        let tag = proptest::option::of("[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}");
+        let digest = proptest::option::of("[0-9a-f]{64}");
+        (host(), path, tag, digest).prop_map(|(host, path, tag, digest)| {
+            let mut text = format!("{host}/{path}");
+            push_suffix(&mut text, tag.as_deref(), None);
+            digest.map_or(text.clone(), |hex| format!("{text}@sha256:{hex}"))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_of_the_grammar_is_read_and_written_back(text in name()) {
+            let reference = Reference::parse(&text).unwrap();
+            if reference.registry() != DOCKER_HUB {
+                prop_assert_eq!(reference.to_string(), text.clone());
             }
-        };
-        let (registry, repository) = match name.split_once('/') {
-            Some((first, path)) if looks_like_registry(first) => (Some(first), path),
-            _ => (None, name),
-        };
-        if let Some(registry) = registry {
-            check_registry(text, registry)?;
+            prop_assert_eq!(Reference::parse(&reference.to_string()).unwrap(), reference.clone());
+            let familiar = Reference::parse_docker(&reference.familiar()).unwrap();
+            prop_assert_eq!(familiar, reference.clone());
+            prop_assert_eq!(ImageName::parse(&text).unwrap(), ImageName::Docker(reference));
         }
-        check_repository(text, repository)?;
-        if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
-            return Err(ReferenceError::Tag { text: shown(text), tag: shown(tag) });
-        }
-        Ok(Self { registry, repository, tag, digest })
-    }
 
-    fn into_reference(self, text: &str) -> Result<Reference, ReferenceError> {
-        let Some(registry) = self.registry else {
-            return Err(ReferenceError::NoRegistry { text: shown(text) });
-        };
-        let mut registry = registry.to_ascii_lowercase();
-        if registry == "index.docker.io" {
-            registry = DOCKER_HUB.to_owned();
-        }
-        let mut repository = self.repository.to_owned();
-        if registry == DOCKER_HUB && !repository.contains('/') {
-            refuse_id(text, &repository)?;
-            repository.insert_str(0, "library/");
-        }
-        too_long(text, registry.len() + 1 + repository.len(), NAME_MAX)?;
-        let tag = self.tag.map(str::to_owned);
-        Ok(Reference { registry, repository, tag, digest: self.digest })
-    }
-
-    fn into_short(self, text: &str) -> Result<ShortName, ReferenceError> {
-        refuse_id(text, self.repository)?;
-        too_long(text, self.repository.len(), NAME_MAX)?;
-        let repository = self.repository.to_owned();
-        let tag = self.tag.map(str::to_owned);
-        Ok(ShortName { repository, tag, digest: self.digest })
-    }
-}
-
-/// The beginning of `text`: what came in may be megabytes long.
-fn shown(text: &str) -> String {
-    text.chars().take(100).collect()
-}
-
-fn push_suffix(text: &mut String, tag: Option<&str>, digest: Option<&Digest>) {
-    if let Some(tag) = tag {
-        text.push(':');
-        text.push_str(tag);
-    }
-    if let Some(digest) = digest {
-        text.push('@');
-        text.push_str(digest.as_str());
-    }
-}
-
-fn too_long(text: &str, len: usize, max: usize) -> Result<(), ReferenceError> {
-    if len > max {
-        return Err(ReferenceError::TooLong { shown: shown(text), len, max });
-    }
-    Ok(())
-}
-
-fn first_part(path: &str) -> &str {
-    path.split_once('/').map_or(path, |(first, _)| first)
-}
-
-/// Whether the part before the first slash is a registry rather than a namespace: only these
-/// marks tell them apart (distribution/reference, splitDockerDomain).
-fn looks_like_registry(first: &str) -> bool {
-    first.contains(['.', ':']) || first == "localhost"
-}
-
-fn check_registry(text: &str, registry: &str) -> Result<(), ReferenceError> {
-    match registry_fault(registry) {
-        None => Ok(()),
-        Some(reason) => {
-            Err(ReferenceError::Registry { text: shown(text), registry: shown(registry), reason })
-        }
-    }
-}
-
-/// What is wrong with a `host[:port]`, if anything.
-fn registry_fault(registry: &str) -> Option<&'static str> {
-    let (host, port) = match registry.strip_prefix('[') {
-        Some(rest) => {
-            let Some((address, after)) = rest.split_once(']') else {
-                return Some("the bracket of the IPv6 address is not closed");
-            };
-            if address.parse::<Ipv6Addr>().is_err() {
-                return Some("no IPv6 address stands in the brackets");
-            }
-            match after.strip_prefix(':') {
-                None if after.is_empty() => return None,
-                None => return Some("only a port may follow the IPv6 address"),
-                Some(port) => (None, Some(port)),
+        #[test]
+        fn no_text_breaks_the_parser(text in "\\PC{0,40}|[a-zA-Z0-9./:@_\\[\\]-]{0,60}") {
+            match ImageName::parse(&text) {
+                Ok(ImageName::Docker(reference)) => {
+                    let again = Reference::parse(&reference.to_string());
+                    prop_assert_eq!(again.unwrap(), reference);
+                }
+                Ok(ImageName::Short(short)) => {
+                    let again = ImageName::parse(&short.to_string());
+                    prop_assert_eq!(again.unwrap(), ImageName::Short(short));
+                }
+                Ok(_) | Err(_) => {}
             }
         }
-        None => match registry.split_once(':') {
-            Some((host, port)) => (Some(host), Some(port)),
-            None => (Some(registry), None),
-        },
-    };
-    if host.is_some_and(|host| !host.split('.').all(is_host_label)) {
-        return Some("a host name has letters, digits and inner '-', separated by single dots");
     }
-    if port.is_some_and(|port| !is_port(port)) {
-        return Some("the port is not a number from 1 to 65535");
-    }
-    None
-}
-
-fn is_host_label(label: &str) -> bool {
-    let bytes = label.as_bytes();
-    let inner = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-';
-    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-    edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(inner)
-}
-
-fn is_port(port: &str) -> bool {
-    // u16's parser takes a leading '+', so digits are asked for separately.
-    port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port != 0)
-}
-
-fn check_repository(text: &str, repository: &str) -> Result<(), ReferenceError> {
-    let Some(bad) = repository.split('/').find(|component| !is_component(component)) else {
-        return Ok(());
-    };
-    let lower = repository.to_ascii_lowercase();
-    if lower != repository && lower.split('/').all(is_component) {
-        return Err(ReferenceError::Uppercase { text: shown(text), fixed: shown(&lower) });
-    }
-    Err(ReferenceError::Component { text: shown(text), component: shown(bad) })
-}
-
-/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
-fn is_component(component: &str) -> bool {
-    let mut separator: &[u8] = b".";
-    let mut rest = component.as_bytes();
-    loop {
-        let good = matches!(separator, b"." | b"_" | b"__") || separator.iter().all(|b| *b == b'-');
-        let word = rest.iter().take_while(|b| b.is_ascii_digit() || b.is_ascii_lowercase()).count();
-        if !good || word == 0 {
-            return false;
-        }
-        rest = &rest[word..];
-        if rest.is_empty() {
-            return true;
-        }
-        let len = rest.iter().take_while(|b| matches!(b, b'.' | b'_' | b'-')).count();
-        if len == 0 {
-            return false;
-        }
-        (separator, rest) = rest.split_at(len);
-    }
-}
-
-fn is_tag(tag: &str) -> bool {
-    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    let mut bytes = tag.bytes();
-    bytes.next().is_some_and(word)
-        && bytes.all(|b| word(b) || b == b'.' || b == b'-')
-        && tag.len() <= TAG_MAX
-}
-
-fn is_hex64(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-}
-
-/// An image id: 64 hex digits with or without `sha256:`.
-fn image_id(text: &str) -> Option<Digest> {
-    let hex = text.strip_prefix("sha256:").unwrap_or(text);
-    if is_hex64(hex) { format!("sha256:{hex}").parse().ok() } else { None }
-}
-
-fn refuse_id(text: &str, repository: &str) -> Result<(), ReferenceError> {
-    if is_hex64(repository) {
-        return Err(ReferenceError::LooksLikeId { text: shown(text) });
-    }
-    Ok(())
-}
-
-/// Errors for `SCHEME://...` and for transports of other tools; `docker:27` stays an image.
-fn refuse_transport(text: &str) -> Result<(), ReferenceError> {
-    for scheme in ["http://", "https://"] {
-        if text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)) {
-            return Err(ReferenceError::Url { text: shown(text), scheme });
-        }
-    }
-    let Some((before, after)) = text.split_once(':') else { return Ok(()) };
-    if after.starts_with("//") || UNSUPPORTED.contains(&before) {
-        let transport = shown(before);
-        return Err(ReferenceError::Transport { text: shown(text), transport });
-    }
-    Ok(())
-}
-
-/// `PATH`, `PATH:REF`, `PATH:@INDEX` or `PATH@DIGEST`. The path ends at the first colon that does
-/// not belong to a digest (containers-transports(5): it cannot hold one).
-fn layout(text: &str, rest: &str) -> Result<(PathBuf, Option<LayoutImage>), ReferenceError> {
-    let fault = |reason| Err(ReferenceError::Path { text: shown(text), reason });
-    if text.len() > 4096 {
-        return fault("a path has at most 4096 bytes");
-    }
-    let digest = rest.rsplit_once('@').and_then(|(p, d)| Some((p, d.parse::<Digest>().ok()?)));
-    let (path, image) = match (digest, rest.split_once(':')) {
-        (Some((path, digest)), _) if !path.contains(':') => {
-            (path, Some(LayoutImage::Digest(digest)))
-        }
-        (_, None) | (_, Some((_, ""))) => (rest.strip_suffix(':').unwrap_or(rest), None),
-        (_, Some((path, image))) => match image.strip_prefix('@') {
-            None if image.chars().any(char::is_control) => {
-                return fault("the reference holds a control character");
-            }
-            None => (path, Some(LayoutImage::Name(image.to_owned()))),
-            Some(index) if index.bytes().all(|b| b.is_ascii_digit()) => match index.parse() {
-                Ok(index) => (path, Some(LayoutImage::Index(index))),
-                Err(_) => return fault("no index stands behind '@'"),
-            },
-            Some(_) => return fault("the index behind '@' is not a number"),
-        },
-    };
-    if path.is_empty() {
-        return fault("no path stands behind the transport");
-    }
-    if path.contains('\0') {
-        return fault("the path holds a NUL");
-    }
-    Ok((PathBuf::from(path), image))
 }

@@ -4,4 +4,6 @@ pub mod atomic;
 pub mod beneath;
 pub mod dirs;
 pub mod lock;
+pub mod machine;
+pub mod secret;
 pub mod tree;

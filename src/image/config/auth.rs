@@ -223,6 +223,11 @@ impl AuthFiles {
         &self.first
     }
 
+    /// Whether the user named one file, which must then exist to be looked into.
+    pub fn is_explicit(&self) -> bool {
+        self.explicit
+    }
+
     /// The credentials for a repository: in each file the most specific key first
     /// (`host/ns/repo`, `host/ns`, `host`). An empty `repository` asks for the registry alone.
     ///
@@ -331,24 +336,34 @@ impl AuthFiles {
     }
 
     /// Forgets every entry of the first file, and those that its `credHelpers` keep. Returns how
-    /// many there were.
+    /// many there were. A helper that fails is the error, after all others were asked.
     pub fn remove_all(&self) -> Result<usize, AuthError> {
         let mut count = 0;
+        let mut trouble = None;
         file::edit(&self.first, false, |auth| {
             for (host, helper) in auth.helpers() {
-                count += usize::from(credential_helper::erase(&helper, &host)?);
+                match credential_helper::erase(&helper, &host) {
+                    Ok(there) => count += usize::from(there),
+                    Err(error) => trouble = trouble.take().or(Some(error)),
+                }
             }
             let entries = auth.clear();
             count += entries;
             Ok(entries > 0)
         })?;
-        Ok(count)
+        trouble.map_or(Ok(count), Err)
     }
 
     /// The helper of registries.conf that keeps new logins: the first, unless that is auth.json.
     fn own_helper(&self) -> Option<&str> {
         self.helpers.first().map(String::as_str).filter(|name| *name != AUTH_FILE_HELPER)
     }
+}
+
+/// Reads the bytes of an auth.json and decodes every entry, without running a helper. Returns how
+/// many registries and repositories have credentials in the file itself.
+pub fn check(file: &Path, bytes: &[u8]) -> Result<usize, AuthError> {
+    AuthFile::parse(file, bytes, false)?.count()
 }
 
 fn refuse_path(key: &str, helper: &str) -> Result<(), AuthError> {

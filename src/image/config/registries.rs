@@ -105,7 +105,7 @@ pub enum RegistriesError {
         file: PathBuf,
         /// What is wrong with it.
         #[source]
-        source: ReferenceError,
+        source: Box<ReferenceError>,
     },
     /// Nothing says where a short name comes from.
     #[error(
@@ -435,6 +435,6 @@ fn rewrite(registry: &Registry, text: &str, location: &str) -> Result<Reference,
         prefix: registry.prefix.clone(),
         rewritten: rewritten.chars().take(300).collect(),
         file: registry.file.clone(),
-        source,
+        source: Box::new(source),
     })
 }

@@ -34,13 +34,22 @@ pub(super) fn program(helper: &str) -> Result<String, AuthError> {
     Ok(format!("docker-credential-{helper}"))
 }
 
-/// What the helper has for a registry. docker.io is asked for under docker's own key too.
+/// What the helper has for a registry.
 pub(super) fn get(helper: &str, registry: &str) -> Result<Option<Credentials>, AuthError> {
-    let found = get_one(helper, registry)?;
-    if found.is_none() && registry == "docker.io" {
-        return get_one(helper, DOCKER_HUB_KEY);
+    for key in keys(registry) {
+        if let Some(found) = get_one(helper, key)? {
+            return Ok(Some(found));
+        }
     }
-    Ok(found)
+    Ok(None)
+}
+
+/// Under which names a registry's credentials may be kept: docker.io has docker's own too.
+fn keys(registry: &str) -> Vec<&str> {
+    match registry {
+        "docker.io" | DOCKER_HUB_KEY => vec!["docker.io", DOCKER_HUB_KEY],
+        other => vec![other],
+    }
 }
 
 fn get_one(helper: &str, server: &str) -> Result<Option<Credentials>, AuthError> {
@@ -81,12 +90,15 @@ pub(super) fn store(helper: &str, server: &str, who: &Credentials) -> Result<(),
 }
 
 /// Makes the helper forget; `false` when it had nothing.
-pub(super) fn erase(helper: &str, server: &str) -> Result<bool, AuthError> {
-    // Helpers differ in what erasing an unknown registry answers, so it is asked first.
-    if get_one(helper, server)?.is_none() {
-        return Ok(false);
+pub(super) fn erase(helper: &str, registry: &str) -> Result<bool, AuthError> {
+    let mut erased = false;
+    for key in keys(registry) {
+        // Helpers differ in what erasing an unknown registry answers, so it is asked first.
+        if get_one(helper, key)?.is_some() {
+            erased |= run(helper, "erase", key, key.as_bytes())?.is_some();
+        }
     }
-    Ok(run(helper, "erase", server, server.as_bytes())?.is_some())
+    Ok(erased)
 }
 
 /// Runs one verb. `None`: the helper has nothing for this registry.
@@ -100,7 +112,9 @@ fn run(
     let (status, output) = talk(&program, verb, input).map_err(|source| {
         AuthError::HelperSpawn { program: program.clone(), registry: registry.to_owned(), source }
     })?;
-    if status.success() && output.len() as u64 <= ANSWER_MAX {
+    // Before the status: who writes more than is read dies of SIGPIPE.
+    let endless = output.len() as u64 > ANSWER_MAX;
+    if status.success() && !endless {
         return Ok(Some(output));
     }
     let words = String::from_utf8_lossy(&output);
@@ -108,7 +122,7 @@ fn run(
     if words == NOT_FOUND {
         return Ok(None);
     }
-    let reason = match (status.success(), words) {
+    let reason = match (endless, words) {
         (true, _) => "its answer is longer than 1 MiB".to_owned(),
         // A failed store may repeat its input: only what get and erase say is shown.
         (false, "") => format!("{verb} ended with {status}"),

@@ -126,8 +126,12 @@ impl AuthFile {
         }
         let Some(helper) = &self.creds_store else { return Ok(None) };
         match credential_helper::get(helper, host) {
+            // EACCES is execvp's word for "nowhere" when a directory of PATH cannot be searched.
             Err(AuthError::HelperSpawn { source, .. })
-                if source.kind() == io::ErrorKind::NotFound =>
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+                ) =>
             {
                 Ok(None)
             }
@@ -182,6 +186,15 @@ impl AuthFile {
             return Ok(None);
         }
         Ok(Some(Credentials::Password { username, password: Secret::new(password) }))
+    }
+
+    /// How many entries hold credentials; an error for the first that cannot be decoded.
+    pub(super) fn count(&self) -> Result<usize, AuthError> {
+        let mut count = 0;
+        for key in self.auths.keys() {
+            count += usize::from(self.entry(key)?.is_some());
+        }
+        Ok(count)
     }
 
     /// Puts or replaces one entry.

@@ -55,16 +55,27 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<FileConfig, RegistriesErr
         return Err(RegistriesError::VersionOne { file: file.to_owned() });
     }
     let mut keys = Keys { file, at: String::new(), table };
-    let mut config = FileConfig::default();
-    config.search = search_registries(&mut keys)?;
-    config.helpers = keys.strings("credential-helpers")?;
-    config.mode = short_name_mode(&mut keys)?;
+    let mut config = FileConfig {
+        search: search_registries(&mut keys)?,
+        helpers: keys.strings("credential-helpers")?,
+        mode: short_name_mode(&mut keys)?,
+        aliases: aliases(&mut keys)?,
+        ..FileConfig::default()
+    };
     for mut entry in keys.tables("registry")? {
         let registry = registry(&mut entry, &mut config.warnings)?;
+        let conflicts = |other: &Registry| {
+            let both = (other.insecure, other.blocked) == (registry.insecure, registry.blocked);
+            other.prefix == registry.prefix && !both
+        };
+        if config.registries.iter().any(conflicts) {
+            let reason = "another [[registry]] of this file has the same prefix with another \
+                          insecure or blocked; keep one";
+            return Err(entry.bad("prefix", reason));
+        }
         entry.warn_rest(&mut config.warnings);
         config.registries.push(registry);
     }
-    config.aliases = aliases(&mut keys)?;
     for key in FOREIGN {
         keys.table.remove(*key);
     }
