@@ -19,6 +19,7 @@ mod limits;
 mod meta;
 mod names;
 mod owners;
+mod parents;
 mod pax;
 mod record;
 mod source;
@@ -80,6 +81,7 @@ pub fn unpack_layer(
     let recorder = record.map(Recorder::new).transpose().map_err(UnpackError::Record)?;
     let mut source = Source::new(reader, limits, recorder);
     let mut tree = Tree::new(dir, owners, limits);
+    tree.own_root()?;
     while let Some(entry) = entry::next(&mut source, limits)? {
         tree.stats.entries += 1;
         unpack_entry(&mut source, &mut tree, &entry, limits)?;

@@ -113,11 +113,10 @@ fn apply_sparse(
         b"name" => sparse.name = Some(value.to_vec()),
         b"size" | b"realsize" => sparse.size = Some(decimal(value)?),
         b"numblocks" => sparse.extents = Some(sparse.extents.take().unwrap_or_default()),
-        b"offset" => {
-            if sparse.offset.replace(decimal(value)?).is_some() {
-                return Err("pax: two GNU.sparse.offset in a row".to_owned());
-            }
+        b"offset" if sparse.offset.is_some() => {
+            return Err("pax: two GNU.sparse.offset in a row".to_owned());
         }
+        b"offset" => sparse.offset = Some(decimal(value)?),
         b"numbytes" => {
             let offset = sparse.offset.take().ok_or("pax: GNU.sparse.numbytes comes first")?;
             let extents = sparse.extents.get_or_insert_default();
@@ -207,14 +206,14 @@ mod tests {
 
     #[test]
     fn values_may_hold_newlines() {
-        let pax = parse(b"27 SCHILY.xattr.user.a=\n=\n\n\n", &Limits::default());
+        let pax = parse(b"28 SCHILY.xattr.user.a=\n=\n\n\n", &Limits::default());
         let pax = pax.unwrap();
         assert_eq!(pax.xattrs, [(b"user.a".to_vec(), b"\n=\n\n".to_vec())]);
     }
 
     #[test]
     fn records_of_wrong_length_are_refused() {
-        for body in ["5 a=\n", "7 a=b\n", "6 a=bc\n", "+6 a=b\n", "6  =b\n", "99999999999999 a=b\n"]
+        for body in ["4 a=\n", "7 a=b\n", "6 a=bc\n", "+6 a=b\n", "5 =b\n", "99999999999999 a=b\n"]
         {
             assert!(parse(body.as_bytes(), &Limits::default()).is_err(), "{body:?}");
         }

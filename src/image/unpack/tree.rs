@@ -1,6 +1,6 @@
 //! The only place that creates something in a layer's directory.
 //!
-//! [`Tree::parent`] resolves; everything else works on (parent descriptor, last component).
+//! `parents` resolves; everything here works on (parent descriptor, last component).
 
 use super::Stats;
 use super::entry::{Entry, Kind};
@@ -20,31 +20,28 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::rc::Rc;
 
-/// Mode of directories that the tar has no entry for.
-const DEFAULT_DIR: u32 = 0o755;
-
 /// What is set on a directory when all its children are there.
 #[derive(Debug, Default)]
-struct Later {
+pub(super) struct Later {
     /// `None`: it was created with the right one.
-    mode: Option<u32>,
-    mtime: Option<(i64, u32)>,
+    pub(super) mode: Option<u32>,
+    pub(super) mtime: Option<(i64, u32)>,
 }
 
 /// The directory being filled.
 pub(super) struct Tree<'a> {
     root: BorrowedFd<'a>,
-    owners: &'a Owners,
-    limits: &'a Limits,
+    pub(super) owners: &'a Owners,
+    pub(super) limits: &'a Limits,
     /// Bits that creation takes away.
-    umask: u32,
+    pub(super) umask: u32,
     /// The parent of the last entry: tars list a directory's files in a row.
-    cached: Option<(Vec<u8>, Rc<OwnedFd>)>,
+    pub(super) cached: Option<(Vec<u8>, Rc<OwnedFd>)>,
     later: BTreeMap<Vec<u8>, Later>,
     /// Bytes of the paths in `later`.
     remembered: usize,
     /// Directories made without an entry.
-    implied: u64,
+    pub(super) implied: u64,
     pub(super) stats: Stats,
     /// An entry took the place of an earlier one.
     pub(super) replaced: bool,
@@ -66,12 +63,27 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// Gives the layer's root to the image's root, unless it is already; an entry may change it.
+    pub(super) fn own_root(&self) -> Result<(), UnpackError> {
+        let Some((uid, gid)) = self.owners.map(0, 0).filter(|ids| *ids != (0, 0)) else {
+            return Ok(());
+        };
+        fs::fchown(self.root, Some(fs::Uid::from_raw(uid)), Some(fs::Gid::from_raw(gid))).map_err(
+            |source| UnpackError::Write {
+                entry: 0,
+                path: "/".to_owned(),
+                doing: "set the owner of",
+                source: source.into(),
+            },
+        )
+    }
+
     /// Creates an empty file in the place of whatever is there.
     pub(super) fn create_file(&mut self, entry: &Entry, path: &[u8]) -> Result<File, UnpackError> {
         let (parent, name) = self.place(entry, path)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(entry.mode & 0o777);
+        let mode = Mode::from_raw_mode(self.first_mode(entry));
         let fd =
             self.instead(entry, path, &parent, &name, || fs::openat(&*parent, &name, flags, mode))?;
         Ok(File::from(fd))
@@ -297,93 +309,6 @@ impl<'a> Tree<'a> {
         Ok((self.parent(entry, parent)?, c_string(name)))
     }
 
-    /// The directory `path`, made with its parents where it is absent.
-    fn parent(&mut self, entry: &Entry, path: &[u8]) -> Result<Rc<OwnedFd>, UnpackError> {
-        if let Some((cached, fd)) = &self.cached
-            && cached == path
-        {
-            return Ok(Rc::clone(fd));
-        }
-        let fd = match self.open_path(path) {
-            Ok(fd) => fd,
-            Err(Errno::NOENT | Errno::NOTDIR) => self.make_parents(entry, path)?,
-            Err(e) => return Err(entry.io("open the directory of", e)),
-        };
-        let fd = Rc::new(fd);
-        self.cached = Some((path.to_vec(), Rc::clone(&fd)));
-        Ok(fd)
-    }
-
-    /// Walks down `path` and makes what is absent, owned by root with mode 0755.
-    fn make_parents(&mut self, entry: &Entry, path: &[u8]) -> Result<OwnedFd, UnpackError> {
-        let mut at = self.open_path(b"").map_err(|e| entry.io("open the directory of", e))?;
-        let mut done = 0;
-        for part in path.split(|b| *b == b'/') {
-            done += part.len() + usize::from(done > 0);
-            let here = &path[..done];
-            let name = c_string(part);
-            let made = match fs::mkdirat(&at, &name, Mode::from_raw_mode(DEFAULT_DIR)) {
-                Ok(()) => true,
-                Err(Errno::EXIST) => self.clear_whiteout(entry, here, &at, &name)?,
-                Err(e) => return Err(entry.io("create the directory of", e)),
-            };
-            if made {
-                self.own_implied(&at, &name).map_err(|e| entry.io("set the owner above", e))?;
-                self.implied += 1;
-                if self.implied + self.stats.entries > self.limits.entries {
-                    let (entry, max) = (entry.number, self.limits.entries);
-                    return Err(UnpackError::Limit { entry, max, what: "entries" });
-                }
-                let mode = (DEFAULT_DIR & self.umask != 0).then_some(DEFAULT_DIR);
-                if mode.is_some() {
-                    self.remember(entry, here, Later { mode, mtime: None })?;
-                }
-            }
-            // From the root, not from `at`: a link leads to where the whole path means.
-            at = self.open_path(here).map_err(|e| match e {
-                Errno::NOTDIR | Errno::NOENT | Errno::LOOP => {
-                    let here = String::from_utf8_lossy(here).into_owned();
-                    entry.refused(format!("{here:?} above it is no directory of this layer"))
-                }
-                e => entry.io("open the directory of", e),
-            })?;
-        }
-        Ok(at)
-    }
-
-    /// Gives a directory without an entry to the image's root.
-    fn own_implied(&self, dir: &OwnedFd, name: &CString) -> Result<(), Errno> {
-        match self.owners.map(0, 0) {
-            None | Some((0, 0)) => Ok(()),
-            Some((uid, gid)) => {
-                let (uid, gid) = (fs::Uid::from_raw(uid), fs::Gid::from_raw(gid));
-                fs::chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
-            }
-        }
-    }
-
-    /// A whiteout that an earlier entry made gives way to an opaque directory. Returns whether
-    /// there was one.
-    fn clear_whiteout(
-        &mut self,
-        entry: &Entry,
-        path: &[u8],
-        dir: &OwnedFd,
-        name: &CString,
-    ) -> Result<bool, UnpackError> {
-        let failed = |e: Errno| entry.io("create the directory of", e);
-        let found = stat(dir, name).map_err(failed)?;
-        if !is_whiteout(&found) {
-            return Ok(false);
-        }
-        self.remove(entry, path, dir, name, &found)?;
-        fs::mkdirat(dir, name, Mode::from_raw_mode(DEFAULT_DIR)).map_err(failed)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = fs::openat(dir, name, flags, Mode::empty()).map_err(failed)?;
-        set_opaque(&fd).map_err(failed)?;
-        Ok(true)
-    }
-
     /// Runs `create`; when the name is taken, removes what has it and runs it again.
     fn instead<T>(
         &mut self,
@@ -405,7 +330,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Removes what an earlier entry made; directories with everything in them.
-    fn remove(
+    pub(super) fn remove(
         &mut self,
         entry: &Entry,
         path: &[u8],
@@ -424,7 +349,12 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    fn remember(&mut self, entry: &Entry, path: &[u8], later: Later) -> Result<(), UnpackError> {
+    pub(super) fn remember(
+        &mut self,
+        entry: &Entry,
+        path: &[u8],
+        later: Later,
+    ) -> Result<(), UnpackError> {
         if self.later.insert(path.to_vec(), later).is_none() {
             self.remembered += path.len() + std::mem::size_of::<(Vec<u8>, Later)>();
         }
@@ -452,12 +382,12 @@ impl<'a> Tree<'a> {
     }
 
     /// Opens a directory for passing through, links resolved inside the layer.
-    fn open_path(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+    pub(super) fn open_path(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
         self.open(path, OFlags::PATH | OFlags::DIRECTORY)
     }
 
     /// Opens a directory itself, for fsetxattr and fchmod.
-    fn open_dir(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+    pub(super) fn open_dir(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
         self.open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW)
     }
 
@@ -478,7 +408,7 @@ impl<'a> Tree<'a> {
     }
 }
 
-fn stat(dir: &OwnedFd, name: &CString) -> Result<Stat, Errno> {
+pub(super) fn stat(dir: &OwnedFd, name: &CString) -> Result<Stat, Errno> {
     fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
 }
 
@@ -486,16 +416,16 @@ fn file_type(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-fn is_whiteout(stat: &Stat) -> bool {
+pub(super) fn is_whiteout(stat: &Stat) -> bool {
     file_type(stat) == FileType::CharacterDevice && stat.st_rdev == 0
 }
 
-fn set_opaque(dir: &OwnedFd) -> Result<(), Errno> {
+pub(super) fn set_opaque(dir: &OwnedFd) -> Result<(), Errno> {
     fs::fsetxattr(dir, OPAQUE_XATTR, b"y", XattrFlags::empty())
 }
 
 /// Clean paths have no NUL: the fallback is never used, and names nothing that exists.
-fn c_string(name: &[u8]) -> CString {
+pub(super) fn c_string(name: &[u8]) -> CString {
     CString::new(name).unwrap_or_default()
 }
 

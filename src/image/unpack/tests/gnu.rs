@@ -1,0 +1,115 @@
+//! Against GNU tar: its archives unpack to the tree it was given, and rebuild byte for byte.
+
+use super::*;
+use std::collections::BTreeMap;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::process::Command;
+
+fn tar_of(dir: &Path, options: &[&str]) -> Option<Vec<u8>> {
+    let mut command = Command::new("tar");
+    command.args(options).arg("-C").arg(dir).args(["-cf", "-", "."]);
+    match command.output() {
+        Ok(output) if output.status.success() => Some(output.stdout),
+        Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
+        Err(_) => {
+            println!("skipped: no tar program");
+            None
+        }
+    }
+}
+
+/// Everything that should be equal: mode, owner, times, links, content.
+fn describe(dir: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut todo = vec![dir.to_owned()];
+    while let Some(path) = todo.pop() {
+        let meta = path.symlink_metadata().unwrap();
+        let content = if meta.is_symlink() {
+            format!("{:?}", std::fs::read_link(&path).unwrap())
+        } else if meta.is_dir() {
+            todo.extend(std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()));
+            String::new()
+        } else if meta.is_file() {
+            let digest = crate::image::types::Digest::sha256_of(&std::fs::read(&path).unwrap());
+            format!("{} {} {digest}", meta.len(), meta.nlink())
+        } else {
+            format!("{}", meta.rdev())
+        };
+        let owner = if is_root() { (meta.uid(), meta.gid()) } else { (0, 0) };
+        let line =
+            format!("{:o} {owner:?} {}.{} {content}", meta.mode(), meta.mtime(), meta.mtime_nsec());
+        found.insert(path.strip_prefix(dir).unwrap().to_owned(), line);
+    }
+    found
+}
+
+/// A small tree with everything in it.
+fn sample(scratch: &Scratch) -> PathBuf {
+    let dir = scratch.top().join("outside/sample");
+    let long = "a-long-name-".repeat(12);
+    std::fs::create_dir_all(dir.join(&long).join(&long)).unwrap();
+    std::fs::write(dir.join(&long).join(&long).join("file"), "deep").unwrap();
+    std::fs::write(dir.join("empty"), "").unwrap();
+    std::fs::write(dir.join("block"), [7u8; 512]).unwrap();
+    std::fs::write(dir.join("large"), [8u8; 700_001]).unwrap();
+    std::fs::hard_link(dir.join("large"), dir.join("linked")).unwrap();
+    std::os::unix::fs::symlink(long.repeat(2), dir.join("dangling")).unwrap();
+    let file = std::fs::File::create(dir.join("holes")).unwrap();
+    for n in 0..40u64 {
+        file.write_all_at(b"data", n * 100_000).unwrap();
+    }
+    file.set_len(10_000_000).unwrap();
+    std::fs::File::create(dir.join("hole")).unwrap().set_len(1 << 20).unwrap();
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, dir.join("pipe"), fifo, Mode::RUSR, 0).unwrap();
+    dir
+}
+
+const DIALECTS: &[&[&str]] = &[
+    &["--format=gnu"],
+    &["--format=gnu", "--sparse"],
+    &["--format=pax"],
+    &["--format=pax", "--sparse", "--sparse-version=0.0"],
+    &["--format=pax", "--sparse", "--sparse-version=0.1"],
+    &["--format=pax", "--sparse", "--sparse-version=1.0"],
+];
+
+#[test]
+fn every_dialect_unpacks_to_the_same_tree_and_rebuilds() {
+    let source = Scratch::new();
+    let dir = sample(&source);
+    let wanted = describe(&dir);
+    for options in DIALECTS {
+        let Some(tar) = tar_of(&dir, options) else { return };
+        let scratch = Scratch::new();
+        let stats = scratch.round_trip(&tar);
+        assert!(stats.rebuildable);
+        let got = describe(&scratch.path(""));
+        if options[0] == "--format=gnu" {
+            // Whole seconds only in this dialect.
+            let cut = |all: &BTreeMap<PathBuf, String>| -> Vec<String> {
+                all.values().map(|l| l.split('.').next().unwrap().to_owned()).collect()
+            };
+            assert_eq!(cut(&got), cut(&wanted), "{options:?}");
+        } else {
+            assert_eq!(got, wanted, "{options:?}");
+        }
+        let holes = scratch.path("holes").metadata().unwrap();
+        assert_eq!(holes.blocks() < 10_000, options.contains(&"--sparse"), "{options:?}");
+    }
+}
+
+#[test]
+fn a_real_tree_unpacks_as_gnu_tar_unpacks_it() {
+    let dir = Path::new("/usr/share/doc");
+    let Some(tar) = tar_of(dir, &["--format=pax"]) else { return };
+    let (ours, theirs) = (Scratch::new(), Scratch::new());
+    let stats = ours.round_trip(&tar);
+    assert!(stats.rebuildable && stats.entries > 1);
+    let mut command = Command::new("tar");
+    command.args(["-xpf", "-", "-C"]).arg(theirs.path("")).stdin(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), &tar).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(describe(&ours.path("")), describe(&theirs.path("")));
+}
