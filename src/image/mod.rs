@@ -4,8 +4,18 @@
 //! `source` (registry, layout, archive) → `pull` (fetch → verify → decompress → `unpack`) →
 //! the records of `crate::store`.
 
+pub mod archive;
 pub mod config;
+mod decompress;
+mod hash;
+pub mod image_config;
+pub mod layout;
+pub mod manifest;
 pub mod platform;
+pub mod progress;
+pub mod pull;
 pub mod reference;
+pub mod registry;
+pub mod source;
 pub mod types;
 pub mod unpack;

@@ -1,0 +1,319 @@
+//! Manifests and indexes (image-spec 1.1 manifest.md, image-index.md; docker schema 2).
+//!
+//! The bytes are kept beside the parsed form: a digest is of bytes, not of meaning.
+
+use crate::image::types::{BadDigest, Descriptor, Digest};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// OCI image manifest.
+pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// OCI image index.
+pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// Docker schema 2 manifest.
+pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+/// Docker manifest list.
+pub const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+/// OCI image configuration.
+pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// Docker image configuration.
+pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+
+/// Largest manifest or index that is read, in bytes (distribution-spec asks for at least this).
+pub const MAX_DOCUMENT: u64 = 4 << 20;
+/// Most layers one image may have: overlayfs stacks no more than 500.
+pub const MAX_LAYERS: usize = 500;
+
+/// Why bytes are no usable manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// Not JSON, or a field of the wrong type.
+    #[error("manifest is not valid")]
+    Json(#[from] serde_json::Error),
+    /// Docker schema 1.
+    #[error(
+        "manifest has schema version 1, an old docker format without content digests; \
+         push the image again with a current docker, podman or skopeo to convert it"
+    )]
+    Schema1,
+    /// A schema version that nobody has defined.
+    #[error("manifest has schemaVersion {0}, expected 2")]
+    Version(u64),
+    /// CVE-2021-41190: one document that is read differently by two programs.
+    #[error("manifest is ambiguous: it has both {0:?} and {1:?} (CVE-2021-41190)")]
+    Ambiguous(&'static str, &'static str),
+    /// The registry says one type, the document another.
+    #[error("manifest says mediaType {inner:?} but was delivered as {outer:?}")]
+    TypeDiffers {
+        /// Content-Type of the answer, or mediaType of the descriptor.
+        outer: String,
+        /// `mediaType` of the document.
+        inner: String,
+    },
+    /// Neither manifest nor index.
+    #[error("document of type {0:?} is neither an image manifest nor an index")]
+    Unknown(String),
+    /// An artifact that is no image.
+    #[error("{0:?} is an artifact, not a container image")]
+    Artifact(String),
+    /// A layer that the registry may not hand out.
+    #[error(
+        "layer {digest} is foreign ({media_type}): its bytes are not in the registry; \
+         ask the publisher for an image with distributable layers"
+    )]
+    Foreign {
+        /// The layer.
+        digest: Digest,
+        /// Its type.
+        media_type: String,
+    },
+    /// A layer of a type that is not defined.
+    #[error("layer {digest} has the unknown type {media_type:?}")]
+    Layer {
+        /// The layer.
+        digest: Digest,
+        /// Its type.
+        media_type: String,
+    },
+    /// More layers than can be mounted.
+    #[error("image has {0} layers, more than the {MAX_LAYERS} that overlayfs can stack")]
+    TooMany(usize),
+}
+
+impl From<BadDigest> for ManifestError {
+    fn from(bad: BadDigest) -> Self {
+        ManifestError::Json(serde::de::Error::custom(bad))
+    }
+}
+
+/// A manifest of one image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// The image configuration.
+    pub config: Descriptor,
+    /// Bottom layer first.
+    pub layers: Vec<Descriptor>,
+}
+
+/// A manifest, or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    /// One image.
+    Manifest(Manifest),
+    /// Several, for different machines.
+    Index(Vec<Descriptor>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Raw {
+    schema_version: u64,
+    media_type: Option<String>,
+    artifact_type: Option<String>,
+    config: Option<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+    manifests: Option<Vec<Descriptor>>,
+    #[serde(rename = "fsLayers")]
+    fs_layers: Option<serde::de::IgnoredAny>,
+    history: Option<serde::de::IgnoredAny>,
+    signatures: Option<serde::de::IgnoredAny>,
+}
+
+/// The media type without parameters (`; charset=utf-8`), in lower case.
+pub fn plain_type(text: &str) -> String {
+    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether `media_type` names an index or a manifest list.
+pub fn is_index(media_type: &str) -> bool {
+    matches!(media_type, OCI_INDEX | DOCKER_LIST)
+}
+
+fn is_known(media_type: &str) -> bool {
+    is_index(media_type) || matches!(media_type, OCI_MANIFEST | DOCKER_MANIFEST)
+}
+
+/// Parses a document that was delivered as `outer` (empty when nothing was said).
+///
+/// Refuses schema 1, documents that could be read as two things, types that contradict each
+/// other, artifacts, and layers that cannot be unpacked.
+pub fn parse(bytes: &[u8], outer: &str) -> Result<Document, ManifestError> {
+    let raw: Raw = serde_json::from_slice(bytes)?;
+    let outer = plain_type(outer);
+    let schema1_type = outer.starts_with("application/vnd.docker.distribution.manifest.v1+");
+    match raw.schema_version {
+        1 => return Err(ManifestError::Schema1),
+        2 if schema1_type => return Err(ManifestError::Schema1),
+        2 => {}
+        other => return Err(ManifestError::Version(other)),
+    }
+    check_unambiguous(&raw)?;
+    let inner = raw.media_type.as_deref().unwrap_or_default();
+    if !inner.is_empty() && is_known(&outer) && inner != outer {
+        return Err(ManifestError::TypeDiffers { outer, inner: inner.to_owned() });
+    }
+    let kind = if inner.is_empty() { outer.as_str() } else { inner };
+    if let Some(manifests) = raw.manifests {
+        if is_known(kind) && !is_index(kind) {
+            return Err(ManifestError::Unknown(kind.to_owned()));
+        }
+        return Ok(Document::Index(manifests));
+    }
+    let (Some(config), Some(layers)) = (raw.config, raw.layers) else {
+        return Err(ManifestError::Unknown(kind.to_owned()));
+    };
+    if is_index(kind) {
+        return Err(ManifestError::Unknown(kind.to_owned()));
+    }
+    if !matches!(config.media_type.as_str(), OCI_CONFIG | DOCKER_CONFIG) {
+        return Err(ManifestError::Artifact(raw.artifact_type.unwrap_or(config.media_type)));
+    }
+    check_layers(&layers)?;
+    Ok(Document::Manifest(Manifest { config, layers }))
+}
+
+fn check_unambiguous(raw: &Raw) -> Result<(), ManifestError> {
+    let fields = [
+        ("config", raw.config.is_some()),
+        ("layers", raw.layers.is_some()),
+        ("fsLayers", raw.fs_layers.is_some()),
+        ("history", raw.history.is_some()),
+        ("signatures", raw.signatures.is_some()),
+    ];
+    for (name, there) in fields {
+        if there && raw.manifests.is_some() {
+            return Err(ManifestError::Ambiguous("manifests", name));
+        }
+        if there && raw.config.is_some() && !matches!(name, "config" | "layers") {
+            return Err(ManifestError::Ambiguous("config", name));
+        }
+    }
+    Ok(())
+}
+
+/// How a layer's tar is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// RFC 1952, one or several members.
+    Gzip,
+    /// RFC 8878, one or several frames.
+    Zstd,
+}
+
+/// The packing that a layer's media type promises; `None` for a type that is no layer.
+pub fn compression(media_type: &str) -> Option<Compression> {
+    Some(match media_type {
+        "application/vnd.oci.image.layer.v1.tar"
+        | "application/vnd.docker.image.rootfs.diff.tar" => Compression::None,
+        "application/vnd.oci.image.layer.v1.tar+gzip"
+        | "application/vnd.docker.image.rootfs.diff.tar.gzip" => Compression::Gzip,
+        "application/vnd.oci.image.layer.v1.tar+zstd"
+        | "application/vnd.docker.image.rootfs.diff.tar.zstd" => Compression::Zstd,
+        _ => return None,
+    })
+}
+
+fn check_layers(layers: &[Descriptor]) -> Result<(), ManifestError> {
+    if layers.len() > MAX_LAYERS {
+        return Err(ManifestError::TooMany(layers.len()));
+    }
+    for layer in layers {
+        let digest = layer.digest.clone();
+        let media_type = layer.media_type.clone();
+        if media_type.contains(".nondistributable.") || media_type.contains(".foreign.") {
+            return Err(ManifestError::Foreign { digest, media_type });
+        }
+        if compression(&media_type).is_none() {
+            return Err(ManifestError::Layer { digest, media_type });
+        }
+    }
+    Ok(())
+}
+
+/// The name that an image layout gives a manifest (image-spec annotations.md), if any.
+pub fn ref_name(annotations: &BTreeMap<String, String>) -> Option<&str> {
+    annotations.get("org.opencontainers.image.ref.name").map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const D: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn manifest(layer_type: &str) -> String {
+        format!(
+            r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}",
+            "config":{{"mediaType":"{OCI_CONFIG}","digest":"{D}","size":2}},
+            "layers":[{{"mediaType":"{layer_type}","digest":"{D}","size":3}}]}}"#
+        )
+    }
+
+    fn error(text: &str, outer: &str) -> String {
+        parse(text.as_bytes(), outer).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn reads_a_manifest_and_an_index() {
+        let text = manifest("application/vnd.oci.image.layer.v1.tar+gzip");
+        let Document::Manifest(m) =
+            parse(text.as_bytes(), &format!("{OCI_MANIFEST}; charset=utf-8")).unwrap()
+        else {
+            panic!("index");
+        };
+        assert_eq!((m.layers.len(), m.layers[0].size), (1, 3));
+        let text = format!(
+            r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"{OCI_MANIFEST}","digest":"{D}",
+            "size":9,"platform":{{"os":"linux","architecture":"amd64"}}}}]}}"#
+        );
+        assert!(matches!(parse(text.as_bytes(), "").unwrap(), Document::Index(l) if l.len() == 1));
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_run() {
+        let cases = [
+            (
+                manifest("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"),
+                "",
+                "foreign",
+            ),
+            (manifest("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), "", "foreign"),
+            (manifest("text/plain"), "", "unknown type"),
+            (r#"{"schemaVersion":1,"fsLayers":[],"history":[]}"#.into(), "", "schema version 1"),
+            (r#"{"schemaVersion":3}"#.into(), "", "expected 2"),
+            (r#"{"schemaVersion":2}"#.into(), "", "neither"),
+            (manifest("application/vnd.oci.image.layer.v1.tar"), OCI_INDEX, "delivered as"),
+            (manifest("application/vnd.oci.image.layer.v1.tar"), DOCKER_MANIFEST, "delivered as"),
+            ("[]".into(), "", "not valid"),
+            (manifest("x").replace(OCI_CONFIG, "application/vnd.cncf.helm"), "", "artifact"),
+        ];
+        for (text, outer, word) in cases {
+            let message = error(&text, outer);
+            assert!(message.contains(word), "{message:?} lacks {word:?}");
+        }
+    }
+
+    #[test]
+    fn cve_2021_41190_ambiguous_documents_are_refused() {
+        let both = manifest("application/vnd.oci.image.layer.v1.tar").replacen(
+            '{',
+            r#"{"manifests":[],"#,
+            1,
+        );
+        assert!(error(&both, "").contains("CVE-2021-41190"));
+        let both = manifest("application/vnd.oci.image.layer.v1.tar").replacen(
+            '{',
+            r#"{"fsLayers":[],"#,
+            1,
+        );
+        assert!(error(&both, "").contains("CVE-2021-41190"));
+    }
+
+    #[test]
+    fn refuses_a_digest_that_is_a_path() {
+        let text = manifest("application/vnd.oci.image.layer.v1.tar").replace(D, "sha256:../../x");
+        assert!(parse(text.as_bytes(), "").is_err());
+    }
+}

@@ -1,0 +1,273 @@
+//! The road of an image into the store.
+//!
+//! ```text
+//! policy, endpoints → manifest → platform → configuration → plan (which layers are missing)
+//! network thread:   blob ──append──▶ .part
+//! worker threads:             .part ──follow──▶ sha256 → decompress → sha256 → unpack → commit
+//! then: manifest, configuration, index → image record → name
+//! ```
+//! The calling thread is the network thread. All threads and the runtime end before it returns.
+
+mod error;
+mod layer;
+mod plan;
+mod resolve;
+mod work;
+
+pub use error::PullError;
+
+use crate::image::archive::Archive;
+use crate::image::config::auth::{AuthFiles, Credentials};
+use crate::image::config::certs::CertDirs;
+use crate::image::config::policy::Policy;
+use crate::image::config::registries::Registries;
+use crate::image::image_config::chain_ids;
+use crate::image::layout::{Directory, LayoutSource};
+use crate::image::progress::Progress;
+use crate::image::reference::{ImageName, LayoutImage, Reference};
+use crate::image::registry::{Endpoint, Patience, Proxies, RegistrySource};
+use crate::image::source::{Source, SourceError};
+use crate::image::types::{Digest, ImageRecord, LayerRecord, Platform};
+use crate::image::unpack::Owners;
+use crate::store::{Layout, Store};
+use resolve::Resolved;
+use std::path::Path;
+
+/// What to pull, and all settings that bear on it.
+#[derive(Debug)]
+pub struct PullRequest<'a> {
+    /// Which image: `Docker`, `OciLayout` or `OciArchive`. Short names are resolved before.
+    pub name: ImageName,
+    /// For which machine.
+    pub platform: &'a Platform,
+    /// Owners of the unpacked files.
+    pub layout: Layout,
+    /// How ids of the layers become ids here; must fit `layout`.
+    pub owners: &'a Owners,
+    /// registries.conf.
+    pub registries: &'a Registries,
+    /// auth.json.
+    pub auth: &'a AuthFiles,
+    /// `--creds`: used for the image's own registry instead of `auth`.
+    pub credentials: Option<Credentials>,
+    /// certs.d.
+    pub certs: &'a CertDirs,
+    /// policy.json.
+    pub policy: &'a Policy,
+    /// Proxies.
+    pub proxies: &'a Proxies,
+    /// `--tls-verify`; `None` leaves it to registries.conf.
+    pub tls_verify: Option<bool>,
+    /// Retries and time-outs.
+    pub patience: Patience,
+    /// Keep the compressed layers after unpacking.
+    pub keep_blobs: bool,
+}
+
+/// Brings an image into the store: all missing layers unpacked, record and name written.
+///
+/// Blocks until done. What arrived before an error is kept: the next pull goes on from there.
+/// Uses threads, all ended on return; runs `docker-credential-*` programs before it starts them.
+pub fn pull(
+    request: &PullRequest<'_>,
+    store: &Store,
+    progress: &dyn Progress,
+) -> Result<ImageRecord, PullError> {
+    check_policy(request)?;
+    let source = open(request, progress)?;
+    let _held = store.shared_lock()?;
+    let resolved = resolve::resolve(source.as_ref(), store, request.platform)?;
+    let layers = layer_records(&resolved);
+    match fetch_layers(request, store, source.as_ref(), &layers, progress) {
+        Err(PullError::BlobDigest { wanted, resumed: true, .. }) => {
+            // The bytes left of an earlier pull may have been the wrong ones; they are gone now.
+            progress.note(&format!("blob {wanted} was resumed but is wrong; fetching it anew"));
+            fetch_layers(request, store, source.as_ref(), &layers, progress)?;
+        }
+        other => other?,
+    }
+    record(request, store, resolved, layers)
+}
+
+/// The digest that a registry's image has there now (`--pull=newer`): one HEAD request.
+pub fn remote_digest(
+    request: &PullRequest<'_>,
+    progress: &dyn Progress,
+) -> Result<Digest, PullError> {
+    check_policy(request)?;
+    match &request.name {
+        ImageName::Docker(reference) => Ok(registry(request, reference, progress)?.digest()?),
+        _ => Ok(open(request, progress)?.root()?.digest),
+    }
+}
+
+/// Asks policy.json before anything is opened or sent.
+fn check_policy(request: &PullRequest<'_>) -> Result<(), PullError> {
+    let of_layout = |path: &Path, image: &Option<LayoutImage>| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        match image {
+            Some(LayoutImage::Name(name)) => format!("{}:{name}", path.display()),
+            _ => path.display().to_string(),
+        }
+    };
+    let (transport, scope) = match &request.name {
+        ImageName::Docker(reference) => ("docker", reference.policy_scope()),
+        ImageName::OciLayout { path, image } => ("oci", of_layout(path, image)),
+        ImageName::OciArchive { path, image } => ("oci-archive", of_layout(path, image)),
+        ImageName::Short(name) => return Err(PullError::NoPlace(name.to_string())),
+        ImageName::Id(id) => return Err(PullError::NoPlace(id.to_string())),
+    };
+    Ok(request.policy.check(transport, &scope)?)
+}
+
+fn open<'p>(
+    request: &PullRequest<'_>,
+    progress: &'p dyn Progress,
+) -> Result<Box<dyn Source + 'p>, PullError> {
+    match &request.name {
+        ImageName::Docker(reference) => Ok(Box::new(registry(request, reference, progress)?)),
+        ImageName::OciLayout { path, image } => {
+            let files = Directory::open(path).map_err(SourceError::from)?;
+            Ok(Box::new(LayoutSource::new(files, image.clone())))
+        }
+        ImageName::OciArchive { path, image } => {
+            let files = Archive::open(path).map_err(SourceError::from)?;
+            Ok(Box::new(LayoutSource::new(files, image.clone())))
+        }
+        ImageName::Short(name) => Err(PullError::NoPlace(name.to_string())),
+        ImageName::Id(id) => Err(PullError::NoPlace(id.to_string())),
+    }
+}
+
+/// Finds out where to ask, as whom, and whom to trust there. Nothing is sent yet.
+fn registry<'p>(
+    request: &PullRequest<'_>,
+    reference: &Reference,
+    progress: &'p dyn Progress,
+) -> Result<RegistrySource<'p>, PullError> {
+    let reference = reference.clone().with_default_tag();
+    let mut endpoints = Vec::new();
+    for place in request.registries.resolve(&reference)? {
+        let (host, repository) = (place.reference.registry(), place.reference.repository());
+        let own = host == reference.registry();
+        let credentials = match &request.credentials {
+            Some(given) if own => Some(given.clone()),
+            _ => request.auth.lookup(host, repository)?,
+        };
+        let certs = request.certs.load(host)?;
+        let insecure = request.tls_verify.map_or(place.insecure, |verify| !verify);
+        endpoints.push(Endpoint { reference: place.reference, insecure, credentials, certs });
+    }
+    let name = reference.to_string();
+    RegistrySource::new(&name, endpoints, request.proxies, &request.patience, progress)
+        .map_err(|e| PullError::Source(e.into()))
+}
+
+fn layer_records(resolved: &Resolved) -> Vec<LayerRecord> {
+    let diff_ids = &resolved.config.diff_ids;
+    let parts = diff_ids.iter().zip(chain_ids(diff_ids)).zip(&resolved.manifest.layers);
+    parts
+        .map(|((diff_id, chain_id), blob)| LayerRecord {
+            diff_id: diff_id.clone(),
+            chain_id,
+            blob: blob.clone(),
+        })
+        .collect()
+}
+
+fn fetch_layers(
+    request: &PullRequest<'_>,
+    store: &Store,
+    source: &dyn Source,
+    layers: &[LayerRecord],
+    progress: &dyn Progress,
+) -> Result<(), PullError> {
+    let place = source.name();
+    let shop = work::Shop {
+        store,
+        layout: request.layout,
+        owners: request.owners,
+        keep_blobs: request.keep_blobs,
+        place: &place,
+        progress,
+    };
+    let jobs = plan::plan(&shop, layers, source)?;
+    work::run(&shop, jobs, source)
+}
+
+/// Writes what makes the unpacked layers an image: blobs, then the record, then the name.
+fn record(
+    request: &PullRequest<'_>,
+    store: &Store,
+    resolved: Resolved,
+    layers: Vec<LayerRecord>,
+) -> Result<ImageRecord, PullError> {
+    let Resolved { indexes, raw, manifest, config_bytes, config } = resolved;
+    for document in indexes.iter().chain([&raw]) {
+        store.put_blob(&document.digest, &document.bytes)?;
+    }
+    store.put_blob(&manifest.config.digest, &config_bytes)?;
+    let mut size = 0;
+    for layer in &layers {
+        let facts = store.layer_facts(request.layout, &layer.chain_id)?;
+        size += facts.map_or(0, |facts| facts.size);
+    }
+    let record = ImageRecord {
+        version: 1,
+        id: manifest.config.digest,
+        manifest: raw.digest,
+        index: indexes.into_iter().next().map(|index| index.digest),
+        created: config.created,
+        platform: config.platform,
+        config: config.run,
+        layers,
+        size,
+    };
+    store.put_image(&record)?;
+    if let Some(name) = local_name(&request.name) {
+        store.tag(&name, &record.manifest)?;
+    }
+    Ok(record)
+}
+
+/// The name the image gets here. One with a digest keeps it and gets no tag. The name inside a
+/// layout counts where it is a full name; else it is put below `localhost/`, as podman does.
+fn local_name(name: &ImageName) -> Option<String> {
+    match name {
+        ImageName::Docker(reference) => Some(match reference.digest() {
+            Some(digest) => reference.at_digest(digest.clone()).to_string(),
+            None => reference.clone().with_default_tag().to_string(),
+        }),
+        ImageName::OciLayout { image: Some(LayoutImage::Name(name)), .. }
+        | ImageName::OciArchive { image: Some(LayoutImage::Name(name)), .. } => {
+            let full = Reference::parse(name);
+            let full = full.or_else(|_| Reference::parse(&format!("localhost/{name}"))).ok()?;
+            Some(full.with_default_tag().to_string())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_pulled_images() {
+        let digest = Digest::sha256_of(b"x");
+        let cases = [
+            ("docker://alpine".to_owned(), Some("docker.io/library/alpine:latest".to_owned())),
+            ("quay.io/a/b:1".to_owned(), Some("quay.io/a/b:1".to_owned())),
+            (format!("quay.io/a/b:1@{digest}"), Some(format!("quay.io/a/b@{digest}"))),
+            ("oci:/x".to_owned(), None),
+            ("oci:/x:v1".to_owned(), Some("localhost/v1:latest".to_owned())),
+            ("oci-archive:/x:quay.io/a/b:2".to_owned(), Some("quay.io/a/b:2".to_owned())),
+            ("oci:/x:not a name".to_owned(), None),
+        ];
+        for (text, expected) in cases {
+            if let Ok(name) = ImageName::parse(&text) {
+                assert_eq!(local_name(&name), expected, "{text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! Requests of the distribution specification 1.1 to one endpoint.
+
+use super::access::Access;
+use super::clock;
+use super::error::{RegistryError, body_detail};
+use super::http::{Answer, Ask, Http, Patience, Proxies, Trust, api_url};
+use crate::image::config::auth::Credentials;
+use crate::image::hash::digest_like;
+use crate::image::manifest::MAX_DOCUMENT;
+use crate::image::progress::Progress;
+use crate::image::source::{RawDocument, Sink, SourceError};
+use crate::image::types::{Descriptor, Digest};
+use reqwest::Method;
+use std::cell::Cell;
+use std::io;
+use std::time::Duration;
+
+/// All that is understood as a manifest, best first; schema 1 so that its error can be told.
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json, \
+    application/vnd.docker.distribution.manifest.v1+prettyjws;q=0.1, \
+    application/vnd.docker.distribution.manifest.v1+json;q=0.1";
+
+/// Bytes that must have come since the last failure for it not to count as one more.
+const HEADWAY: u64 = 64 << 10;
+
+/// What an endpoint is and how it is spoken to.
+#[derive(Clone)]
+pub(super) struct Place {
+    /// `host[:port]` as users write it.
+    pub(super) registry: String,
+    pub(super) repository: String,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) trust: Trust,
+    pub(super) proxies: Proxies,
+    pub(super) patience: Patience,
+}
+
+/// A conversation with one endpoint about one repository.
+pub(super) struct Client<'a> {
+    http: Http,
+    access: Access,
+    registry: String,
+    repository: String,
+    insecure: bool,
+    /// Set once TLS was found missing at an insecure endpoint.
+    plain: Cell<bool>,
+    pub(super) patience: Patience,
+    progress: &'a dyn Progress,
+}
+
+impl<'a> Client<'a> {
+    pub(super) fn new(place: Place, progress: &'a dyn Progress) -> Result<Self, RegistryError> {
+        let Place { registry, repository, credentials, trust, proxies, patience } = place;
+        let http = Http::new(&registry, &trust, &proxies, &patience)?;
+        let scope = match repository.as_str() {
+            "" => String::new(),
+            name => format!("repository:{name}:pull"),
+        };
+        let access = Access::new(&registry, scope, credentials, trust.insecure);
+        let (insecure, plain) = (trust.insecure, Cell::new(false));
+        Ok(Client { http, access, registry, repository, insecure, plain, patience, progress })
+    }
+
+    /// `host[:port]/repository`.
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.registry, self.repository)
+    }
+
+    /// Asks `/v2/` and tells whether the registry wanted to know who we are.
+    pub(super) async fn check(&self) -> Result<bool, RegistryError> {
+        self.retried(async || {
+            self.call(Method::GET, "", None, None, "the registry API").await?;
+            Ok(())
+        })
+        .await?;
+        Ok(self.access.was_challenged().await)
+    }
+
+    /// The manifest or index of a tag or digest, verified.
+    pub(super) async fn manifest(&self, reference: &str) -> Result<RawDocument, RegistryError> {
+        self.retried(async || {
+            let mut answer = self.ask_manifest(Method::GET, reference).await?;
+            let url = answer.address();
+            let media_type = answer.header("content-type").unwrap_or_default().to_owned();
+            let announced = announced(&answer);
+            let bytes = answer.body(MAX_DOCUMENT, "manifest").await?;
+            let asked: Option<Digest> = reference.parse().ok();
+            for wanted in asked.iter().chain(&announced) {
+                let got = digest_like(wanted, &bytes);
+                if got != wanted.as_str() {
+                    let wanted = wanted.to_string();
+                    return Err(RegistryError::Digest { url, wanted, got });
+                }
+            }
+            let digest = asked.or(announced).unwrap_or_else(|| Digest::sha256_of(&bytes));
+            Ok(RawDocument { bytes, media_type, digest })
+        })
+        .await
+    }
+
+    /// The digest that a tag stands for now, without its manifest where the registry can.
+    pub(super) async fn digest(&self, reference: &str) -> Result<Digest, RegistryError> {
+        let head = self
+            .retried(async || {
+                let answer = self.ask_manifest(Method::HEAD, reference).await?;
+                Ok(announced(&answer))
+            })
+            .await;
+        match head {
+            Ok(Some(digest)) => Ok(digest),
+            // Some registries know no HEAD here, or send no digest with it.
+            Ok(None) | Err(RegistryError::Status { .. }) => {
+                Ok(self.manifest(reference).await?.digest)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn ask_manifest(&self, method: Method, reference: &str) -> Result<Answer, RegistryError> {
+        let path = format!("{}/manifests/{reference}", self.repository);
+        self.call(method, &path, Some(ACCEPT), None, &format!("manifest {reference}")).await
+    }
+
+    /// Fetches a blob from where `sink` stands to its end; does not verify its digest.
+    pub(super) async fn blob(
+        &self,
+        wanted: &Descriptor,
+        sink: &mut dyn Sink,
+    ) -> Result<(), SourceError> {
+        let mut failures = 0;
+        loop {
+            let before = sink.len();
+            let error = match self.blob_part(wanted, sink).await {
+                Err(SourceError::Registry(e)) if e.is_transient() => e,
+                other => return other,
+            };
+            failures = if sink.len() - before >= HEADWAY { 1 } else { failures + 1 };
+            if failures > self.patience.retries {
+                return Err(error.into());
+            }
+            self.pause(&error, failures).await;
+        }
+    }
+
+    /// A whole blob of at most `limit` bytes, verified.
+    pub(super) async fn small_blob(
+        &self,
+        wanted: &Descriptor,
+        limit: u64,
+    ) -> Result<Vec<u8>, SourceError> {
+        let url = format!("{}, blob {}", self.name(), wanted.digest);
+        if wanted.size > limit {
+            return Err(RegistryError::TooLarge { url, what: "configuration", limit }.into());
+        }
+        let mut memory = Memory(Vec::new());
+        self.blob(wanted, &mut memory).await?;
+        let got = digest_like(&wanted.digest, &memory.0);
+        if got != wanted.digest.as_str() {
+            let wanted = wanted.digest.to_string();
+            return Err(RegistryError::Digest { url, wanted, got }.into());
+        }
+        Ok(memory.0)
+    }
+
+    async fn blob_part(&self, wanted: &Descriptor, sink: &mut dyn Sink) -> Result<(), SourceError> {
+        let have = sink.len();
+        if have == wanted.size {
+            return Ok(());
+        }
+        let path = format!("{}/blobs/{}", self.repository, wanted.digest);
+        let from = (have > 0).then_some(have);
+        let what = format!("blob {}", wanted.digest);
+        let mut answer = self.call(Method::GET, &path, None, from, &what).await?;
+        let mut skip = self.check_part(&answer, wanted, have)?;
+        while let Some(chunk) = answer.chunk().await? {
+            let chunk = chunk.as_ref();
+            let known = skip.min(chunk.len() as u64);
+            skip -= known;
+            let fresh = &chunk[known as usize..];
+            let got = sink.len() + fresh.len() as u64;
+            if got > wanted.size {
+                let url = answer.address();
+                return Err(RegistryError::Size { url, wanted: wanted.size, got }.into());
+            }
+            if !fresh.is_empty() {
+                sink.append(fresh).map_err(|source| SourceError::Keep {
+                    digest: wanted.digest.clone(),
+                    source,
+                })?;
+                self.progress.blob_bytes(&wanted.digest, fresh.len() as u64);
+            }
+        }
+        if sink.len() < wanted.size {
+            let reason = format!("the blob ended after {} of {} bytes", sink.len(), wanted.size);
+            return Err(RegistryError::Network { url: answer.address(), reason }.into());
+        }
+        Ok(())
+    }
+
+    /// Looks at the head of an answer to a blob request; returns how many bytes to pass over.
+    fn check_part(
+        &self,
+        answer: &Answer,
+        wanted: &Descriptor,
+        have: u64,
+    ) -> Result<u64, RegistryError> {
+        let url = answer.address();
+        let length = answer.header("content-length").and_then(|v| v.parse::<u64>().ok());
+        let size = |got| RegistryError::Size { url: answer.address(), wanted: wanted.size, got };
+        match answer.status() {
+            200 => match length {
+                Some(got) if got != wanted.size => Err(size(got)),
+                _ => Ok(have),
+            },
+            206 => {
+                let range = answer.header("content-range").unwrap_or_default();
+                let (start, total) = content_range(range).ok_or_else(|| {
+                    let reason = "partial answer without a valid Content-Range".to_owned();
+                    RegistryError::Protocol { url: url.clone(), reason }
+                })?;
+                if let Some(got) = total.filter(|t| *t != wanted.size) {
+                    return Err(size(got));
+                }
+                if start != have {
+                    let reason = format!("answered from byte {start}, asked from byte {have}");
+                    return Err(RegistryError::Protocol { url, reason });
+                }
+                Ok(0)
+            }
+            status => {
+                let reason = format!("answered {status} to a request for a blob");
+                Err(RegistryError::Protocol { url, reason })
+            }
+        }
+    }
+
+    /// One request with authentication; any status but 2xx is an error.
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        accept: Option<&'static str>,
+        from: Option<u64>,
+        what: &str,
+    ) -> Result<Answer, RegistryError> {
+        let mut renewed = false;
+        loop {
+            let (authorization, generation) = self.access.current(&self.http).await?;
+            let mut answer = self.send(&method, path, accept, from, authorization).await?;
+            match answer.status() {
+                200..=299 => return Ok(answer),
+                // Only the registry itself may ask who we are (CVE-2020-15157).
+                401 if !answer.redirected && !renewed => {
+                    renewed = true;
+                    self.access.renew(&self.http, &mut answer, generation).await?;
+                }
+                401 | 403 if !answer.redirected => {
+                    let detail = body_detail(&answer.beginning().await);
+                    let (registry, what) = (self.registry.clone(), self.repository.clone());
+                    return Err(RegistryError::Unauthorized { registry, what, detail });
+                }
+                404 if !answer.redirected => {
+                    let detail = body_detail(&answer.beginning().await);
+                    let (what, registry) = (what.to_owned(), self.name());
+                    return Err(RegistryError::NotFound { what, registry, detail });
+                }
+                status => return Err(status_error(status, &self.registry, &mut answer).await),
+            }
+        }
+    }
+
+    /// Sends by https; an insecure endpoint that has no TLS is asked by http.
+    async fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        accept: Option<&'static str>,
+        from: Option<u64>,
+        authorization: Option<reqwest::header::HeaderValue>,
+    ) -> Result<Answer, RegistryError> {
+        let host =
+            if self.registry == "docker.io" { "registry-1.docker.io" } else { &self.registry };
+        let ask = |scheme: &str| {
+            Ok(Ask {
+                method: method.clone(),
+                accept,
+                from,
+                authorization: authorization.clone(),
+                ..Ask::get(api_url(scheme, host, path)?)
+            })
+        };
+        if self.plain.get() {
+            return self.http.send(&ask("http")?).await;
+        }
+        match self.http.send(&ask("https")?).await {
+            Err(e) if self.insecure && e.is_connect() => {
+                let plain = self.http.send(&ask("http")?).await;
+                match plain {
+                    Err(second) if second.is_connect() => Err(e),
+                    spoken => {
+                        self.plain.set(true);
+                        spoken
+                    }
+                }
+            }
+            other => other,
+        }
+    }
+
+    async fn retried<T>(
+        &self,
+        operation: impl AsyncFn() -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let mut failures = 0;
+        loop {
+            match operation().await {
+                Err(e) if e.is_transient() && failures < self.patience.retries => {
+                    failures += 1;
+                    self.pause(&e, failures).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Waits before retry number `failures`, and says why.
+    async fn pause(&self, error: &RegistryError, failures: u32) {
+        let wait = wait(&self.patience, error.wait(), failures, random_share());
+        let (n, of) = (failures, self.patience.retries);
+        self.progress.note(&format!("{error}; retry {n} of {of} in {:.1} s", wait.as_secs_f64()));
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Keeps a small blob in memory.
+struct Memory(Vec<u8>);
+
+impl Sink for Memory {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+    fn end(self: Box<Self>, _result: Result<(), SourceError>) {}
+}
+
+/// Exponential back-off, halved at most by chance; a server's wish counts when it is longer.
+fn wait(patience: &Patience, asked: Option<Duration>, failures: u32, share: f64) -> Duration {
+    let doubled = patience.first_wait.saturating_mul(1 << (failures - 1).min(16));
+    let jittered = doubled.min(patience.longest_wait).mul_f64(0.5 + share / 2.0);
+    asked.unwrap_or_default().max(jittered).min(patience.longest_wait)
+}
+
+/// An even chance between 0 and 1; without a source of chance, the middle.
+fn random_share() -> f64 {
+    use ring::rand::SecureRandom;
+    let mut byte = [127_u8];
+    let _ = ring::rand::SystemRandom::new().fill(&mut byte);
+    f64::from(byte[0]) / 255.0
+}
+
+/// The error for a status that nobody expects, with what the body says.
+pub(super) async fn status_error(
+    status: u16,
+    registry: &str,
+    answer: &mut Answer,
+) -> RegistryError {
+    let wait = answer.header("retry-after").and_then(|v| retry_after(v, clock::now()));
+    let url = answer.address();
+    let detail = body_detail(&answer.beginning().await);
+    match status {
+        429 => RegistryError::RateLimited { registry: registry.to_owned(), wait, detail },
+        // A presigned address that has run out; the registry will sign a new one.
+        401 | 403 if answer.redirected => RegistryError::Network {
+            url,
+            reason: format!("redirect target answered {status}{detail}"),
+        },
+        status => RegistryError::Status { url, status, wait, detail },
+    }
+}
+
+/// `Retry-After`: seconds or an HTTP-date (RFC 9110 section 10.2.3).
+fn retry_after(value: &str, now: i64) -> Option<Duration> {
+    let value = value.trim();
+    let seconds = match value.parse::<u64>() {
+        Ok(seconds) => seconds,
+        Err(_) => u64::try_from(clock::http_date(value)? - now).unwrap_or(0),
+    };
+    Some(Duration::from_secs(seconds))
+}
+
+/// First byte and whole length of `bytes A-B/N` (RFC 9110 section 14.4).
+fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
+    let (range, total) = value.trim().strip_prefix("bytes ")?.trim().split_once('/')?;
+    let (start, end) = range.split_once('-')?;
+    let (start, end) = (start.parse().ok()?, end.parse::<u64>().ok()?);
+    let total = match total {
+        "*" => None,
+        n => Some(n.parse().ok()?),
+    };
+    (start <= end).then_some((start, total))
+}
+
+fn announced(answer: &Answer) -> Option<Digest> {
+    answer.header("docker-content-digest")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_and_are_capped() {
+        let patience = Patience::default();
+        let s = Duration::from_secs_f64;
+        assert_eq!(wait(&patience, None, 1, 1.0), s(1.0));
+        assert_eq!(wait(&patience, None, 1, 0.0), s(0.5));
+        assert_eq!(wait(&patience, None, 3, 1.0), s(4.0));
+        assert_eq!(wait(&patience, None, 60, 1.0), s(60.0));
+        assert_eq!(wait(&patience, Some(s(7.0)), 1, 1.0), s(7.0));
+        assert_eq!(wait(&patience, Some(s(9999.0)), 1, 1.0), s(60.0));
+    }
+
+    #[test]
+    fn reads_retry_after() {
+        let now = clock::http_date("Thu, 29 Feb 2024 12:00:00 GMT").unwrap();
+        let read = |v| retry_after(v, now).map(|d| d.as_secs());
+        assert_eq!(read("120"), Some(120));
+        assert_eq!(read("Thu, 29 Feb 2024 12:00:09 GMT"), Some(9));
+        assert_eq!(read("Thu, 29 Feb 2024 11:00:09 GMT"), Some(0));
+        assert_eq!(read("soon"), None);
+        assert_eq!(read("-1"), None);
+    }
+
+    #[test]
+    fn reads_content_ranges() {
+        let cases = [
+            ("bytes 5-9/10", Some((5, Some(10)))),
+            ("bytes 5-9/*", Some((5, None))),
+            ("bytes */10", None),
+            ("bytes 9-5/10", None),
+            ("octets 5-9/10", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(content_range(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! HTTP for registries: one client per endpoint, redirects followed here, nothing unbounded.
+
+use super::error::{RegistryError, classify, host, shown};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RANGE,
+};
+use reqwest::{Method, Response, Url};
+use std::time::Duration;
+
+/// Redirects followed before a request is given up.
+const MAX_REDIRECTS: usize = 10;
+
+/// How long is waited, and how often is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patience {
+    /// Tries after the first one, for failures that may pass.
+    pub retries: u32,
+    /// Wait before the first retry; doubled before each further one.
+    pub first_wait: Duration,
+    /// Longest wait, also when a server asks for more.
+    pub longest_wait: Duration,
+    /// No byte for this long ends a try.
+    pub stall: Duration,
+    /// Longest time to set up a connection.
+    pub connect: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience {
+            retries: 3,
+            first_wait: Duration::from_secs(1),
+            longest_wait: Duration::from_secs(60),
+            stall: Duration::from_secs(30),
+            connect: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Proxy addresses, as the conventional environment variables give them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Proxies {
+    http: Option<String>,
+    https: Option<String>,
+    none_for: Option<String>,
+}
+
+impl std::fmt::Debug for Proxies {
+    /// Addresses may hold passwords, so only their presence is told.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proxies")
+            .field("http", &self.http.is_some())
+            .field("https", &self.https.is_some())
+            .field("none_for", &self.none_for)
+            .finish()
+    }
+}
+
+impl Proxies {
+    /// Reads `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy` and their upper-case forms
+    /// through `variable`, lower case first.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let read = |name: &str| {
+            let upper = name.to_ascii_uppercase();
+            variable(name).or_else(|| variable(&upper)).filter(|v| !v.is_empty())
+        };
+        Proxies {
+            http: read("http_proxy").or_else(|| read("all_proxy")),
+            https: read("https_proxy").or_else(|| read("all_proxy")),
+            none_for: read("no_proxy"),
+        }
+    }
+}
+
+/// Whom an endpoint's client trusts, and what it shows of itself.
+#[derive(Clone, Default)]
+pub(super) struct Trust {
+    /// PEM bundles besides the system's roots.
+    pub(super) roots: Vec<Vec<u8>>,
+    /// PEM of the client's certificate chain and key.
+    pub(super) identity: Option<Vec<u8>>,
+    /// Take any certificate.
+    pub(super) insecure: bool,
+}
+
+/// One request, before redirects.
+pub(super) struct Ask {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) accept: Option<&'static str>,
+    /// First byte wanted.
+    pub(super) from: Option<u64>,
+    pub(super) authorization: Option<HeaderValue>,
+    /// An `application/x-www-form-urlencoded` body.
+    pub(super) form: Option<String>,
+}
+
+impl Ask {
+    pub(super) fn get(url: Url) -> Self {
+        Ask { method: Method::GET, url, accept: None, from: None, authorization: None, form: None }
+    }
+}
+
+/// The head of an answer.
+pub(super) struct Answer {
+    pub(super) response: Response,
+    /// Whether it comes from another place than was asked.
+    pub(super) redirected: bool,
+    stall: Duration,
+}
+
+/// A client with its connections.
+pub(super) struct Http {
+    client: reqwest::Client,
+    stall: Duration,
+}
+
+impl Http {
+    pub(super) fn new(
+        name: &str,
+        trust: &Trust,
+        proxies: &Proxies,
+        patience: &Patience,
+    ) -> Result<Self, RegistryError> {
+        // Err says that a provider is installed already: ours, by an earlier client.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let setup = |reason: String| RegistryError::Setup { host: name.to_owned(), reason };
+        let mut extra = Vec::new();
+        for pem in &trust.roots {
+            extra.extend(
+                reqwest::Certificate::from_pem_bundle(pem)
+                    .map_err(|e| setup(format!("CA certificate: {}", innermost(&e))))?,
+            );
+        }
+        let base = || -> Result<reqwest::ClientBuilder, RegistryError> {
+            let mut builder = reqwest::Client::builder()
+                .user_agent(concat!("bolt/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .retry(reqwest::retry::never())
+                .connect_timeout(patience.connect)
+                .no_proxy();
+            for proxy in proxies_of(proxies).map_err(&setup)? {
+                builder = builder.proxy(proxy);
+            }
+            if let Some(pem) = &trust.identity {
+                let identity = reqwest::Identity::from_pem(pem)
+                    .map_err(|e| setup(format!("client certificate: {}", innermost(&e))))?;
+                builder = builder.identity(identity);
+            }
+            Ok(builder.tls_danger_accept_invalid_certs(trust.insecure))
+        };
+        // A machine without any system root can still use the registry's own ones, and http.
+        let client = match base()?.tls_certs_merge(extra.clone()).build() {
+            Ok(client) => client,
+            Err(_) => base()?.tls_certs_only(extra).build().map_err(|e| setup(innermost(&e)))?,
+        };
+        Ok(Http { client, stall: patience.stall })
+    }
+
+    /// Sends a request and follows redirects; any status is an answer.
+    pub(super) async fn send(&self, ask: &Ask) -> Result<Answer, RegistryError> {
+        let mut url = ask.url.clone();
+        let mut authorization = ask.authorization.clone();
+        for hop in 0..=MAX_REDIRECTS {
+            let mut request = self
+                .client
+                .request(ask.method.clone(), url.clone())
+                .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            if let Some(accept) = ask.accept {
+                request = request.header(ACCEPT, accept);
+            }
+            if let Some(from) = ask.from {
+                request = request.header(RANGE, format!("bytes={from}-"));
+            }
+            if let Some(value) = &authorization {
+                request = request.header(AUTHORIZATION, value.clone());
+            }
+            if let Some(form) = &ask.form {
+                request = request
+                    .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                    .body(form.clone());
+            }
+            let response = tokio::time::timeout(self.stall, request.send())
+                .await
+                .map_err(|_| RegistryError::Stalled { url: shown(&url), after: self.stall })?
+                .map_err(|e| classify(&e, &url))?;
+            let Some(next) = redirect_target(ask, &response, &url)? else {
+                return Ok(Answer { response, redirected: hop > 0, stall: self.stall });
+            };
+            if !same_origin(&url, &next) {
+                authorization = None;
+            }
+            url = next;
+        }
+        let reason = format!("more than {MAX_REDIRECTS} redirects");
+        Err(RegistryError::Protocol { url: shown(&ask.url), reason })
+    }
+}
+
+impl Answer {
+    pub(super) fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name).and_then(|v| v.to_str().ok())
+    }
+
+    pub(super) fn headers(&self, name: &str) -> Vec<String> {
+        let texts = self.response.headers().get_all(name).iter().filter_map(|v| v.to_str().ok());
+        texts.map(str::to_owned).collect()
+    }
+
+    /// Where the answer came from, fit to be shown.
+    pub(super) fn address(&self) -> String {
+        shown(self.response.url())
+    }
+
+    /// The next bytes of the body; `None` at its end.
+    pub(super) async fn chunk(
+        &mut self,
+    ) -> Result<Option<impl AsRef<[u8]> + use<>>, RegistryError> {
+        match tokio::time::timeout(self.stall, self.response.chunk()).await {
+            Err(_) => Err(RegistryError::Stalled { url: self.address(), after: self.stall }),
+            Ok(Err(e)) => Err(classify(&e, self.response.url())),
+            Ok(Ok(chunk)) => Ok(chunk),
+        }
+    }
+
+    /// The whole body of a `what`, at most `limit` bytes.
+    pub(super) async fn body(
+        &mut self,
+        limit: u64,
+        what: &'static str,
+    ) -> Result<Vec<u8>, RegistryError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            let chunk = chunk.as_ref();
+            if (body.len() + chunk.len()) as u64 > limit {
+                return Err(RegistryError::TooLarge { url: self.address(), what, limit });
+            }
+            body.extend_from_slice(chunk);
+        }
+        Ok(body)
+    }
+
+    /// The first bytes of an error's body; empty when they do not come.
+    pub(super) async fn beginning(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        while body.len() < 16 << 10 {
+            match self.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(chunk.as_ref()),
+                _ => break,
+            }
+        }
+        body
+    }
+}
+
+/// Credentials go on only to the same host and port by the same scheme.
+fn same_origin(a: &Url, b: &Url) -> bool {
+    a.scheme() == b.scheme()
+        && a.host_str() == b.host_str()
+        && a.port_or_known_default() == b.port_or_known_default()
+}
+
+fn redirect_target(
+    ask: &Ask,
+    response: &Response,
+    url: &Url,
+) -> Result<Option<Url>, RegistryError> {
+    let redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    if !redirect || !matches!(ask.method, Method::GET | Method::HEAD) {
+        return Ok(None);
+    }
+    let protocol =
+        |reason: &str| RegistryError::Protocol { url: shown(url), reason: reason.to_owned() };
+    let location = response
+        .headers()
+        .get(LOCATION)
+        .and_then(|v| v.to_str().ok())
+        .ok_or_else(|| protocol("redirect without a Location"))?;
+    let mut next =
+        url.join(location).map_err(|_| protocol("redirect to an address that is not valid"))?;
+    if !matches!(next.scheme(), "http" | "https") || !next.has_host() {
+        return Err(protocol("redirect to something else than http or https"));
+    }
+    // A user part would be sent as credentials of ours.
+    let _ = next.set_username("");
+    let _ = next.set_password(None);
+    Ok(Some(next))
+}
+
+fn proxies_of(proxies: &Proxies) -> Result<Vec<reqwest::Proxy>, String> {
+    let none_for = || proxies.none_for.as_deref().and_then(reqwest::NoProxy::from_string);
+    let mut list = Vec::new();
+    if let Some(address) = &proxies.http {
+        let proxy = reqwest::Proxy::http(address).map_err(|_| "http_proxy is not an address")?;
+        list.push(proxy.no_proxy(none_for()));
+    }
+    if let Some(address) = &proxies.https {
+        let proxy = reqwest::Proxy::https(address).map_err(|_| "https_proxy is not an address")?;
+        list.push(proxy.no_proxy(none_for()));
+    }
+    Ok(list)
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// Checks that an address is a registry's `host[:port]`, and makes its URL below `/v2/`.
+pub(super) fn api_url(scheme: &str, registry: &str, path: &str) -> Result<Url, RegistryError> {
+    let bad = || RegistryError::Setup {
+        host: registry.to_owned(),
+        reason: "it is not a host name with an optional port".to_owned(),
+    };
+    let url = Url::parse(&format!("{scheme}://{registry}/v2/{path}")).map_err(|_| bad())?;
+    let spelled = url.path() == format!("/v2/{path}") && url.query().is_none();
+    if spelled && url.username().is_empty() && !host(&url).is_empty() {
+        Ok(url)
+    } else {
+        Err(bad())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_stay_at_their_origin() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let cases = [
+            ("https://a/x", "https://a:443/y", true),
+            ("https://a/x", "http://a/x", false),
+            ("https://a/x", "https://a:444/x", false),
+            ("https://a/x", "https://b/x", false),
+            ("https://a/x", "https://A/x", true),
+        ];
+        for (from, to, same) in cases {
+            assert_eq!(same_origin(&url(from), &url(to)), same, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_the_api() {
+        let url = api_url("https", "localhost:5000", "a/b/manifests/v1").unwrap();
+        assert_eq!(url.as_str(), "https://localhost:5000/v2/a/b/manifests/v1");
+        assert!(api_url("http", "[::1]:5000", "").is_ok());
+        for bad in ["", "a b", "user@host", "host/x?y", "host#", ":0"] {
+            assert!(api_url("https", bad, "a/../b").is_err(), "{bad}");
+        }
+        assert!(api_url("https", "host", "a/../b").is_err());
+        assert!(api_url("https", "host", "a?b").is_err());
+    }
+
+    #[test]
+    fn proxies_come_from_variables_and_hide_their_passwords() {
+        let read = |name: &str| match name {
+            "HTTPS_PROXY" => Some("http://u:secret@proxy:3128".to_owned()),
+            "all_proxy" => Some("http://all:1".to_owned()),
+            "no_proxy" => Some("localhost,.lan".to_owned()),
+            _ => None,
+        };
+        let proxies = Proxies::from_variables(read);
+        assert_eq!(proxies.http.as_deref(), Some("http://all:1"));
+        assert_eq!(proxies.https.as_deref(), Some("http://u:secret@proxy:3128"));
+        assert!(!format!("{proxies:?}").contains("secret"));
+        assert_eq!(proxies_of(&proxies).unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,248 @@
+//! Images of registries (distribution-spec 1.1): the only part of bolt that knows reqwest, rustls
+//! and tokio. A runtime lives inside [`RegistrySource`] and ends with it.
+
+mod access;
+mod challenge;
+mod client;
+mod clock;
+mod error;
+mod http;
+
+pub use error::RegistryError;
+pub use http::{Patience, Proxies};
+
+use crate::image::config::auth::Credentials;
+use crate::image::config::certs::HostCerts;
+use crate::image::progress::Progress;
+use crate::image::reference::Reference;
+use crate::image::source::{Delivery, Fetch, RawDocument, Source, SourceError, Wanted};
+use crate::image::types::{Descriptor, Digest};
+use client::{Client, Place};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use http::Trust;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Blobs on their way at the same time (containers.conf, `image_parallel_copies`).
+const PARALLEL: usize = 6;
+/// How often a transfer looks whether it is still wanted while no byte arrives.
+const STOP_CHECK: Duration = Duration::from_millis(100);
+
+/// One place that has an image, and all that is needed to speak with it.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// The name to ask for there.
+    pub reference: Reference,
+    /// Any certificate is taken, and plain http where TLS is missing.
+    pub insecure: bool,
+    /// Who we are there.
+    pub credentials: Option<Credentials>,
+    /// Authorities to trust and certificates to show.
+    pub certs: HostCerts,
+}
+
+/// An image in a registry, or in one of its mirrors.
+pub struct RegistrySource<'a> {
+    name: String,
+    endpoints: Vec<(Reference, Client<'a>)>,
+    /// The endpoint that delivered last.
+    at: Cell<usize>,
+    progress: &'a dyn Progress,
+    /// Last, so that connections end before it does.
+    runtime: tokio::runtime::Runtime,
+}
+
+impl std::fmt::Debug for RegistrySource<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegistrySource").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, RegistryError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| RegistryError::Setup { host: "registries".to_owned(), reason: e.to_string() })
+}
+
+fn trust(insecure: bool, certs: HostCerts) -> Trust {
+    let identity = certs.client.into_iter().next().map(|pair| {
+        let mut pem = pair.cert;
+        pem.push(b'\n');
+        pem.extend_from_slice(&pair.key);
+        pem
+    });
+    Trust { roots: certs.ca, identity, insecure }
+}
+
+/// What a manifest request names: the digest when there is one, else the tag.
+fn wanted(reference: &Reference) -> &str {
+    match reference.digest() {
+        Some(digest) => digest.as_str(),
+        None => reference.tag().unwrap_or("latest"),
+    }
+}
+
+impl<'a> RegistrySource<'a> {
+    /// Sets up clients for `endpoints`, which are tried in their order; `name` is for messages.
+    ///
+    /// Nothing is sent yet. Errors: no endpoint, or a certificate or proxy that cannot be used.
+    pub fn new(
+        name: &str,
+        endpoints: Vec<Endpoint>,
+        proxies: &Proxies,
+        patience: &Patience,
+        progress: &'a dyn Progress,
+    ) -> Result<Self, RegistryError> {
+        let runtime = runtime()?;
+        let last = endpoints.len().checked_sub(1).ok_or_else(|| RegistryError::Setup {
+            host: name.to_owned(),
+            reason: "no registry is configured for it".to_owned(),
+        })?;
+        let mut clients = Vec::with_capacity(endpoints.len());
+        for (i, endpoint) in endpoints.into_iter().enumerate() {
+            // A mirror that fails is left for the next endpoint instead of being waited for.
+            let retries = if i == last { patience.retries } else { 0 };
+            let place = Place {
+                registry: endpoint.reference.registry().to_owned(),
+                repository: endpoint.reference.repository().to_owned(),
+                credentials: endpoint.credentials,
+                trust: trust(endpoint.insecure, endpoint.certs),
+                proxies: proxies.clone(),
+                patience: Patience { retries, ..patience.clone() },
+            };
+            clients.push((endpoint.reference, Client::new(place, progress)?));
+        }
+        Ok(RegistrySource {
+            name: name.to_owned(),
+            endpoints: clients,
+            at: Cell::new(0),
+            progress,
+            runtime,
+        })
+    }
+
+    /// The digest that the image's name stands for now, by a HEAD request.
+    pub fn digest(&self) -> Result<Digest, SourceError> {
+        self.first(async |reference, client| Ok(client.digest(wanted(reference)).await?))
+    }
+
+    /// Runs `operation` at the endpoint that served last, then at those behind it.
+    fn first<T>(
+        &self,
+        operation: impl AsyncFn(&Reference, &Client<'a>) -> Result<T, SourceError>,
+    ) -> Result<T, SourceError> {
+        self.runtime.block_on(self.fall_through(operation))
+    }
+
+    async fn fall_through<T>(
+        &self,
+        mut operation: impl AsyncFnMut(&Reference, &Client<'a>) -> Result<T, SourceError>,
+    ) -> Result<T, SourceError> {
+        let start = self.at.get();
+        let last = self.endpoints.len() - 1;
+        for (i, (reference, client)) in self.endpoints.iter().enumerate().skip(start) {
+            match operation(reference, client).await {
+                Ok(value) => {
+                    self.at.set(self.at.get().max(i));
+                    return Ok(value);
+                }
+                Err(e @ SourceError::Registry(_)) if i < last => {
+                    let next = self.endpoints[i + 1].1.name();
+                    self.progress.note(&format!("{e}; trying {next}"));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Err(SourceError::Stopped)
+    }
+
+    async fn fetch_one(&self, wanted: Wanted<'_>) {
+        let mut sink = wanted.sink;
+        let (digest, size) = (&wanted.blob.digest, wanted.blob.size);
+        self.progress.blob_started(digest, size, sink.len());
+        let receiver = sink.as_mut();
+        let result =
+            self.fall_through(async |_, client| client.blob(wanted.blob, receiver).await).await;
+        if result.is_ok() {
+            self.progress.blob_done(digest);
+        }
+        sink.end(result);
+    }
+}
+
+impl Source for RegistrySource<'_> {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn root(&self) -> Result<RawDocument, SourceError> {
+        self.first(async |reference, client| Ok(client.manifest(wanted(reference)).await?))
+    }
+
+    fn document(&self, wanted: &Descriptor) -> Result<RawDocument, SourceError> {
+        self.first(async |_, client| Ok(client.manifest(wanted.digest.as_str()).await?))
+    }
+
+    fn blob(&self, wanted: &Descriptor, limit: u64) -> Result<Vec<u8>, SourceError> {
+        self.first(async |_, client| Ok(client.small_blob(wanted, limit).await?))
+    }
+
+    fn delivery(&self) -> Delivery<'_> {
+        Delivery::Fetch(self)
+    }
+}
+
+impl Fetch for RegistrySource<'_> {
+    fn fetch(&self, wanted: Vec<Wanted<'_>>, stopped: &AtomicBool) {
+        self.runtime.block_on(async {
+            let mut waiting = wanted.into_iter();
+            let mut running: FuturesUnordered<_> =
+                waiting.by_ref().take(PARALLEL).map(|w| self.fetch_one(w)).collect();
+            while !stopped.load(Ordering::Relaxed) {
+                match tokio::time::timeout(STOP_CHECK, running.next()).await {
+                    Ok(Some(())) => running.extend(waiting.next().map(|w| self.fetch_one(w))),
+                    Ok(None) => break,
+                    Err(_) => {}
+                }
+            }
+        });
+    }
+}
+
+/// What a registry said to a user name and password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginCheck {
+    /// It asked for them and took them.
+    Accepted,
+    /// It lets everybody in and never asked: they were not checked.
+    NotAsked,
+}
+
+/// Tries `credentials` at `registry` (`host[:port]`) by asking its `/v2/`.
+///
+/// Errors: [`RegistryError::Unauthorized`] when they are wrong, else why it cannot be reached.
+pub fn check_login(
+    registry: &str,
+    credentials: &Credentials,
+    insecure: bool,
+    certs: HostCerts,
+    proxies: &Proxies,
+    patience: &Patience,
+    progress: &dyn Progress,
+) -> Result<LoginCheck, RegistryError> {
+    let place = Place {
+        registry: registry.to_owned(),
+        repository: String::new(),
+        credentials: Some(credentials.clone()),
+        trust: trust(insecure, certs),
+        proxies: proxies.clone(),
+        patience: patience.clone(),
+    };
+    let runtime = runtime()?;
+    let client = Client::new(place, progress)?;
+    let asked = runtime.block_on(client.check())?;
+    Ok(if asked { LoginCheck::Accepted } else { LoginCheck::NotAsked })
+}

@@ -1,0 +1,191 @@
+//! A reverse proxy that does wrong what it is told to do wrong (plain HTTP/1.1, one request a
+//! connection), and writes down what it was asked.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// Path and query.
+    pub(crate) path: String,
+    /// By lower-case name.
+    pub(crate) headers: BTreeMap<String, String>,
+}
+
+/// What is done with a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault {
+    /// Nothing wrong.
+    Pass,
+    /// The connection is cut after so many bytes of the body.
+    Cut(usize),
+    /// The Range header does not reach the registry.
+    IgnoreRange,
+    /// No byte of the body comes after so many, the connection stays.
+    Stall(usize),
+    /// One byte of the body is another.
+    Corrupt,
+    /// An answer without asking the registry: status line, headers, body.
+    Answer(String, Vec<(String, String)>, String),
+}
+
+type Rule = dyn Fn(&Request, usize) -> Fault + Send + Sync;
+
+/// A running proxy; ended when dropped.
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    requests: Arc<Mutex<Vec<Request>>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Proxy {
+    /// Starts a proxy before `upstream`. `rule` is given each request and how many came before.
+    pub(crate) fn start(
+        upstream: SocketAddr,
+        rule: impl Fn(&Request, usize) -> Fault + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (log, ended, rule) = (requests.clone(), stop.clone(), Arc::new(rule) as Arc<Rule>);
+        let thread = std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (log, rule, ended) = (log.clone(), rule.clone(), ended.clone());
+                std::thread::spawn(move || serve(client, upstream, &log, rule.as_ref(), &ended));
+            }
+        });
+        Proxy { address, requests, stop, thread: Some(thread) }
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub(crate) fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Everything asked so far.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(
+    mut client: TcpStream,
+    upstream: SocketAddr,
+    log: &Mutex<Vec<Request>>,
+    rule: &Rule,
+    stop: &AtomicBool,
+) {
+    let Some(request) = read_request(&client) else { return };
+    let fault = {
+        let mut log = log.lock().unwrap();
+        let fault = rule(&request, log.len());
+        log.push(request.clone());
+        fault
+    };
+    if let Fault::Answer(status, headers, body) = fault {
+        let mut head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+        let _ = client.write_all(head.as_bytes());
+        return;
+    }
+    let _ = forward(client, upstream, &request, &fault, stop);
+}
+
+fn read_request(client: &TcpStream) -> Option<Request> {
+    let mut reader = BufReader::new(client);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let mut words = line.split_ascii_whitespace();
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    Some(Request { method, path, headers })
+}
+
+fn forward(
+    mut client: TcpStream,
+    upstream: SocketAddr,
+    request: &Request,
+    fault: &Fault,
+    stop: &AtomicBool,
+) -> std::io::Result<()> {
+    let mut server = TcpStream::connect(upstream)?;
+    let mut head = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", request.method, request.path);
+    for (name, value) in &request.headers {
+        let dropped =
+            name == "connection" || (name == "range" && matches!(fault, Fault::IgnoreRange));
+        if !dropped {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+    }
+    server.write_all(format!("{head}\r\n").as_bytes())?;
+    let mut reader = BufReader::new(server);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        client.write_all(line.as_bytes())?;
+        if line.trim_end().is_empty() {
+            break;
+        }
+    }
+    let mut sent = 0;
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        let mut n = reader.read(&mut buffer)?;
+        if n == 0 {
+            return Ok(());
+        }
+        if matches!(fault, Fault::Corrupt) && sent == 0 {
+            buffer[n / 2] ^= 0x55;
+        }
+        if let Fault::Cut(limit) | Fault::Stall(limit) = fault {
+            n = n.min(limit - sent);
+        }
+        client.write_all(&buffer[..n])?;
+        sent += n;
+        match fault {
+            Fault::Cut(limit) if sent == *limit => return client.shutdown(Shutdown::Both),
+            Fault::Stall(limit) if sent == *limit => {
+                while !stop.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                return Ok(());
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A real docker-registry on a free loopback port.
+
+use super::image::TestImage;
+use super::{Scratch, run};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The user of a registry that asks for one.
+pub(crate) const USER: &str = "player";
+/// The user's password.
+pub(crate) const PASSWORD: &str = "s3cret&more";
+
+/// How a registry is set up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Options {
+    /// https with a certificate of a made-up authority.
+    pub(crate) tls: bool,
+    /// htpasswd with [`USER`] and [`PASSWORD`].
+    pub(crate) password: bool,
+}
+
+/// A running registry; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    child: Child,
+    dir: Scratch,
+    address: SocketAddr,
+    options: Options,
+}
+
+/// A loopback port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Registry {
+    pub(crate) fn start(options: Options) -> Self {
+        let dir = Scratch::new();
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let mut config = format!(
+            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
+             storage: {{filesystem: {{rootdirectory: {}}}}}\nhttp:\n  addr: {address}\n",
+            dir.join("data").display()
+        );
+        if options.tls {
+            make_certificates(&dir);
+            let (cert, key) = (dir.join("server.crt"), dir.join("server.key"));
+            config.push_str(&format!(
+                "  tls: {{certificate: {}, key: {}}}\n",
+                cert.display(),
+                key.display()
+            ));
+        }
+        if options.password {
+            let file = dir.join("htpasswd");
+            std::fs::write(&file, run("htpasswd", &["-nbB", USER, PASSWORD])).unwrap();
+            config.push_str(&format!(
+                "auth: {{htpasswd: {{realm: test, path: {}}}}}\n",
+                file.display()
+            ));
+        }
+        let path = dir.join("config.yml");
+        std::fs::write(&path, config).unwrap();
+        let log = std::fs::File::create(dir.join("log")).unwrap();
+        let child = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&path)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let registry = Registry { child, dir, address, options };
+        registry.await_port();
+        registry
+    }
+
+    fn await_port(&self) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(self.address).is_err() {
+            if Instant::now() > end {
+                let log = std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
+                panic!("docker-registry does not listen: {log}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub(crate) fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The authority's certificate, when the registry has TLS.
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.dir.join("ca.crt")
+    }
+
+    /// Puts an image there by skopeo and returns its full name.
+    pub(crate) fn push(&self, image: &TestImage, name: &str) -> String {
+        let full = format!("{}/{name}", self.host());
+        let target = format!("docker://{full}");
+        let credentials = format!("{USER}:{PASSWORD}");
+        let source = image.source();
+        let mut args = vec!["copy", "--quiet", "--dest-tls-verify=false"];
+        if self.options.password {
+            args.extend(["--dest-creds", &credentials]);
+        }
+        args.extend([source.as_str(), target.as_str()]);
+        run("skopeo", &args);
+        full
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An authority, and a certificate of it for 127.0.0.1.
+fn make_certificates(dir: &Scratch) {
+    let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    let (ca_key, ca, server_key) = (path("ca.key"), path("ca.crt"), path("server.key"));
+    let (request, server, extensions) = (path("server.csr"), path("server.crt"), path("ext"));
+    std::fs::write(&extensions, "subjectAltName=IP:127.0.0.1,DNS:localhost\n").unwrap();
+    let mut args = vec!["req", "-x509", "-days", "2", "-subj", "/CN=Bolt test authority"];
+    args.extend(key);
+    args.extend(["-keyout", &ca_key, "-out", &ca]);
+    run("openssl", &args);
+    let mut args = vec!["req", "-subj", "/CN=127.0.0.1"];
+    args.extend(key);
+    args.extend(["-keyout", &server_key, "-out", &request]);
+    run("openssl", &args);
+    let mut args = vec!["x509", "-req", "-days", "2", "-in", &request, "-CA", &ca];
+    args.extend(["-CAkey", &ca_key, "-CAcreateserial", "-extfile", &extensions, "-out", &server]);
+    run("openssl", &args);
+}

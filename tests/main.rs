@@ -1,0 +1,4 @@
+//! The integration tests: one binary, real parts.
+
+mod harness;
+mod image;
