@@ -1,1 +1,4 @@
 //! spec
+
+pub mod caps;
+pub mod seccomp;
