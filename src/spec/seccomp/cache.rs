@@ -84,35 +84,28 @@ fn load(path: &Path) -> Option<Vec<u8>> {
     // One more than may be there: what fills the buffer is not ours.
     let mut bytes = vec![0; largest + 1];
     let mut length = 0;
-    // A regular file comes in one read; a second only after a signal.
+    // A regular file comes in one read; another only after a signal.
     loop {
         match file.read(&mut bytes[length..]) {
-            Ok(0) => break,
+            Ok(0) => return None,
             Ok(some) => length += some,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return None,
         }
-        if whole(&bytes[..length]) {
-            break;
+        if let Some(program) = whole(&bytes[..length]) {
+            bytes.truncate(program);
+            return Some(bytes);
         }
     }
-    bytes.truncate(length);
-    if !whole(&bytes) {
-        return None;
-    }
-    bytes.truncate(length - SHA256_OUTPUT_LEN);
-    Some(bytes)
 }
 
-/// Whether these are a program of legal length and its checksum.
-fn whole(bytes: &[u8]) -> bool {
-    let Some((program, sum)) = bytes.split_last_chunk::<SHA256_OUTPUT_LEN>() else {
-        return false;
-    };
-    !program.is_empty()
+/// The length of the program, if these bytes are one of legal length and its checksum.
+fn whole(bytes: &[u8]) -> Option<usize> {
+    let (program, sum) = bytes.split_last_chunk::<SHA256_OUTPUT_LEN>()?;
+    let legal = !program.is_empty()
         && program.len().is_multiple_of(bpf::INSN)
-        && program.len() / bpf::INSN <= MAX_INSNS
-        && digest(&SHA256, program).as_ref() == sum
+        && program.len() / bpf::INSN <= MAX_INSNS;
+    (legal && digest(&SHA256, program).as_ref() == sum).then_some(program.len())
 }
 
 fn save(dir: &Path, name: &str, program: &[u8]) -> io::Result<()> {
@@ -121,4 +114,100 @@ fn save(dir: &Path, name: &str, program: &[u8]) -> io::Result<()> {
     bytes.extend_from_slice(digest(&SHA256, program).as_ref());
     // Torn by a power cut it fails the checksum and is made again: no fsync.
     atomic::write(File::open(dir)?, name, &bytes, Sync::Fast)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new(name: &str) -> Dir {
+            let dir =
+                std::env::temp_dir().join(format!("bolt-seccomp-{name}-{}", std::process::id()));
+            fs::create_dir_all(&dir).unwrap();
+            Dir(dir)
+        }
+
+        fn files(&self) -> Vec<PathBuf> {
+            let entries = fs::read_dir(self.0.join("seccomp")).unwrap();
+            entries.map(|entry| entry.unwrap().path()).collect()
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn builtin(dir: &Dir) -> Vec<u8> {
+        cached(Source::Builtin, CapSet::EMPTY, &Options::default(), &dir.0).unwrap()
+    }
+
+    #[test]
+    fn a_hit_is_what_was_compiled() {
+        let dir = Dir::new("hit");
+        let fresh = builtin(&dir);
+        let filter = compile(&Profile::builtin(), CapSet::EMPTY, &Options::default()).unwrap();
+        assert_eq!(fresh, filter.bytes());
+        let [file] = dir.files().try_into().unwrap();
+        assert_eq!(load(&file).unwrap(), fresh);
+        assert_eq!(builtin(&dir), fresh);
+        assert_eq!(dir.files(), [file]);
+    }
+
+    #[test]
+    fn damaged_files_are_made_again() {
+        let dir = Dir::new("damaged");
+        let fresh = builtin(&dir);
+        let [file] = dir.files().try_into().unwrap();
+        let good = fs::read(&file).unwrap();
+        let mut flipped = good.clone();
+        flipped[100] ^= 1;
+        let mut longer = good.clone();
+        longer.extend_from_slice(&[0; 8]);
+        let huge = vec![0; 1 << 20];
+        for bad in
+            [&[][..], &good[..good.len() - 1], &good[8..], &flipped, &longer, &huge, &[0; 64]]
+        {
+            fs::write(&file, bad).unwrap();
+            assert_eq!(load(&file), None);
+            assert_eq!(builtin(&dir), fresh);
+            assert_eq!(fs::read(&file).unwrap(), good);
+        }
+    }
+
+    #[test]
+    fn whatever_shapes_the_filter_shapes_the_name() {
+        let none = Options::default();
+        let games = Options { games: true, ..none };
+        let kernel = Options { kernel: Some((6, 1)), ..none };
+        let json = br#"{"defaultAction": "SCMP_ACT_ALLOW"}"#;
+        let mut names = [
+            file_name(Source::Builtin, CapSet::EMPTY, &none),
+            file_name(Source::Builtin, CapSet::ALL, &none),
+            file_name(Source::Builtin, CapSet::EMPTY, &games),
+            file_name(Source::Builtin, CapSet::EMPTY, &kernel),
+            file_name(Source::Json(json), CapSet::EMPTY, &none),
+            file_name(Source::Json(&json[1..]), CapSet::EMPTY, &none),
+        ];
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
+    }
+
+    #[test]
+    fn no_cache_is_no_error_and_a_bad_profile_is() {
+        let dir = Dir::new("none");
+        let blocked = dir.0.join("file");
+        fs::write(&blocked, b"").unwrap();
+        let options = Options::default();
+        assert!(cached(Source::Builtin, CapSet::EMPTY, &options, &blocked).is_ok());
+        let bad = cached(Source::Json(b"[]"), CapSet::EMPTY, &options, &dir.0);
+        assert!(matches!(bad, Err(SeccompError::Malformed { .. })));
+        assert!(!dir.0.join("seccomp").exists());
+    }
 }

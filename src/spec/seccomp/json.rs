@@ -286,3 +286,132 @@ fn read<T>(at: &str, parse: impl FnOnce() -> serde_json::Result<T>) -> Result<T,
 fn field(at: &str, field: &'static str, value: &str, reason: &'static str) -> SeccompError {
     SeccompError::Field { at: at.to_owned(), field, value: value.to_owned(), reason }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(json: &str) -> String {
+        use std::error::Error;
+        let error = parse(json.as_bytes()).unwrap_err();
+        match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        }
+    }
+
+    fn with_entry(entry: &str) -> String {
+        message(&format!(
+            r#"{{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
+                {{"names": ["read"], "action": "SCMP_ACT_ALLOW"}}, {entry}]}}"#
+        ))
+    }
+
+    #[test]
+    fn the_stock_profiles_keys_are_all_known() {
+        let json = br#"{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38, "defaultErrno": "ENOSYS",
+            "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
+            "syscalls": [{"names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": 22, "errno": "EINVAL",
+                "args": [{"index": 0, "value": 16, "valueTwo": 0, "op": "SCMP_CMP_EQ"}], "comment": "",
+                "includes": {}, "excludes": {"caps": ["CAP_AUDIT_WRITE"]}}]}"#;
+        let profile = parse(json).unwrap();
+        assert_eq!(profile.default, Action::Errno(38));
+        let rule = &profile.rules[0];
+        assert_eq!(rule.action, Action::Errno(22));
+        assert_eq!(rule.tests, [ArgTest::new(0, Op::Eq, 16)]);
+        assert_eq!(rule.when.without_caps, CapSet::parse("AUDIT_WRITE").unwrap());
+    }
+
+    #[test]
+    fn the_oci_list_of_architectures_serves_too() {
+        let json = br#"{"defaultAction": "SCMP_ACT_ALLOW", "archMap": [],
+            "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X32"]}"#;
+        let profile = parse(json).unwrap();
+        assert_eq!(profile.arches[0].native, "SCMP_ARCH_X86_64");
+        assert!(profile.arches[0].beside.iter().any(|kind| kind == "SCMP_ARCH_X32"));
+    }
+
+    #[test]
+    fn errors_name_the_place() {
+        let cases = [
+            (message("{"), "the profile is not written as a profile is: EOF"),
+            (message("{}"), "missing field `defaultAction`"),
+            (
+                message(r#"{"defaultAction": "SCMP_ACT_ALLOW", "sycalls": []}"#),
+                "unknown field `sycalls`",
+            ),
+            (
+                message(r#"{"defaultAction": "ALLOW"}"#),
+                "the profile: defaultAction \"ALLOW\": not one of",
+            ),
+            (
+                message(r#"{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 5000}"#),
+                "defaultErrnoRet \"5000\"",
+            ),
+            (
+                message(r#"{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrno": "ENO"}"#),
+                "defaultErrno \"ENO\"",
+            ),
+            (
+                message(
+                    r#"{"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_LOG"]}"#,
+                ),
+                "flags",
+            ),
+            (
+                message(
+                    r#"{"defaultAction": "SCMP_ACT_ALLOW", "archMap": [{"architecture": "x86"}]}"#,
+                ),
+                "archMap \"x86\"",
+            ),
+            (
+                with_entry(r#"{"names": ["a"]}"#),
+                "syscalls[1] is not written as a profile is: missing field `action`",
+            ),
+            (with_entry(r#"{"action": "SCMP_ACT_ALLOW"}"#), "syscalls[1]: names"),
+            (
+                with_entry(r#"{"names": ["a"], "action": "SCMP_ACT_ALOW"}"#),
+                "syscalls[1] (a): action",
+            ),
+            (
+                with_entry(r#"{"names": ["a", "b"], "action": "SCMP_ACT_NOTIFY"}"#),
+                "syscalls[1] (a, …): action SCMP_ACT_NOTIFY is not supported by this version",
+            ),
+            (
+                with_entry(r#"{"names": ["a"], "action": "SCMP_ACT_ERRNO", "errnoRet": 4096}"#),
+                "errnoRet \"4096\"",
+            ),
+            (
+                with_entry(r#"{"names": ["a"], "action": "SCMP_ACT_ALLOW", "extra": 1}"#),
+                "unknown field `extra`",
+            ),
+            (
+                with_entry(
+                    r#"{"names": ["a"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 6, "value": 0, "op": "SCMP_CMP_EQ"}]}"#,
+                ),
+                "syscalls[1] (a), args[0]: index \"6\": arguments are numbered 0 to 5",
+            ),
+            (
+                with_entry(
+                    r#"{"names": ["a"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": 0, "op": "EQ"}]}"#,
+                ),
+                "syscalls[1] (a), args[0]: op \"EQ\"",
+            ),
+            (
+                with_entry(
+                    r#"{"names": ["a"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_CHWON"]}}"#,
+                ),
+                "syscalls[1] (a): includes.caps \"CAP_CHWON\"",
+            ),
+            (
+                with_entry(
+                    r#"{"names": ["a"], "action": "SCMP_ACT_ALLOW", "includes": {"minKernel": "6"}}"#,
+                ),
+                "includes.minKernel \"6\"",
+            ),
+        ];
+        for (message, expected) in cases {
+            assert!(message.contains(expected), "{message}\n  lacks {expected}");
+        }
+    }
+}

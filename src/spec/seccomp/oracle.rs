@@ -62,11 +62,11 @@ fn exporter() -> Option<&'static PathBuf> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
     BUILT
         .get_or_init(|| {
-            let dir = std::env::temp_dir().join(format!("bolt-oracle-{}", std::process::id()));
-            std::fs::create_dir_all(&dir).ok()?;
-            let source = dir.join("exporter.c");
+            // Beside the test program: in the build folder, which is cleaned with the rest.
+            let here = std::env::current_exe().ok()?;
+            let program = here.with_extension("libseccomp");
+            let source = here.with_extension("libseccomp.c");
             std::fs::write(&source, EXPORTER).ok()?;
-            let program = dir.join("exporter");
             let built = Command::new("cc")
                 .arg("-o")
                 .args([&program, &source])
@@ -164,7 +164,7 @@ fn boundaries(rules: &[Rule]) -> Vec<[u64; 6]> {
             }
         }
     }
-    // All pairs of the two arguments with most values; the others stay at their first.
+    // Every combination; arguments that no rule looks at stay 0.
     let mut calls = vec![[0; 6]];
     for (index, set) in values.iter().enumerate() {
         if set.is_empty() {
@@ -204,7 +204,7 @@ fn numbers_of(name: &str) -> Vec<(u32, u32)> {
     [plain, tagged, i386].into_iter().flatten().collect()
 }
 
-/// Compares for every number without arguments, and for `numbers_with_args` with all boundaries.
+/// Compares every number with a few arguments, and calls that have rules on arguments at all boundaries.
 fn compare(ours: &[u8], theirs: &[u8], profile: &Profile, skip: &BTreeSet<(u32, u32)>, hint: &str) {
     let with_args: Vec<Rule> =
         profile.rules.iter().filter(|rule| !rule.tests.is_empty()).cloned().collect();
@@ -240,7 +240,13 @@ fn check(profile: &Profile, caps: CapSet, options: &Options, hint: &str) -> bool
         return false;
     };
     let ours = compile(profile, caps, options).unwrap();
-    let skip = unknown.iter().flat_map(|name| numbers_of(name)).collect();
+    // libseccomp 2.5 has map_shadow_stack without its x32 number, which came with Linux 6.8.
+    let skip = unknown
+        .iter()
+        .map(String::as_str)
+        .chain(["map_shadow_stack"])
+        .flat_map(numbers_of)
+        .collect();
     compare(ours.bytes(), &theirs, profile, &skip, hint);
     true
 }
@@ -294,8 +300,12 @@ fn rule(name: &'static str, action: Action, tests: Vec<ArgTest>) -> Rule {
     Rule { names: vec![Cow::Borrowed(name)], action, tests, when: When::default() }
 }
 
+/// Some rules. `getpid` stands with them because libseccomp 2.5 forgets to load the call number for
+/// i386 when all it has there is `semop`, a call with no number of its own.
 fn profile(rules: Vec<Rule>) -> Profile {
-    Profile { default: Action::Errno(38), rules, ..Profile::builtin() }
+    let mut all = vec![rule("getpid", Action::Allow, Vec::new())];
+    all.extend(rules);
+    Profile { default: Action::Errno(38), rules: all, ..Profile::builtin() }
 }
 
 const OPS: [Op; 7] = [Op::Ne, Op::Lt, Op::Le, Op::Eq, Op::Ge, Op::Gt, Op::MaskedEq];
@@ -342,6 +352,11 @@ fn two_rules_and_two_arguments() {
                 vec![rule("fcntl", Action::Allow, vec![arg(0, *one, a), arg(2, *two, b)])],
                 // One argument twice in one rule: either.
                 vec![rule("fcntl", Action::Allow, vec![arg(1, *one, a), arg(1, *two, b)])],
+                // Two actions, one argument: the order is libseccomp's own.
+                vec![
+                    rule("fcntl", Action::Errno(1), vec![arg(1, *one, a)]),
+                    rule("fcntl", Action::Allow, vec![arg(1, *two, b)]),
+                ],
                 // Two rules, one action, different arguments.
                 vec![
                     rule("fcntl", Action::Allow, vec![arg(0, *one, a)]),
@@ -367,7 +382,13 @@ fn two_rules_and_two_arguments() {
                     rule("fcntl", Action::Allow, vec![arg(0, *one, a), arg(1, *two, b)]),
                 ],
             ];
+            let ordered = |op: &Op| matches!(op, Op::Lt | Op::Le | Op::Ge | Op::Gt);
             for (shape, rules) in shapes.into_iter().enumerate() {
+                // Two inequalities of one argument: libseccomp 2.5 compares the second with what
+                // the first left in the register. `rules_mean_what_they_say` covers these.
+                if ordered(one) && ordered(two) && (1..=2).contains(&shape) {
+                    continue;
+                }
                 let hint = format!("shape {shape}: {one:?} {a:#x}, {two:?} {b:#x}");
                 if check(&profile(rules), CapSet::EMPTY, &Options::default(), &hint) {
                     compared += 1;
@@ -379,5 +400,48 @@ fn two_rules_and_two_arguments() {
     }
     if exporter().is_some() {
         assert!(refused < compared, "{refused} refused, {compared} compared");
+    }
+}
+
+/// What a test says, in plain arithmetic.
+fn holds(test: &ArgTest, wide: bool, arg: u64) -> bool {
+    let width = if wide { u64::MAX } else { 0xffff_ffff };
+    let (left, right) = (arg & width & test.mask, test.value & width & test.mask);
+    match test.op {
+        Op::Ne => left != right,
+        Op::Lt => left < right,
+        Op::Le => left <= right,
+        Op::Eq | Op::MaskedEq => left == right,
+        Op::Ge => left >= right,
+        Op::Gt => left > right,
+    }
+}
+
+#[test]
+fn rules_mean_what_they_say() {
+    let pairs = || OPS.iter().flat_map(|op| VALUES.map(|value| (*op, value)));
+    for (one, a) in pairs() {
+        for (two, b) in pairs() {
+            let tests = [arg(1, one, a), arg(1, two, b)];
+            let either = vec![rule("fcntl", Action::Allow, tests.to_vec())];
+            let filter =
+                compile(&profile(either.clone()), CapSet::EMPTY, &Options::default()).unwrap();
+            for args in boundaries(&either) {
+                for (arch, number, wide) in
+                    [(X64, 72, true), (X64, TAG + 72, false), (I386, 55, false)]
+                {
+                    let expected = match tests.iter().any(|test| holds(test, wide, args[1])) {
+                        true => Action::Allow,
+                        false => Action::Errno(38),
+                    };
+                    let call = Call { arch, number, args };
+                    assert_eq!(
+                        run(filter.bytes(), &call),
+                        expected.code(),
+                        "{one:?} {a:#x} or {two:?} {b:#x}: {call:x?}"
+                    );
+                }
+            }
+        }
     }
 }

@@ -91,7 +91,8 @@ impl Profile {
         super::json::parse(json)
     }
 
-    /// The profile containers have unless told otherwise: see [`super::builtin`].
+    /// The profile containers have unless told otherwise: containers-common's verdicts, and a few
+    /// calls newer than it.
     pub fn builtin() -> Profile {
         super::builtin::profile()
     }

@@ -11,7 +11,6 @@
 
 use super::arch::Abi;
 use super::profile::{Action, ArgTest, Op, Rule};
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// What happens to one call.
@@ -118,8 +117,7 @@ fn insert(level: &mut Vec<Node>, tests: &[ArgTest], action: Action) {
     let at = match level.iter().position(|node| node.test == *test) {
         Some(at) => at,
         None => {
-            let at =
-                level.iter().position(|node| rank(&node.test) < rank(test)).unwrap_or(level.len());
+            let at = level.iter().position(|node| earlier(test, &node.test)).unwrap_or(level.len());
             let node = Node { test: *test, action: None, next: Vec::new() };
             level.insert(at, node);
             at
@@ -136,13 +134,35 @@ fn insert(level: &mut Vec<Node>, tests: &[ArgTest], action: Action) {
     }
 }
 
-/// Higher is tried earlier.
-fn rank(test: &ArgTest) -> (u8, u8, Result<u64, Reverse<u64>>) {
-    match test.op {
-        Op::Eq | Op::Ne | Op::MaskedEq => (test.index, 3, Ok(test.value)),
-        Op::Le | Op::Lt => (test.index, 2, Err(Reverse(test.value))),
-        Op::Ge | Op::Gt => (test.index, 1, Ok(test.value)),
+/// Whether `new` is tried before `old`, which was there first. 64-bit values are told apart by their
+/// high halves first; with these alike, but compared in other ways, the older one stays in front.
+fn earlier(new: &ArgTest, old: &ArgTest) -> bool {
+    let high = |word: u64| word >> 32;
+    let masked = |test: &ArgTest| test.op == Op::MaskedEq;
+    let (place, old_place) = (rank(new), rank(old));
+    if place != old_place {
+        return place > old_place;
     }
+    let (a, b) = match new.op {
+        Op::Le | Op::Lt => (old.value, new.value),
+        _ => (new.value, old.value),
+    };
+    if high(a) != high(b) {
+        return high(a) > high(b);
+    }
+    let apart =
+        high(new.mask) != high(old.mask) || high(new.mask) != 0 && masked(new) != masked(old);
+    !apart && a > b
+}
+
+/// Higher is tried earlier.
+fn rank(test: &ArgTest) -> (u8, u8) {
+    let op = match test.op {
+        Op::Eq | Op::Ne | Op::MaskedEq => 3,
+        Op::Le | Op::Lt => 2,
+        Op::Ge | Op::Gt => 1,
+    };
+    (test.index, op)
 }
 
 impl Draft {
