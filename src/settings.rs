@@ -10,6 +10,21 @@ pub struct Settings {
     pub dirs: Dirs,
     /// `TERM` of the caller.
     pub term: Option<String>,
+    /// `XDG_RUNTIME_DIR`, where auth.json is written.
+    pub xdg_runtime: Option<PathBuf>,
+    /// `REGISTRY_AUTH_FILE`.
+    pub auth_file: Option<PathBuf>,
+    /// `DOCKER_CONFIG`.
+    pub docker_config: Option<PathBuf>,
+    /// `CONTAINERS_REGISTRIES_CONF`.
+    pub registries_conf: Option<PathBuf>,
+    /// `BOLT_KEEP_BLOBS`: compressed layers stay in the store after unpacking.
+    pub keep_blobs: bool,
+}
+
+/// One variable of the caller, lossily decoded; for settings that are passed on by name.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|v| v.to_string_lossy().into_owned())
 }
 
 /// Why the settings could not be put together.
@@ -40,7 +55,16 @@ impl Settings {
         } else {
             user_dirs(config_home, home, user, uid, gid)?
         };
-        Ok(Settings { dirs, term: std::env::var("TERM").ok() })
+        let path = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        Ok(Settings {
+            dirs,
+            term: variable("TERM"),
+            xdg_runtime: path("XDG_RUNTIME_DIR"),
+            auth_file: path("REGISTRY_AUTH_FILE"),
+            docker_config: path("DOCKER_CONFIG"),
+            registries_conf: path("CONTAINERS_REGISTRIES_CONF"),
+            keep_blobs: variable("BOLT_KEEP_BLOBS").is_some_and(|v| v == "1" || v == "true"),
+        })
     }
 }
 

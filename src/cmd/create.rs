@@ -1,12 +1,15 @@
 //! `bolt create`: a container that `start` can start.
 
 use crate::cmd::create_args::CreateArgs;
+use crate::cmd::pull;
 use crate::container::config::{Config, MountKind, Origin};
 use crate::container::dir::{ContainerDir, Containers};
 use crate::image::types::RunConfig;
 use crate::settings::Settings;
+use crate::store::Store;
 use crate::sys::atomic::Sync;
 use crate::ui::print;
+use crate::userns;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 
@@ -69,8 +72,30 @@ pub fn origin(settings: &Settings, args: &CreateArgs) -> anyhow::Result<(Origin,
         }
         return Ok((Origin::Directory(path), RunConfig::default()));
     }
-    let _ = settings;
-    bail!("images come with the next step; use --rootfs DIR")
+    let store = Store::open(&settings.dirs.store())?;
+    let wish = pull::Wish {
+        image: &args.image,
+        policy: &args.pull,
+        quiet: args.quiet,
+        access: &args.access,
+    };
+    let found = pull::ensure(settings, &store, &wish)?;
+    let full = userns::can_be_full(&settings.dirs);
+    let layout = pull::layout_for(settings, args.userns(settings)?, full)?;
+    pull::ensure_layout(&store, &found.record, layout)?;
+    let record = found.record;
+    let origin = Origin::Image {
+        name: found.name,
+        id: record.id.hex().to_owned(),
+        manifest: record.manifest.to_string(),
+        layers: record.layers[record.visible_from..]
+            .iter()
+            .map(|l| l.chain_id.to_string())
+            .collect(),
+        layout: layout.name().to_owned(),
+        driver: "overlay".to_owned(),
+    };
+    Ok((origin, record.config))
 }
 
 /// Named volumes are made at first use; one without a name gets a random one and goes with

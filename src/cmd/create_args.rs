@@ -1,6 +1,7 @@
 //! The flags that `run` and `create` share, and what they mean: flags → [`Config`].
 
 use crate::cmd::create_args::parse::{memory, swap};
+use crate::cmd::pull::Access;
 use crate::container::config::{
     Config, Mount, Network, Origin, Process, Resources, Security, Userns, VERSION,
 };
@@ -167,15 +168,9 @@ pub struct CreateArgs {
     /// Pull policy: always, missing, never, newer
     #[arg(long, value_name = "POLICY", default_value = "missing")]
     pub pull: String,
-    /// Platform of the image: OS/ARCH[/VARIANT]
-    #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<String>,
-    /// Path of the credentials file
-    #[arg(long, value_name = "FILE")]
-    pub authfile: Option<PathBuf>,
-    /// Verify certificates of registries
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
-    pub tls_verify: Option<bool>,
+    /// How registries are reached.
+    #[command(flatten)]
+    pub access: Access,
     /// Suppress progress
     #[arg(short, long)]
     pub quiet: bool,
@@ -372,7 +367,8 @@ impl CreateArgs {
         })
     }
 
-    fn userns(&self, settings: &Settings) -> anyhow::Result<Userns> {
+    /// `--userns` as it was meant.
+    pub fn userns(&self, settings: &Settings) -> anyhow::Result<Userns> {
         let Some(mode) = &self.userns else { return Ok(Userns::Host) };
         let (name, options) = mode.split_once(':').unwrap_or((mode, ""));
         match (name, options) {

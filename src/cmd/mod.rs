@@ -4,10 +4,12 @@ pub mod create;
 pub mod create_args;
 pub mod login;
 pub mod logout;
+pub mod pull;
 pub mod run;
 
 use crate::exit;
 use crate::settings::Settings;
+use crate::ui::print;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -23,6 +25,7 @@ struct Cli {
 enum Verb {
     /// Create a container without starting it
     Create(create::Args),
+    Pull(pull::Args),
     /// Run a command in a new container
     Run(run::Args),
 }
@@ -35,14 +38,8 @@ pub fn cli() -> clap::Command {
 /// Parses argv, runs the verb, returns its exit code.
 pub fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    if words.first().is_some_and(|w| w == "__map-ids") {
-        return match crate::userns::map_ids(&words[1..]) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                crate::ui::print::error_chain(&error);
-                ExitCode::from(exit::ENGINE)
-            }
-        };
+    if let Some(result) = hidden(&words) {
+        return code(result.map(|()| 0));
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -53,10 +50,29 @@ pub fn main() -> ExitCode {
     };
     let result =
         Settings::from_env().map_err(anyhow::Error::from).and_then(|s| dispatch(cli.verb, &s));
+    code(result)
+}
+
+/// Verbs that Bolt's own processes call, and nobody types.
+fn hidden(words: &[String]) -> Option<anyhow::Result<()>> {
+    let (verb, args) = words.split_first()?;
+    match verb.as_str() {
+        "__map-ids" => Some(crate::userns::map_ids(args)),
+        "__relayout" => Some(
+            Settings::from_env()
+                .map_err(anyhow::Error::from)
+                .and_then(|settings| pull::relayout(&settings, args)),
+        ),
+        _ => None,
+    }
+}
+
+fn code(result: anyhow::Result<u8>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
+        Err(error) if print::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            crate::ui::print::error_chain(&error);
+            print::error_chain(&error);
             ExitCode::from(exit::ENGINE)
         }
     }
@@ -65,6 +81,7 @@ pub fn main() -> ExitCode {
 fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
     match verb {
         Verb::Create(args) => create::run(args, settings),
+        Verb::Pull(args) => pull::run(args, settings),
         Verb::Run(args) => run::run(args, settings),
     }
 }

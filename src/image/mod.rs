@@ -16,6 +16,7 @@ pub mod progress;
 pub mod pull;
 pub mod reference;
 pub mod registry;
+pub mod relayout;
 pub mod source;
 pub mod types;
 pub mod unpack;

@@ -196,4 +196,8 @@ pub struct ImageRecord {
     pub layers: Vec<LayerRecord>,
     /// Bytes of all unpacked layers' regular files.
     pub size: u64,
+    /// Index of the lowest layer of which anything can be seen: a layer above may be opaque at
+    /// its root, which overlayfs does not look at on a layer's own root.
+    #[serde(default)]
+    pub visible_from: usize,
 }

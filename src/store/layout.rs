@@ -13,6 +13,8 @@ pub enum Layout {
     RootIsUser,
     /// The user keeps his own id in the container (`keep-id`).
     UserIsUser,
+    /// Only subordinate ids: the user owns nothing (`nomap`).
+    NoUser,
     /// No subordinate ids: everything belongs to the user.
     Single,
     /// Real root: ids on disk are the image's.
@@ -21,14 +23,15 @@ pub enum Layout {
 
 impl Layout {
     /// All layouts.
-    pub const ALL: [Layout; 4] =
-        [Layout::RootIsUser, Layout::UserIsUser, Layout::Single, Layout::Root];
+    pub const ALL: [Layout; 5] =
+        [Layout::RootIsUser, Layout::UserIsUser, Layout::NoUser, Layout::Single, Layout::Root];
 
     /// The directory's name.
     pub fn name(self) -> &'static str {
         match self {
             Layout::RootIsUser => "root-is-user",
             Layout::UserIsUser => "user-is-user",
+            Layout::NoUser => "no-user",
             Layout::Single => "single",
             Layout::Root => "root",
         }
@@ -43,7 +46,7 @@ impl fmt::Display for Layout {
 
 /// A text is no layout's name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{0:?} is no id layout (root-is-user, user-is-user, single, root)")]
+#[error("{0:?} is no id layout (root-is-user, user-is-user, no-user, single, root)")]
 pub struct BadLayout(String);
 
 impl FromStr for Layout {

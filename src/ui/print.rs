@@ -8,6 +8,11 @@ use std::io::{self, IsTerminal, Write};
 #[error("standard output was closed by its reader")]
 pub struct Closed;
 
+/// A child process has told the user what went wrong: nothing is to be added.
+#[derive(Debug, thiserror::Error)]
+#[error("the reason was told above")]
+pub struct Silent;
+
 /// Writes `text` to standard output; to a terminal with its control characters made visible,
 /// because names, labels and commands come out of images that may be hostile.
 ///
@@ -48,7 +53,7 @@ pub fn warning(text: &str) {
 /// The end of a command that did not work: `bolt: a: b: c`, then `hint: …` where there is one.
 /// Silent when the reader of standard output only went away ([`is_closed`]).
 pub fn error_chain(error: &anyhow::Error) {
-    if is_closed(error) {
+    if is_closed(error) || error.is::<Silent>() {
         return;
     }
     stderr_bytes(chain_text(error, crate::hint::of(error).as_deref()).as_bytes());

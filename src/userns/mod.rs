@@ -57,6 +57,12 @@ pub fn source(dirs: &Dirs, containers: &Containers) -> anyhow::Result<Source> {
     }
 }
 
+/// Whether P will have the whole range, without looking for one: decides the id layout of a
+/// new container.
+pub fn can_be_full(dirs: &Dirs) -> bool {
+    dirs.uid == 0 || (subid::lookup(&dirs.user, dirs.uid).is_some() && !no_new_privs())
+}
+
 /// Writes down which container holds P, so that the next start need not look for one.
 pub fn remember(dirs: &Dirs, id: &str) {
     let path = dirs.data.join("userns");

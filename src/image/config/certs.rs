@@ -70,17 +70,27 @@ pub struct HostCerts {
 
 /// The certs.d directories in the order they are looked through.
 #[derive(Debug, Clone)]
-pub struct CertDirs(Vec<PathBuf>);
+pub struct CertDirs {
+    bases: Vec<PathBuf>,
+    /// The directory itself holds the files, for whatever host.
+    exact: bool,
+}
 
 impl CertDirs {
+    /// One directory that holds the files of every registry by itself (`--cert-dir`).
+    pub fn only(dir: &Path) -> Self {
+        CertDirs { bases: vec![dir.to_owned()], exact: true }
+    }
+
     /// The user's (`CONFIG_HOME/containers/certs.d`), then `containers/certs.d` and
     /// `docker/certs.d` below `system` (`/etc`).
     pub fn new(home_config: &Path, system: &Path) -> Self {
-        Self(vec![
+        let bases = vec![
             home_config.join("containers/certs.d"),
             system.join("containers/certs.d"),
             system.join("docker/certs.d"),
-        ])
+        ];
+        Self { bases, exact: false }
     }
 
     /// Reads the first directory that has an entry for `host[:port]`; the others do not count.
@@ -90,8 +100,8 @@ impl CertDirs {
         if host.is_empty() || host == "." || host == ".." || host.contains(['/', '\0']) {
             return Err(CertsError::Host(host.chars().take(100).collect()));
         }
-        for base in &self.0 {
-            let dir = base.join(host);
+        for base in &self.bases {
+            let dir = if self.exact { base.clone() } else { base.join(host) };
             match std::fs::read_dir(&dir) {
                 Ok(entries) => return read_dir(&dir, entries),
                 Err(e) if passed_over(&e) => {}

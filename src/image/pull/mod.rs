@@ -208,9 +208,13 @@ fn record(
     }
     store.put_blob(&manifest.config.digest, &config_bytes)?;
     let mut size = 0;
-    for layer in &layers {
-        let facts = store.layer_facts(request.layout, &layer.chain_id)?;
-        size += facts.map_or(0, |facts| facts.size);
+    let mut visible_from = 0;
+    for (n, layer) in layers.iter().enumerate() {
+        let Some(facts) = store.layer_facts(request.layout, &layer.chain_id)? else { continue };
+        size += facts.size;
+        if facts.opaque_root {
+            visible_from = n;
+        }
     }
     let record = ImageRecord {
         version: 1,
@@ -222,6 +226,7 @@ fn record(
         config: config.run,
         layers,
         size,
+        visible_from,
     };
     store.put_image(&record)?;
     if let Some(name) = local_name(&request.name) {

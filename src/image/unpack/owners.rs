@@ -47,6 +47,12 @@ impl Owners {
         Owners { uids: extents(uid), gids: extents(gid), can_mknod: false }
     }
 
+    /// `no-user`: the image's ids move up by one, past the user; `len` ids are mapped here.
+    pub fn no_user(len: u32) -> Self {
+        let all = vec![Extent { image: 0, here: 1, len: len.saturating_sub(1) }];
+        Owners { uids: all.clone(), gids: all, can_mknod: false }
+    }
+
     /// `single`: everything belongs to the user; other owners are kept in an xattr.
     pub fn single() -> Self {
         Owners { uids: Vec::new(), gids: Vec::new(), can_mknod: false }

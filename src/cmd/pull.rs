@@ -1,0 +1,452 @@
+//! `bolt pull`, and how `run` and `create` come to their image.
+
+use crate::container::config::Userns;
+use crate::image::config::Search;
+use crate::image::config::auth::{AuthDirs, AuthFiles};
+use crate::image::config::certs::CertDirs;
+use crate::image::config::policy::Policy;
+use crate::image::config::registries::Registries;
+use crate::image::progress::Progress;
+use crate::image::pull::{self, PullRequest};
+use crate::image::reference::{ImageName, Reference};
+use crate::image::registry::{Patience, Proxies};
+use crate::image::types::{Digest, ImageRecord, Platform};
+use crate::image::unpack::Owners;
+use crate::image::{platform, relayout};
+use crate::settings::{Settings, variable};
+use crate::store::{Layout, Store};
+use crate::ui::print;
+use crate::ui::progress::Transfer;
+use crate::userns;
+use anyhow::{Context, bail};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Pull an image from a registry, an OCI layout or an OCI archive
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// docker://NAME, NAME, oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME]
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<String>,
+    /// Suppress progress
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    access: Access,
+    /// Id layout of the unpacked files: root-is-user, user-is-user or single
+    #[arg(long, hide = true)]
+    layout: Option<String>,
+}
+
+/// How registries are reached; shared by every verb that asks one.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Access {
+    /// Platform of the image: OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub platform: Option<String>,
+    /// Path of the credentials file
+    #[arg(long, value_name = "FILE")]
+    pub authfile: Option<PathBuf>,
+    /// Verify certificates of registries
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub tls_verify: Option<bool>,
+    /// Directory with certificates of the registry
+    #[arg(long, value_name = "DIR")]
+    pub cert_dir: Option<PathBuf>,
+    /// How often a request that may pass is tried again
+    #[arg(long, value_name = "N")]
+    pub retry: Option<u32>,
+}
+
+/// Pulls each image and prints its id.
+pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    let full = userns::enter(&settings.dirs)?;
+    let layout = match &args.layout {
+        Some(name) => name.parse()?,
+        None => default_layout(settings, full),
+    };
+    let store = Store::open(&settings.dirs.store())?;
+    let progress = Transfer::new(args.quiet);
+    for image in &args.images {
+        let record = pull_one(settings, &store, image, layout, &args.access, &progress)
+            .with_context(|| format!("pull {image}"))?;
+        print::stdout(&format!("{}\n", record.id.hex()))?;
+    }
+    Ok(0)
+}
+
+/// The files of all containers of this user, when nothing else is asked for.
+pub fn default_layout(settings: &Settings, full: bool) -> Layout {
+    match (settings.dirs.uid, full) {
+        (0, _) => Layout::Root,
+        (_, true) => Layout::RootIsUser,
+        (_, false) => Layout::Single,
+    }
+}
+
+/// The ids of a layout, inside P.
+fn owners(settings: &Settings, layout: Layout) -> Owners {
+    let all = mapped_ids();
+    match layout {
+        Layout::Root => Owners::identity(u32::MAX, true),
+        Layout::RootIsUser => Owners::identity(all, false),
+        Layout::UserIsUser => Owners::keep_id(settings.dirs.uid, settings.dirs.gid, all),
+        Layout::NoUser => Owners::no_user(all),
+        Layout::Single => Owners::single(),
+    }
+}
+
+fn mapped_ids() -> u32 {
+    let text = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    text.lines()
+        .filter_map(|l| l.split_ascii_whitespace().nth(2)?.parse::<u32>().ok())
+        .fold(0, u32::saturating_add)
+}
+
+/// Everything that bears on reaching registries, read once.
+#[derive(Debug)]
+pub struct Sources {
+    /// registries.conf.
+    pub registries: Registries,
+    /// auth.json.
+    pub auth: AuthFiles,
+    certs: CertDirs,
+    policy: Policy,
+    proxies: Proxies,
+}
+
+impl Sources {
+    /// Reads the containers' configuration files.
+    pub fn load(settings: &Settings, access: &Access) -> anyhow::Result<Self> {
+        let search = |file: &Option<PathBuf>| Search {
+            home_config: settings.dirs.config_home.clone(),
+            system: "/etc".into(),
+            override_file: file.clone(),
+        };
+        let registries = Registries::load(&search(&settings.registries_conf))?;
+        for warning in registries.warnings() {
+            print::warning(warning);
+        }
+        let auth = auth_files(settings, access.authfile.as_ref())
+            .with_helpers(registries.credential_helpers());
+        let certs = match &access.cert_dir {
+            Some(dir) => CertDirs::only(dir),
+            None => CertDirs::new(&settings.dirs.config_home, "/etc".as_ref()),
+        };
+        Ok(Sources {
+            registries,
+            auth,
+            certs,
+            policy: Policy::load(&search(&None))?,
+            proxies: Proxies::from_variables(variable),
+        })
+    }
+
+    /// Certificates of one registry.
+    pub fn certs(&self) -> &CertDirs {
+        &self.certs
+    }
+
+    /// Proxies of the caller.
+    pub fn proxies(&self) -> &Proxies {
+        &self.proxies
+    }
+}
+
+/// podman's credential files, or the one that was named.
+pub fn auth_files(settings: &Settings, named: Option<&PathBuf>) -> AuthFiles {
+    match named.or(settings.auth_file.as_ref()) {
+        Some(file) => AuthFiles::only(file),
+        None => AuthFiles::new(AuthDirs {
+            runtime: settings.xdg_runtime.as_deref(),
+            uid: settings.dirs.uid,
+            config_home: &settings.dirs.config_home,
+            home: &settings.dirs.home,
+            docker_config: settings.docker_config.as_deref(),
+        }),
+    }
+}
+
+fn pull_one(
+    settings: &Settings,
+    store: &Store,
+    image: &str,
+    layout: Layout,
+    access: &Access,
+    progress: &Transfer,
+) -> anyhow::Result<ImageRecord> {
+    let sources = Sources::load(settings, access)?;
+    let platform = platform_of(access)?;
+    let owners = owners(settings, layout);
+    let mut last = None;
+    for name in remote_names(image, &sources.registries)? {
+        let request =
+            request(&sources, access, name, &platform, layout, &owners, settings.keep_blobs);
+        match pull::pull(&request, store, progress) {
+            Ok(record) => return Ok(record),
+            Err(error) => {
+                if let Some(earlier) = last.replace(anyhow::Error::from(error)) {
+                    progress.note(&format!("{earlier:#}; trying the next registry"));
+                }
+            }
+        }
+    }
+    Err(last.unwrap_or_else(|| {
+        anyhow::anyhow!("no registry is configured for short names; write HOST/NAME")
+    }))
+}
+
+fn request<'a>(
+    sources: &'a Sources,
+    access: &Access,
+    name: ImageName,
+    platform: &'a Platform,
+    layout: Layout,
+    owners: &'a Owners,
+    keep_blobs: bool,
+) -> PullRequest<'a> {
+    let mut patience = Patience::default();
+    if let Some(retries) = access.retry {
+        patience.retries = retries;
+    }
+    PullRequest {
+        name,
+        platform,
+        layout,
+        owners,
+        registries: &sources.registries,
+        auth: &sources.auth,
+        credentials: None,
+        certs: &sources.certs,
+        policy: &sources.policy,
+        proxies: &sources.proxies,
+        tls_verify: access.tls_verify,
+        patience,
+        keep_blobs,
+    }
+}
+
+fn platform_of(access: &Access) -> anyhow::Result<Platform> {
+    match &access.platform {
+        Some(text) => Ok(platform::parse(text).context("--platform")?),
+        None => Ok(platform::host()),
+    }
+}
+
+/// Where to ask for an image, in order.
+fn remote_names(image: &str, registries: &Registries) -> anyhow::Result<Vec<ImageName>> {
+    Ok(match ImageName::parse(image)? {
+        ImageName::Short(short) => {
+            registries.short_candidates(&short)?.into_iter().map(ImageName::Docker).collect()
+        }
+        ImageName::Id(id) => bail!("{id} is an image id; a pull wants a name"),
+        other => vec![other],
+    })
+}
+
+/// An image of the store, and the name it was found by.
+#[derive(Debug)]
+pub struct Found {
+    /// Its record.
+    pub record: ImageRecord,
+    /// Full name, or the id.
+    pub name: String,
+}
+
+/// Looks a name or an id up in the store; never asks a registry.
+pub fn find(settings: &Settings, store: &Store, image: &str) -> anyhow::Result<Option<Found>> {
+    let by_name = |reference: Reference| -> anyhow::Result<Option<Found>> {
+        let name = match reference.digest() {
+            Some(digest) => reference.at_digest(digest.clone()).to_string(),
+            None => reference.with_default_tag().to_string(),
+        };
+        Ok(store.find_ref(&name)?.map(|record| Found { record, name }))
+    };
+    match ImageName::parse(image)? {
+        ImageName::Docker(reference) => by_name(reference),
+        ImageName::Id(id) => by_id(store, id.hex()),
+        ImageName::Short(short) => {
+            if let Ok(local) = short.on("localhost")
+                && let Some(found) = by_name(local)?
+            {
+                return Ok(Some(found));
+            }
+            let search = Search {
+                home_config: settings.dirs.config_home.clone(),
+                system: "/etc".into(),
+                override_file: settings.registries_conf.clone(),
+            };
+            for reference in short.local_candidates(&Registries::load(&search)?) {
+                if let Some(found) = by_name(reference)? {
+                    return Ok(Some(found));
+                }
+            }
+            let is_prefix = image.len() >= 3
+                && image.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+            if is_prefix { by_id(store, image) } else { Ok(None) }
+        }
+        ImageName::OciLayout { .. } | ImageName::OciArchive { .. } => Ok(None),
+    }
+}
+
+fn by_id(store: &Store, prefix: &str) -> anyhow::Result<Option<Found>> {
+    Ok(store.find_id(prefix)?.map(|record| Found { name: record.id.hex().to_owned(), record }))
+}
+
+/// What `run` and `create` ask of an image.
+#[derive(Debug)]
+pub struct Wish<'a> {
+    /// Name or id.
+    pub image: &'a str,
+    /// `--pull`.
+    pub policy: &'a str,
+    /// `--quiet`.
+    pub quiet: bool,
+    /// How registries are reached.
+    pub access: &'a Access,
+}
+
+/// The image, pulled where the policy says so. A local image opens no socket and starts no
+/// runtime; a pull is a process of its own, because it enters P and has threads.
+pub fn ensure(settings: &Settings, store: &Store, wish: &Wish<'_>) -> anyhow::Result<Found> {
+    let local = find(settings, store, wish.image)?;
+    let is_file = wish.image.starts_with("oci:") || wish.image.starts_with("oci-archive:");
+    match (wish.policy, local) {
+        ("missing" | "ifmissing" | "never", Some(found)) => Ok(found),
+        ("never", None) if !is_file => {
+            bail!("image {} is not here, and --pull=never forbids to fetch it", wish.image)
+        }
+        ("newer", Some(found)) => match fetch(settings, store, wish, None) {
+            Ok(newer) => Ok(newer),
+            Err(error) => {
+                print::warning(&format!("{error:#}; using the image that is here"));
+                Ok(found)
+            }
+        },
+        ("missing" | "ifmissing" | "never" | "always" | "newer", _) => {
+            fetch(settings, store, wish, None)
+        }
+        (other, _) => bail!("--pull {other:?} is not known; use always, missing, never or newer"),
+    }
+}
+
+/// Runs `bolt pull` and finds what it brought.
+fn fetch(
+    settings: &Settings,
+    store: &Store,
+    wish: &Wish<'_>,
+    layout: Option<Layout>,
+) -> anyhow::Result<Found> {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg("pull");
+    if wish.quiet {
+        command.arg("--quiet");
+    }
+    if let Some(layout) = layout {
+        command.args(["--layout", layout.name()]);
+    }
+    let access = wish.access;
+    if let Some(platform) = &access.platform {
+        command.args(["--platform", platform]);
+    }
+    if let Some(file) = &access.authfile {
+        command.arg("--authfile").arg(file);
+    }
+    if let Some(verify) = access.tls_verify {
+        command.arg(format!("--tls-verify={verify}"));
+    }
+    if let Some(dir) = &access.cert_dir {
+        command.arg("--cert-dir").arg(dir);
+    }
+    if let Some(retry) = access.retry {
+        command.args(["--retry", &retry.to_string()]);
+    }
+    command.args(["--", wish.image]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let output = command
+        .spawn()
+        .context("start the pull")?
+        .wait_with_output()
+        .context("wait for the pull")?;
+    if !output.status.success() {
+        // It has said why on our standard error.
+        return Err(crate::ui::print::Silent.into());
+    }
+    let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let found = match find(settings, store, wish.image)? {
+        Some(found) if found.record.id.hex() == id => Some(found),
+        _ => by_id(store, &id)?,
+    };
+    found.with_context(|| {
+        format!("image {} vanished from the store while it was pulled", wish.image)
+    })
+}
+
+/// The layout that a container of this user namespace needs.
+pub fn layout_for(settings: &Settings, userns: Userns, full: bool) -> anyhow::Result<Layout> {
+    match userns {
+        Userns::KeepId { uid, gid }
+            if full && (uid, gid) != (settings.dirs.uid, settings.dirs.gid) =>
+        {
+            bail!(
+                "--userns keep-id:uid={uid},gid={gid}: with an image only your own ids {}:{} can be kept in this version",
+                settings.dirs.uid,
+                settings.dirs.gid
+            )
+        }
+        Userns::KeepId { .. } if full && settings.dirs.uid != 0 => Ok(Layout::UserIsUser),
+        Userns::NoMap if full && settings.dirs.uid != 0 => Ok(Layout::NoUser),
+        Userns::NoMap => bail!("--userns nomap needs subordinate ids; see 'bolt doctor'"),
+        _ => Ok(default_layout(settings, full)),
+    }
+}
+
+/// Sees to it that the image is unpacked in `layout`: once, by a process inside P.
+pub fn ensure_layout(store: &Store, image: &ImageRecord, layout: Layout) -> anyhow::Result<()> {
+    let missing = relayout::missing(store, image, layout)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    print::warning(&format!(
+        "unpacking {} layers once more for the id layout {layout}",
+        missing.len()
+    ));
+    let status = Command::new("/proc/self/exe")
+        .args(["__relayout", image.manifest.as_str(), layout.name()])
+        .stdin(Stdio::null())
+        .status()
+        .context("start the unpacking")?;
+    if status.success() { Ok(()) } else { Err(crate::ui::print::Silent.into()) }
+}
+
+/// Body of the hidden verb `__relayout MANIFEST LAYOUT`.
+pub fn relayout(settings: &Settings, args: &[String]) -> anyhow::Result<()> {
+    let [manifest, layout] = args else { bail!("__relayout is for bolt itself") };
+    userns::enter(&settings.dirs)?;
+    let store = Store::open(&settings.dirs.store())?;
+    let manifest: Digest = manifest.parse()?;
+    let image =
+        store.image(&manifest)?.with_context(|| format!("image {manifest} is not in the store"))?;
+    let layout: Layout = layout.parse()?;
+    Ok(relayout::make(&store, &image, layout, &owners(settings, layout))?)
+}
+
+impl Progress for Transfer {
+    fn blob_started(&self, digest: &Digest, size: u64, had: u64) {
+        self.started(digest.as_str(), size, had);
+    }
+    fn blob_bytes(&self, digest: &Digest, count: u64) {
+        self.bytes(digest.as_str(), count);
+    }
+    fn blob_done(&self, digest: &Digest) {
+        self.arrived(digest.as_str());
+    }
+    fn blob_exists(&self, digest: &Digest) {
+        self.present(digest.as_str());
+    }
+    fn layer_unpacked(&self, digest: &Digest) {
+        self.unpacked(digest.as_str());
+    }
+    fn note(&self, line: &str) {
+        Transfer::note(self, line);
+    }
+}
