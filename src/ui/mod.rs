@@ -1,1 +1,7 @@
-//! ui
+//! L1: what the user sees: tables, templates, progress, human forms of numbers, errors.
+
+pub mod format;
+pub mod human;
+pub mod print;
+pub mod progress;
+pub mod template;

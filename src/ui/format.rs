@@ -1,0 +1,184 @@
+//! Lists for the user: aligned tables, JSON, or a template of his.
+
+use super::template::{Template, TemplateError, Values};
+use serde_json::Value;
+use std::io::{self, Write};
+use tabwriter::TabWriter;
+
+/// Narrowest column, in characters, without the two spaces that follow every column: the
+/// columns of podman's tables are at least 12 wide with them.
+const NARROWEST: usize = 10;
+const BETWEEN: usize = 2;
+
+/// Why a list cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    /// The template of `--format` is wrong, or names what does not exist.
+    #[error("--format")]
+    Template(#[from] TemplateError),
+    /// The aligner refused its input.
+    #[error("align the table")]
+    Table(#[from] io::Error),
+}
+
+/// How a list is shown when nothing else was asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Defaults<'a> {
+    /// The table: `{{.ID}}\t{{.Names}}`, without the word `table`.
+    pub columns: &'a str,
+    /// Field → heading, where [`heading`] of the field's name is not the right one.
+    pub headings: &'a [(&'a str, &'a str)],
+    /// No heading line (`--noheading`).
+    pub bare: bool,
+}
+
+/// The text for `rows` under `--format FORMAT`, each line ended.
+///
+/// `json`: one array. `table` and `table TEMPLATE`: aligned, with headings, control characters
+/// of values escaped. Another template: one line a row, values untouched.
+///
+/// Errors: a bad template, an unknown field.
+pub fn rows(
+    format: Option<&str>,
+    rows: &[Value],
+    defaults: &Defaults<'_>,
+) -> Result<String, FormatError> {
+    let format = format.map(str::trim_start);
+    let table = match format {
+        None | Some("" | "table") => Some(defaults.columns),
+        Some("json") => return Ok(json(&Value::from(rows.to_vec()))),
+        // In a shell the tab is often typed as the two characters \t.
+        Some(text) => text.strip_prefix("table ").or_else(|| text.strip_prefix("table\\t")),
+    };
+    match (table, format) {
+        (Some(columns), _) => aligned(columns.trim_start(), rows, defaults),
+        (None, text) => lines(text.unwrap_or_default(), rows),
+    }
+}
+
+/// The text for one object (`inspect`, `info`, `version`): `json` or no format gives JSON.
+///
+/// Errors: a bad template, an unknown field.
+pub fn object(format: Option<&str>, value: &Value) -> Result<String, FormatError> {
+    match format {
+        None | Some("json") => Ok(json(value)),
+        Some(text) => lines(text, std::slice::from_ref(value)),
+    }
+}
+
+/// Indented JSON with a line end.
+pub fn json(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// Headings of podman's kind: `CreatedAt` → `CREATED AT`, `ImageID` → `IMAGE ID`.
+pub fn heading(field: &str) -> String {
+    let letters: Vec<char> = field.chars().collect();
+    let mut words = String::new();
+    for (i, c) in letters.iter().enumerate() {
+        let before = i.checked_sub(1).map(|i| letters[i]);
+        let after = letters.get(i + 1);
+        let starts = c.is_uppercase()
+            && before.is_some_and(|b| {
+                b.is_lowercase() || b.is_uppercase() && after.is_some_and(|a| a.is_lowercase())
+            });
+        if starts {
+            words.push(' ');
+        }
+        words.extend(c.to_uppercase());
+    }
+    words
+}
+
+fn lines(template: &str, rows: &[Value]) -> Result<String, FormatError> {
+    let template = Template::parse(template)?;
+    let mut text = String::new();
+    for row in rows {
+        let line = template.render(row)?;
+        text.push_str(&line);
+        if !line.ends_with('\n') {
+            text.push('\n');
+        }
+    }
+    Ok(text)
+}
+
+fn aligned(columns: &str, rows: &[Value], defaults: &Defaults<'_>) -> Result<String, FormatError> {
+    let template = Template::parse(columns)?;
+    let mut writer = TabWriter::new(Vec::new()).minwidth(NARROWEST).padding(BETWEEN);
+    if !defaults.bare {
+        let named = |field: &str| {
+            let known = defaults.headings.iter().find(|(name, _)| *name == field);
+            known.map_or_else(|| heading(field), |(_, heading)| (*heading).to_owned())
+        };
+        writeln!(writer, "{}", template.headings(named).trim_end_matches('\n'))?;
+    }
+    for row in rows {
+        let line = template.render_values(row, Values::Cells)?;
+        writeln!(writer, "{}", line.trim_end_matches('\n'))?;
+    }
+    let bytes = writer.into_inner().map_err(|e| io::Error::other(e.to_string()))?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const DEFAULTS: Defaults<'static> = Defaults {
+        columns: "{{.ID}}\\t{{.Names}}\\t{{.ImageID}}",
+        headings: &[("ID", "CONTAINER ID")],
+        bare: false,
+    };
+
+    fn data() -> Vec<Value> {
+        vec![
+            json!({"Id": "aaaa", "Names": "one", "ImageID": "x"}),
+            json!({"Id": "bbbb", "Names": "a-very-long-name", "ImageID": "y\n\u{1b}[1m"}),
+        ]
+    }
+
+    #[test]
+    fn tables_are_aligned_like_podmans() {
+        let text = rows(None, &data(), &DEFAULTS).unwrap();
+        let wanted = "CONTAINER ID  NAMES             IMAGE ID\n\
+                      aaaa          one               x\n\
+                      bbbb          a-very-long-name  y\\n\\x1b[1m\n";
+        assert_eq!(text, wanted);
+        let short = rows(Some("table {{.Names}}\\t{{.ID}}"), &data()[..1], &DEFAULTS).unwrap();
+        assert_eq!(short, "NAMES       CONTAINER ID\none         aaaa\n");
+        let bare = Defaults { bare: true, ..DEFAULTS };
+        assert!(rows(Some("table"), &data(), &bare).unwrap().starts_with("aaaa        one"));
+        let empty = rows(None, &[], &DEFAULTS).unwrap();
+        assert_eq!(empty, "CONTAINER ID  NAMES       IMAGE ID\n");
+    }
+
+    #[test]
+    fn other_formats() {
+        assert_eq!(rows(Some("{{.ID}}"), &data(), &DEFAULTS).unwrap(), "aaaa\nbbbb\n");
+        assert_eq!(rows(Some("{{.ID}}\\n"), &data(), &DEFAULTS).unwrap(), "aaaa\nbbbb\n");
+        let text = rows(Some("json"), &data(), &DEFAULTS).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Value>>(&text).unwrap(), data());
+        assert_eq!(rows(Some("json"), &[], &DEFAULTS).unwrap(), "[]\n");
+        assert_eq!(object(Some("{{.Names}}"), &data()[0]).unwrap(), "one\n");
+        let error = rows(Some("{{.Nope}}"), &data(), &DEFAULTS).unwrap_err();
+        assert_eq!(
+            format!("{:#}", anyhow::Error::from(error)),
+            "--format: template: 1:3: can't evaluate field Nope; known: Id ImageID Names"
+        );
+    }
+
+    #[test]
+    fn headings_from_field_names() {
+        for (field, wanted) in [
+            ("CreatedAt", "CREATED AT"),
+            ("ImageID", "IMAGE ID"),
+            ("IDMap", "ID MAP"),
+            ("ID", "ID"),
+        ] {
+            assert_eq!(heading(field), wanted);
+        }
+    }
+}

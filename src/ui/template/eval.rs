@@ -1,0 +1,294 @@
+//! A tree of pipelines + a JSON value → text.
+
+use super::functions;
+use super::parse::{Base, Block, Command, Node, Operand, Pipeline};
+use super::{Fault, Values, fault};
+use crate::ui::print;
+use serde_json::Value;
+
+/// Fills the tree in.
+pub(super) fn render(nodes: &[Node], data: &Value, values: Values) -> Result<String, Fault> {
+    let variables = vec![(String::new(), data.clone())];
+    let mut run = Run { variables, out: String::new(), values };
+    run.nodes(nodes, data)?;
+    Ok(run.out)
+}
+
+/// What a value prints as: text as it is, JSON's null as Go's missing value.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "<no value>".to_owned(),
+        Value::Bool(b) => b.to_string(),
+        Value::Number(n) => n.to_string(),
+        Value::String(s) => s.clone(),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(shown).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::Object(map) => {
+            let mut pairs: Vec<_> = map.iter().map(|(k, v)| format!("{k}:{}", shown(v))).collect();
+            pairs.sort();
+            format!("map[{}]", pairs.join(" "))
+        }
+    }
+}
+
+/// Whether `if`, `and`, `or`, `not` take a value for true: everything but the empty ones.
+pub(super) fn truth(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(b) => *b,
+        Value::Number(n) => n.as_f64() != Some(0.0),
+        Value::String(s) => !s.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+    }
+}
+
+struct Run {
+    /// Name without `$` and value; the innermost last. The first one is `$` itself.
+    variables: Vec<(String, Value)>,
+    out: String,
+    values: Values,
+}
+
+impl Run {
+    fn nodes(&mut self, nodes: &[Node], dot: &Value) -> Result<(), Fault> {
+        for node in nodes {
+            match node {
+                Node::Text(text) => self.out.push_str(text),
+                Node::Pipeline(pipeline) => {
+                    let value = self.pipeline(pipeline, dot)?;
+                    if pipeline.variables.is_empty() {
+                        let text = shown(&value);
+                        match self.values {
+                            Values::Raw => self.out.push_str(&text),
+                            Values::Cells => self.out.push_str(&print::escaped_cell(&text)),
+                        }
+                    }
+                }
+                Node::Block { kind, subject, body, otherwise } => {
+                    let outer = self.variables.len();
+                    self.block(*kind, subject, body, otherwise, dot)?;
+                    self.variables.truncate(outer);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn block(
+        &mut self,
+        kind: Block,
+        subject: &Pipeline,
+        body: &[Node],
+        otherwise: &[Node],
+        dot: &Value,
+    ) -> Result<(), Fault> {
+        if kind == Block::Range {
+            return self.range(subject, body, otherwise, dot);
+        }
+        let value = self.pipeline(subject, dot)?;
+        match (truth(&value), kind) {
+            (true, Block::With) => self.nodes(body, &value),
+            (true, _) => self.nodes(body, dot),
+            (false, _) => self.nodes(otherwise, dot),
+        }
+    }
+
+    fn range(
+        &mut self,
+        subject: &Pipeline,
+        body: &[Node],
+        otherwise: &[Node],
+        dot: &Value,
+    ) -> Result<(), Fault> {
+        let value = self.commands(&subject.commands, dot)?;
+        let items = items(value).or_else(|what| {
+            fault(offset_of(subject), format!("range can't iterate over {what}"))
+        })?;
+        if items.is_empty() {
+            return self.nodes(otherwise, dot);
+        }
+        let outer = self.variables.len();
+        for (key, item) in items {
+            match subject.variables.as_slice() {
+                [k, v] => {
+                    self.store(subject, k, key)?;
+                    self.store(subject, v, item.clone())?;
+                }
+                [v] => self.store(subject, v, item.clone())?,
+                _ => {}
+            }
+            self.nodes(body, &item)?;
+            self.variables.truncate(outer);
+        }
+        Ok(())
+    }
+
+    fn pipeline(&mut self, pipeline: &Pipeline, dot: &Value) -> Result<Value, Fault> {
+        let value = self.commands(&pipeline.commands, dot)?;
+        for name in &pipeline.variables {
+            self.store(pipeline, name, value.clone())?;
+        }
+        Ok(value)
+    }
+
+    fn store(&mut self, pipeline: &Pipeline, name: &str, value: Value) -> Result<(), Fault> {
+        if !pipeline.assigns {
+            self.variables.push((name.to_owned(), value));
+            return Ok(());
+        }
+        match self.variables.iter_mut().rev().find(|(known, _)| known == name) {
+            Some(slot) => {
+                slot.1 = value;
+                Ok(())
+            }
+            None => fault(offset_of(pipeline), format!("undefined variable ${name}")),
+        }
+    }
+
+    fn commands(&mut self, commands: &[Command], dot: &Value) -> Result<Value, Fault> {
+        let mut piped = None;
+        for command in commands {
+            piped = Some(self.command(command, piped, dot)?);
+        }
+        Ok(piped.unwrap_or(Value::Null))
+    }
+
+    fn command(
+        &mut self,
+        command: &[Operand],
+        piped: Option<Value>,
+        dot: &Value,
+    ) -> Result<Value, Fault> {
+        let Some((first, rest)) = command.split_first() else { return Ok(Value::Null) };
+        let Base::Function(name) = &first.base else {
+            if !rest.is_empty() || piped.is_some() {
+                return fault(first.offset, "can't give an argument to what is not a function");
+            }
+            return self.operand(first, dot);
+        };
+        let value = match name.as_str() {
+            "and" => self.first_that(first, rest, piped, dot, false)?,
+            "or" => self.first_that(first, rest, piped, dot, true)?,
+            _ => {
+                let mut arguments = Vec::with_capacity(rest.len() + 1);
+                for operand in rest {
+                    arguments.push(self.operand(operand, dot)?);
+                }
+                arguments.extend(piped);
+                functions::call(name, &arguments)
+                    .or_else(|reason| fault(first.offset, format!("{name}: {reason}")))?
+            }
+        };
+        fields(value, &first.fields)
+    }
+
+    /// `and`, `or`: the first value whose truth is `wanted`, else the last; the rest is not read.
+    fn first_that(
+        &mut self,
+        function: &Operand,
+        rest: &[Operand],
+        piped: Option<Value>,
+        dot: &Value,
+        wanted: bool,
+    ) -> Result<Value, Fault> {
+        let mut last = None;
+        for operand in rest {
+            let value = self.operand(operand, dot)?;
+            if truth(&value) == wanted {
+                return Ok(value);
+            }
+            last = Some(value);
+        }
+        match piped.or(last) {
+            Some(value) => Ok(value),
+            None => fault(function.offset, "and, or: at least one argument is needed"),
+        }
+    }
+
+    fn operand(&mut self, operand: &Operand, dot: &Value) -> Result<Value, Fault> {
+        match &operand.base {
+            Base::Dot => fields_of(dot, &operand.fields),
+            Base::Variable(name) => {
+                match self.variables.iter().rev().find(|(known, _)| known == name) {
+                    Some((_, value)) => fields_of(value, &operand.fields),
+                    None => fault(operand.offset, format!("undefined variable ${name}")),
+                }
+            }
+            Base::Literal(value) => fields_of(value, &operand.fields),
+            Base::Paren(pipeline) => {
+                let value = self.commands(&pipeline.commands, dot)?;
+                fields(value, &operand.fields)
+            }
+            Base::Function(_) => self.command(std::slice::from_ref(operand), None, dot),
+        }
+    }
+}
+
+fn offset_of(pipeline: &Pipeline) -> usize {
+    pipeline.commands.first().and_then(|c| c.first()).map_or(0, |operand| operand.offset)
+}
+
+/// Keys and values to iterate over, or the name of what cannot be.
+fn items(value: Value) -> Result<Vec<(Value, Value)>, &'static str> {
+    match value {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(items) => {
+            Ok(items.into_iter().enumerate().map(|(i, v)| (Value::from(i), v)).collect())
+        }
+        Value::Object(map) => {
+            let mut pairs: Vec<_> = map.into_iter().collect();
+            pairs.sort_by(|a, b| a.0.cmp(&b.0));
+            Ok(pairs.into_iter().map(|(k, v)| (Value::String(k), v)).collect())
+        }
+        other => Err(kind(&other)),
+    }
+}
+
+/// What a value is, in words.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a bool",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}
+
+fn fields(value: Value, names: &[(String, usize)]) -> Result<Value, Fault> {
+    if names.is_empty() { Ok(value) } else { fields_of(&value, names) }
+}
+
+fn fields_of(value: &Value, names: &[(String, usize)]) -> Result<Value, Fault> {
+    let mut value = value;
+    for (name, offset) in names {
+        value = match value {
+            Value::Object(map) => match map.get(name).or_else(|| any_case(map, name)) {
+                Some(found) => found,
+                None => {
+                    let mut known: Vec<&str> = map.keys().map(String::as_str).collect();
+                    known.sort_unstable();
+                    let known = known.join(" ");
+                    return fault(*offset, format!("can't evaluate field {name}; known: {known}"));
+                }
+            },
+            other => {
+                return fault(*offset, format!("can't evaluate field {name} in {}", kind(other)));
+            }
+        };
+    }
+    Ok(value.clone())
+}
+
+/// The one key that is `name` but for its case: JSON says `Id` where people type `.ID`.
+fn any_case<'a>(map: &'a serde_json::Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let mut same = map.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+    match (same.next(), same.next()) {
+        (Some((_, value)), None) => Some(value),
+        _ => None,
+    }
+}
