@@ -4,3 +4,4 @@ pub mod atomic;
 pub mod beneath;
 pub mod dirs;
 pub mod lock;
+pub mod probe;

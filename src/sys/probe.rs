@@ -1,0 +1,52 @@
+//! A trial of what the kernel allows, made by a process that exists for it alone.
+
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use std::ffi::CString;
+use std::path::Path;
+use std::{fs, io};
+
+/// What a probe could not do.
+#[derive(Debug, thiserror::Error)]
+#[error("{step}")]
+pub struct ProbeError {
+    /// What was done, in words.
+    pub step: &'static str,
+    /// What the kernel said.
+    #[source]
+    pub source: io::Error,
+}
+
+fn at<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> ProbeError {
+    move |e| ProbeError { step, source: e.into() }
+}
+
+/// Mounts an overlay with `userxattr` below `dir` in a new user and mount namespace.
+///
+/// The calling process is changed for good (it becomes root of a one-id namespace) and must have
+/// one thread: unshare(CLONE_NEWUSER) is EINVAL otherwise. `dir` must be empty; directories are
+/// left in it.
+pub fn probe_overlay(dir: &Path) -> Result<(), ProbeError> {
+    let uid = rustix::process::geteuid().as_raw();
+    let gid = rustix::process::getegid().as_raw();
+    // Relative names: a comma or colon in the path would be read as an option.
+    std::env::set_current_dir(dir).map_err(at("enter the directory"))?;
+    for name in ["lower", "upper", "work", "merged"] {
+        fs::create_dir(name).map_err(at("make a directory"))?;
+    }
+    // SAFETY: no memory is passed; the caller has one thread, so no other sees a changed
+    // namespace half way.
+    if unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) } != 0 {
+        return Err(at("make a user namespace")(io::Error::last_os_error()));
+    }
+    fs::write("/proc/self/setgroups", "deny").map_err(at("deny setgroups"))?;
+    fs::write("/proc/self/uid_map", format!("0 {uid} 1")).map_err(at("write uid_map"))?;
+    fs::write("/proc/self/gid_map", format!("0 {gid} 1")).map_err(at("write gid_map"))?;
+    let private = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
+    mount_change("/", private).map_err(at("make the mounts private"))?;
+    let options = CString::new("lowerdir=lower,upperdir=upper,workdir=work,userxattr")
+        .map_err(|_| at("name the layers")(Errno::INVAL))?;
+    mount("overlay", "merged", "overlay", MountFlags::empty(), options.as_c_str())
+        .map_err(at("mount an overlay in a user namespace"))?;
+    fs::write("merged/file", "").map_err(at("write into the overlay"))
+}
