@@ -96,7 +96,8 @@ fn starts_a_path(text: &str, path: &str) -> bool {
 
 fn sources(folder: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let (mut found, mut folders) = (Vec::new(), vec![root.clone()]);
+    let (mut files, mut tests) = (Vec::new(), Vec::new());
+    let mut folders = if root.is_dir() { vec![root.clone()] } else { Vec::new() };
     while let Some(dir) = folders.pop() {
         for entry in fs::read_dir(&dir).expect("read a source folder").flatten() {
             let path = entry.path();
@@ -104,17 +105,39 @@ fn sources(folder: &str) -> Vec<Source> {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let whole = fs::read_to_string(&path).expect("read a source file");
-                let is_test = path.file_stem().is_some_and(|s| s == "tests");
-                let end = whole.find("#[cfg(test)]").unwrap_or(whole.len());
-                let text = if is_test { head(&whole) } else { whole[..end].to_owned() };
-                let code = code_of(&text);
-                let path = path.strip_prefix(&root).expect("below the root").to_owned();
-                found.push(Source { path, text, code });
+                tests.extend(test_modules(&path, &whole));
+                files.push((path, whole));
             }
         }
     }
-    assert!(!found.is_empty());
-    found
+    let source = |(path, whole): (PathBuf, String)| {
+        let is_test = tests.iter().any(|t| path.starts_with(t) || path == t.with_extension("rs"));
+        let text = if is_test { head(&whole) } else { before_tests(&whole).to_owned() };
+        let code = code_of(&text);
+        let path = path.strip_prefix(&root).expect("below the root").to_owned();
+        Source { path, text, code }
+    };
+    files.into_iter().map(source).collect()
+}
+
+/// Files and folders, without `.rs`, of the modules that a file declares for tests only.
+fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
+    let own = ["mod", "lib", "main"].iter().any(|s| path.file_stem().is_some_and(|f| f == *s));
+    let dir = if own { path.with_file_name("") } else { path.with_extension("") };
+    let declared = |(at, _): (usize, &str)| {
+        let line = text[at..].lines().nth(1)?.trim();
+        line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';')
+    };
+    text.match_indices("#[cfg(test)]").filter_map(declared).map(|name| dir.join(name)).collect()
+}
+
+/// The file up to its inline module of tests.
+fn before_tests(text: &str) -> &str {
+    let inline = |at: &usize| {
+        text[*at..].lines().nth(1).is_some_and(|l| l.contains("mod ") && l.ends_with('{'))
+    };
+    let start = text.match_indices("#[cfg(test)]").map(|(at, _)| at).find(inline);
+    &text[..start.unwrap_or(text.len())]
 }
 
 /// The module documentation alone: what is checked of a file that is all tests.
