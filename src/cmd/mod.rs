@@ -1,9 +1,12 @@
 //! L4: one verb, one file: clap `Args` on top, a short `run` below.
 
+pub mod completion;
 pub mod create;
 pub mod create_args;
+pub mod doctor;
 pub mod login;
 pub mod logout;
+pub mod probe;
 pub mod pull;
 pub mod run;
 
@@ -23,8 +26,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Completion(completion::CompletionArgs),
     /// Create a container without starting it
     Create(create::Args),
+    Doctor(doctor::DoctorArgs),
+    Login(login::Args),
+    Logout(logout::Args),
     Pull(pull::Args),
     /// Run a command in a new container
     Run(run::Args),
@@ -58,6 +65,7 @@ fn hidden(words: &[String]) -> Option<anyhow::Result<()>> {
     let (verb, args) = words.split_first()?;
     match verb.as_str() {
         "__map-ids" => Some(crate::userns::map_ids(args)),
+        "__probe" => Some(probe::run(args)),
         "__relayout" => Some(
             Settings::from_env()
                 .map_err(anyhow::Error::from)
@@ -80,7 +88,11 @@ fn code(result: anyhow::Result<u8>) -> ExitCode {
 
 fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
     match verb {
+        Verb::Completion(args) => completion::run(&args, cli()).map(|()| 0),
         Verb::Create(args) => create::run(args, settings),
+        Verb::Doctor(args) => doctor::run(&args, &settings.dirs),
+        Verb::Login(args) => pull::login(&args, settings),
+        Verb::Logout(args) => pull::logout(&args, settings),
         Verb::Pull(args) => pull::run(args, settings),
         Verb::Run(args) => run::run(args, settings),
     }

@@ -197,9 +197,10 @@ fn subordinate_ids(facts: &Facts) -> Check {
         return Check::ok(name, seen);
     }
     let user = facts.user.clone().unwrap_or_else(|| facts.caller.uid.to_string());
+    let range = format!("{}-{}", facts.free_ids, facts.free_ids + IDS_WANTED - 1);
     let means = "owners in an image that have no id here show as nobody";
     Check::warn(name, seen, means)
-        .fix(format!("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}"))
+        .fix(format!("sudo usermod --add-subuids {range} --add-subgids {range} {user}"))
 }
 
 fn overlay(facts: &Facts) -> Check {
@@ -230,8 +231,9 @@ fn cgroups(facts: &Facts) -> Check {
             .fix("sudo mount -t cgroup2 none /sys/fs/cgroup"),
         Cgroups::V1 | Cgroups::Hybrid if is_root(facts) => Check::ok(name, "version 1"),
         Cgroups::V1 | Cgroups::Hybrid => Check::warn(name, "version 1", none).fix(
-            "sudo grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1 \
-             && sudo reboot",
+            "sudo grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1 || (sudo \
+             sed -i 's/^GRUB_CMDLINE_LINUX=\"/&systemd.unified_cgroup_hierarchy=1 /' \
+             /etc/default/grub && sudo update-grub) # then reboot",
         ),
         Cgroups::V2 { delegated } => {
             let wanted = ["cpu", "memory", "pids"];
@@ -245,7 +247,7 @@ fn cgroups(facts: &Facts) -> Check {
                 "sudo mkdir -p /etc/systemd/system/user@.service.d && printf \
                  '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee \
                  /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl \
-                 daemon-reload, then log in again",
+                 daemon-reload # then log in again",
             )
         }
     }
@@ -285,8 +287,8 @@ fn nofile(facts: &Facts) -> Check {
             "Proton wants 524288: games may run out of open files",
         )
         .fix(
-            "printf '* hard nofile 1048576\\n' | sudo tee /etc/security/limits.d/99-bolt.conf, \
-             then log in again",
+            "printf '* hard nofile 1048576\\n' | sudo tee /etc/security/limits.d/99-bolt.conf \
+             # then log in again",
         ),
         Some(u64::MAX) => Check::ok(name, "no hard limit"),
         Some(hard) => Check::ok(name, format!("hard limit {hard}")),
@@ -310,7 +312,7 @@ fn max_map_count(facts: &Facts) -> Check {
 
 fn runtime_dir(facts: &Facts) -> Check {
     let name = "runtime-dir";
-    let fix = "loginctl enable-linger, then log in through a login session (not su or sudo)";
+    let fix = "loginctl enable-linger # then log in anew, not by su or sudo";
     match facts.runtime_dir_owned {
         _ if is_root(facts) => Check::ok(name, "root uses /run"),
         Some(true) => Check::ok(name, "XDG_RUNTIME_DIR is yours"),

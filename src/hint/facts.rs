@@ -6,8 +6,16 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Where programs lie; `$PATH` is the user's to bend and not asked.
-const PROGRAM_DIRS: [&str; 6] =
-    ["usr/local/bin", "usr/bin", "bin", "usr/local/sbin", "usr/sbin", "sbin"];
+const PROGRAM_DIRS: [&str; 8] = [
+    "usr/local/bin",
+    "usr/bin",
+    "bin",
+    "usr/local/sbin",
+    "usr/sbin",
+    "sbin",
+    "run/wrappers/bin",
+    "run/current-system/sw/bin",
+];
 
 /// Who asks, and from where.
 #[derive(Debug, Clone)]
@@ -75,6 +83,8 @@ pub struct Facts {
     pub subuids: u64,
     /// Subordinate gids of the caller.
     pub subgids: u64,
+    /// First id above every subordinate range of this host, and not below 100000.
+    pub free_ids: u64,
     /// newuidmap(1).
     pub newuidmap: Privileged,
     /// newgidmap(1).
@@ -120,6 +130,7 @@ impl Facts {
             apparmor_restricts: sysctl("kernel/apparmor_restrict_unprivileged_userns"),
             subuids: ids("etc/subuid"),
             subgids: ids("etc/subgid"),
+            free_ids: free_ids(root),
             newuidmap: privileged(root, "newuidmap"),
             newgidmap: privileged(root, "newgidmap"),
             no_new_privs: status_field(root, "NoNewPrivs") == Some(1),
@@ -163,6 +174,18 @@ fn subordinate(root: &Path, file: &str, uid: u32, user: Option<&str>) -> u64 {
         if ours { range.split_once(':')?.1.trim().parse::<u64>().ok() } else { None }
     };
     text.lines().filter_map(range).fold(0, u64::saturating_add)
+}
+
+/// Where a new range can begin without overlapping one of another user.
+fn free_ids(root: &Path) -> u64 {
+    let end = |line: &str| {
+        let mut fields = line.split(':').skip(1);
+        let first = fields.next()?.trim().parse::<u64>().ok()?;
+        first.checked_add(fields.next()?.trim().parse().ok()?)
+    };
+    let files = ["etc/subuid", "etc/subgid"].map(|file| fs::read_to_string(root.join(file)));
+    let ends = files.iter().flatten().flat_map(|text| text.lines()).filter_map(end);
+    ends.max().unwrap_or(0).max(100_000)
 }
 
 fn program(root: &Path, name: &str) -> Option<PathBuf> {

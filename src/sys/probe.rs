@@ -50,3 +50,49 @@ pub fn probe_overlay(dir: &Path) -> Result<(), ProbeError> {
         .map_err(at("mount an overlay in a user namespace"))?;
     fs::write("merged/file", "").map_err(at("write into the overlay"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::chown;
+
+    /// Forks, becomes `uid`, probes; the exit code is 0 or the errno.
+    fn probe_as(uid: u32, dir: &Path) -> i32 {
+        // SAFETY: the child has one thread and leaves by _exit, so nothing of the parent's is
+        // run or flushed twice; musl and glibc keep malloc usable after a fork.
+        unsafe {
+            let pid = libc::fork();
+            if pid == 0 {
+                if libc::getuid() != uid && (libc::setgid(uid) != 0 || libc::setuid(uid) != 0) {
+                    libc::_exit(255);
+                }
+                // setuid(2) clears it, and /proc/self is then root's.
+                libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0);
+                let result = probe_overlay(dir);
+                libc::_exit(result.map_or_else(|e| e.source.raw_os_error().unwrap_or(254), |()| 0));
+            }
+            let mut status = 0;
+            assert_eq!(libc::waitpid(pid, &mut status, 0), pid);
+            libc::WEXITSTATUS(status)
+        }
+    }
+
+    #[test]
+    fn an_overlay_is_mounted_or_the_errno_is_known() {
+        let me = rustix::process::geteuid().as_raw();
+        for uid in if me == 0 { vec![0, 65534] } else { vec![me] } {
+            // A comma in the name: it must not become an option.
+            let dir = std::env::temp_dir().join(format!("bolt,probe-{}-{uid}", std::process::id()));
+            fs::create_dir(&dir).unwrap();
+            chown(&dir, Some(uid), Some(uid)).unwrap();
+            let errno = probe_as(uid, &dir);
+            let written = dir.join("upper/file").exists();
+            let _ = fs::remove_dir(dir.join("work/work"));
+            fs::remove_dir_all(&dir).unwrap();
+            assert_eq!(written, errno == 0, "errno {errno}");
+            let refusals = [libc::EPERM, libc::EACCES, libc::ENOSPC, libc::EINVAL, libc::ENODEV];
+            assert!(errno == 0 || refusals.contains(&errno), "errno {errno}");
+            eprintln!("overlay as {uid}: errno {errno}");
+        }
+    }
+}

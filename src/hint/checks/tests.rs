@@ -99,8 +99,9 @@ fn each_fault_is_seen_and_has_a_command() {
     mended("id-map-tools", Status::Warn, "chmod u+s");
     tree.remove("usr/bin/newuidmap");
     mended("id-map-tools", Status::Warn, "uidmap");
-    tree.file("etc/subgid", "ada:100000:10\n");
-    mended("subordinate-ids", Status::Warn, "--add-subgids 100000-165535 ada");
+    tree.file("etc/subuid", "ada:100000:10\nbob:200000:65536\n");
+    // Another user's range is not handed out twice.
+    mended("subordinate-ids", Status::Warn, "--add-subgids 265536-331071 ada");
     mended("cgroups", Status::Warn, "Delegate=");
     tree.file("proc/self/mountinfo", "");
     mended("cgroups", Status::Warn, "mount -t cgroup2");

@@ -87,10 +87,7 @@ pub(super) fn nodes(segments: Vec<Segment>) -> Result<Vec<Node>, Fault> {
     let mut parser = Parser { segments: segments.into_iter(), depth: 0 };
     match parser.body()? {
         (nodes, End::Template) => Ok(nodes),
-        (_, End::Else(tokens, offset)) => {
-            drop(tokens);
-            fault(offset, "{{else}} outside of if, with and range")
-        }
+        (_, End::Else(_, offset)) => fault(offset, "{{else}} outside of if, with and range"),
         (_, End::Block(offset)) => fault(offset, "{{end}} without if, with or range"),
     }
 }
@@ -189,9 +186,9 @@ fn block_of(word: &str) -> Option<Block> {
 
 type Tokens = Peekable<IntoIter<Token>>;
 
-fn pipeline(tokens: Vec<Token>, offset: usize, range: bool) -> Result<Pipeline, Fault> {
+fn pipeline(mut tokens: Vec<Token>, offset: usize, range: bool) -> Result<Pipeline, Fault> {
     let (variables, assigns, skip) = declaration(&tokens, range)?;
-    let mut tokens = tokens[skip..].to_vec().into_iter().peekable();
+    let mut tokens = tokens.split_off(skip).into_iter().peekable();
     let commands = commands(&mut tokens, offset, 0)?;
     match tokens.next() {
         None => Ok(Pipeline { variables, assigns, commands }),

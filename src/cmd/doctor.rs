@@ -1,0 +1,118 @@
+//! `bolt doctor`: what this host can do for containers, and the command that mends the rest.
+
+use crate::exit;
+use crate::hint::checks::{self, Check, Status};
+use crate::hint::facts::{Caller, Facts, Overlay};
+use crate::sys::{atomic, dirs::Dirs};
+use crate::ui::{format, print};
+use anyhow::Context;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Check this host and tell how to mend it
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Print as "json", or by a Go template for each check
+    #[arg(short, long, value_name = "FORMAT")]
+    pub format: Option<String>,
+}
+
+/// Prints the checks. The exit code is 0 when none is a failure, else 1.
+pub fn run(args: &DoctorArgs, dirs: &Dirs) -> anyhow::Result<u8> {
+    let caller = Caller {
+        uid: dirs.uid,
+        runtime_dir: dirs.runtime.parent().map(Path::to_owned),
+        program: std::env::current_exe().context("find this program")?,
+    };
+    let mut facts = Facts::gather(Path::new("/"), caller);
+    facts.overlay = try_overlay(&dirs.data);
+    let checks = checks::all(&facts);
+    let text = match &args.format {
+        None => report(&checks),
+        Some(format) => {
+            let rows: Vec<_> = checks.iter().map(|c| json!(c)).collect();
+            let columns = "{{.name}}\\t{{.status}}\\t{{.seen}}";
+            let defaults = format::Defaults { columns, headings: &[], bare: false };
+            format::rows(Some(format), &rows, &defaults)?
+        }
+    };
+    print::stdout(&text)?;
+    let failed = checks.iter().any(|check| check.status == Status::Fail);
+    Ok(if failed { exit::NO } else { 0 })
+}
+
+/// A line for each check, with meaning and remedy below those that are not content.
+fn report(checks: &[Check]) -> String {
+    let mut text = String::new();
+    for check in checks {
+        let status = match check.status {
+            Status::Ok => "ok",
+            Status::Warn => "warn",
+            Status::Fail => "fail",
+        };
+        text.push_str(&format!("{status:<5} {:<16} {}\n", check.name, check.seen));
+        if check.status != Status::Ok {
+            text.push_str(&format!("      means: {}\n", check.means));
+        }
+        if let Some(fix) = &check.fix {
+            text.push_str(&format!("      fix:   {fix}\n"));
+        }
+    }
+    text
+}
+
+/// Lets a process of its own mount an overlay on the file system of the store.
+fn try_overlay(data: &Path) -> Overlay {
+    let dir = data.join(atomic::temp_name("probe"));
+    if let Err(e) = fs::create_dir_all(&dir) {
+        return Overlay::Refused(format!("make {}: {e}", dir.display()));
+    }
+    let probe = Command::new("/proc/self/exe")
+        .args(["__probe", "overlay"])
+        .arg(&dir)
+        .stdin(Stdio::null())
+        .output();
+    remove(&dir);
+    match probe {
+        Ok(output) if output.status.success() => Overlay::Works,
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let line = said.lines().next().unwrap_or("the probe died without a word");
+            Overlay::Refused(line.trim_start_matches("bolt: ").to_owned())
+        }
+        Err(e) => Overlay::Refused(format!("start the probe: {e}")),
+    }
+}
+
+/// Overlay leaves `work/work` with mode 000, which cannot be read, only removed: leaves first.
+/// What is left behind by an error lies in a directory that says so in its name.
+fn remove(dir: &Path) {
+    for path in ["work/work", "work/index"] {
+        let _ = fs::remove_dir(dir.join(path));
+    }
+    let _ = fs::remove_dir_all(dir);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_tells_what_and_how() {
+        let bad = Check {
+            name: "tun",
+            status: Status::Warn,
+            seen: "gone".to_owned(),
+            means: "no network",
+            fix: Some("sudo modprobe tun".to_owned()),
+        };
+        let good = Check { status: Status::Ok, means: "nothing to do", fix: None, ..bad.clone() };
+        assert_eq!(
+            report(&[good, bad]),
+            "ok    tun              gone\nwarn  tun              gone\n      means: no network\n      \
+             fix:   sudo modprobe tun\n"
+        );
+    }
+}

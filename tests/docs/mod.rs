@@ -1,0 +1,3 @@
+//! What is generated from the command line definition.
+
+mod generated;
