@@ -1,5 +1,25 @@
 //! L4: one verb, one file: clap `Args` on top, a short `run` below.
 
+pub mod attach;
+pub mod container;
+pub mod cp;
+pub mod ending;
+pub mod exec;
+pub mod inspect;
+pub mod kill;
+pub mod logs;
+mod output;
+pub mod ps;
+pub mod rename;
+pub mod restart;
+pub mod rm;
+pub mod selection;
+pub mod start;
+pub mod stop;
+pub mod unshare;
+pub mod volume;
+pub mod wait;
+
 use crate::exit;
 use crate::settings::Settings;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -14,7 +34,24 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    Attach(attach::Args),
+    Container(container::Args),
+    Cp(cp::Args),
+    Exec(exec::Args),
+    Inspect(inspect::Args),
+    Kill(kill::Args),
+    Logs(logs::Args),
+    Ps(ps::Args),
+    Rename(rename::Args),
+    Restart(restart::Args),
+    Rm(rm::Args),
+    Start(start::Args),
+    Stop(stop::Args),
+    Unshare(unshare::Args),
+    Volume(volume::Args),
+    Wait(wait::Args),
+}
 
 /// The whole command line as data: man pages and completions are made from it.
 pub fn cli() -> clap::Command {
@@ -38,6 +75,23 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn dispatch(verb: Verb, _settings: &Settings) -> anyhow::Result<u8> {
-    match verb {}
+fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
+    match verb {
+        Verb::Attach(args) => attach::run(args, settings),
+        Verb::Container(args) => container::run(args, settings),
+        Verb::Cp(args) => cp::run(args, settings),
+        Verb::Exec(args) => exec::run(args, settings),
+        Verb::Inspect(args) => inspect::run(args, settings),
+        Verb::Kill(args) => kill::run(args, settings),
+        Verb::Logs(args) => logs::run(args, settings),
+        Verb::Ps(args) => ps::run(args, settings),
+        Verb::Rename(args) => rename::run(args, settings),
+        Verb::Restart(args) => restart::run(args, settings),
+        Verb::Rm(args) => rm::run(args, settings),
+        Verb::Start(args) => start::run(args, settings),
+        Verb::Stop(args) => stop::run(args, settings),
+        Verb::Unshare(args) => unshare::run(args, settings),
+        Verb::Volume(args) => volume::run(args, settings),
+        Verb::Wait(args) => wait::run(args, settings),
+    }
 }

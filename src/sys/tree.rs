@@ -4,7 +4,9 @@ use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 use std::io;
+use std::io::ErrorKind::{NotFound, PermissionDenied};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 /// Directories held open at one time; deeper ones are moved up first.
 const MAX_DEPTH: usize = 64;
@@ -107,6 +109,30 @@ fn gone(result: rustix::io::Result<()>) -> io::Result<()> {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(e) => Err(e.into()),
     }
+}
+
+/// Bytes of all regular files below `path`, as stat(2) tells them; directories that may not be
+/// read count as empty. 0 when there is nothing.
+pub fn size(path: &Path) -> io::Result<u64> {
+    let mut total = 0;
+    let mut waiting = vec![path.to_owned()];
+    while let Some(dir) = waiting.pop() {
+        let entries = match std::fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(e) if matches!(e.kind(), NotFound | PermissionDenied) => continue,
+            Err(e) => return Err(e),
+        };
+        for entry in entries {
+            let entry = entry?;
+            match entry.metadata() {
+                Ok(meta) if meta.is_dir() => waiting.push(entry.path()),
+                Ok(meta) if meta.is_file() => total += meta.len(),
+                Err(e) if e.kind() != NotFound => return Err(e),
+                _ => {}
+            }
+        }
+    }
+    Ok(total)
 }
 
 #[cfg(test)]
