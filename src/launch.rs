@@ -99,6 +99,14 @@ fn share(config: &Config) -> Share {
     Share { ipc: shared("ipc"), uts: shared("uts"), cgroup: shared("cgroup"), pid: shared("pid") }
 }
 
+/// The payload's process as the shim gets it: capabilities, filter and limits included. An
+/// exec starts from it.
+pub fn payload(settings: &Settings, config: &Config) -> anyhow::Result<Process> {
+    let (rlimits, _) = ulimit::plan(&config.ulimits, caller_limit);
+    let mode = Mode { attach: false, size: None, restarts: 0 };
+    Ok(Process { rlimits, ..process(settings, config, mode)? })
+}
+
 /// What the container is called inside.
 pub fn hostname(config: &Config) -> String {
     config.hostname.clone().unwrap_or_else(|| config.short_id().to_owned())

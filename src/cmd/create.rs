@@ -12,6 +12,7 @@ use crate::ui::print;
 use crate::userns;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Flags of `create`.
 #[derive(Debug, clap::Args)]
@@ -47,6 +48,9 @@ pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
     let caller: Vec<(String, String)> = std::env::vars().collect();
     let mut config = args.config(settings, "", "", origin, &image, &caller)?;
     let containers = Containers::open(&settings.dirs)?;
+    if let (true, Some(name)) = (args.replace, &args.name) {
+        replace(name)?;
+    }
     let mut dir = containers.create(None, args.name.as_deref())?;
     config.id = dir.id().to_owned();
     let result = (|| {
@@ -96,6 +100,18 @@ pub fn origin(settings: &Settings, args: &CreateArgs) -> anyhow::Result<(Origin,
         driver: "overlay".to_owned(),
     };
     Ok((origin, record.config))
+}
+
+/// `--replace`: the namesake goes, running or not. By a process of its own, because removing
+/// enters P and this process must stay outside.
+fn replace(name: &str) -> anyhow::Result<()> {
+    let status = Command::new("/proc/self/exe")
+        .args(["rm", "--force", "--ignore", "--", name])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .context("remove the container of the same name")?;
+    if status.success() { Ok(()) } else { Err(print::Silent.into()) }
 }
 
 /// Named volumes are made at first use; one without a name gets a random one and goes with

@@ -1,14 +1,33 @@
 //! L4: one verb, one file: clap `Args` on top, a short `run` below.
 
+pub mod attach;
 pub mod completion;
+pub mod container;
+pub mod cp;
 pub mod create;
 pub mod create_args;
 pub mod doctor;
+pub mod ending;
+pub mod exec;
+pub mod inspect;
+pub mod kill;
 pub mod login;
 pub mod logout;
+pub mod logs;
+mod output;
 pub mod probe;
+pub mod ps;
 pub mod pull;
+pub mod rename;
+pub mod restart;
+pub mod rm;
 pub mod run;
+pub mod selection;
+pub mod start;
+pub mod stop;
+pub mod unshare;
+pub mod volume;
+pub mod wait;
 
 use crate::exit;
 use crate::settings::Settings;
@@ -26,6 +45,22 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Attach(attach::Args),
+    Container(container::Args),
+    Cp(cp::Args),
+    Exec(exec::Args),
+    Inspect(inspect::Args),
+    Kill(kill::Args),
+    Logs(logs::Args),
+    Ps(ps::Args),
+    Rename(rename::Args),
+    Restart(restart::Args),
+    Rm(rm::Args),
+    Start(start::Args),
+    Stop(stop::Args),
+    Unshare(unshare::Args),
+    Volume(volume::Args),
+    Wait(wait::Args),
     Completion(completion::CompletionArgs),
     /// Create a container without starting it
     Create(create::Args),
@@ -88,6 +123,22 @@ fn code(result: anyhow::Result<u8>) -> ExitCode {
 
 fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
     match verb {
+        Verb::Attach(args) => attach::run(args, settings),
+        Verb::Container(args) => container::run(args, settings),
+        Verb::Cp(args) => cp::run(args, settings),
+        Verb::Exec(args) => exec::run(args, settings),
+        Verb::Inspect(args) => inspect::run(args, settings),
+        Verb::Kill(args) => kill::run(args, settings),
+        Verb::Logs(args) => logs::run(args, settings),
+        Verb::Ps(args) => ps::run(args, settings),
+        Verb::Rename(args) => rename::run(args, settings),
+        Verb::Restart(args) => restart::run(args, settings),
+        Verb::Rm(args) => rm::run(args, settings),
+        Verb::Start(args) => start::run(args, settings),
+        Verb::Stop(args) => stop::run(args, settings),
+        Verb::Unshare(args) => unshare::run(args, settings),
+        Verb::Volume(args) => volume::run(args, settings),
+        Verb::Wait(args) => wait::run(args, settings),
         Verb::Completion(args) => completion::run(&args, cli()).map(|()| 0),
         Verb::Create(args) => create::run(args, settings),
         Verb::Doctor(args) => doctor::run(&args, &settings.dirs),

@@ -5,8 +5,9 @@ use crate::cmd::create_args::CreateArgs;
 use crate::launch::{self, Mode};
 use crate::settings::Settings;
 use crate::shim::attach::{self, End};
+use crate::shim::client::Connection;
 use crate::shim::detach::DetachKeys;
-use crate::shim::{self, StartError, client, terminal};
+use crate::shim::{self, StartError, Started, client, terminal};
 use crate::ui::print;
 use anyhow::Context;
 use bolt_shim::report::Failure;
@@ -61,6 +62,14 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         started.reap();
     }
     finish(end)
+}
+
+/// Says what could not be applied, and gives the line to the supervisor on.
+pub fn tell(started: Started) -> Connection {
+    for note in &started.notes {
+        print::warning(note);
+    }
+    started.connection
 }
 
 /// What the end of an attached client means for the exit code.

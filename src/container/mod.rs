@@ -12,11 +12,14 @@ pub mod config;
 pub mod dir;
 pub mod error;
 pub mod filter;
+pub mod inspect;
 pub mod list;
 pub mod live;
 pub mod logs;
 pub mod name;
+pub mod orphan;
 pub mod state;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod time;
+pub mod volume;

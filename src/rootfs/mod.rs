@@ -4,7 +4,10 @@ use crate::container::config::{Config, Origin};
 use crate::container::dir::ContainerDir;
 use crate::store::Layout;
 use crate::sys::dirs::Dirs;
+use crate::sys::mount;
+use anyhow::{Context, bail};
 use bolt_shim::launch::{FileId, Root};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -87,6 +90,23 @@ pub fn plan(dirs: &Dirs, dir: &ContainerDir, config: &Config) -> Result<Root, Ro
                 volatile: config.remove,
                 read_only: config.read_only,
             })
+        }
+    }
+}
+
+/// The root of a container that does not run, as a detached mount to read and write.
+///
+/// The process is inside P, or is root, has one thread, and gets a mount namespace of its own.
+pub fn mount_for_read_write(dirs: &Dirs, dir: &ContainerDir) -> anyhow::Result<OwnedFd> {
+    let config = dir.read_config()?;
+    mount::isolate().context("make a mount namespace")?;
+    match plan(dirs, dir, &config)? {
+        Root::Dir { path, .. } => mount::clone_tree(&path).with_context(|| format!("open {path}")),
+        Root::Overlay { lower, upper, .. } => {
+            mount::overlay(&lower, upper.as_ref()).context("mount the container's overlay")
+        }
+        Root::FuseOverlay { .. } => {
+            bail!("a stopped container over fuse-overlayfs cannot be opened; start it first")
         }
     }
 }

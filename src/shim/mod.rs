@@ -88,6 +88,25 @@ pub fn start(
     }
 }
 
+/// Starts a container that was created before and does not run.
+pub fn start_existing(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<Started> {
+    again(settings, dir, false)
+}
+
+/// [`start_existing`], and this process stays attached.
+pub fn start_attached(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<Started> {
+    again(settings, dir, true)
+}
+
+fn again(settings: &Settings, dir: &ContainerDir, attach: bool) -> anyhow::Result<Started> {
+    let containers = Containers::open(&settings.dirs)?;
+    let mut dir = containers.open_id(dir.id())?;
+    anyhow::ensure!(dir.try_lock()?, "container {} runs already", dir.id());
+    let config = dir.read_config()?;
+    let mode = Mode { attach, size: terminal::size(io::stdin()), restarts: 0 };
+    start(settings, &containers, &mut dir, &config, mode)
+}
+
 /// Spawns M with everything at its number. Our copy of the lock is let go: M holds it now.
 fn spawn_monitor(
     dir: &mut ContainerDir,

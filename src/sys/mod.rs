@@ -6,6 +6,7 @@ pub mod dirs;
 pub mod lock;
 pub mod machine;
 pub mod memfd;
+pub mod mount;
 pub mod probe;
 pub mod rlimit;
 pub mod scm;

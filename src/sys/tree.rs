@@ -184,6 +184,31 @@ fn read_batch(
     Ok(found)
 }
 
+/// Bytes of all regular files below `path`, as stat(2) tells them; directories that may not be
+/// read count as empty. 0 when there is nothing.
+pub fn size(path: &std::path::Path) -> io::Result<u64> {
+    use io::ErrorKind::{NotFound, PermissionDenied};
+    let mut total = 0;
+    let mut waiting = vec![path.to_owned()];
+    while let Some(dir) = waiting.pop() {
+        let entries = match std::fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(e) if matches!(e.kind(), NotFound | PermissionDenied) => continue,
+            Err(e) => return Err(e),
+        };
+        for entry in entries {
+            let entry = entry?;
+            match entry.metadata() {
+                Ok(meta) if meta.is_dir() => waiting.push(entry.path()),
+                Ok(meta) if meta.is_file() => total += meta.len(),
+                Err(e) if e.kind() != NotFound => return Err(e),
+                _ => {}
+            }
+        }
+    }
+    Ok(total)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,90 @@
+//! Stopping and killing, supervised or orphaned: shared by stop, kill, rm, restart and start.
+
+use crate::container::dir::ContainerDir;
+use crate::container::error::Error;
+use crate::container::orphan::Orphan;
+use crate::container::state::Status;
+use crate::exit;
+use crate::settings::Settings;
+use crate::shim::attach::End;
+use crate::shim::client::{ClientError, Connection};
+use std::time::Duration;
+
+/// How long a supervisor that has told the end may still unmount.
+pub const CLEANUP: Duration = Duration::from_secs(30);
+
+/// Ends the payload of `dir` if it has one: its stop signal, SIGKILL after `timeout` seconds
+/// (`None`: the container's own). True when something ran.
+pub fn stop(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<bool> {
+    let now = dir.snapshot()?;
+    match now.status {
+        Status::Created | Status::Exited => Ok(false),
+        Status::Orphaned => {
+            let config = dir.read_config()?;
+            let limit = Duration::from_secs(timeout.unwrap_or(config.stop_timeout).into());
+            if let Some(orphan) = Orphan::open(&now.recorded)? {
+                orphan.stop(config.stop_signal, limit)?;
+            }
+            Ok(true)
+        }
+        Status::Starting | Status::Running => {
+            let Some(conn) = connect(settings, dir)? else { return Ok(false) };
+            match conn.stop(timeout) {
+                Ok(_) => Ok(true),
+                // Killed between the two: what is left is an orphan.
+                Err(ClientError::Died(_)) if orphaned(dir)? => stop(settings, dir, timeout),
+                Err(ClientError::Died(_)) => Ok(true),
+                Err(e) => Err(e.into()),
+            }
+        }
+    }
+}
+
+fn orphaned(dir: &ContainerDir) -> anyhow::Result<bool> {
+    match dir.wait_free(Some(Duration::from_secs(1))) {
+        Ok(_) => Ok(dir.status()? == Status::Orphaned),
+        Err(Error::NotFound(_)) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// A line to the supervisor; `None` when it ended meanwhile. One that has just been started
+/// does not listen yet: it is waited for.
+pub fn connect(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<Option<Connection>> {
+    let mut pause = Duration::from_millis(1);
+    for _ in 0..20 {
+        match Connection::connect(&settings.dirs, dir) {
+            Ok(conn) => return Ok(Some(conn)),
+            Err(ClientError::NoSupervisor(_)) => {}
+            Err(e) => return Err(e.into()),
+        }
+        if !dir.is_supervised()? {
+            return Ok(None);
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(200));
+    }
+    anyhow::bail!(
+        "the supervisor of container {} holds its lock but does not answer; end process {} and use rm -f",
+        dir.id(),
+        dir.snapshot()?.recorded.monitor
+    )
+}
+
+/// Exit code of a command that was attached.
+pub fn code_of(end: End) -> u8 {
+    match end {
+        End::Exited { code, .. } => code,
+        End::Detached => 0,
+        End::Interrupted(signo) => exit::signalled(signo),
+        End::OutputClosed => exit::signalled(libc::SIGPIPE),
+    }
+}
+
+/// Exit code of an attached command that failed: 126 and 127 when the program is the reason.
+pub fn code_of_error(error: &ClientError) -> u8 {
+    match error {
+        ClientError::Refused { failure, .. } => crate::shim::client::exit_code(failure),
+        _ => exit::ENGINE,
+    }
+}

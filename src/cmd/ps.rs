@@ -1,0 +1,260 @@
+//! `bolt ps`: containers and what they do.
+
+use super::selection::report;
+use crate::container::config::{MountKind, Origin};
+use crate::container::dir::Containers;
+use crate::container::filter::{Filters, network_name};
+use crate::container::list::{self, Entry};
+use crate::container::state::Status;
+use crate::container::time;
+use crate::settings::Settings;
+use crate::sys::tree;
+use serde_json::{Value, json};
+
+/// List containers
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Those that do not run too
+    #[arg(short, long)]
+    all: bool,
+    /// Only IDs
+    #[arg(short, long, conflicts_with = "format")]
+    quiet: bool,
+    /// Add the size of the containers' files
+    #[arg(short, long)]
+    size: bool,
+    /// Go template, `table …` or json
+    #[arg(long)]
+    format: Option<String>,
+    /// Only containers that match (podman-ps(1))
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// The last N created, whatever they do
+    #[arg(short = 'n', long, value_name = "N", allow_negative_numbers = true)]
+    last: Option<i64>,
+    /// The container created last
+    #[arg(short, long, conflicts_with = "last")]
+    latest: bool,
+    /// Whole IDs and commands
+    #[arg(long)]
+    no_trunc: bool,
+    /// No heading
+    #[arg(long)]
+    noheading: bool,
+    /// Order of the rows
+    #[arg(long, default_value = "created")]
+    sort: Sort,
+    /// Namespaces too
+    #[arg(long)]
+    ns: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Sort {
+    Command,
+    Created,
+    Id,
+    Image,
+    Names,
+    Runningfor,
+    Size,
+    Status,
+}
+
+/// Runs the verb.
+pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    let filters = Filters::parse(&args.filter)?;
+    let all = Containers::open(&settings.dirs)?;
+    let found = list::read(&all)?;
+    for error in found.damaged {
+        report(&error.into());
+    }
+    let last = if args.latest { Some(1) } else { args.last.and_then(|n| usize::try_from(n).ok()) };
+    let mut entries = filters.apply(found.entries)?;
+    if let Some(last) = last {
+        entries.drain(..entries.len().saturating_sub(last));
+    } else if !args.all && !filters.names_a_state() {
+        entries.retain(|e| is_running(e.status));
+    }
+    // The newest first, as everywhere.
+    entries.reverse();
+    sort(&mut entries, args.sort);
+    if args.quiet {
+        for entry in &entries {
+            println!("{}", shown_id(entry, args.no_trunc));
+        }
+        return Ok(0);
+    }
+    let json = args.format.as_deref() == Some("json");
+    let rows = entries
+        .iter()
+        .map(|e| row(settings, e, &args, json))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut columns = vec!["ID", "Image", "Command", "Created", "Status", "Ports", "Names"];
+    if args.size {
+        columns.push("Size");
+    }
+    if args.ns {
+        columns =
+            vec!["ID", "Names", "Pid", "CGROUPNS", "IPC", "MNT", "NET", "PIDNS", "USERNS", "UTS"];
+    }
+    super::output::table(&rows, &columns, args.format.as_deref(), args.noheading)?;
+    Ok(0)
+}
+
+fn is_running(status: Status) -> bool {
+    matches!(status, Status::Running | Status::Orphaned | Status::Starting)
+}
+
+fn sort(entries: &mut [Entry], by: Sort) {
+    match by {
+        Sort::Created | Sort::Runningfor | Sort::Size => {}
+        Sort::Command => entries.sort_by_key(|e| e.config.args()),
+        Sort::Id => entries.sort_by(|a, b| a.config.id.cmp(&b.config.id)),
+        Sort::Image => entries.sort_by_key(|e| image(e).0),
+        Sort::Names => entries.sort_by(|a, b| a.config.name.cmp(&b.config.name)),
+        Sort::Status => entries.sort_by_key(|e| e.status.word()),
+    }
+}
+
+fn shown_id(entry: &Entry, whole: bool) -> &str {
+    if whole { &entry.config.id } else { entry.config.short_id() }
+}
+
+/// Name and id of the image.
+fn image(entry: &Entry) -> (String, &str) {
+    match &entry.config.origin {
+        Origin::Image { name, id, .. } => (name.clone(), id.strip_prefix("sha256:").unwrap_or(id)),
+        Origin::Directory(path) => (path.display().to_string(), ""),
+    }
+}
+
+/// One container with podman's keys: those of `--format json`, or those of templates, where
+/// lists are text.
+fn row(settings: &Settings, entry: &Entry, args: &Args, json: bool) -> anyhow::Result<Value> {
+    let (config, recorded) = (&entry.config, &entry.recorded);
+    let (image, image_id) = image(entry);
+    let mounts: Vec<_> = config.mounts.iter().map(|m| m.target.as_str()).collect();
+    let networks = match network_name(&config.network) {
+        "default" | "none" | "host" => Vec::new(),
+        name => vec![name],
+    };
+    let pid = if is_running(entry.status) { recorded.pid } else { 0 };
+    let mut row = json!({
+        "AutoRemove": config.remove,
+        "Command": config.args(),
+        "Created": config.created / 1_000_000_000,
+        "CreatedAt": ago(config.created),
+        "ExitCode": recorded.exit,
+        "Exited": entry.status == Status::Exited,
+        "ExitedAt": seconds(recorded.finished),
+        "Id": config.id,
+        "Image": image,
+        "ImageID": image_id,
+        "IsInfra": false,
+        "Labels": config.labels,
+        "Mounts": mounts,
+        "Names": [config.name],
+        "Namespaces": if args.ns { namespaces(pid) } else { json!({}) },
+        "Networks": networks,
+        "Pid": pid,
+        "Pod": "",
+        "PodName": "",
+        "Ports": null,
+        "Restarts": recorded.restarts,
+        "Size": null,
+        "StartedAt": seconds(recorded.started),
+        "State": entry.status.word(),
+        "Status": status(entry),
+    });
+    if args.size {
+        let upper = settings.dirs.containers().join(&config.id).join("upper");
+        let bytes = tree::size(&upper)?;
+        row["Size"] = json!({ "rootFsSize": bytes, "rwSize": bytes });
+    }
+    if !json {
+        flatten(&mut row, entry, args);
+    }
+    Ok(row)
+}
+
+/// The fields of templates and the table.
+fn flatten(row: &mut Value, entry: &Entry, args: &Args) {
+    let config = &entry.config;
+    let labels: Vec<_> = config.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let anonymous = |m: &&crate::container::config::Mount| m.kind != MountKind::Tmpfs;
+    let mounts: Vec<_> = config.mounts.iter().filter(anonymous).map(|m| &*m.target).collect();
+    let mut command = config.args().join(" ");
+    if !args.no_trunc && command.chars().count() > 20 {
+        command = command.chars().take(17).chain("...".chars()).collect();
+    }
+    row["ID"] = json!(shown_id(entry, args.no_trunc));
+    row["Names"] = json!(config.name);
+    row["Command"] = json!(command);
+    row["CreatedAt"] = json!(time::go_string(config.created));
+    row["Created"] = json!(ago(config.created));
+    row["CreatedHuman"] = json!(ago(config.created));
+    row["RunningFor"] = json!(ago(config.created));
+    row["Labels"] = json!(labels.join(","));
+    row["Mounts"] = json!(mounts.join(","));
+    row["Networks"] = json!(network_name(&config.network));
+    row["Ports"] = json!("");
+    let bytes = row["Size"]["rwSize"].as_u64();
+    row["Size"] = json!(bytes.map_or(String::new(), |n| format!("{n}B")));
+    if let Value::Object(names) = row["Namespaces"].take() {
+        for (key, value) in names {
+            row[key] = value;
+        }
+    }
+}
+
+/// Inodes of the namespaces of a process.
+fn namespaces(pid: i32) -> Value {
+    let inode = |name: &str| {
+        let link = std::fs::read_link(format!("/proc/{pid}/ns/{name}")).unwrap_or_default();
+        let text = link.to_string_lossy();
+        text.trim_end_matches(']').rsplit('[').next().unwrap_or_default().to_owned()
+    };
+    json!({
+        "CGROUPNS": inode("cgroup"), "IPC": inode("ipc"), "MNT": inode("mnt"), "NET": inode("net"),
+        "PIDNS": inode("pid"), "USERNS": inode("user"), "UTS": inode("uts"),
+    })
+}
+
+fn seconds(at: i64) -> i64 {
+    // Go's zero time, as podman prints it.
+    if at == 0 { -62_135_596_800 } else { at / 1_000_000_000 }
+}
+
+fn status(entry: &Entry) -> String {
+    let recorded = &entry.recorded;
+    match entry.status {
+        Status::Created => "Created".to_owned(),
+        Status::Starting => "Initialized".to_owned(),
+        Status::Running => format!("Up {}", span(recorded.started)),
+        Status::Orphaned => format!("Orphaned, up {}", span(recorded.started)),
+        Status::Exited => format!("Exited ({}) {}", recorded.exit, ago(recorded.finished)),
+    }
+}
+
+fn ago(at: i64) -> String {
+    format!("{} ago", span(at))
+}
+
+/// Time since `at` in its largest unit.
+fn span(at: i64) -> String {
+    let seconds = (time::now() - at).max(0) / 1_000_000_000;
+    let units = [
+        (31_536_000, "year"),
+        (2_592_000, "month"),
+        (604_800, "week"),
+        (86_400, "day"),
+        (3_600, "hour"),
+        (60, "minute"),
+    ];
+    let (count, unit) = units
+        .iter()
+        .find(|(size, _)| seconds >= *size)
+        .map_or((seconds, "second"), |(size, unit)| (seconds / size, unit));
+    if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+}

@@ -1,0 +1,29 @@
+//! `bolt rename`: gives a container another name.
+
+use super::ending;
+use crate::container::dir::Containers;
+use crate::container::state::Status;
+use crate::settings::Settings;
+
+/// Rename a container
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Name or ID
+    container: String,
+    /// New name
+    name: String,
+}
+
+/// Runs the verb.
+pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    let all = Containers::open(&settings.dirs)?;
+    let dir = all.find(&args.container)?;
+    all.rename(&dir, &args.name)?;
+    if matches!(dir.status()?, Status::Running | Status::Starting)
+        && let Some(conn) = ending::connect(settings, &dir)?
+    {
+        // It unlinks the name with --rm.
+        conn.renamed(&args.name)?;
+    }
+    Ok(0)
+}

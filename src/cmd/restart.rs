@@ -1,0 +1,42 @@
+//! `bolt restart`: stop, then start.
+
+use super::ending::{self, CLEANUP};
+use super::selection::Selection;
+use crate::container::dir::{ContainerDir, Containers};
+use crate::container::state::Status;
+use crate::settings::Settings;
+
+/// Restart containers
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    /// Only containers that run
+    #[arg(long)]
+    running: bool,
+    /// Seconds to wait before a container is killed
+    #[arg(short, long, alias = "timeout", value_name = "SECONDS", allow_negative_numbers = true)]
+    time: Option<i64>,
+}
+
+/// Runs the verb.
+pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    let all = Containers::open(&settings.dirs)?;
+    let selection = &mut args.selection;
+    if args.running && selection.containers.is_empty() && !selection.latest {
+        selection.all = true;
+    }
+    let runs = |s| matches!(s, Status::Running | Status::Starting | Status::Orphaned);
+    let targets = args.selection.targets(&all, |s| !args.running || runs(s))?;
+    let timeout = args.time.map(super::stop::seconds);
+    Ok(args.selection.each(targets, |dir| restart(settings, dir, timeout)))
+}
+
+fn restart(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<()> {
+    ending::stop(settings, dir, timeout)?;
+    if !dir.wait_free(Some(CLEANUP))? {
+        anyhow::bail!("container {} was stopped, but its supervisor does not end", dir.id());
+    }
+    super::run::tell(crate::shim::start_existing(settings, dir)?);
+    Ok(())
+}

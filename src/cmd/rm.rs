@@ -1,0 +1,181 @@
+//! `bolt rm`: removes containers with their files.
+
+use super::ending::{self, CLEANUP};
+use super::selection::{Selection, Target, report};
+use crate::container::config::Config;
+use crate::container::dir::{ContainerDir, Containers};
+use crate::container::error::Error;
+use crate::container::state::Status;
+use crate::container::volume::{VolumeError, Volumes};
+use crate::exit;
+use crate::settings::Settings;
+use crate::userns;
+use std::time::Duration;
+
+/// A container runs and `--force` was not given.
+const RUNNING: u8 = 2;
+
+/// Remove containers
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    /// Stop running containers first; unknown ones are no error
+    #[arg(short, long)]
+    force: bool,
+    /// Remove anonymous volumes too
+    #[arg(short, long)]
+    volumes: bool,
+    /// Seconds to wait before a container is killed; needs --force
+    #[arg(short, long, alias = "timeout", requires = "force", allow_negative_numbers = true)]
+    time: Option<i64>,
+    /// Accepted for podman's sake: containers do not depend on each other
+    #[arg(long)]
+    depend: bool,
+}
+
+/// Runs the verb. Codes as podman-rm(1): 1 unknown container, 2 it runs, 125 anything else.
+pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    let all = Containers::open(&settings.dirs)?;
+    let targets = args.selection.targets(&all, |_| true)?;
+    let timeout = args.time.map(super::stop::seconds);
+    let mut failure = 0;
+    let mut ready = Vec::new();
+    for Target { label, dir } in targets {
+        let result = match dir {
+            Err(Error::NotFound(_)) if args.force || args.selection.ignore => continue,
+            Err(e) => Err(Refusal::from(e)),
+            Ok(mut dir) => prepare(settings, &mut dir, args.force, timeout).map(|_| dir),
+        };
+        match result {
+            Ok(dir) => ready.push((label, dir)),
+            Err(refusal) => {
+                report(&refusal.error);
+                failure = worst(failure, refusal.code);
+            }
+        }
+    }
+    // What runs is ended from outside; files are deleted from inside, once for all.
+    if !ready.is_empty() {
+        userns::enter(&settings.dirs)?;
+    }
+    for (label, mut dir) in ready {
+        match remove(settings, &all, &mut dir, args.volumes) {
+            Ok(()) => println!("{label}"),
+            Err(e) => {
+                report(&e);
+                failure = exit::ENGINE;
+            }
+        }
+    }
+    Ok(failure)
+}
+
+#[derive(Debug)]
+struct Refusal {
+    code: u8,
+    error: anyhow::Error,
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let unknown = matches!(error.downcast_ref(), Some(Error::NotFound(_)));
+        Refusal { code: if unknown { exit::NO } else { exit::ENGINE }, error }
+    }
+}
+
+/// podman-rm(1): a missing container counts only when nothing else failed.
+fn worst(before: u8, now: u8) -> u8 {
+    match (before, now) {
+        (0, code) | (code, 0) => code,
+        (exit::NO, code) | (code, exit::NO) => code,
+        (RUNNING, code) | (code, RUNNING) => code,
+        (code, _) => code,
+    }
+}
+
+/// Ends what runs and takes the lock.
+fn prepare(
+    settings: &Settings,
+    dir: &mut ContainerDir,
+    force: bool,
+    timeout: Option<u32>,
+) -> Result<(), Refusal> {
+    let status = dir.status()?;
+    if !force && matches!(status, Status::Running | Status::Starting | Status::Orphaned) {
+        let error = anyhow::anyhow!(
+            "cannot remove container {} as it is {}: stop it first or use --force",
+            dir.id(),
+            status.word()
+        );
+        return Err(Refusal { code: RUNNING, error });
+    }
+    if force {
+        ending::stop(settings, dir, timeout)?;
+    }
+    let limit = if force || status == Status::Exited { CLEANUP } else { Duration::ZERO };
+    match dir.lock_within(limit) {
+        // Its own supervisor removed it at the end (--rm): that is what was asked for.
+        Err(Error::NotFound(_)) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Removes a container that was ended: its files, cidfile and, if asked for, its own volumes.
+/// Inside P.
+pub fn remove(
+    settings: &Settings,
+    all: &Containers,
+    dir: &mut ContainerDir,
+    volumes: bool,
+) -> anyhow::Result<()> {
+    let config = dir.read_config().ok();
+    match all.remove(dir) {
+        Ok(()) | Err(Error::NotFound(_)) => {}
+        Err(e) => return Err(e.into()),
+    }
+    let Some(config) = config else { return Ok(()) };
+    remove_cidfile(&config);
+    if volumes {
+        let made = Volumes::open(&settings.dirs)?;
+        for name in &config.anonymous_volumes {
+            match made.remove(name) {
+                Ok(()) | Err(VolumeError::NotFound(_)) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Only a file that still names this container.
+fn remove_cidfile(config: &Config) {
+    if let Some(path) = &config.cidfile
+        && std::fs::read_to_string(path).is_ok_and(|text| text.trim() == config.id)
+    {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_failure_decides_the_code() {
+        let cases = [
+            (0, 1, 1),
+            (1, 0, 1),
+            (1, 2, 2),
+            (2, 1, 2),
+            (2, 125, 125),
+            (125, 1, 125),
+            (125, 2, 125),
+            (0, 0, 0),
+        ];
+        for (before, now, want) in cases {
+            assert_eq!(worst(before, now), want, "{before} {now}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `bolt start`: runs containers that were created or have ended.
+
+use super::ending;
+use super::selection::{Selection, report};
+use crate::container::dir::{ContainerDir, Containers};
+use crate::container::state::Status;
+use crate::settings::Settings;
+use crate::shim::attach::{self, attach};
+use crate::shim::detach::DetachKeys;
+
+/// Start containers
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Names or IDs (the start of an ID is enough)
+    #[arg(value_name = "CONTAINER")]
+    containers: Vec<String>,
+    /// All containers that do not run
+    #[arg(long, conflicts_with_all = ["containers", "latest"])]
+    all: bool,
+    /// The container created last
+    #[arg(short, long, conflicts_with = "containers")]
+    latest: bool,
+    /// Only containers that match (podman-ps(1)); without names: all that match
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Attach to the output; one container only
+    #[arg(short, long)]
+    attach: bool,
+    /// Feed standard input too; attaches
+    #[arg(short, long)]
+    interactive: bool,
+    /// Keys that detach from a terminal; empty: none
+    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
+    detach_keys: String,
+    /// Forward signals when attached (default: without a terminal)
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    sig_proxy: Option<bool>,
+}
+
+/// Runs the verb.
+pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    let keys = DetachKeys::parse(&args.detach_keys)?;
+    let all = Containers::open(&settings.dirs)?;
+    let selection = Selection {
+        containers: args.containers,
+        all: args.all,
+        latest: args.latest,
+        filter: args.filter,
+        ..Selection::default()
+    };
+    let targets = selection.targets(&all, |s| matches!(s, Status::Created | Status::Exited))?;
+    if !args.attach && !args.interactive {
+        return Ok(selection.each(targets, |dir| start(settings, dir)));
+    }
+    let mut targets = targets.into_iter();
+    let (Some(target), None) = (targets.next(), targets.next()) else {
+        anyhow::bail!("only one container can be attached to; start the others without --attach");
+    };
+    let dir = target.dir?;
+    let config = dir.read_config()?;
+    let conn = match dir.status()? {
+        Status::Running | Status::Starting => super::attach::join(settings, &dir, &config)?,
+        _ => super::run::tell(crate::shim::start_attached(settings, &dir)?),
+    };
+    let options = attach::Options {
+        stdin: args.interactive && config.process.stdin,
+        stdout: true,
+        stderr: true,
+        tty: config.process.tty,
+        sig_proxy: args.sig_proxy.unwrap_or(true),
+        detach_keys: keys,
+    };
+    match attach(&conn, &options) {
+        Ok(end) => Ok(ending::code_of(end)),
+        Err(e) => {
+            let code = ending::code_of_error(&e);
+            report(&e.into());
+            Ok(code)
+        }
+    }
+}
+
+fn start(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<()> {
+    match dir.status()? {
+        Status::Running | Status::Starting => Ok(()),
+        _ => {
+            super::run::tell(crate::shim::start_existing(settings, dir)?);
+            Ok(())
+        }
+    }
+}

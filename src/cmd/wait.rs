@@ -1,0 +1,153 @@
+//! `bolt wait`: until containers end, or are in a given state.
+
+use super::ending;
+use super::selection::{Selection, report};
+use crate::container::dir::{ContainerDir, Containers};
+use crate::container::error::Error;
+use crate::container::state::Status;
+use crate::container::time;
+use crate::exit;
+use crate::settings::Settings;
+use crate::shim::client::ClientError;
+use anyhow::Context;
+use std::time::Duration;
+
+/// Wait until containers stop and print their exit codes
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    /// State to wait for; several are alternatives
+    #[arg(long, value_name = "STATE")]
+    condition: Vec<Condition>,
+    /// Time between two looks, such as 250ms; a number is milliseconds
+    #[arg(long, default_value = "250ms")]
+    interval: String,
+}
+
+/// A state that can be waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Condition {
+    Configured,
+    Created,
+    Exited,
+    Healthy,
+    Initialized,
+    Paused,
+    Removing,
+    Running,
+    Stopped,
+    Stopping,
+    Unhealthy,
+}
+
+impl Condition {
+    fn holds(self, status: Status) -> bool {
+        match self {
+            Condition::Configured | Condition::Created => status == Status::Created,
+            Condition::Initialized => status == Status::Starting,
+            Condition::Running => matches!(status, Status::Running | Status::Orphaned),
+            Condition::Exited | Condition::Stopped => status == Status::Exited,
+            Condition::Healthy
+            | Condition::Paused
+            | Condition::Removing
+            | Condition::Stopping
+            | Condition::Unhealthy => false,
+        }
+    }
+
+    fn is_end(self) -> bool {
+        matches!(self, Condition::Exited | Condition::Stopped)
+    }
+
+    fn never_comes(self) -> bool {
+        use Condition::{Healthy, Paused, Removing, Stopping, Unhealthy};
+        matches!(self, Healthy | Paused | Removing | Stopping | Unhealthy)
+    }
+}
+
+/// Runs the verb.
+pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    let interval = interval(&args.interval)?;
+    if !args.condition.is_empty() && args.condition.iter().all(|c| c.never_comes()) {
+        anyhow::bail!("containers are never in this state: health checks and pause are not there");
+    }
+    let all = Containers::open(&settings.dirs)?;
+    let mut code = 0;
+    for target in args.selection.targets(&all, |_| true)? {
+        let result = match target.dir {
+            Err(Error::NotFound(_)) if args.selection.ignore => Ok(-1),
+            Err(e) => Err(e.into()),
+            Ok(dir) => wait(settings, &dir, &args.condition, interval),
+        };
+        match result {
+            Ok(value) => println!("{value}"),
+            Err(e) => {
+                report(&e);
+                code = exit::ENGINE;
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn interval(text: &str) -> anyhow::Result<Duration> {
+    let milliseconds = text.parse::<u64>().map(Duration::from_millis);
+    let interval = match milliseconds {
+        Ok(interval) => interval,
+        // A span counts back from "now".
+        Err(_) => Duration::from_nanos(
+            time::parse(text, 0)
+                .ok()
+                .and_then(|at| u64::try_from(-at).ok())
+                .with_context(|| format!("{text:?} is not a span of time such as 250ms or 2s"))?,
+        ),
+    };
+    Ok(interval.max(Duration::from_millis(1)))
+}
+
+/// The exit code, or -1 for a state that is no end.
+fn wait(
+    settings: &Settings,
+    dir: &ContainerDir,
+    conditions: &[Condition],
+    interval: Duration,
+) -> anyhow::Result<i32> {
+    if conditions.is_empty() {
+        return wait_for_end(settings, dir, interval);
+    }
+    loop {
+        let now = match dir.snapshot() {
+            Ok(now) => now,
+            Err(Error::NotFound(_)) => return Ok(-1),
+            Err(e) => return Err(e.into()),
+        };
+        if let Some(met) = conditions.iter().find(|c| c.holds(now.status)) {
+            return Ok(if met.is_end() { now.recorded.exit } else { -1 });
+        }
+        std::thread::sleep(interval);
+    }
+}
+
+fn wait_for_end(
+    settings: &Settings,
+    dir: &ContainerDir,
+    interval: Duration,
+) -> anyhow::Result<i32> {
+    loop {
+        let now = dir.snapshot()?;
+        match now.status {
+            Status::Created | Status::Exited => return Ok(now.recorded.exit),
+            // Nobody will tell an orphan's exit code.
+            Status::Orphaned => std::thread::sleep(interval),
+            Status::Starting | Status::Running => {
+                let Some(conn) = ending::connect(settings, dir)? else { continue };
+                match conn.wait() {
+                    Ok(code) => return Ok(code.into()),
+                    Err(ClientError::Died(_)) => std::thread::sleep(Duration::from_millis(1)),
+                    Err(e) => return Err(e.into()),
+                }
+            }
+        }
+    }
+}

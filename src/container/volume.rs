@@ -1,0 +1,214 @@
+//! Named directories that outlive containers: `volumes/<name>/{volume.json, _data}`.
+
+use super::config::MountKind;
+use super::error::{Error, errno, io};
+use super::list::Entry;
+use super::name;
+use crate::sys::dirs::Dirs;
+use crate::sys::{atomic, tree};
+use rustix::fs::{self, CWD, Dir, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+/// Directory of the data in a volume's directory.
+pub const DATA: &str = "_data";
+const RECORD: &str = "volume.json";
+const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// `volume.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Format version, 1.
+    pub version: u32,
+    /// Unique name.
+    pub name: String,
+    /// Nanoseconds since 1970.
+    pub created: i64,
+    /// Labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Made for one container without a name.
+    #[serde(default)]
+    pub anonymous: bool,
+}
+
+/// Why a volume cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum VolumeError {
+    /// There is none.
+    #[error("no volume with name {0:?} found")]
+    NotFound(String),
+    /// There is one already.
+    #[error("volume {0:?} exists already; use --ignore to accept that")]
+    Exists(String),
+    /// A name has a letter that is not allowed.
+    #[error(
+        "{0:?} is not a volume name: use letters, digits, '_', '.' and '-', the first one a letter or digit"
+    )]
+    BadName(String),
+    /// Its record cannot be read.
+    #[error("volume {name:?}: {RECORD} is damaged")]
+    Damaged {
+        /// Its name.
+        name: String,
+        /// Where the text broke off.
+        source: serde_json::Error,
+    },
+    /// The system refused.
+    #[error(transparent)]
+    System(#[from] Error),
+}
+
+/// The `volumes` directory of one user.
+#[derive(Debug)]
+pub struct Volumes {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+impl Volumes {
+    /// Opens the directory; makes it (mode 0700) at first use.
+    pub fn open(dirs: &Dirs) -> Result<Self, VolumeError> {
+        let path = dirs.volumes();
+        let shown = path.display().to_string();
+        std::fs::create_dir_all(&dirs.data).map_err(io("make", &*shown))?;
+        match fs::mkdirat(CWD, &path, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(e) => return Err(errno("make", shown)(e).into()),
+        }
+        let fd = fs::openat(CWD, &path, DIR, Mode::empty()).map_err(errno("open", shown))?;
+        Ok(Volumes { fd, path })
+    }
+
+    /// Path of a volume's data.
+    pub fn data(&self, name: &str) -> PathBuf {
+        self.path.join(name).join(DATA)
+    }
+
+    /// Makes a volume, there whole or not at all.
+    pub fn create(&self, volume: &Volume) -> Result<PathBuf, VolumeError> {
+        check(&volume.name)?;
+        let temp = format!(".new-{}", name::new_id()?);
+        let shown = self.path.join(&volume.name).display().to_string();
+        let made = (|| {
+            fs::mkdirat(&self.fd, &temp, Mode::RWXU)?;
+            let dir = fs::openat(&self.fd, &temp, DIR, Mode::empty())?;
+            // Open to all: who may go there is decided one directory above. A program in the
+            // container may run as any user.
+            fs::mkdirat(&dir, DATA, Mode::from_raw_mode(0o755))?;
+            let text = serde_json::to_vec(volume)?;
+            atomic::write(&dir, RECORD, &text, atomic::Sync::Durable)?;
+            let flags = RenameFlags::NOREPLACE;
+            fs::renameat_with(&self.fd, &temp, &self.fd, &volume.name, flags)?;
+            Ok::<_, std::io::Error>(())
+        })();
+        match made {
+            Ok(()) => Ok(self.data(&volume.name)),
+            Err(e) => {
+                let _ = tree::remove_tree(&self.fd, &temp);
+                if e.kind() == std::io::ErrorKind::AlreadyExists {
+                    return Err(VolumeError::Exists(volume.name.clone()));
+                }
+                Err(io("make", shown)(e).into())
+            }
+        }
+    }
+
+    /// The data directory of the named volume, made when there is none (`run -v name:/dir`).
+    pub fn ensure(&self, name: &str, anonymous: bool) -> Result<PathBuf, VolumeError> {
+        let volume = Volume {
+            version: 1,
+            name: name.to_owned(),
+            created: super::time::now(),
+            labels: BTreeMap::new(),
+            anonymous,
+        };
+        match self.create(&volume) {
+            Err(VolumeError::Exists(_)) => Ok(self.data(name)),
+            other => other,
+        }
+    }
+
+    /// Reads the record of a volume.
+    pub fn find(&self, name: &str) -> Result<Volume, VolumeError> {
+        let missing = || VolumeError::NotFound(name.to_owned());
+        check(name).map_err(|_| missing())?;
+        let file = self.path.join(name).join(RECORD);
+        match std::fs::read(&file) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map_err(|source| VolumeError::Damaged { name: name.to_owned(), source }),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(missing()),
+            Err(e) => Err(io("read", file.display().to_string())(e).into()),
+        }
+    }
+
+    /// All readable volumes by name.
+    pub fn list(&self) -> Result<Vec<Volume>, VolumeError> {
+        let shown = || self.path.display().to_string();
+        let mut found = Vec::new();
+        for entry in Dir::read_from(&self.fd).map_err(errno("list", shown()))? {
+            let entry = entry.map_err(errno("list", shown()))?;
+            if let Ok(name) = entry.file_name().to_str()
+                && let Ok(volume) = self.find(name)
+            {
+                found.push(volume);
+            }
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    /// Removes a volume with its data. Inside P; the caller has looked for users.
+    pub fn remove(&self, name: &str) -> Result<(), VolumeError> {
+        check(name).map_err(|_| VolumeError::NotFound(name.to_owned()))?;
+        let gone = format!(".gone-{}", name::new_id()?);
+        let shown = self.path.join(name).display().to_string();
+        match fs::renameat(&self.fd, name, &self.fd, &gone) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Err(VolumeError::NotFound(name.to_owned())),
+            Err(e) => return Err(errno("remove", shown)(e).into()),
+        }
+        Ok(tree::remove_tree(&self.fd, &gone).map_err(io("remove", shown))?)
+    }
+}
+
+/// Names of the containers that mount a volume.
+pub fn users(name: &str, entries: &[Entry]) -> Vec<String> {
+    let mounts = |e: &&Entry| {
+        let named = |m: &super::config::Mount| m.kind == MountKind::Volume && m.source == name;
+        e.config.mounts.iter().any(named) || e.config.anonymous_volumes.iter().any(|v| v == name)
+    };
+    entries.iter().filter(mounts).map(|e| e.config.name.clone()).collect()
+}
+
+fn check(name: &str) -> Result<(), VolumeError> {
+    name::check(name).map_err(|_| VolumeError::BadName(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::dirs;
+    use super::*;
+    use crate::sys::scratch::Scratch;
+
+    #[test]
+    fn volumes_are_made_once_found_and_removed() {
+        let scratch = Scratch::new("volumes");
+        let all = Volumes::open(&dirs(scratch.path())).unwrap();
+        let data = all.ensure("saves", false).unwrap();
+        std::fs::write(data.join("slot1"), b"x").unwrap();
+        assert_eq!(all.ensure("saves", false).unwrap(), data);
+        let volume = all.find("saves").unwrap();
+        assert!(matches!(all.create(&volume), Err(VolumeError::Exists(_))));
+        assert!(matches!(all.ensure("../x", false), Err(VolumeError::BadName(_))));
+        assert!(matches!(all.find(".."), Err(VolumeError::NotFound(_))));
+        assert_eq!(all.list().unwrap().len(), 1);
+        all.remove("saves").unwrap();
+        assert!(matches!(all.remove("saves"), Err(VolumeError::NotFound(_))));
+        assert!(all.list().unwrap().is_empty());
+        assert_eq!(std::fs::read_dir(scratch.path().join("data/volumes")).unwrap().count(), 0);
+    }
+}
