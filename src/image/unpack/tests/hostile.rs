@@ -117,9 +117,11 @@ fn a_hard_link_to_a_symlink_links_the_link() {
     let kept = scratch.outside().join("kept");
     let mut head = Head::new("h", b'1');
     head.mode(0o7777).owner(7, 7).link("l");
-    let tar = Tar::new().symlink("l", kept.to_str().unwrap()).entry(&head, b"").file("h", "x");
-    scratch.unpack(&tar.end()).unwrap();
-    assert!(scratch.path("l").is_symlink());
+    let tar = || Tar::new().symlink("l", kept.to_str().unwrap()).entry(&head, b"");
+    scratch.unpack(&tar().end()).unwrap();
+    assert!(scratch.path("l").is_symlink() && scratch.path("h").is_symlink());
+    let scratch = Scratch::new();
+    scratch.unpack(&tar().file("h", "x").end()).unwrap();
     assert!(scratch.path("h").symlink_metadata().unwrap().is_file());
 }
 
@@ -170,6 +172,29 @@ fn a_replaced_parent_is_not_written_into_through_the_cache() {
         .file("d/kept", "2")
         .end();
     assert!(scratch.unpack(&tar).is_err());
+}
+
+#[test]
+fn a_link_that_replaces_itself_through_itself_is_gone() {
+    let scratch = Scratch::new();
+    let tar = Tar::new().symlink("l", ".").file("l/l", "a file now").file("l/f", "x").end();
+    assert!(scratch.refusal(&tar).contains("\"l\" above it"));
+    assert!(!scratch.path("f").exists());
+}
+
+#[test]
+fn a_mode_set_at_the_end_does_not_reach_another_directory() {
+    let scratch = Scratch::new();
+    let (mut wide, mut narrow) = (Head::new("l/d", b'5'), Head::new("victim", b'5'));
+    let tar = Tar::new()
+        .dir("e")
+        .symlink("l", "e")
+        .entry(wide.mode(0o777), b"")
+        .symlink("e/d", "../victim")
+        .entry(narrow.mode(0o700), b"")
+        .end();
+    scratch.unpack(&tar).unwrap();
+    assert_eq!(scratch.path("victim").metadata().unwrap().mode() & 0o7777, 0o700);
 }
 
 #[test]

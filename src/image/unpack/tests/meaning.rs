@@ -29,6 +29,15 @@ fn whiteouts_become_overlays() {
 }
 
 #[test]
+fn a_directory_is_opaque_through_a_link_too() {
+    let scratch = Scratch::new();
+    scratch
+        .unpack(&Tar::new().dir("d").symlink("l", "d").file("l/.wh..wh..opq", "").end())
+        .unwrap();
+    assert_eq!(xattr(&scratch.path("d"), "user.overlay.opaque").as_deref(), Some("y"));
+}
+
+#[test]
 fn a_whiteout_hides_only_the_layers_below() {
     for whiteout_first in [true, false] {
         let scratch = Scratch::new();
