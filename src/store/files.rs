@@ -125,6 +125,16 @@ impl Store {
     }
 }
 
+/// Whether a name is a temporary file of `sys::atomic`. No name of ours starts with a dot.
+pub(super) fn is_temporary(name: &str) -> bool {
+    name.starts_with('.')
+}
+
+/// Whether a name in `images/` is a record.
+pub(super) fn is_record(name: &str) -> bool {
+    name.ends_with(".json") && !is_temporary(name)
+}
+
 /// Reads a regular file to its end. A short read is the end: most files cost one read(2).
 fn read_small(mut file: &File) -> std::io::Result<Vec<u8>> {
     let mut bytes = vec![0; 4096];

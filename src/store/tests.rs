@@ -317,6 +317,23 @@ fn gc_takes_what_nobody_names() {
 }
 
 #[test]
+fn a_name_half_written_is_no_name() {
+    let (_dir, store) = Scratch::new();
+    let one = put(&store, "one", &["a"]);
+    let path = |file: &str| store.path().join(file);
+    let record = format!("images/{}.json", one.manifest.hex());
+    std::fs::copy(path("refs/one"), path("refs/.two.1.2.tmp")).unwrap();
+    std::fs::copy(path(&record), path("images/.x.json.1.2.tmp")).unwrap();
+    assert_eq!(store.names_of(&one.manifest).unwrap(), ["one"]);
+    assert_eq!(store.images().unwrap().len(), 1);
+    assert_eq!(problems(&store, false).len(), 2);
+    let lock = store.exclusive_lock().unwrap();
+    store.remove_unused(&lock, &[], false).unwrap();
+    drop(lock);
+    assert_eq!(problems(&store, false), []);
+}
+
+#[test]
 fn gc_does_nothing_while_a_record_cannot_be_read() {
     let (_dir, store) = Scratch::new();
     let one = put(&store, "one", &["a"]);

@@ -456,8 +456,13 @@ fn mutated_headers_stay_inside() {
         scratch.assert_outside_untouched();
         if result.is_ok_and(|stats| stats.rebuildable) {
             let mut again = Vec::new();
-            rebuild(record.as_slice(), scratch.fd.as_fd(), &mut again).unwrap();
-            assert!(again == tar);
+            match rebuild(record.as_slice(), scratch.fd.as_fd(), &mut again) {
+                Ok(()) => assert!(again == tar),
+                // A mode without the owner's read bit; inside P there is CAP_DAC_OVERRIDE.
+                Err(RebuildError::File { source, .. })
+                    if !is_root() && source.kind() == std::io::ErrorKind::PermissionDenied => {}
+                Err(e) => panic!("{e}"),
+            }
             accepted += 1;
         }
     }
