@@ -1,10 +1,10 @@
 //! `bolt system check`: what is wrong in the store, and mending it.
 
-use super::gc::{describe, is_record, needed_blobs};
+use super::files::{is_record, is_temporary};
+use super::gc::{describe, needed_blobs};
 use super::images::RefFile;
 use super::{ExclusiveGuard, LayerKey, Layout, Result, Store, StoreError};
 use crate::image::types::{Digest, ImageRecord};
-use crate::sys::tree;
 use std::collections::BTreeSet;
 
 /// One thing that is wrong.
@@ -103,13 +103,8 @@ impl Store {
     /// Image records can be read and what they name is here. Returns the good ones.
     fn check_records(&self, findings: &mut Findings) -> Result<Vec<ImageRecord>> {
         let mut good = Vec::new();
-        for name in self.list("images")? {
+        for name in self.list("images")?.into_iter().filter(|n| is_record(n)) {
             let path = format!("images/{name}");
-            if !is_record(&name) {
-                let text = format!("{path} is left over from a crash");
-                findings.add(text, || self.unlink(&path))?;
-                continue;
-            }
             let record = match self.read_json::<ImageRecord>(&path) {
                 Ok(Some(record)) => record,
                 Ok(None) => continue,
@@ -152,7 +147,7 @@ impl Store {
 
     /// Names can be read and point to an image.
     fn check_refs(&self, findings: &mut Findings) -> Result<()> {
-        for name in self.list("refs")? {
+        for name in self.list("refs")?.into_iter().filter(|n| !is_temporary(n)) {
             let path = format!("refs/{name}");
             let reason = match self.read_json::<RefFile>(&path) {
                 Ok(Some(entry)) if self.points_somewhere(&entry.manifest)? => continue,
@@ -181,19 +176,9 @@ impl Store {
                 findings.reclaimable(format!("blob {digest} ({bytes} bytes) belongs to no image"));
             }
         }
-        for algorithm in ["sha256", "sha512"] {
-            for shard in self.list(&format!("blobs/{algorithm}"))? {
-                let folder = format!("blobs/{algorithm}/{shard}");
-                for name in self.list(&folder)?.into_iter().filter(|n| n.starts_with('.')) {
-                    let text = format!("{folder}/{name} is left over from a crash");
-                    let dir = self.folder(&folder)?;
-                    let remove = || match tree::remove_tree(&dir, &name) {
-                        Ok(()) => Ok(true),
-                        Err(e) => Err(self.io("remove", &format!("{folder}/{name}"), e)),
-                    };
-                    findings.add(text, remove)?;
-                }
-            }
+        for path in self.temporaries()? {
+            let text = format!("{path} is left over from a crash");
+            findings.add(text, || self.unlink(&path))?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Largest file of ours that is read into memory.
-const MAX_JSON: u64 = 16 << 20;
+const MAX_JSON: usize = 16 << 20;
 
 impl Store {
     /// The bytes of `path` below the store; `None` when it is not there.
@@ -26,12 +26,7 @@ impl Store {
             Err(Errno::NOENT) => return Ok(None),
             Err(e) => return Err(self.io("open", path, e)),
         };
-        let mut bytes = Vec::with_capacity(4096);
-        File::from(fd)
-            .take(MAX_JSON)
-            .read_to_end(&mut bytes)
-            .map_err(|e| self.io("read", path, e))?;
-        Ok(Some(bytes))
+        read_small(&File::from(fd)).map(Some).map_err(|e| self.io("read", path, e))
     }
 
     /// Parses `path`; `None` when it is not there.
@@ -127,6 +122,37 @@ impl Store {
         source: impl Into<std::io::Error>,
     ) -> StoreError {
         StoreError::io(doing, self.dir.join(path), source)
+    }
+}
+
+/// Whether a name is a temporary file of `sys::atomic`. No name of ours starts with a dot.
+pub(super) fn is_temporary(name: &str) -> bool {
+    name.starts_with('.')
+}
+
+/// Whether a name in `images/` is a record.
+pub(super) fn is_record(name: &str) -> bool {
+    name.ends_with(".json") && !is_temporary(name)
+}
+
+/// Reads a regular file to its end. A short read is the end: most files cost one read(2).
+fn read_small(mut file: &File) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; 4096];
+    let mut have = 0;
+    loop {
+        match file.read(&mut bytes[have..]) {
+            Ok(got) if have + got < bytes.len() => {
+                bytes.truncate(have + got);
+                return Ok(bytes);
+            }
+            Ok(got) => have += got,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        }
+        if bytes.len() >= MAX_JSON {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        bytes.resize(bytes.len() * 4, 0);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Taking away what nothing needs, and counting what lies here.
 
+use super::files::{is_record, is_temporary};
 use super::layers::layer_path;
 use super::{ExclusiveGuard, Layout, Result, Store};
 use crate::image::types::{Digest, ImageRecord};
@@ -69,6 +70,9 @@ impl Store {
         let mut freed = Freed::default();
         self.remove_layers(&records, in_use, &mut freed)?;
         self.remove_blobs(&records, partials, &mut freed)?;
+        for path in self.temporaries()? {
+            self.unlink(&path)?;
+        }
         Ok(freed)
     }
 
@@ -145,6 +149,21 @@ impl Store {
         Ok(names.into_iter().filter(is_leftover).collect())
     }
 
+    /// Temporary files of processes that died while they wrote, outside of `layers/`.
+    pub(super) fn temporaries(&self) -> Result<Vec<String>> {
+        let mut folders = vec!["images".to_owned(), "refs".to_owned()];
+        for algorithm in ["blobs/sha256", "blobs/sha512"] {
+            let shards = self.list(algorithm)?;
+            folders.extend(shards.into_iter().map(|shard| format!("{algorithm}/{shard}")));
+        }
+        let mut found = Vec::new();
+        for folder in folders {
+            let names = self.list(&folder)?.into_iter().filter(|name| is_temporary(name));
+            found.extend(names.map(|name| format!("{folder}/{name}")));
+        }
+        Ok(found)
+    }
+
     fn remove_layers(
         &self,
         records: &[ImageRecord],
@@ -212,11 +231,6 @@ impl Store {
         // The size is only shown: a layer whose facts are damaged counts as empty.
         self.layer_facts(key.layout, &key.chain).ok().flatten().map_or(0, |f| f.size)
     }
-}
-
-/// Whether a name in `images/` is a record, not a temporary file of a dead process.
-pub(super) fn is_record(name: &str) -> bool {
-    name.ends_with(".json") && !name.starts_with('.')
 }
 
 /// Blobs that images name: index, manifest, config, layers.

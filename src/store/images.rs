@@ -1,5 +1,6 @@
 //! Image records and the names that point to them.
 
+use super::files::{is_record, is_temporary};
 use super::names::encode;
 use super::{Result, Store, StoreError};
 use crate::image::types::{Digest, ImageRecord};
@@ -62,7 +63,7 @@ impl Store {
             return Ok(None);
         }
         let mut fits: BTreeMap<Digest, Digest> = BTreeMap::new();
-        for file in self.list("images")? {
+        for file in self.list("images")?.into_iter().filter(|f| is_record(f)) {
             let Ok(Some(ids)) = self.read_json::<Ids>(&format!("images/{file}")) else { continue };
             let named = [Some(&ids.id), Some(&ids.manifest), ids.index.as_ref()];
             if named.into_iter().flatten().any(|d| d.hex().starts_with(digits)) {
@@ -133,7 +134,7 @@ impl Store {
     /// All readable records.
     pub(super) fn records(&self) -> Result<Vec<ImageRecord>> {
         let mut records = Vec::new();
-        for file in self.list("images")?.into_iter().filter(|f| f.ends_with(".json")) {
+        for file in self.list("images")?.into_iter().filter(|f| is_record(f)) {
             match self.read_json(&format!("images/{file}")) {
                 Ok(Some(record)) => records.push(record),
                 Ok(None) => {}
@@ -148,7 +149,7 @@ impl Store {
 
     fn names(&self) -> Result<BTreeMap<Digest, Vec<String>>> {
         let mut names: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
-        for file in self.list("refs")? {
+        for file in self.list("refs")?.into_iter().filter(|f| !is_temporary(f)) {
             if let Ok(Some(entry)) = self.read_json::<RefFile>(&format!("refs/{file}")) {
                 names.entry(entry.manifest).or_default().push(entry.name);
             }

@@ -7,7 +7,6 @@
 
 use super::{Layout, Result, Store, StoreError};
 use crate::image::types::Digest;
-use crate::sys::atomic::Sync;
 use crate::sys::tree;
 use rustix::fs::{self, AtFlags};
 use rustix::io::Errno;
@@ -33,7 +32,7 @@ pub struct LayerFacts {
     /// Whether the tar record gives the exact tar again; else the blob must be kept to push.
     #[serde(default)]
     pub rebuildable: bool,
-    /// Boot in which a fresh layer was made. Set by the store.
+    /// Boot in which it was unpacked: counts while the layer is fresh. Set by the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<String>,
 }
@@ -56,7 +55,9 @@ impl LayerFacts {
 impl Store {
     /// Whether a layer is unpacked. One stat for a permanent one.
     pub fn has_layer(&self, layout: Layout, chain: &Digest) -> Result<bool> {
-        Ok(self.exists(&layer_path(layout, chain))? || self.is_fresh(layout, chain)?)
+        let path = layer_path(layout, chain);
+        // The second look: a fresh one may have become permanent between the first two.
+        Ok(self.exists(&path)? || self.is_fresh(layout, chain)? || self.exists(&path)?)
     }
 
     /// Where a permanent layer lies, or would lie.
@@ -88,14 +89,14 @@ impl Store {
             match fs::renameat(&dir, fresh_name(chain), &dir, chain.hex()) {
                 // Another pull settled it first.
                 Ok(()) | Err(Errno::NOENT) => {}
+                // Another pull settled one while this was unpacked: they are equal.
+                Err(Errno::NOTEMPTY | Errno::EXIST) => {
+                    self.drop_tree(&dir, layout, &fresh_name(chain))?;
+                }
                 Err(e) => return Err(self.io("settle", &layer_path(layout, chain), e)),
             }
-            if let Some(mut facts) = self.layer_facts(layout, chain)? {
-                facts.boot = None;
-                self.write_json(&folder, &format!("{}.json", chain.hex()), &facts, Sync::Fast)?;
-            }
         }
-        fs::syncfs(&dir).map_err(|e| self.io("sync", &folder, e))
+        fs::fsync(&dir).map_err(|e| self.io("sync", &folder, e))
     }
 
     /// Whether the layer was unpacked in this boot and is not permanent yet.

@@ -33,7 +33,7 @@ pub use error::{Result, StoreError};
 pub use gc::{Freed, LayerKey, LayerUse, Sizes};
 pub use images::ListedImage;
 pub use layers::LayerFacts;
-pub use layout::Layout;
+pub use layout::{BadLayout, Layout};
 pub use partial::{Partial, PartialReader};
 pub use record::{RecordReader, RecordWriter};
 pub use staging::Staging;

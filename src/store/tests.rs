@@ -317,6 +317,23 @@ fn gc_takes_what_nobody_names() {
 }
 
 #[test]
+fn a_name_half_written_is_no_name() {
+    let (_dir, store) = Scratch::new();
+    let one = put(&store, "one", &["a"]);
+    let path = |file: &str| store.path().join(file);
+    let record = format!("images/{}.json", one.manifest.hex());
+    std::fs::copy(path("refs/one"), path("refs/.two.1.2.tmp")).unwrap();
+    std::fs::copy(path(&record), path("images/.x.json.1.2.tmp")).unwrap();
+    assert_eq!(store.names_of(&one.manifest).unwrap(), ["one"]);
+    assert_eq!(store.images().unwrap().len(), 1);
+    assert_eq!(problems(&store, false).len(), 2);
+    let lock = store.exclusive_lock().unwrap();
+    store.remove_unused(&lock, &[], false).unwrap();
+    drop(lock);
+    assert_eq!(problems(&store, false), []);
+}
+
+#[test]
 fn gc_does_nothing_while_a_record_cannot_be_read() {
     let (_dir, store) = Scratch::new();
     let one = put(&store, "one", &["a"]);
@@ -383,4 +400,89 @@ fn the_locks_exclude_each_other() {
         drop(shared);
         waiting.join().unwrap();
     });
+}
+
+/// Pulls images until it is killed. Not a test of its own: see `killed_at_any_instant`.
+#[test]
+#[ignore = "run by killed_at_any_instant"]
+fn pull_until_killed() {
+    let Some(dir) = std::env::var_os("BOLT_TEST_STORE") else { return };
+    let store = Store::open(Path::new(&dir)).unwrap();
+    for n in 0.. {
+        let (a, b) = (format!("a{}", n % 7), format!("b{n}"));
+        let name = format!("image:{}", n % 5);
+        let guard = store.shared_lock().unwrap();
+        put(&store, &name, &[&a, &b]);
+        let blob = format!("blob {n}");
+        let partial = store.partial(&digest(&blob)).unwrap();
+        partial.restart().unwrap();
+        partial.append(blob.as_bytes()).unwrap();
+        partial.finish(blob.len() as u64).unwrap();
+        partial.keep().unwrap();
+        drop(guard);
+        let lock = store.exclusive_lock().unwrap();
+        store.prune_dangling(&lock, |_| false).unwrap();
+        store.remove_unused(&lock, &[], n % 2 == 0).unwrap();
+    }
+}
+
+#[test]
+fn killed_at_any_instant_every_name_leads_to_a_whole_image() {
+    let (_dir, store) = Scratch::new();
+    let mut names = 0;
+    for round in 0..20u64 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "store::tests::pull_until_killed"])
+            .env("BOLT_TEST_STORE", store.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(60 + round * 13));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for file in store.list("refs").unwrap().iter().filter(|f| !f.starts_with('.')) {
+            let image = store.find_ref(file).unwrap().unwrap();
+            for layer in &image.layers {
+                let path = store.layer_path(Layout::Single, &layer.chain_id).join("file");
+                let text = std::fs::read(path).unwrap();
+                assert_eq!(Digest::sha256_of(&text), layer.diff_id);
+            }
+            names += 1;
+        }
+        for problem in problems(&store, true) {
+            assert!(problem.repaired && problem.text.contains("left over"), "{problem:?}");
+        }
+        assert_eq!(problems(&store, false), []);
+    }
+    assert!(names > 0, "no pull came to its end");
+}
+
+#[test]
+fn a_full_disk_leaves_no_half_thing() {
+    use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+    let (dir, _) = Scratch::new();
+    let full = dir.0.join("full");
+    std::fs::create_dir(&full).unwrap();
+    if mount("none", &full, "tmpfs", MountFlags::empty(), c"size=128k").is_err() {
+        println!("skipped: mounting needs root");
+        return;
+    }
+    let store = Store::open(&full.join("store")).unwrap();
+    let good = put(&store, "good", &["a"]);
+    let partial = store.partial(&digest("big")).unwrap();
+    let piece = [7u8; 4096];
+    while partial.append(&piece).is_ok() {}
+    let len = partial.len();
+    drop(partial);
+    let name = digest("more");
+    assert!(store.put_blob(&name, b"more").is_err() && !store.has_blob(&name).unwrap());
+    assert!(store.tag("second", &good.manifest).is_err());
+    assert!(store.find_ref("second").unwrap().is_none());
+    assert_eq!(store.find_ref("good").unwrap(), Some(good));
+    assert_eq!(problems(&store, false), []);
+    let partial = store.partial(&digest("big")).unwrap();
+    assert!(partial.len() >= len);
+    partial.remove().unwrap();
+    put(&store, "second", &["b"]);
+    unmount(&full, UnmountFlags::DETACH).unwrap();
 }

@@ -246,8 +246,10 @@ impl<'a> Tree<'a> {
         let target = match whiteout {
             Whiteout::Ignored => return Ok(()),
             Whiteout::Opaque => {
-                self.parent(entry, parent)?;
-                let dir = self.open_dir(parent).map_err(|e| entry.io(hide, e))?;
+                let dir = self.parent(entry, parent)?;
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                let dir =
+                    fs::openat(&*dir, ".", flags, Mode::empty()).map_err(|e| entry.io(hide, e))?;
                 self.stats.opaque_root |= parent.is_empty();
                 return set_opaque(&dir).map_err(|e| entry.io(hide, e));
             }

@@ -113,3 +113,45 @@ fn a_real_tree_unpacks_as_gnu_tar_unpacks_it() {
     assert!(child.wait().unwrap().success());
     assert_eq!(describe(&ours.path("")), describe(&theirs.path("")));
 }
+
+#[test]
+fn a_layer_goes_through_the_store_while_it_is_downloaded() {
+    use crate::image::types::Digest;
+    use crate::store::{LayerFacts, Layout, Store};
+    let source = Scratch::new();
+    let Some(tar) = tar_of(&sample(&source), &["--format=pax", "--sparse"]) else { return };
+    let store = Store::open(&source.top().join("outside/store")).unwrap();
+    let digest = Digest::sha256_of(&tar);
+    let partial = store.partial(&digest).unwrap();
+    let staging = store.stage_layer(Layout::Single, &digest).unwrap().unwrap();
+    let stats = std::thread::scope(|scope| {
+        let (reader, staging, tar_len) = (partial.reader(), &staging, tar.len() as u64);
+        let unpacking = scope.spawn(move || {
+            let mut record = staging.record_writer().unwrap();
+            let owners = Owners::single();
+            let limits = Limits::for_blob(tar_len);
+            let out: &mut dyn Write = &mut record;
+            let stats = unpack_layer(reader, staging.dir(), &owners, &limits, Some(out)).unwrap();
+            (stats, record)
+        });
+        tar.chunks(10_007).for_each(|piece| partial.append(piece).unwrap());
+        partial.finish(tar.len() as u64).unwrap();
+        unpacking.join().unwrap()
+    });
+    let (stats, record) = stats;
+    let facts = LayerFacts {
+        size: stats.bytes,
+        entries: stats.entries,
+        rebuildable: stats.rebuildable,
+        ..LayerFacts::new(digest.clone())
+    };
+    staging.commit(&facts, Some(record)).unwrap();
+    store.settle(Layout::Single, std::slice::from_ref(&digest)).unwrap();
+    partial.remove().unwrap();
+
+    let record = store.read_record(Layout::Single, &digest).unwrap().unwrap();
+    let dir = std::fs::File::open(store.layer_path(Layout::Single, &digest)).unwrap();
+    let mut again = Vec::new();
+    rebuild(record, dir.as_fd(), &mut again).unwrap();
+    assert!(again == tar);
+}

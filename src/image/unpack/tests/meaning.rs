@@ -29,6 +29,15 @@ fn whiteouts_become_overlays() {
 }
 
 #[test]
+fn a_directory_is_opaque_through_a_link_too() {
+    let scratch = Scratch::new();
+    scratch
+        .unpack(&Tar::new().dir("d").symlink("l", "d").file("l/.wh..wh..opq", "").end())
+        .unwrap();
+    assert_eq!(xattr(&scratch.path("d"), "user.overlay.opaque").as_deref(), Some("y"));
+}
+
+#[test]
 fn a_whiteout_hides_only_the_layers_below() {
     for whiteout_first in [true, false] {
         let scratch = Scratch::new();
@@ -194,4 +203,31 @@ fn a_record_does_not_read_outside() {
     std::os::unix::fs::symlink(scratch.outside().join("kept"), scratch.path("f")).unwrap();
     let result = rebuild(record.as_slice(), scratch.fd.as_fd(), &mut Vec::new());
     assert!(matches!(result, Err(RebuildError::File { .. })), "{result:?}");
+}
+
+#[test]
+fn a_real_overlay_understands_the_whiteouts() {
+    use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+    let (lower, upper, at) = (Scratch::new(), Scratch::new(), Scratch::new());
+    let tar = Tar::new().file("gone", "1").file("d/old", "1").file("kept", "1").end();
+    lower.unpack(&tar).unwrap();
+    let tar = Tar::new().file(".wh.gone", "").file("d/.wh..wh..opq", "").file("d/new", "2").end();
+    upper.unpack(&tar).unwrap();
+    let data =
+        format!("userxattr,lowerdir={}:{}", upper.path("").display(), lower.path("").display());
+    let data = std::ffi::CString::new(data).unwrap();
+    if mount("none", at.path(""), "overlay", MountFlags::empty(), data.as_c_str()).is_err() {
+        println!("skipped: mounting needs root and an overlay");
+        return;
+    }
+    let names = |dir: &str| {
+        let entries = std::fs::read_dir(at.path(dir)).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let seen = (names(""), names("d"));
+    unmount(at.path(""), UnmountFlags::DETACH).unwrap();
+    assert_eq!(seen.0, ["d", "kept"]);
+    assert_eq!(seen.1, ["new"]);
 }
