@@ -37,7 +37,10 @@ const ANYTHING: &str = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
 
 impl Machine {
     fn new() -> Self {
-        let dir = Scratch::new();
+        Self::at(Scratch::new())
+    }
+
+    fn at(dir: Scratch) -> Self {
         let certs = CertDirs::new(&dir.join("config"), &dir.join("etc"));
         let auth = AuthFiles::only(&dir.join("auth.json"));
         std::fs::write(dir.join("auth.json"), "{}").unwrap();

@@ -48,7 +48,7 @@ pub struct PullRequest<'a> {
     pub registries: &'a Registries,
     /// auth.json.
     pub auth: &'a AuthFiles,
-    /// `--creds`: used for the image's own registry instead of `auth`.
+    /// `--creds`: used instead of `auth`, but not for mirrors.
     pub credentials: Option<Credentials>,
     /// certs.d.
     pub certs: &'a CertDirs,
@@ -149,9 +149,8 @@ fn registry<'p>(
     let mut endpoints = Vec::new();
     for place in request.registries.resolve(&reference)? {
         let (host, repository) = (place.reference.registry(), place.reference.repository());
-        let own = host == reference.registry();
         let credentials = match &request.credentials {
-            Some(given) if own => Some(given.clone()),
+            Some(given) if !place.mirror => Some(given.clone()),
             _ => request.auth.lookup(host, repository)?,
         };
         let certs = request.certs.load(host)?;
