@@ -322,6 +322,31 @@ fn child_that_pulls() {
     let mut request = machine.request(&name);
     request.patience.stall = Duration::from_secs(60);
     let _ = machine.pull(&request);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
+    std::fs::write(machine.dir.join("peak"), peak.trim().trim_end_matches(" kB")).unwrap();
+}
+
+/// Starts [`child_that_pulls`] on `machine`.
+fn spawn_pull(machine: &Machine, name: &str) -> std::process::Child {
+    std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "image::faults::child_that_pulls", "--ignored"])
+        .env("TEST_PULL_DIR", machine.dir.path())
+        .env("TEST_PULL_NAME", name)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn memory_does_not_grow_with_the_image() {
+    let registry = Registry::start(Options::default());
+    let name = registry.push(&TestImage::new(&[40_000_000, 40_000_000, 40_000_000]), "box:1");
+    let machine = Machine::new();
+    assert!(spawn_pull(&machine, &name).wait().unwrap().success());
+    assert_eq!(machine.store().images().unwrap().len(), 1);
+    let peak: u64 = std::fs::read_to_string(machine.dir.join("peak")).unwrap().parse().unwrap();
+    assert!(peak < 64 << 10, "{peak} KiB");
 }
 
 #[test]
@@ -329,13 +354,7 @@ fn a_killed_pull_goes_on_where_it_was() {
     let scene = Scene::new();
     let proxy = scene.hurt(1, Fault::Stall(1_500_000));
     let machine = Machine::new();
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "image::faults::child_that_pulls", "--ignored"])
-        .env("TEST_PULL_DIR", machine.dir.path())
-        .env("TEST_PULL_NAME", name(&proxy))
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = spawn_pull(&machine, &name(&proxy));
     let end = Instant::now() + Duration::from_secs(20);
     while machine.partials().into_iter().max().unwrap_or(0) < 1_500_000 && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(20));

@@ -98,6 +98,7 @@ impl Machine {
 
     /// Downloads that were broken off: their lengths.
     fn partials(&self) -> Vec<u64> {
+        self.store();
         let find = crate::harness::run(
             "find",
             &[self.dir.join("store/blobs").to_str().unwrap(), "-name", "*.part", "-printf", "%s\n"],

@@ -218,7 +218,12 @@ pub(super) fn classify(error: &reqwest::Error, url: &Url) -> RegistryError {
     if error.is_timeout() {
         reason = "connection timed out".to_owned();
     }
-    RegistryError::Network { url: address, reason: clean(&reason, 200) }
+    // TLS 1.3 refuses a client only after the handshake; hyper keeps the alert to itself.
+    if reason == "connection closed" && url.scheme() == "https" {
+        reason.push_str(", perhaps for want of a client certificate (client.cert and client.key ");
+        reason.push_str(&format!("in /etc/containers/certs.d/{}/)", host(url)));
+    }
+    RegistryError::Network { url: address, reason: clean(&reason, 400) }
 }
 
 /// rustls hides in an `io::Error` or two, whose `source` skips the very error they wrap.
