@@ -42,6 +42,8 @@ pub struct RawDocument {
     pub media_type: String,
     /// Digest of the bytes.
     pub digest: Digest,
+    /// The name its place gives it, where places give names: image layouts do.
+    pub given_name: Option<String>,
 }
 
 /// One named image at one place.

@@ -132,7 +132,7 @@ fn an_index_gives_the_image_for_the_machine() {
     let good = put(&image, OCI_MANIFEST, &text, &platform(host));
     let other = good.replace(host, "sparc");
     let list = put(&image, OCI_INDEX, &index(&[other.clone(), good.clone()]), "");
-    set_index(&image, &[list.clone()]);
+    set_index(&image, std::slice::from_ref(&list));
     let name = format!("oci:{}", image.layout().display());
     let record = machine.pull(&machine.request(&name)).0.unwrap();
     assert_eq!(record.manifest, plain.manifest);
@@ -155,7 +155,7 @@ fn indexes_are_not_nested_without_end() {
     let mut entry = put(&image, OCI_MANIFEST, &text, "");
     for depth in 1..=6 {
         entry = put(&image, OCI_INDEX, &index(&[entry]), "");
-        set_index(&image, &[entry.clone()]);
+        set_index(&image, std::slice::from_ref(&entry));
         let result = machine.pull(&machine.request(&name)).0;
         assert_eq!(result.is_ok(), depth <= 4, "{depth}");
         if let Err(e) = result {

@@ -201,7 +201,7 @@ fn record(
     resolved: Resolved,
     layers: Vec<LayerRecord>,
 ) -> Result<ImageRecord, PullError> {
-    let Resolved { indexes, raw, manifest, config_bytes, config } = resolved;
+    let Resolved { indexes, raw, manifest, config_bytes, config, given_name } = resolved;
     for document in indexes.iter().chain([&raw]) {
         store.put_blob(&document.digest, &document.bytes)?;
     }
@@ -223,7 +223,7 @@ fn record(
         size,
     };
     store.put_image(&record)?;
-    if let Some(name) = local_name(&request.name) {
+    if let Some(name) = local_name(&request.name, given_name.as_deref()) {
         store.tag(&name, &record.manifest)?;
     }
     Ok(record)
@@ -231,20 +231,17 @@ fn record(
 
 /// The name the image gets here. One with a digest keeps it and gets no tag. The name inside a
 /// layout counts where it is a full name; else it is put below `localhost/`, as podman does.
-fn local_name(name: &ImageName) -> Option<String> {
-    match name {
-        ImageName::Docker(reference) => Some(match reference.digest() {
-            Some(digest) => reference.at_digest(digest.clone()).to_string(),
-            None => reference.clone().with_default_tag().to_string(),
-        }),
-        ImageName::OciLayout { image: Some(LayoutImage::Name(name)), .. }
-        | ImageName::OciArchive { image: Some(LayoutImage::Name(name)), .. } => {
-            let full = Reference::parse(name);
-            let full = full.or_else(|_| Reference::parse(&format!("localhost/{name}"))).ok()?;
-            Some(full.with_default_tag().to_string())
-        }
-        _ => None,
-    }
+fn local_name(name: &ImageName, given: Option<&str>) -> Option<String> {
+    let full = match name {
+        ImageName::Docker(reference) => match reference.digest() {
+            Some(digest) => reference.at_digest(digest.clone()),
+            None => reference.clone(),
+        },
+        _ => Reference::parse(given?)
+            .or_else(|_| Reference::parse(&format!("localhost/{}", given.unwrap_or_default())))
+            .ok()?,
+    };
+    Some(full.with_default_tag().to_string())
 }
 
 #[cfg(test)]
@@ -254,19 +251,19 @@ mod tests {
     #[test]
     fn names_of_pulled_images() {
         let digest = Digest::sha256_of(b"x");
+        let quay = format!("quay.io/a/b:1@{digest}");
         let cases = [
-            ("docker://alpine".to_owned(), Some("docker.io/library/alpine:latest".to_owned())),
-            ("quay.io/a/b:1".to_owned(), Some("quay.io/a/b:1".to_owned())),
-            (format!("quay.io/a/b:1@{digest}"), Some(format!("quay.io/a/b@{digest}"))),
-            ("oci:/x".to_owned(), None),
-            ("oci:/x:v1".to_owned(), Some("localhost/v1:latest".to_owned())),
-            ("oci-archive:/x:quay.io/a/b:2".to_owned(), Some("quay.io/a/b:2".to_owned())),
-            ("oci:/x:not a name".to_owned(), None),
+            ("docker://alpine", None, Some("docker.io/library/alpine:latest".to_owned())),
+            ("quay.io/a/b:1", None, Some("quay.io/a/b:1".to_owned())),
+            (quay.as_str(), None, Some(format!("quay.io/a/b@{digest}"))),
+            ("oci:/x", None, None),
+            ("oci:/x", Some("v1"), Some("localhost/v1:latest".to_owned())),
+            ("oci-archive:/x", Some("quay.io/a/b:2"), Some("quay.io/a/b:2".to_owned())),
+            ("oci:/x", Some("not a name"), None),
         ];
-        for (text, expected) in cases {
-            if let Ok(name) = ImageName::parse(&text) {
-                assert_eq!(local_name(&name), expected, "{text}");
-            }
+        for (text, given, expected) in cases {
+            let name = ImageName::parse(text).unwrap();
+            assert_eq!(local_name(&name, given), expected, "{text}");
         }
     }
 }
