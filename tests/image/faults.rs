@@ -5,6 +5,7 @@ use crate::harness::Scratch;
 use crate::harness::image::TestImage;
 use crate::harness::proxy::{Fault, Proxy, Request};
 use crate::harness::registry::{Options, Registry};
+use bolt::image::config::registries::Registries;
 use bolt::image::progress::{Event, Recording};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -321,7 +322,10 @@ fn child_that_pulls() {
     let machine = Machine::at(Scratch::borrowed(dir.as_ref()));
     let mut request = machine.request(&name);
     request.patience.stall = Duration::from_secs(60);
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let before = threads();
     let _ = machine.pull(&request);
+    assert_eq!(threads(), before);
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
     std::fs::write(machine.dir.join("peak"), peak.trim().trim_end_matches(" kB")).unwrap();
@@ -416,4 +420,42 @@ fn a_manifest_with_another_digest_is_refused() {
         let message = text(&machine.pull(&machine.request(&name)).0.unwrap_err());
         assert!(message.contains(&format!("wanted {lie}")), "{message}");
     }
+}
+
+#[test]
+fn a_mirror_with_wrong_bytes_is_left_for_the_registry() {
+    let scene = Scene::new();
+    let mirror = scene.hurt(99, Fault::Corrupt);
+    let mut machine = Machine::new();
+    let conf = format!(
+        "[[registry]]\nlocation = \"{}\"\n[[registry.mirror]]\nlocation = \"{}\"\n",
+        scene.registry.host(),
+        mirror.host()
+    );
+    machine.registries = Registries::parse("registries.conf".as_ref(), &conf).unwrap();
+    let name = format!("{}/box:1", scene.registry.host());
+    let (result, progress) = machine.pull(&machine.request(&name));
+    let record = result.unwrap_or_else(|e| panic!("{}", text(&e)));
+    assert_eq!(machine.store().find_ref(&name).unwrap().unwrap(), record);
+    assert!(progress.notes().iter().any(|n| n.contains("trying the next place")));
+    assert!(!scene.asked(&mirror).is_empty());
+}
+
+#[test]
+fn a_mirror_that_dies_in_the_middle_is_followed_by_the_registry() {
+    let scene = Scene::new();
+    let mirror = scene.hurt(99, Fault::Cut(0));
+    let mut machine = Machine::new();
+    let conf = format!(
+        "[[registry]]\nlocation = \"{}\"\n[[registry.mirror]]\nlocation = \"{}\"\n",
+        scene.registry.host(),
+        mirror.host()
+    );
+    machine.registries = Registries::parse("registries.conf".as_ref(), &conf).unwrap();
+    let name = format!("{}/box:1", scene.registry.host());
+    let (result, progress) = machine.pull(&machine.request(&name));
+    result.unwrap_or_else(|e| panic!("{}", text(&e)));
+    assert!(
+        progress.notes().iter().any(|n| n.contains(&format!("trying {}", scene.registry.host())))
+    );
 }

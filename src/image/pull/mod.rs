@@ -78,13 +78,19 @@ pub fn pull(
     let _held = store.shared_lock()?;
     let resolved = resolve::resolve(source.as_ref(), store, request.platform)?;
     let layers = layer_records(&resolved);
-    match fetch_layers(request, store, source.as_ref(), &layers, progress) {
-        Err(PullError::BlobDigest { wanted, resumed: true, .. }) => {
+    let mut anew = false;
+    loop {
+        match fetch_layers(request, store, source.as_ref(), &layers, progress) {
             // The bytes left of an earlier pull may have been the wrong ones; they are gone now.
-            progress.note(&format!("blob {wanted} was resumed but is wrong; fetching it anew"));
-            fetch_layers(request, store, source.as_ref(), &layers, progress)?;
+            Err(PullError::BlobDigest { wanted, resumed: true, .. }) if !anew => {
+                anew = true;
+                progress.note(&format!("blob {wanted} was resumed but is wrong; fetching it anew"));
+            }
+            Err(e @ PullError::BlobDigest { .. }) if source.pass_over() => {
+                progress.note(&format!("{e}; trying the next place"));
+            }
+            other => break other?,
         }
-        other => other?,
     }
     record(request, store, resolved, layers)
 }
