@@ -1,7 +1,8 @@
 //! L3: everything planned → [`Launch`]. Pure lowering, but for stat(2) of mount sources and the
 //! small files of the container's directory.
 
-use crate::container::config::{Config, Mount, MountKind as Kind, Network, Userns};
+use crate::cgroup;
+use crate::container::config::{Config, Mount, MountKind as Kind, Network, Resources, Userns};
 use crate::container::dir::ContainerDir;
 use crate::net;
 use crate::rootfs::{self, text};
@@ -22,6 +23,8 @@ pub struct Plan {
     pub launch: Launch,
     /// Lines such as `ulimit nofile: …` for settings that could not be applied.
     pub notes: Vec<String>,
+    /// The cgroup to be made once the supervisor is there.
+    pub cgroup: Option<cgroup::Plan>,
 }
 
 /// How this start differs from another one of the same container.
@@ -52,6 +55,7 @@ pub fn plan(
     write_files(dir, config, &network, &hostname)?;
     let (rlimits, lowered) = ulimit::plan(&config.ulimits, caller_limit);
     notes.extend(lowered);
+    let group = cgroup_plan(settings, config)?;
     let process = Process { rlimits, ..process(settings, config, mode)? };
     let launch = Launch {
         version: VERSION,
@@ -70,9 +74,42 @@ pub fn plan(
         process,
         init: config.init,
         cgroup: Cgroup::default(),
+        await_cgroup: group.is_some(),
+        denied: notes.clone(),
         monitor: monitor(settings, config, mode),
     };
-    Ok(Plan { launch, notes })
+    Ok(Plan { launch, notes, cgroup: group })
+}
+
+/// The limits as they were typed.
+pub fn limits(resources: &Resources) -> cgroup::Limits {
+    cgroup::Limits {
+        memory: resources.memory,
+        memory_swap: resources.memory_swap,
+        cpus: resources.cpus,
+        cpu_shares: resources.cpu_shares,
+        cpuset_cpus: resources.cpuset_cpus.clone(),
+        pids: resources.pids,
+    }
+}
+
+/// A cgroup is made where limits were asked for, and on a pure v2 host, where it costs one mkdir
+/// and gives `cgroup.kill`. Elsewhere the payload stays in the caller's.
+fn cgroup_plan(settings: &Settings, config: &Config) -> anyhow::Result<Option<cgroup::Plan>> {
+    let limits = limits(&config.resources);
+    limits.validate()?;
+    let v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    if limits.asked().is_empty() && !v2 {
+        return Ok(None);
+    }
+    let caller = cgroup::Caller {
+        pid: std::process::id(),
+        uid: settings.dirs.uid,
+        bus_address: settings.bus_address.clone(),
+        runtime_dir: settings.xdg_runtime.clone(),
+    };
+    let host = cgroup::detect(Path::new("/"), &caller);
+    Ok(Some(cgroup::plan(&host, &config.id, &limits)))
 }
 
 fn entry(settings: &Settings, source: &Source) -> Entry {

@@ -12,6 +12,8 @@ pub struct Settings {
     pub term: Option<String>,
     /// `XDG_RUNTIME_DIR`, where auth.json is written.
     pub xdg_runtime: Option<PathBuf>,
+    /// `DBUS_SESSION_BUS_ADDRESS`: where systemd --user is asked for a scope.
+    pub bus_address: Option<String>,
     /// `REGISTRY_AUTH_FILE`.
     pub auth_file: Option<PathBuf>,
     /// `DOCKER_CONFIG`.
@@ -60,6 +62,7 @@ impl Settings {
             dirs,
             term: variable("TERM"),
             xdg_runtime: path("XDG_RUNTIME_DIR"),
+            bus_address: variable("DBUS_SESSION_BUS_ADDRESS"),
             auth_file: path("REGISTRY_AUTH_FILE"),
             docker_config: path("DOCKER_CONFIG"),
             registries_conf: path("CONTAINERS_REGISTRIES_CONF"),

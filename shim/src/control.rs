@@ -57,6 +57,13 @@ pub enum Request {
     },
     /// Answer Exited when the payload ends for good.
     Wait,
+    /// The cgroup is made; only to a monitor that waits for it.
+    Cgroup {
+        /// Where the payload is put.
+        cgroup: crate::launch::Cgroup,
+        /// Limits that could not be applied: `setting: why`.
+        denied: Vec<String>,
+    },
     /// The answer to `NeedIdMaps`: maps are written.
     IdMapsWritten,
     /// The answer to `NeedIdMaps`: newuidmap could not; map the user alone.

@@ -419,6 +419,7 @@ impl Supervisor {
             },
             Request::Stdin(_)
             | Request::CloseStdin
+            | Request::Cgroup { .. }
             | Request::IdMapsWritten
             | Request::IdMapsRefused { .. } => {}
         }

@@ -54,8 +54,12 @@ pub struct Launch {
     pub process: Process,
     /// Run a small init as pid 1 that reaps and forwards signals.
     pub init: bool,
-    /// Where the payload is put, and what is written there.
+    /// Where the payload is put.
     pub cgroup: Cgroup,
+    /// The cgroup is still being made: wait for `Request::Cgroup` before anything else.
+    pub await_cgroup: bool,
+    /// Settings that `bolt` could not apply, for the record: `setting: why`.
+    pub denied: Vec<String>,
     /// How the monitor behaves once the payload runs.
     pub monitor: Monitor,
 }

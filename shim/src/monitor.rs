@@ -48,7 +48,13 @@ pub(crate) fn run() -> u8 {
     process::set_name(c"bolt-shim");
     let Ok(report) = process::inherit(fd::REPORT) else { return 125 };
     match read_plan() {
-        Ok(launch) => supervise(&launch, report),
+        Ok(mut launch) => {
+            if launch.await_cgroup && await_cgroup(&mut launch, &report).is_none() {
+                // bolt gave up, or is gone: nothing was made yet.
+                return 125;
+            }
+            supervise(&launch, report)
+        }
         Err(failure) => {
             tell(&report, &Report::Failed(failure));
             125
@@ -75,10 +81,26 @@ fn read_plan() -> Res<Launch> {
     Ok(launch)
 }
 
+/// `bolt` puts us where we belong and says where the payload goes. Before P, because a cgroup
+/// is moved into by the outer uid.
+fn await_cgroup(launch: &mut Launch, report: &OwnedFd) -> Option<()> {
+    let mut buffer = Vec::new();
+    socket::receive(report, &mut buffer).ok()??;
+    match postcard::from_bytes::<Request>(&buffer) {
+        Ok(Request::Cgroup { cgroup, denied }) => {
+            launch.cgroup = cgroup;
+            launch.denied.extend(denied);
+            Some(())
+        }
+        _ => None,
+    }
+}
+
 fn supervise(launch: &Launch, report: OwnedFd) -> u8 {
     let mut state = State {
         restarts: launch.monitor.restarts,
         cgroup: launch.cgroup.remove.clone(),
+        notes: launch.denied.clone(),
         ..State::default()
     };
     let mut supervisor = match prepare(launch, &mut state, report) {

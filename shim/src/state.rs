@@ -35,8 +35,10 @@ pub(crate) struct State {
     pub(crate) restarts: u32,
     /// Directories of the control group.
     pub(crate) cgroup: Vec<String>,
-    /// What was not applied.
+    /// What was not applied here.
     pub(crate) denied: Vec<Failure>,
+    /// What was not applied already before us: `setting: why`.
+    pub(crate) notes: Vec<String>,
 }
 
 impl State {
@@ -82,7 +84,7 @@ impl State {
         text.push_str("],\"denied\":[");
         let denied: Vec<String> =
             self.denied.iter().map(|f| format!("{}: errno {}", f.object, f.errno)).collect();
-        list(&mut text, denied.iter().map(String::as_str));
+        list(&mut text, self.notes.iter().chain(&denied).map(String::as_str));
         text.push_str("]}\n");
         text
     }

@@ -251,6 +251,7 @@ impl CreateArgs {
             tz: self.tz.clone(),
             anonymous_volumes: Vec::new(),
         };
+        crate::launch::limits(&config.resources).validate()?;
         Ok(config)
     }
 

@@ -6,6 +6,7 @@ pub mod detach;
 pub mod exec;
 pub mod terminal;
 
+use crate::cgroup;
 use crate::container::config::Config;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::launch::{self, Mode};
@@ -14,7 +15,7 @@ use crate::sys::{memfd, spawn};
 use crate::userns::{self, Source, subid};
 use anyhow::Context;
 use bolt_shim::control::Request;
-use bolt_shim::launch::{Launch, fd};
+use bolt_shim::launch::{Cgroup, Launch, fd};
 use bolt_shim::report::{Failure, Report, Step};
 use client::Connection;
 use std::io;
@@ -66,6 +67,9 @@ pub fn start(
     let (connection, pid) = spawn_monitor(dir, &plan.launch, &source)?;
     let makes_p = matches!(source, Source::Full(..));
     let mut notes = plan.notes;
+    if let Some(group) = &plan.cgroup {
+        connection.send(&make_cgroup(group, pid, &mut notes)?)?;
+    }
     loop {
         match connection.receive()? {
             None => return Err(StartError::Died.into()),
@@ -150,6 +154,24 @@ fn find() -> anyhow::Result<PathBuf> {
         "bolt-shim is not beside {}; install both programs into one directory",
         here.display()
     )
+}
+
+/// Makes the cgroup around the waiting supervisor. A limit that is refused never stops a start.
+fn make_cgroup(plan: &cgroup::Plan, pid: u32, notes: &mut Vec<String>) -> anyhow::Result<Request> {
+    let made = cgroup::make(plan, pid, false)?;
+    let text = |path: &PathBuf| path.to_str().map(str::to_owned);
+    let denied: Vec<String> =
+        made.denied.iter().map(|d| format!("{}: {}", d.setting, d.why)).collect();
+    notes.extend(denied.iter().map(|line| format!("denied: {line}")));
+    let cgroup = Cgroup {
+        v2: made.payload_v2.as_ref().and_then(text),
+        v1: made.join_v1.iter().filter_map(text).collect(),
+        monitor: None,
+        oom: made.oom.as_ref().and_then(text),
+        // Deepest first.
+        remove: made.created.iter().rev().filter_map(text).collect(),
+    };
+    Ok(Request::Cgroup { cgroup, denied })
 }
 
 /// Runs the two setuid programs; where they cannot, the user alone is mapped and told so.
