@@ -22,6 +22,7 @@ pub(crate) fn dirs(root: &Path) -> Dirs {
         cache: root.join("cache"),
         config_home: root.join("config"),
         home: root.to_owned(),
+        user: "root".to_owned(),
         uid: 0,
         gid: 0,
     }
