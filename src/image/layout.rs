@@ -307,7 +307,8 @@ impl<F: Files> Source for LayoutSource<F> {
     fn document(&self, wanted: &Descriptor) -> Result<RawDocument, SourceError> {
         let bytes = self.verified(wanted, MAX_DOCUMENT)?;
         let media_type = wanted.media_type.clone();
-        Ok(RawDocument { bytes, media_type, digest: wanted.digest.clone() })
+        let given_name = manifest::ref_name(&wanted.annotations).map(str::to_owned);
+        Ok(RawDocument { bytes, media_type, digest: wanted.digest.clone(), given_name })
     }
 
     fn blob(&self, wanted: &Descriptor, limit: u64) -> Result<Vec<u8>, SourceError> {

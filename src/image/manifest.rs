@@ -2,7 +2,7 @@
 //!
 //! The bytes are kept beside the parsed form: a digest is of bytes, not of meaning.
 
-use crate::image::types::{BadDigest, Descriptor, Digest};
+use crate::image::types::{Descriptor, Digest};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -78,12 +78,6 @@ pub enum ManifestError {
     /// More layers than can be mounted.
     #[error("image has {0} layers, more than the {MAX_LAYERS} that overlayfs can stack")]
     TooMany(usize),
-}
-
-impl From<BadDigest> for ManifestError {
-    fn from(bad: BadDigest) -> Self {
-        ManifestError::Json(serde::de::Error::custom(bad))
-    }
 }
 
 /// A manifest of one image.
@@ -191,29 +185,15 @@ fn check_unambiguous(raw: &Raw) -> Result<(), ManifestError> {
     Ok(())
 }
 
-/// How a layer's tar is packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// RFC 1952, one or several members.
-    Gzip,
-    /// RFC 8878, one or several frames.
-    Zstd,
-}
-
-/// The packing that a layer's media type promises; `None` for a type that is no layer.
-pub fn compression(media_type: &str) -> Option<Compression> {
-    Some(match media_type {
-        "application/vnd.oci.image.layer.v1.tar"
-        | "application/vnd.docker.image.rootfs.diff.tar" => Compression::None,
-        "application/vnd.oci.image.layer.v1.tar+gzip"
-        | "application/vnd.docker.image.rootfs.diff.tar.gzip" => Compression::Gzip,
-        "application/vnd.oci.image.layer.v1.tar+zstd"
-        | "application/vnd.docker.image.rootfs.diff.tar.zstd" => Compression::Zstd,
-        _ => return None,
-    })
-}
+/// The types of layers that can be unpacked; how one is really packed, its bytes tell.
+const LAYER_TYPES: [&str; 6] = [
+    "application/vnd.oci.image.layer.v1.tar",
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+    "application/vnd.oci.image.layer.v1.tar+zstd",
+    "application/vnd.docker.image.rootfs.diff.tar",
+    "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd",
+];
 
 fn check_layers(layers: &[Descriptor]) -> Result<(), ManifestError> {
     if layers.len() > MAX_LAYERS {
@@ -225,7 +205,7 @@ fn check_layers(layers: &[Descriptor]) -> Result<(), ManifestError> {
         if media_type.contains(".nondistributable.") || media_type.contains(".foreign.") {
             return Err(ManifestError::Foreign { digest, media_type });
         }
-        if compression(&media_type).is_none() {
+        if !LAYER_TYPES.contains(&media_type.as_str()) {
             return Err(ManifestError::Layer { digest, media_type });
         }
     }

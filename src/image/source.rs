@@ -42,6 +42,8 @@ pub struct RawDocument {
     pub media_type: String,
     /// Digest of the bytes.
     pub digest: Digest,
+    /// The name its place gives it, where places give names: image layouts do.
+    pub given_name: Option<String>,
 }
 
 /// One named image at one place.
@@ -54,6 +56,11 @@ pub trait Source {
     fn document(&self, wanted: &Descriptor) -> Result<RawDocument, SourceError>;
     /// A whole small blob of at most `limit` bytes, such as a configuration; verified.
     fn blob(&self, wanted: &Descriptor, limit: u64) -> Result<Vec<u8>, SourceError>;
+    /// Leaves the place that served last for the next one, because its bytes were wrong; `false`
+    /// when there is no other.
+    fn pass_over(&self) -> bool {
+        false
+    }
     /// How layers get here.
     fn delivery(&self) -> Delivery<'_>;
 }

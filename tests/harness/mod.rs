@@ -10,7 +10,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A directory of one test, removed with everything in it.
 #[derive(Debug)]
-pub(crate) struct Scratch(PathBuf);
+pub(crate) struct Scratch {
+    path: PathBuf,
+    /// Somebody else made it and removes it.
+    borrowed: bool,
+}
 
 impl Scratch {
     pub(crate) fn new() -> Self {
@@ -18,19 +22,24 @@ impl Scratch {
         let n = COUNTER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("bolt-test-{}-{n}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
-        Scratch(path)
+        Scratch { path, borrowed: false }
+    }
+    pub(crate) fn borrowed(path: &Path) -> Self {
+        Scratch { path: path.to_owned(), borrowed: true }
     }
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
     pub(crate) fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        if !self.borrowed {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) tls: bool,
     /// htpasswd with [`USER`] and [`PASSWORD`].
     pub(crate) password: bool,
+    /// https that wants a certificate of the same authority from clients.
+    pub(crate) client_certificate: bool,
 }
 
 /// A running registry; killed when dropped.
@@ -47,8 +49,12 @@ impl Registry {
         if options.tls {
             make_certificates(&dir);
             let (cert, key) = (dir.join("server.crt"), dir.join("server.key"));
+            let clients = match options.client_certificate {
+                true => format!(", clientcas: [{}]", dir.join("ca.crt").display()),
+                false => String::new(),
+            };
             config.push_str(&format!(
-                "  tls: {{certificate: {}, key: {}}}\n",
+                "  tls: {{certificate: {}, key: {}{clients}}}\n",
                 cert.display(),
                 key.display()
             ));
@@ -102,6 +108,11 @@ impl Registry {
         self.dir.join("ca.crt")
     }
 
+    /// A certificate and key of the registry's authority, for clients.
+    pub(crate) fn client_pair(&self) -> (PathBuf, PathBuf) {
+        (self.dir.join("server.crt"), self.dir.join("server.key"))
+    }
+
     /// Puts an image there by skopeo and returns its full name.
     pub(crate) fn push(&self, image: &TestImage, name: &str) -> String {
         let full = format!("{}/{name}", self.host());
@@ -109,6 +120,14 @@ impl Registry {
         let credentials = format!("{USER}:{PASSWORD}");
         let source = image.source();
         let mut args = vec!["copy", "--quiet", "--dest-tls-verify=false"];
+        let certs = self.dir.join("skopeo");
+        if self.options.client_certificate {
+            std::fs::create_dir_all(&certs).unwrap();
+            let (cert, key) = self.client_pair();
+            std::fs::copy(cert, certs.join("client.cert")).unwrap();
+            std::fs::copy(key, certs.join("client.key")).unwrap();
+            args.extend(["--dest-cert-dir", certs.to_str().unwrap()]);
+        }
         if self.options.password {
             args.extend(["--dest-creds", &credentials]);
         }

@@ -1,12 +1,15 @@
 //! A registry behind a proxy that does wrong.
 
 use super::{Machine, text};
+use crate::harness::Scratch;
 use crate::harness::image::TestImage;
 use crate::harness::proxy::{Fault, Proxy, Request};
 use crate::harness::registry::{Options, Registry};
-use bolt::image::progress::Recording;
+use bolt::image::config::registries::Registries;
+use bolt::image::progress::{Event, Recording};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// The digest of the layer that is big enough to be hurt in its middle, and its size.
 const BIG: usize = 2_000_000;
@@ -158,7 +161,7 @@ fn a_busy_registry_is_given_the_time_it_asks_for() {
         let headers = vec![("Retry-After".to_owned(), after.to_owned())];
         let fault = Fault::Answer(status.to_owned(), headers, body.to_owned());
         let proxy = scene.hurt(2, fault.clone());
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         let progress = pull_well(&Machine::new(), &proxy);
         assert!(progress.notes().iter().any(|n| n.contains("slow down")), "{:?}", progress.notes());
         if after == "1" {
@@ -306,4 +309,153 @@ fn a_full_disk_gives_one_error_and_a_valid_store() {
     assert!(message.contains("no space left in") && message.contains("sha256:"), "{message}");
     assert_eq!(images, 0);
     again.unwrap();
+}
+
+/// Not a test of its own: what [`a_killed_pull_goes_on_where_it_was`] kills.
+#[test]
+#[ignore = "run by another test in a process of its own"]
+fn child_that_pulls() {
+    let (Ok(dir), Ok(name)) = (std::env::var("TEST_PULL_DIR"), std::env::var("TEST_PULL_NAME"))
+    else {
+        return;
+    };
+    let machine = Machine::at(Scratch::borrowed(dir.as_ref()));
+    let mut request = machine.request(&name);
+    request.patience.stall = Duration::from_secs(60);
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let before = threads();
+    let _ = machine.pull(&request);
+    assert_eq!(threads(), before);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
+    std::fs::write(machine.dir.join("peak"), peak.trim().trim_end_matches(" kB")).unwrap();
+}
+
+/// Starts [`child_that_pulls`] on `machine`.
+fn spawn_pull(machine: &Machine, name: &str) -> std::process::Child {
+    std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "image::faults::child_that_pulls", "--ignored"])
+        .env("TEST_PULL_DIR", machine.dir.path())
+        .env("TEST_PULL_NAME", name)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn memory_does_not_grow_with_the_image() {
+    let registry = Registry::start(Options::default());
+    let name = registry.push(&TestImage::new(&[40_000_000, 40_000_000, 40_000_000]), "box:1");
+    let machine = Machine::new();
+    assert!(spawn_pull(&machine, &name).wait().unwrap().success());
+    assert_eq!(machine.store().images().unwrap().len(), 1);
+    let peak: u64 = std::fs::read_to_string(machine.dir.join("peak")).unwrap().parse().unwrap();
+    assert!(peak < 64 << 10, "{peak} KiB");
+}
+
+#[test]
+fn a_killed_pull_goes_on_where_it_was() {
+    let scene = Scene::new();
+    let proxy = scene.hurt(1, Fault::Stall(1_500_000));
+    let machine = Machine::new();
+    let mut child = spawn_pull(&machine, &name(&proxy));
+    let end = Instant::now() + Duration::from_secs(20);
+    while machine.partials().into_iter().max().unwrap_or(0) < 1_500_000 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // SIGKILL.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let kept = machine.partials().into_iter().max().unwrap();
+    assert_eq!(kept, 1_500_000);
+    let progress = pull_well(&machine, &proxy);
+    let asked = scene.asked(&proxy);
+    assert_eq!(asked[1].headers["range"], "bytes=1500000-");
+    let big: u64 = progress
+        .events()
+        .iter()
+        .map(|e| match e {
+            Event::Bytes(digest, n) if digest.as_str() == scene.digest => *n,
+            _ => 0,
+        })
+        .sum();
+    assert_eq!(big, scene.size - kept, "not one byte came twice");
+}
+
+#[test]
+fn what_no_engine_should_run_is_refused_with_the_way_out() {
+    let scene = Scene::new();
+    let digest = &scene.digest;
+    let layer = |kind: &str| {
+        format!(
+            r#"{{"schemaVersion":2,"config":{{"mediaType":"application/vnd.oci.image.config.v1+json",
+            "digest":"{digest}","size":3}},"layers":[{{"mediaType":"{kind}","digest":"{digest}","size":3}}]}}"#
+        )
+    };
+    let cases = [
+        (r#"{"schemaVersion":1,"fsLayers":[]}"#.to_owned(), "push the image again"),
+        (layer("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), "is foreign"),
+        ("<html>".to_owned(), "manifest is not valid"),
+    ];
+    for (body, word) in cases {
+        let proxy = Proxy::start(scene.registry.address(), move |_, _| {
+            Fault::Answer("200 OK".to_owned(), vec![], body.clone())
+        });
+        let machine = Machine::new();
+        let message = text(&machine.pull(&machine.request(&name(&proxy))).0.unwrap_err());
+        assert!(message.contains(word), "{message:?} lacks {word:?}");
+    }
+}
+
+#[test]
+fn a_manifest_with_another_digest_is_refused() {
+    let scene = Scene::new();
+    let lie = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    let proxy = Proxy::start(scene.registry.address(), move |_, _| {
+        let header = ("Docker-Content-Digest".to_owned(), lie.to_owned());
+        Fault::Answer("200 OK".to_owned(), vec![header], "{}".to_owned())
+    });
+    let machine = Machine::new();
+    for name in [name(&proxy), format!("{}/box@{lie}", proxy.host())] {
+        let message = text(&machine.pull(&machine.request(&name)).0.unwrap_err());
+        assert!(message.contains(&format!("wanted {lie}")), "{message}");
+    }
+}
+
+#[test]
+fn a_mirror_with_wrong_bytes_is_left_for_the_registry() {
+    let scene = Scene::new();
+    let mirror = scene.hurt(99, Fault::Corrupt);
+    let mut machine = Machine::new();
+    let conf = format!(
+        "[[registry]]\nlocation = \"{}\"\n[[registry.mirror]]\nlocation = \"{}\"\n",
+        scene.registry.host(),
+        mirror.host()
+    );
+    machine.registries = Registries::parse("registries.conf".as_ref(), &conf).unwrap();
+    let name = format!("{}/box:1", scene.registry.host());
+    let (result, progress) = machine.pull(&machine.request(&name));
+    let record = result.unwrap_or_else(|e| panic!("{}", text(&e)));
+    assert_eq!(machine.store().find_ref(&name).unwrap().unwrap(), record);
+    assert!(progress.notes().iter().any(|n| n.contains("trying the next place")));
+    assert!(!scene.asked(&mirror).is_empty());
+}
+
+#[test]
+fn a_mirror_that_dies_in_the_middle_is_followed_by_the_registry() {
+    let scene = Scene::new();
+    let mirror = scene.hurt(99, Fault::Cut(0));
+    let mut machine = Machine::new();
+    let conf = format!(
+        "[[registry]]\nlocation = \"{}\"\n[[registry.mirror]]\nlocation = \"{}\"\n",
+        scene.registry.host(),
+        mirror.host()
+    );
+    machine.registries = Registries::parse("registries.conf".as_ref(), &conf).unwrap();
+    let name = format!("{}/box:1", scene.registry.host());
+    let (result, progress) = machine.pull(&machine.request(&name));
+    result.unwrap_or_else(|e| panic!("{}", text(&e)));
+    assert!(
+        progress.notes().iter().any(|n| n.contains(&format!("trying {}", scene.registry.host())))
+    );
 }

@@ -3,6 +3,8 @@
 use super::{Machine, text};
 use crate::harness::image::TestImage;
 use crate::harness::{Scratch, run};
+use bolt::image::manifest::{OCI_INDEX, OCI_MANIFEST};
+use bolt::image::types::Digest;
 use std::path::Path;
 
 fn archive(image: &TestImage, dir: &Scratch) -> String {
@@ -45,8 +47,8 @@ fn directories_and_archives_give_the_same_layers() {
 fn links_out_of_a_layout_are_refused() {
     let image = TestImage::new(&[1000]);
     let dir = Scratch::new();
-    let machine = Machine::new();
     for (digest, _) in image.layers() {
+        let machine = Machine::new();
         let file = blob_file(&image, &digest);
         let outside = dir.join("outside");
         std::fs::rename(&file, &outside).unwrap();
@@ -55,8 +57,8 @@ fn links_out_of_a_layout_are_refused() {
         assert!(message.contains("links are not followed"), "{message}");
         std::fs::remove_file(&file).unwrap();
         std::fs::rename(&outside, &file).unwrap();
+        machine.pull(&machine.request(&image.source())).0.unwrap();
     }
-    machine.pull(&machine.request(&image.source())).0.unwrap();
 }
 
 #[test]
@@ -102,4 +104,109 @@ fn damaged_archives_are_refused() {
     says(&bad, "is this an OCI image layout?");
     says(&dir.join("nothing"), "No such file");
     says(dir.path(), "not a regular file");
+}
+
+/// Adds a JSON blob to a layout and returns its descriptor.
+fn put(image: &TestImage, kind: &str, text: &str, more: &str) -> String {
+    let digest = Digest::sha256_of(text.as_bytes());
+    std::fs::write(blob_file(image, digest.as_str()), text).unwrap();
+    format!(r#"{{"mediaType":"{kind}","digest":"{digest}","size":{}{more}}}"#, text.len())
+}
+
+fn index(entries: &[String]) -> String {
+    format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(","))
+}
+
+fn set_index(image: &TestImage, entries: &[String]) {
+    std::fs::write(image.layout().join("index.json"), index(entries)).unwrap();
+}
+
+#[test]
+fn an_index_gives_the_image_for_the_machine() {
+    let image = TestImage::new(&[]);
+    let machine = Machine::new();
+    let plain = machine.pull(&machine.request(&image.source())).0.unwrap();
+    let text = std::fs::read_to_string(blob_file(&image, plain.manifest.as_str())).unwrap();
+    let host = &machine.platform.architecture;
+    let platform = |arch: &str| format!(r#","platform":{{"os":"linux","architecture":"{arch}"}}"#);
+    let good = put(&image, OCI_MANIFEST, &text, &platform(host));
+    let other = good.replace(host, "sparc");
+    let list = put(&image, OCI_INDEX, &index(&[other.clone(), good.clone()]), "");
+    set_index(&image, std::slice::from_ref(&list));
+    let name = format!("oci:{}", image.layout().display());
+    let record = machine.pull(&machine.request(&name)).0.unwrap();
+    assert_eq!(record.manifest, plain.manifest);
+    let chosen = record.index.unwrap();
+    assert!(list.contains(chosen.as_str()));
+    assert!(machine.store().has_blob(&chosen).unwrap());
+    let list = put(&image, OCI_INDEX, &index(&[other.clone(), other]), "");
+    set_index(&image, &[list]);
+    let message = super::text(&machine.pull(&machine.request(&name)).0.unwrap_err());
+    assert!(message.contains("linux/sparc"), "{message}");
+}
+
+#[test]
+fn indexes_are_not_nested_without_end() {
+    let image = TestImage::new(&[]);
+    let machine = Machine::new();
+    let plain = machine.pull(&machine.request(&image.source())).0.unwrap();
+    let text = std::fs::read_to_string(blob_file(&image, plain.manifest.as_str())).unwrap();
+    let name = format!("oci:{}", image.layout().display());
+    let mut entry = put(&image, OCI_MANIFEST, &text, "");
+    for depth in 1..=6 {
+        entry = put(&image, OCI_INDEX, &index(&[entry]), "");
+        set_index(&image, std::slice::from_ref(&entry));
+        let result = machine.pull(&machine.request(&name)).0;
+        assert_eq!(result.is_ok(), depth <= 4, "{depth}");
+        if let Err(e) = result {
+            assert!(super::text(&e).contains("nested more than 4 deep"), "{e}");
+        }
+    }
+}
+
+#[test]
+fn zstd_and_plain_layers_are_read() {
+    let image = TestImage::new(&[50_000]);
+    let dir = Scratch::new();
+    let machine = Machine::new();
+    let gzip = machine.pull(&machine.request(&image.source())).0.unwrap();
+    let plain = format!("dir:{}", dir.join("plain").display());
+    run("skopeo", &["copy", "--quiet", "--dest-decompress", &image.source(), &plain]);
+    let ways = [
+        ("zstd", ["--dest-compress-format", "zstd"].as_slice()),
+        ("tar", ["--dest-oci-accept-uncompressed-layers"].as_slice()),
+    ];
+    for (n, (ending, way)) in ways.into_iter().enumerate() {
+        let target = format!("oci:{}:z", dir.join(&n.to_string()).display());
+        run("skopeo", &[&["copy", "--quiet"], way, &[&plain, &target]].concat());
+        let other = Machine::new();
+        let record =
+            other.pull(&other.request(&target)).0.unwrap_or_else(|e| panic!("{}", text(&e)));
+        assert!(record.layers[1].blob.media_type.ends_with(ending), "{:?}", record.layers);
+        assert_eq!(record.layers[1].chain_id, gzip.layers[1].chain_id);
+        run(
+            "diff",
+            &["-r", machine.top(&gzip).to_str().unwrap(), other.top(&record).to_str().unwrap()],
+        );
+    }
+}
+
+#[test]
+fn a_layer_that_is_not_what_the_configuration_says_is_refused() {
+    let image = TestImage::new(&[1000]);
+    let machine = Machine::new();
+    let plain = machine.pull(&machine.request(&image.source())).0.unwrap();
+    let read =
+        |digest: &Digest| std::fs::read_to_string(blob_file(&image, digest.as_str())).unwrap();
+    let lie = Digest::sha256_of(b"lie");
+    let config = read(&plain.id).replace(plain.layers[1].diff_id.as_str(), lie.as_str());
+    put(&image, "", &config, "");
+    let config = Digest::sha256_of(config.as_bytes());
+    let manifest = read(&plain.manifest).replace(plain.id.as_str(), config.as_str());
+    let entry = put(&image, OCI_MANIFEST, &manifest, "");
+    set_index(&image, &[entry]);
+    let name = format!("oci:{}", image.layout().display());
+    let message = text(&machine.pull(&machine.request(&name)).0.unwrap_err());
+    assert!(message.contains("was built wrongly") && message.contains(lie.as_str()), "{message}");
+    assert!(machine.store().image(&Digest::sha256_of(manifest.as_bytes())).unwrap().is_none());
 }

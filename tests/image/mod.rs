@@ -37,7 +37,10 @@ const ANYTHING: &str = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
 
 impl Machine {
     fn new() -> Self {
-        let dir = Scratch::new();
+        Self::at(Scratch::new())
+    }
+
+    fn at(dir: Scratch) -> Self {
         let certs = CertDirs::new(&dir.join("config"), &dir.join("etc"));
         let auth = AuthFiles::only(&dir.join("auth.json"));
         std::fs::write(dir.join("auth.json"), "{}").unwrap();
@@ -95,6 +98,7 @@ impl Machine {
 
     /// Downloads that were broken off: their lengths.
     fn partials(&self) -> Vec<u64> {
+        self.store();
         let find = crate::harness::run(
             "find",
             &[self.dir.join("store/blobs").to_str().unwrap(), "-name", "*.part", "-printf", "%s\n"],

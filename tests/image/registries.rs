@@ -8,7 +8,7 @@ use bolt::image::config::policy::Policy;
 use bolt::image::config::registries::Registries;
 use bolt::image::progress::Silent;
 use bolt::image::pull::{PullError, remote_digest};
-use bolt::image::registry::{LoginCheck, check_login};
+use bolt::image::registry::{LoginCheck, Proxies, check_login};
 use std::path::Path;
 
 #[test]
@@ -80,7 +80,7 @@ fn a_blob_listed_twice_is_fetched_once() {
 
 #[test]
 fn tls_needs_a_known_authority() {
-    let registry = Registry::start(Options { tls: true, password: true });
+    let registry = Registry::start(Options { tls: true, password: true, ..Options::default() });
     let name = registry.push(&TestImage::new(&[]), "box:1");
     let machine = Machine::new();
     let mut request = machine.request(&name);
@@ -103,7 +103,7 @@ fn tls_needs_a_known_authority() {
 
 #[test]
 fn a_wrong_password_is_told_and_never_shown() {
-    let registry = Registry::start(Options { tls: false, password: true });
+    let registry = Registry::start(Options { password: true, ..Options::default() });
     let name = registry.push(&TestImage::new(&[]), "box:1");
     let machine = Machine::new();
     for credentials in [None, Some(password(USER, "guess-1234"))] {
@@ -119,7 +119,7 @@ fn a_wrong_password_is_told_and_never_shown() {
 
 #[test]
 fn logins_are_checked() {
-    let registry = Registry::start(Options { tls: false, password: true });
+    let registry = Registry::start(Options { password: true, ..Options::default() });
     let open = Registry::start(Options::default());
     let machine = Machine::new();
     let patience = machine.request("a.b/c").patience;
@@ -183,4 +183,45 @@ fn a_dead_mirror_is_passed_over() {
     record.unwrap();
     let notes = progress.notes();
     assert!(notes.iter().any(|n| n.contains("listens on that port; trying")), "{notes:?}");
+}
+
+#[test]
+fn a_registry_that_wants_a_certificate_gets_it() {
+    let options = Options { tls: true, client_certificate: true, ..Options::default() };
+    let registry = Registry::start(options);
+    let name = registry.push(&TestImage::new(&[]), "box:1");
+    let machine = Machine::new();
+    let mut request = machine.request(&name);
+    request.tls_verify = None;
+    let certs = machine.dir.join("etc/containers/certs.d").join(registry.host());
+    std::fs::create_dir_all(&certs).unwrap();
+    std::fs::copy(registry.ca(), certs.join("ca.crt")).unwrap();
+    let message = text(&machine.pull(&request).0.unwrap_err());
+    assert!(message.contains("client certificate"), "{message}");
+    let (cert, key) = registry.client_pair();
+    std::fs::copy(cert, certs.join("me.cert")).unwrap();
+    std::fs::copy(key, certs.join("me.key")).unwrap();
+    machine.pull(&request).0.unwrap();
+}
+
+#[test]
+fn a_proxy_is_asked_instead_of_the_name_service() {
+    let registry = Registry::start(Options::default());
+    registry.push(&TestImage::new(&[]), "box:1");
+    let mut machine = Machine::new();
+    let address = format!("http://user:proxy-pw@{}", registry.host());
+    // The registry takes absolute request targets, so it can stand in for a proxy.
+    machine.proxies = Proxies::from_variables(|name| match name {
+        "all_proxy" => Some(address.clone()),
+        "no_proxy" => Some("direct.invalid".to_owned()),
+        _ => None,
+    });
+    machine.pull(&machine.request("registry.invalid/box:1")).0.unwrap();
+    let message = text(&machine.pull(&machine.request("direct.invalid/box:1")).0.unwrap_err());
+    assert!(message.contains("cannot be resolved"), "{message}");
+    let mut request = machine.request("registry.invalid/box:1");
+    request.tls_verify = None;
+    let message = text(&machine.pull(&request).0.unwrap_err());
+    assert!(!message.contains("proxy-pw"), "{message}");
+    println!("{message}");
 }

@@ -48,7 +48,7 @@ pub struct PullRequest<'a> {
     pub registries: &'a Registries,
     /// auth.json.
     pub auth: &'a AuthFiles,
-    /// `--creds`: used for the image's own registry instead of `auth`.
+    /// `--creds`: used instead of `auth`, but not for mirrors.
     pub credentials: Option<Credentials>,
     /// certs.d.
     pub certs: &'a CertDirs,
@@ -78,13 +78,19 @@ pub fn pull(
     let _held = store.shared_lock()?;
     let resolved = resolve::resolve(source.as_ref(), store, request.platform)?;
     let layers = layer_records(&resolved);
-    match fetch_layers(request, store, source.as_ref(), &layers, progress) {
-        Err(PullError::BlobDigest { wanted, resumed: true, .. }) => {
+    let mut anew = false;
+    loop {
+        match fetch_layers(request, store, source.as_ref(), &layers, progress) {
             // The bytes left of an earlier pull may have been the wrong ones; they are gone now.
-            progress.note(&format!("blob {wanted} was resumed but is wrong; fetching it anew"));
-            fetch_layers(request, store, source.as_ref(), &layers, progress)?;
+            Err(PullError::BlobDigest { wanted, resumed: true, .. }) if !anew => {
+                anew = true;
+                progress.note(&format!("blob {wanted} was resumed but is wrong; fetching it anew"));
+            }
+            Err(e @ PullError::BlobDigest { .. }) if source.pass_over() => {
+                progress.note(&format!("{e}; trying the next place"));
+            }
+            other => break other?,
         }
-        other => other?,
     }
     record(request, store, resolved, layers)
 }
@@ -149,9 +155,8 @@ fn registry<'p>(
     let mut endpoints = Vec::new();
     for place in request.registries.resolve(&reference)? {
         let (host, repository) = (place.reference.registry(), place.reference.repository());
-        let own = host == reference.registry();
         let credentials = match &request.credentials {
-            Some(given) if own => Some(given.clone()),
+            Some(given) if !place.mirror => Some(given.clone()),
             _ => request.auth.lookup(host, repository)?,
         };
         let certs = request.certs.load(host)?;
@@ -202,7 +207,7 @@ fn record(
     resolved: Resolved,
     layers: Vec<LayerRecord>,
 ) -> Result<ImageRecord, PullError> {
-    let Resolved { indexes, raw, manifest, config_bytes, config } = resolved;
+    let Resolved { indexes, raw, manifest, config_bytes, config, given_name } = resolved;
     for document in indexes.iter().chain([&raw]) {
         store.put_blob(&document.digest, &document.bytes)?;
     }
@@ -229,7 +234,7 @@ fn record(
         visible_from,
     };
     store.put_image(&record)?;
-    if let Some(name) = local_name(&request.name) {
+    if let Some(name) = local_name(&request.name, given_name.as_deref()) {
         store.tag(&name, &record.manifest)?;
     }
     Ok(record)
@@ -237,20 +242,17 @@ fn record(
 
 /// The name the image gets here. One with a digest keeps it and gets no tag. The name inside a
 /// layout counts where it is a full name; else it is put below `localhost/`, as podman does.
-fn local_name(name: &ImageName) -> Option<String> {
-    match name {
-        ImageName::Docker(reference) => Some(match reference.digest() {
-            Some(digest) => reference.at_digest(digest.clone()).to_string(),
-            None => reference.clone().with_default_tag().to_string(),
-        }),
-        ImageName::OciLayout { image: Some(LayoutImage::Name(name)), .. }
-        | ImageName::OciArchive { image: Some(LayoutImage::Name(name)), .. } => {
-            let full = Reference::parse(name);
-            let full = full.or_else(|_| Reference::parse(&format!("localhost/{name}"))).ok()?;
-            Some(full.with_default_tag().to_string())
-        }
-        _ => None,
-    }
+fn local_name(name: &ImageName, given: Option<&str>) -> Option<String> {
+    let full = match name {
+        ImageName::Docker(reference) => match reference.digest() {
+            Some(digest) => reference.at_digest(digest.clone()),
+            None => reference.clone(),
+        },
+        _ => Reference::parse(given?)
+            .or_else(|_| Reference::parse(&format!("localhost/{}", given.unwrap_or_default())))
+            .ok()?,
+    };
+    Some(full.with_default_tag().to_string())
 }
 
 #[cfg(test)]
@@ -260,19 +262,19 @@ mod tests {
     #[test]
     fn names_of_pulled_images() {
         let digest = Digest::sha256_of(b"x");
+        let quay = format!("quay.io/a/b:1@{digest}");
         let cases = [
-            ("docker://alpine".to_owned(), Some("docker.io/library/alpine:latest".to_owned())),
-            ("quay.io/a/b:1".to_owned(), Some("quay.io/a/b:1".to_owned())),
-            (format!("quay.io/a/b:1@{digest}"), Some(format!("quay.io/a/b@{digest}"))),
-            ("oci:/x".to_owned(), None),
-            ("oci:/x:v1".to_owned(), Some("localhost/v1:latest".to_owned())),
-            ("oci-archive:/x:quay.io/a/b:2".to_owned(), Some("quay.io/a/b:2".to_owned())),
-            ("oci:/x:not a name".to_owned(), None),
+            ("docker://alpine", None, Some("docker.io/library/alpine:latest".to_owned())),
+            ("quay.io/a/b:1", None, Some("quay.io/a/b:1".to_owned())),
+            (quay.as_str(), None, Some(format!("quay.io/a/b@{digest}"))),
+            ("oci:/x", None, None),
+            ("oci:/x", Some("v1"), Some("localhost/v1:latest".to_owned())),
+            ("oci-archive:/x", Some("quay.io/a/b:2"), Some("quay.io/a/b:2".to_owned())),
+            ("oci:/x", Some("not a name"), None),
         ];
-        for (text, expected) in cases {
-            if let Ok(name) = ImageName::parse(&text) {
-                assert_eq!(local_name(&name), expected, "{text}");
-            }
+        for (text, given, expected) in cases {
+            let name = ImageName::parse(text).unwrap();
+            assert_eq!(local_name(&name, given), expected, "{text}");
         }
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Resolved {
     /// The configuration's bytes.
     pub(super) config_bytes: Vec<u8>,
     pub(super) config: ImageConfig,
+    /// The name that the place gives the image.
+    pub(super) given_name: Option<String>,
 }
 
 /// Finds the image for `wanted` and reads its configuration, from the store where it is there.
@@ -32,6 +34,7 @@ pub(super) fn resolve(
 ) -> Result<Resolved, PullError> {
     let place = || source.name();
     let mut raw = source.root()?;
+    let given_name = raw.given_name.take();
     let mut indexes: Vec<RawDocument> = Vec::new();
     let manifest = loop {
         let parsed = manifest::parse(&raw.bytes, &raw.media_type).map_err(|source| {
@@ -58,7 +61,7 @@ pub(super) fn resolve(
     };
     let config = image_config::parse(&config_bytes, manifest.layers.len())
         .map_err(|source| PullError::Config { place: place(), digest: digest.clone(), source })?;
-    Ok(Resolved { indexes, raw, manifest, config_bytes, config })
+    Ok(Resolved { indexes, raw, manifest, config_bytes, config, given_name })
 }
 
 /// A small blob of the store; one whose bytes have gone bad is thrown away and fetched again.

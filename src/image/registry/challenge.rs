@@ -177,4 +177,11 @@ mod tests {
             assert_eq!(shape(text), want(expected), "{text}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_survived(text in r#"([A-Za-z]{0,3}|[ ,=\\"]|\PC){0,40}"#) {
+            let _ = parse(&text);
+        }
+    }
 }

@@ -47,6 +47,10 @@ pub(super) struct Client<'a> {
     insecure: bool,
     /// Set once TLS was found missing at an insecure endpoint.
     plain: Cell<bool>,
+    /// Whether the endpoint has ever answered.
+    answered: Cell<bool>,
+    /// Whether a client certificate is shown to it.
+    certified: bool,
     pub(super) patience: Patience,
     progress: &'a dyn Progress,
 }
@@ -60,13 +64,26 @@ impl<'a> Client<'a> {
             name => format!("repository:{name}:pull"),
         };
         let access = Access::new(&registry, scope, credentials, trust.insecure);
-        let (insecure, plain) = (trust.insecure, Cell::new(false));
-        Ok(Client { http, access, registry, repository, insecure, plain, patience, progress })
+        Ok(Client {
+            http,
+            access,
+            registry,
+            repository,
+            insecure: trust.insecure,
+            plain: Cell::new(false),
+            answered: Cell::new(false),
+            certified: trust.identity.is_some(),
+            patience,
+            progress,
+        })
     }
 
     /// `host[:port]/repository`.
     pub(super) fn name(&self) -> String {
-        format!("{}/{}", self.registry, self.repository)
+        match self.repository.as_str() {
+            "" => self.registry.clone(),
+            repository => format!("{}/{repository}", self.registry),
+        }
     }
 
     /// Asks `/v2/` and tells whether the registry wanted to know who we are.
@@ -96,7 +113,7 @@ impl<'a> Client<'a> {
                 }
             }
             let digest = asked.or(announced).unwrap_or_else(|| Digest::sha256_of(&bytes));
-            Ok(RawDocument { bytes, media_type, digest })
+            Ok(RawDocument { bytes, media_type, digest, given_name: None })
         })
         .await
     }
@@ -249,7 +266,14 @@ impl<'a> Client<'a> {
         let mut renewed = false;
         loop {
             let (authorization, generation) = self.access.current(&self.http).await?;
-            let mut answer = self.send(&method, path, accept, from, authorization).await?;
+            let sent = self.send(&method, path, accept, from, authorization).await;
+            let mut answer = match sent {
+                Err(e) if !self.answered.get() && !self.certified => {
+                    return Err(e.or_client_certificate(&self.registry));
+                }
+                other => other?,
+            };
+            self.answered.set(true);
             match answer.status() {
                 200..=299 => return Ok(answer),
                 // Only the registry itself may ask who we are (CVE-2020-15157).

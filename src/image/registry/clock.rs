@@ -98,4 +98,11 @@ mod tests {
             assert_eq!(rfc3339(bad), None, "{bad}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_survived(text in r"\PC{0,80}") {
+            let _ = (http_date(&text), rfc3339(&text));
+        }
+    }
 }

@@ -22,7 +22,9 @@ pub enum RegistryError {
         detail: String,
     },
     /// 401 or 403, or a token service that refuses the password.
-    #[error("{registry} refuses access to {what}{detail}; log in with `bolt login {registry}`")]
+    #[error(
+        "{registry} refuses access to {what}{detail}; check the name, or log in with `bolt login {registry}`"
+    )]
     Unauthorized {
         /// `host[:port]`.
         registry: String,
@@ -80,6 +82,12 @@ pub enum RegistryError {
         url: String,
         /// The innermost cause.
         reason: String,
+    },
+    /// Nobody answers, not even with a refusal.
+    #[error("{url}: no connection came about in time; check the network and the firewall")]
+    TimedOut {
+        /// Address.
+        url: String,
     },
     /// No byte for too long.
     #[error("{url}: no byte arrived for {} s", after.as_secs())]
@@ -153,7 +161,10 @@ impl RegistryError {
     /// Whether the same request may well succeed a little later.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::RateLimited { .. } | Self::Network { .. } | Self::Stalled { .. } => true,
+            Self::RateLimited { .. }
+            | Self::Network { .. }
+            | Self::TimedOut { .. }
+            | Self::Stalled { .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 425 | 500 | 502 | 503 | 504),
             _ => false,
         }
@@ -164,6 +175,21 @@ impl RegistryError {
         match self {
             Self::RateLimited { wait, .. } | Self::Status { wait, .. } => *wait,
             _ => None,
+        }
+    }
+
+    /// Adds to a connection that broke before the first answer what may be the reason: TLS 1.3
+    /// refuses a client only after the handshake, and the alert may be lost.
+    pub(super) fn or_client_certificate(self, host: &str) -> Self {
+        match self {
+            Self::Network { url, reason } if url.starts_with("https:") => {
+                let reason = format!(
+                    "{reason}; if the registry wants a client certificate, put it as client.cert \
+                     and client.key into /etc/containers/certs.d/{host}/"
+                );
+                Self::Network { url, reason }
+            }
+            other => other,
         }
     }
 
@@ -200,6 +226,9 @@ pub(super) fn classify(error: &reqwest::Error, url: &Url) -> RegistryError {
     if error.is_dns() {
         return RegistryError::Dns { url: address };
     }
+    if error.is_timeout() {
+        return RegistryError::TimedOut { url: address };
+    }
     let mut reason = "connection failed".to_owned();
     let mut next: Option<&(dyn Error + 'static)> = error.source();
     while let Some(cause) = next {
@@ -215,10 +244,7 @@ pub(super) fn classify(error: &reqwest::Error, url: &Url) -> RegistryError {
         reason = cause.to_string();
         next = cause.source();
     }
-    if error.is_timeout() {
-        reason = "connection timed out".to_owned();
-    }
-    RegistryError::Network { url: address, reason: clean(&reason, 200) }
+    RegistryError::Network { url: address, reason: clean(&reason, 400) }
 }
 
 /// rustls hides in an `io::Error` or two, whose `source` skips the very error they wrap.

@@ -190,6 +190,15 @@ impl Source for RegistrySource<'_> {
         self.first(async |_, client| Ok(client.small_blob(wanted, limit).await?))
     }
 
+    fn pass_over(&self) -> bool {
+        let next = self.at.get() + 1;
+        let there = next < self.endpoints.len();
+        if there {
+            self.at.set(next);
+        }
+        there
+    }
+
     fn delivery(&self) -> Delivery<'_> {
         Delivery::Fetch(self)
     }
