@@ -23,7 +23,6 @@ pub(crate) fn dirs(root: &Path) -> Dirs {
         config_home: root.join("config"),
         user: "tester".to_owned(),
         home: root.to_owned(),
-        user: "root".to_owned(),
         uid: 0,
         gid: 0,
     }
