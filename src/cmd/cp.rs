@@ -5,6 +5,7 @@
 mod archive;
 mod tree;
 
+use super::ending::CLEANUP;
 use super::selection::report;
 use crate::container::dir::Containers;
 use crate::container::state::Status;
@@ -73,7 +74,13 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         _ => None,
     });
     let [source_dir, target_dir] = containers.map(Option::transpose);
-    let (source_dir, target_dir) = (source_dir?, target_dir?);
+    let (mut source_dir, mut target_dir) = (source_dir?, target_dir?);
+    for dir in [&mut source_dir, &mut target_dir].into_iter().flatten() {
+        if !matches!(dir.status()?, Status::Running | Status::Orphaned) {
+            // Its layers are mounted here: it must not start meanwhile.
+            dir.lock_within(CLEANUP)?;
+        }
+    }
     userns::enter(&settings.dirs)?;
     let rules = Rules { keep_owner: args.archive == Some(false), overwrite: args.overwrite };
     let place = |side: &Side, dir, text: &str| place(settings, side, dir, text);

@@ -48,6 +48,21 @@ fn orphaned(dir: &ContainerDir) -> anyhow::Result<bool> {
     }
 }
 
+/// Makes a container that does not run ready for a start: its last supervisor is gone, and so
+/// is a payload that this one would share the writable layer with.
+pub fn settle(dir: &ContainerDir) -> anyhow::Result<()> {
+    if !dir.wait_free(Some(CLEANUP))? {
+        anyhow::bail!("the last supervisor of container {} does not end", dir.id());
+    }
+    let now = dir.snapshot()?;
+    if now.status == Status::Orphaned
+        && let Some(orphan) = Orphan::open(&now.recorded)?
+    {
+        orphan.kill()?;
+    }
+    Ok(())
+}
+
 /// A line to the supervisor; `None` when it ended meanwhile. One that has just been started
 /// does not listen yet: it is waited for.
 pub fn connect(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<Option<Connection>> {

@@ -1,41 +1,22 @@
 //! Rows and objects on standard output.
 
+use crate::ui::format::{self, Defaults};
+use crate::ui::print;
 use serde_json::Value;
-use std::io::{self, Write};
 
-/// A table of `columns`, or what `format` (`json` or a template) makes of the rows.
+/// A table of `columns` (a template), or what `--format` makes of the rows.
 pub(super) fn table(
     rows: &[Value],
-    columns: &[&str],
+    columns: &str,
+    headings: &[(&str, &str)],
     format: Option<&str>,
-    noheading: bool,
+    bare: bool,
 ) -> anyhow::Result<()> {
-    if let Some(format) = format {
-        return objects(rows, Some(format));
-    }
-    let cell = |row: &Value, column: &str| match &row[column] {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let mut out = tabwriter::TabWriter::new(io::stdout().lock()).padding(2);
-    if !noheading {
-        writeln!(out, "{}", columns.join("\t").to_uppercase())?;
-    }
-    for row in rows {
-        let cells: Vec<_> = columns.iter().map(|c| cell(row, c)).collect();
-        writeln!(out, "{}", cells.join("\t"))?;
-    }
-    Ok(out.flush()?)
+    print::stdout(&format::rows(format, rows, &Defaults { columns, headings, bare })?)
 }
 
-/// One JSON array, or a template a line.
+/// One JSON array, or a line of a template for each object.
 pub(super) fn objects(rows: &[Value], format: Option<&str>) -> anyhow::Result<()> {
-    match format {
-        None | Some("json") => {
-            let mut out = io::stdout().lock();
-            serde_json::to_writer_pretty(&mut out, rows)?;
-            Ok(writeln!(out)?)
-        }
-        Some(_) => anyhow::bail!("templates are not there yet"),
-    }
+    let defaults = Defaults { columns: "", headings: &[], bare: true };
+    print::stdout(&format::rows(Some(format.unwrap_or("json")), rows, &defaults)?)
 }

@@ -11,6 +11,11 @@ use crate::settings::Settings;
 use crate::sys::tree;
 use serde_json::{Value, json};
 
+const COLUMNS: &str =
+    "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.Created}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
+const NAMESPACES: &str = "{{.ID}}\t{{.Names}}\t{{.Pid}}\t{{.CGROUPNS}}\t{{.IPC}}\t{{.MNT}}\t{{.NET}}\t{{.PIDNS}}\t{{.USERNS}}\t{{.UTS}}";
+const HEADINGS: &[(&str, &str)] = &[("ID", "CONTAINER ID"), ("CreatedHuman", "CREATED")];
+
 /// List containers
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -90,15 +95,14 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         .iter()
         .map(|e| row(settings, e, &args, json))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let mut columns = vec!["ID", "Image", "Command", "Created", "Status", "Ports", "Names"];
+    let mut columns = COLUMNS.to_owned();
     if args.size {
-        columns.push("Size");
+        columns.push_str("\t{{.Size}}");
     }
     if args.ns {
-        columns =
-            vec!["ID", "Names", "Pid", "CGROUPNS", "IPC", "MNT", "NET", "PIDNS", "USERNS", "UTS"];
+        columns = NAMESPACES.to_owned();
     }
-    super::output::table(&rows, &columns, args.format.as_deref(), args.noheading)?;
+    super::output::table(&rows, &columns, HEADINGS, args.format.as_deref(), args.noheading)?;
     Ok(0)
 }
 

@@ -1,6 +1,6 @@
 //! `bolt restart`: stop, then start.
 
-use super::ending::{self, CLEANUP};
+use super::ending;
 use super::selection::Selection;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::state::Status;
@@ -34,9 +34,7 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
 
 fn restart(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<()> {
     ending::stop(settings, dir, timeout)?;
-    if !dir.wait_free(Some(CLEANUP))? {
-        anyhow::bail!("container {} was stopped, but its supervisor does not end", dir.id());
-    }
+    ending::settle(dir)?;
     super::run::tell(crate::shim::start_existing(settings, dir)?);
     Ok(())
 }

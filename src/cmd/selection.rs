@@ -146,5 +146,5 @@ pub fn one(
 
 /// One line on standard error.
 pub fn report(error: &anyhow::Error) {
-    eprintln!("Error: {error:#}");
+    crate::ui::print::error_chain(error);
 }

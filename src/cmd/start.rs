@@ -60,7 +60,10 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let config = dir.read_config()?;
     let conn = match dir.status()? {
         Status::Running | Status::Starting => super::attach::join(settings, &dir, &config)?,
-        _ => super::run::tell(crate::shim::start_attached(settings, &dir)?),
+        _ => {
+            ending::settle(&dir)?;
+            super::run::tell(crate::shim::start_attached(settings, &dir)?)
+        }
     };
     let options = attach::Options {
         stdin: args.interactive && config.process.stdin,
@@ -84,6 +87,7 @@ fn start(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<()> {
     match dir.status()? {
         Status::Running | Status::Starting => Ok(()),
         _ => {
+            ending::settle(dir)?;
             super::run::tell(crate::shim::start_existing(settings, dir)?);
             Ok(())
         }

@@ -155,7 +155,9 @@ fn show(settings: &Settings, volumes: &Volumes, ls: &Ls) -> anyhow::Result<u8> {
         rows.iter().filter_map(|r| r["Name"].as_str()).for_each(|name| println!("{name}"));
         return Ok(0);
     }
-    super::output::table(&rows, &["Driver", "Name"], ls.format.as_deref(), ls.noheading)?;
+    let columns = "{{.Driver}}\t{{.Name}}";
+    let headings = [("Name", "VOLUME NAME")];
+    super::output::table(&rows, columns, &headings, ls.format.as_deref(), ls.noheading)?;
     Ok(0)
 }
 

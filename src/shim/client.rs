@@ -258,3 +258,79 @@ fn dial(at: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::testing::{config, containers, dirs};
+    use crate::sys::atomic::Sync;
+    use rustix::net::{accept, bind, listen};
+
+    fn pair() -> (Connection, OwnedFd) {
+        let (ours, theirs) = scm::pair().unwrap();
+        (Connection::from_fd(ours, "c"), theirs)
+    }
+
+    fn say(line: &OwnedFd, report: &Report) {
+        scm::send(line, &postcard::to_stdvec(report).unwrap(), &[], true).unwrap();
+    }
+
+    fn failure(step: Step, errno: i32) -> Failure {
+        Failure { step, object: "/bin/x".into(), errno }
+    }
+
+    #[test]
+    fn answers_are_told_from_output_and_from_a_death() {
+        let (conn, monitor) = pair();
+        say(&monitor, &Report::Stdout(b"x".to_vec()));
+        say(&monitor, &Report::Exited { code: 7, oom: false });
+        assert_eq!(conn.wait().unwrap(), 7);
+        say(&monitor, &Report::Failed(failure(Step::Signal, libc::EPERM)));
+        assert!(matches!(conn.signal(9), Err(ClientError::Refused { .. })));
+        drop(monitor);
+        assert!(matches!(conn.wait(), Err(ClientError::Died(_))));
+        let (conn, monitor) = pair();
+        scm::send(&monitor, &[0xff; 9], &[], true).unwrap();
+        assert!(matches!(conn.receive(), Err(ClientError::Protocol(_))));
+    }
+
+    #[test]
+    fn only_the_program_itself_gives_126_and_127() {
+        assert_eq!(exit_code(&failure(Step::Exec, libc::ENOENT)), exit::NOT_FOUND);
+        assert_eq!(exit_code(&failure(Step::Exec, libc::EACCES)), exit::NOT_EXECUTABLE);
+        assert_eq!(exit_code(&failure(Step::Mount, libc::ENOENT)), exit::ENGINE);
+    }
+
+    #[test]
+    fn what_does_not_fit_a_packet_is_not_sent() {
+        let (conn, _monitor) = pair();
+        let huge = Request::Stdin(vec![0; MAX_PACKET + 1]);
+        assert!(matches!(conn.send(&huge), Err(ClientError::TooLarge(_))));
+    }
+
+    /// The path of a container under a deep home is longer than the 108 bytes of an address.
+    #[test]
+    fn sockets_are_found_in_both_places_however_deep() {
+        let (scratch, all) = containers();
+        let dir = all.create(None, Some("c")).unwrap();
+        dir.write_config(&config(dir.id(), "c"), Sync::Fast).unwrap();
+        let base = dirs(&scratch.path().join("x".repeat(150)));
+        assert!(matches!(Connection::connect(&base, &dir), Err(ClientError::NoSupervisor(_))));
+        for place in [dir.path().to_owned(), base.runtime.join(dir.id())] {
+            std::fs::create_dir_all(&place).unwrap();
+            let at = open_dir(&place).unwrap();
+            let kind = SocketType::SEQPACKET;
+            let server =
+                socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).unwrap();
+            let address = format!("/proc/self/fd/{}/{SOCKET}", at.as_raw_fd());
+            bind(&server, &SocketAddrUnix::new(address).unwrap()).unwrap();
+            listen(&server, 1).unwrap();
+            let conn = Connection::connect(&base, &dir).unwrap();
+            let peer = accept(&server).unwrap();
+            say(&peer, &Report::Done);
+            assert!(matches!(conn.receive(), Ok(Some((Report::Done, _)))));
+        }
+        // The runtime directory holds a dead socket now, and so does the container's.
+        assert!(matches!(Connection::connect(&base, &dir), Err(ClientError::NoSupervisor(_))));
+    }
+}

@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn the_sequence_is_found_across_reads() {
-        let cases: &[(&str, &[&[u8]], &[u8], bool)] = &[
+        type Case = (&'static str, &'static [&'static [u8]], &'static [u8], bool);
+        let cases: &[Case] = &[
             ("ctrl-p,ctrl-q", &[b"ls\x10\x11"], b"ls", true),
             ("ctrl-p,ctrl-q", &[b"a\x10", b"\x11"], b"a", true),
             ("ctrl-p,ctrl-q", &[b"\x10", b"x"], b"\x10x", false),

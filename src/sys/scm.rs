@@ -64,6 +64,12 @@ pub fn receive(
     Ok((message.bytes, fds))
 }
 
+/// A connected SEQPACKET pair, close-on-exec.
+pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,10 +109,4 @@ mod tests {
         let e = send(&b, b"x", &[], true).unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::BrokenPipe);
     }
-}
-
-/// A connected SEQPACKET pair, close-on-exec.
-pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-    Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
 }

@@ -40,7 +40,7 @@ impl Meta {
             mode: stat.st_mode & 0o7777,
             uid: stat.st_uid,
             gid: stat.st_gid,
-            mtime: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            mtime: (stat.st_mtime, stat.st_mtime_nsec as i64),
             size: u64::try_from(stat.st_size).unwrap_or(0),
         }
     }
