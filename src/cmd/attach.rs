@@ -47,7 +47,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         detach_keys: keys,
     };
     match attach(&conn, &options) {
-        Ok(end) => Ok(ending::code_of(end)),
+        Ok(end) => super::run::finish(end),
         Err(e) => {
             let code = ending::code_of_error(&e);
             report(&e.into());

@@ -6,7 +6,6 @@ use crate::container::orphan::Orphan;
 use crate::container::state::Status;
 use crate::exit;
 use crate::settings::Settings;
-use crate::shim::attach::End;
 use crate::shim::client::{ClientError, Connection};
 use std::time::Duration;
 
@@ -84,16 +83,6 @@ pub fn connect(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<Option
         dir.id(),
         dir.snapshot()?.recorded.monitor
     )
-}
-
-/// Exit code of a command that was attached.
-pub fn code_of(end: End) -> u8 {
-    match end {
-        End::Exited { code, .. } => code,
-        End::Detached => 0,
-        End::Interrupted(signo) => exit::signalled(signo),
-        End::OutputClosed => exit::signalled(libc::SIGPIPE),
-    }
 }
 
 /// Exit code of an attached command that failed: 126 and 127 when the program is the reason.

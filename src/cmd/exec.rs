@@ -87,7 +87,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         .with_context(|| format!("container {} has just ended", dir.id()))?;
     let options = Options { stdin: args.interactive, detach: args.detach, detach_keys: keys };
     match exec(&conn, process, &options) {
-        Ok(end) => Ok(ending::code_of(end)),
+        Ok(end) => super::run::finish(end),
         Err(e @ ClientError::Refused { .. }) => {
             let code = ending::code_of_error(&e);
             report(&e.into());
