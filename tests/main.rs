@@ -1,6 +1,8 @@
 //! The integration tests: one binary, real parts.
 
-mod docs;
+#[macro_use]
 mod harness;
+mod docs;
 mod house;
 mod image;
+mod run;
