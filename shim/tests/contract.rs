@@ -1,8 +1,8 @@
 //! The program says which contract it speaks, and the contract survives its encoding.
 
 use bolt_shim::launch::{
-    Cgroup, FileId, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags, MountKind, Net, Process,
-    Propagation, Restart, Root, Share, TtySize, Uplink, UplinkKind, Userns, VERSION,
+    Cgroup, FileId, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags, MountKind, Net,
+    Process, Propagation, Restart, Root, Share, TtySize, Uplink, UplinkKind, Userns, VERSION,
 };
 use std::process::Command;
 
@@ -11,10 +11,7 @@ fn the_program_names_its_contract() {
     let out = Command::new(env!("CARGO_BIN_EXE_bolt-shim")).arg("--version").output().unwrap();
     assert!(out.status.success());
     let text = String::from_utf8(out.stdout).unwrap();
-    assert_eq!(
-        text,
-        format!("bolt-shim {} contract {VERSION}\n", env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!(text, format!("bolt-shim {} contract {VERSION}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]

@@ -23,7 +23,8 @@ impl Terminal {
     /// Starts `command` as leader of a session on a new terminal of that size. `setsid(1)` makes
     /// the terminal a controlling one; `command` must be made of it.
     pub(crate) fn start(mut command: Command, rows: u16, columns: u16) -> Terminal {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        let master =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();

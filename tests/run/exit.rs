@@ -109,7 +109,8 @@ fn pull_policies() {
     let s = session!();
     let source = s.image_source();
     for policy in ["missing", "never", "always", "newer"] {
-        let args = ["run", "--rm", "-q", "--network", "none", "--pull", policy, &source, "echo", "hi"];
+        let args =
+            ["run", "--rm", "-q", "--network", "none", "--pull", policy, &source, "echo", "hi"];
         assert_eq!(s.ok(&args), "hi", "{policy}");
     }
     for policy in ["missing", "never"] {
@@ -127,11 +128,21 @@ fn pull_policies() {
 #[test]
 fn signals_reach_the_payload() {
     let s = session!();
-    for (number, name, code) in [(15, "TERM", 41), (2, "INT", 42), (1, "HUP", 43), (10, "USR1", 44)] {
+    for (number, name, code) in [(15, "TERM", 41), (2, "INT", 42), (1, "HUP", 43), (10, "USR1", 44)]
+    {
         let script = format!("trap 'exit {code}' {name}; echo ready; while :; do sleep 0.05; done");
         let container = format!("sig-{name}");
         let child = s.spawn(&[
-            "run", "--rm", "--network", "none", "--name", &container, IMAGE, "sh", "-c", &script,
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "--name",
+            &container,
+            IMAGE,
+            "sh",
+            "-c",
+            &script,
         ]);
         until("ready", || s.run(&["logs", &container]).out.contains("ready"));
         signal(child.id(), number);
@@ -145,8 +156,19 @@ fn init_forwards_and_reaps() {
     let s = session!();
     let script = "trap 'exit 9' TERM; (sleep 0.01 & exec true); sleep 0.2; \
                   ps -o stat,comm | grep -c '^Z' ; echo ready; while :; do sleep 0.05; done";
-    let child =
-        s.spawn(&["run", "--rm", "--init", "--network", "none", "--name", "x", IMAGE, "sh", "-c", script]);
+    let child = s.spawn(&[
+        "run",
+        "--rm",
+        "--init",
+        "--network",
+        "none",
+        "--name",
+        "x",
+        IMAGE,
+        "sh",
+        "-c",
+        script,
+    ]);
     until("ready", || s.run(&["logs", "x"]).out.contains("ready"));
     signal(child.id(), 15);
     let out = finish(child, Duration::from_secs(20), "--init");
@@ -158,7 +180,14 @@ fn init_forwards_and_reaps() {
 fn a_killed_launcher_leaves_the_container() {
     let s = session!();
     let mut child = s.spawn(&[
-        "run", "--network", "none", "--name", "x", IMAGE, "sh", "-c",
+        "run",
+        "--network",
+        "none",
+        "--name",
+        "x",
+        IMAGE,
+        "sh",
+        "-c",
         "trap 'echo bye; exit 5' USR1; echo ready; while :; do sleep 0.05; done",
     ]);
     until("ready", || s.run(&["logs", "x"]).out.contains("ready"));

@@ -18,8 +18,7 @@ fn output_and_errors_are_apart() {
 fn standard_input() {
     let s = session!();
     let data = noise(9, 3_000_000);
-    let mut command =
-        s.bolt(&["run", "--rm", "-i", "--network", "none", IMAGE, "sha256sum"]);
+    let mut command = s.bolt(&["run", "--rm", "-i", "--network", "none", IMAGE, "sha256sum"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(&data).unwrap();
     let out = finish(child, Duration::from_secs(30), "-i");
@@ -43,7 +42,16 @@ fn a_hundred_megabytes_arrive_whole() {
     let s = session!();
     let script = "head -c 100000000 /dev/zero | tr '\\0' x; printf end";
     let mut child = s.spawn(&[
-        "run", "--rm", "--network", "none", "--log-driver", "none", IMAGE, "sh", "-c", script,
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--log-driver",
+        "none",
+        IMAGE,
+        "sh",
+        "-c",
+        script,
     ]);
     let mut pipe = child.stdout.take().unwrap();
     let (mut total, mut wrong, mut last) = (0, 0, Vec::new());
@@ -66,7 +74,14 @@ fn a_hundred_megabytes_arrive_whole() {
 fn a_reader_that_leaves_ends_the_client_only() {
     let s = session!();
     let mut child = s.spawn(&[
-        "run", "--network", "none", "--name", "x", IMAGE, "sh", "-c",
+        "run",
+        "--network",
+        "none",
+        "--name",
+        "x",
+        IMAGE,
+        "sh",
+        "-c",
         "while :; do echo line; sleep 0.01; done",
     ]);
     let mut pipe = child.stdout.take().unwrap();
