@@ -2,7 +2,9 @@
 
 #[macro_use]
 mod harness;
+mod chaos;
 mod docs;
 mod house;
 mod image;
 mod run;
+mod supervise;
