@@ -6,8 +6,7 @@ use crate::container::dir::{ContainerDir, Containers};
 use crate::container::orphan::Orphan;
 use crate::container::state::Status;
 use crate::settings::Settings;
-use crate::sys::signals;
-use anyhow::Context;
+use crate::spec::signals;
 use std::time::{Duration, Instant};
 
 /// Send a signal to running containers
@@ -22,8 +21,7 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
-    let signo = signals::parse(&args.signal)
-        .with_context(|| format!("{:?} is not a signal name or number", args.signal))?;
+    let signo = signals::parse(&args.signal)?;
     let all = Containers::open(&settings.dirs)?;
     let running = |s| matches!(s, Status::Running | Status::Orphaned);
     let targets = args.selection.targets(&all, running)?;
