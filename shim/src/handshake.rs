@@ -10,8 +10,9 @@
 //!   ◀───────────────────── Tty + pty master    only with a terminal
 //!   ◀──────────────────────────────── Denied   any number: optional things that did not work
 //!   ◀──────────────────────────────── Failed   then _exit
-//!   ◀─────────────────────────── end of file   execve happened (CLOEXEC), or I died:
-//!                                              its pidfd tells which
+//!   ◀─────────────────────────────── Execing   only execve is left
+//!   ◀─────────────────────────── end of file   after Execing: execve happened (CLOEXEC);
+//!                                              without it: I died
 //! ```
 
 use crate::at::{At, Res};
@@ -41,6 +42,8 @@ pub(crate) enum Message {
         /// Its pid in M's pid namespace.
         pid: i32,
     },
+    /// Only execve(2) is left to do.
+    Execing,
     /// Optional, and refused.
     Denied(Failure),
     /// The end.

@@ -25,10 +25,10 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let all = Containers::open(&settings.dirs)?;
     let running = |s| matches!(s, Status::Running | Status::Orphaned);
     let targets = args.selection.targets(&all, running)?;
-    Ok(args.selection.each(targets, |dir| kill(settings, dir, signo)))
+    Ok(args.selection.each(targets, |dir| kill(dir, signo)))
 }
 
-fn kill(settings: &Settings, dir: &ContainerDir, signo: i32) -> anyhow::Result<()> {
+fn kill(dir: &ContainerDir, signo: i32) -> anyhow::Result<()> {
     let now = dir.snapshot()?;
     let refuse = || {
         anyhow::anyhow!(
@@ -49,7 +49,7 @@ fn kill(settings: &Settings, dir: &ContainerDir, signo: i32) -> anyhow::Result<(
             Ok(())
         }
         Status::Starting | Status::Running => {
-            let conn = ending::connect(settings, dir)?.ok_or_else(refuse)?;
+            let conn = ending::connect(dir)?.ok_or_else(refuse)?;
             conn.signal(signo)?;
             if signo == libc::SIGKILL {
                 wait_for_end(dir)?;

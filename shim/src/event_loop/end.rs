@@ -16,9 +16,7 @@ impl Supervisor {
         let code = reap_pidfd(payload.pidfd.as_fd());
         self.drain(payload);
         self.log.finish(&self.place.dir);
-        if let Some(uplink) = &mut payload.uplink {
-            uplink.end();
-        }
+        payload.uplink = None;
         let oom = launch.cgroup.oom.as_deref().is_some_and(oom_killed);
         if let Some(group) = &launch.cgroup.v2 {
             // Whatever was put there besides and left the pid namespace alone.
