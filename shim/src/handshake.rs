@@ -21,6 +21,9 @@ use bolt_shim::report::{Failure, Step};
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+/// A message is a number, or a failure with the path it names (at most 4 KiB).
+const LONGEST: usize = 4096 + 64;
+
 /// One packet, either direction.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Message {
@@ -59,10 +62,10 @@ pub(crate) fn send(socket: impl AsFd, message: &Message, fds: &[BorrowedFd<'_>])
 
 /// Waits for one message; `None` at end of file.
 pub(crate) fn receive(socket: impl AsFd) -> Res<Option<(Message, Vec<OwnedFd>)>> {
-    let mut buffer = Vec::new();
-    match socket::receive(socket, &mut buffer).at(Step::Read, "handshake")? {
+    let mut buffer = [0; LONGEST];
+    match socket::receive_into(socket, &mut buffer).at(Step::Read, "handshake")? {
         None => Ok(None),
-        Some(fds) => match postcard::from_bytes(&buffer) {
+        Some((len, fds)) => match postcard::from_bytes(&buffer[..len]) {
             Ok(message) => Ok(Some((message, fds))),
             Err(_) => Err(crate::at::failure(Step::Read, "packet", libc::EBADMSG)),
         },

@@ -109,7 +109,7 @@ impl Supervisor {
         }
         let link = format!("by-name/{}", self.name);
         let _ = rustix::fs::unlinkat(&parent, link.as_str(), rustix::fs::AtFlags::empty());
-        let _ = remove::tree(&parent, &launch.id);
+        let _ = remove::container(&parent, &self.place.dir, &launch.id);
     }
 
     /// Lets go what lies outside the container's directory.
