@@ -309,11 +309,11 @@ fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
         step("/dev", MountKind::Dev { devices }, NO_SUID),
         step("/dev/pts", MountKind::Devpts, PTS),
         step("/dev/mqueue", MountKind::Mqueue, NO_EXEC),
-        step("/sys", MountKind::Sys, sys),
     ];
     if !config.mounts.iter().any(|m| m.target == "/dev/shm") {
         list.push(step("/dev/shm", MountKind::Tmpfs { options: shm, copy_up: false }, NO_EXEC));
     }
+    list.push(step("/sys", MountKind::Sys, sys));
     if Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
         && !config.share.iter().any(|s| s == "cgroup")
     {

@@ -33,7 +33,7 @@ pub enum Request {
         stdin: bool,
     },
     /// Bytes for the payload's standard input or terminal.
-    Stdin(Vec<u8>),
+    Stdin(#[serde(with = "serde_bytes")] Vec<u8>),
     /// The client's input ended.
     CloseStdin,
     /// New size of the client's terminal.

@@ -10,8 +10,9 @@
 //!   ◀───────────────────── Tty + pty master    only with a terminal
 //!   ◀──────────────────────────────── Denied   any number: optional things that did not work
 //!   ◀──────────────────────────────── Failed   then _exit
-//!   ◀─────────────────────────── end of file   execve happened (CLOEXEC), or I died:
-//!                                              its pidfd tells which
+//!   ◀─────────────────────────────── Execing   only execve is left
+//!   ◀─────────────────────────── end of file   after Execing: execve happened (CLOEXEC);
+//!                                              without it: I died
 //! ```
 
 use crate::at::{At, Res};
@@ -19,6 +20,9 @@ use crate::sys::socket;
 use bolt_shim::report::{Failure, Step};
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// A message is a number, or a failure with the path it names (at most 4 KiB).
+const LONGEST: usize = 4096 + 64;
 
 /// One packet, either direction.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,6 +45,8 @@ pub(crate) enum Message {
         /// Its pid in M's pid namespace.
         pid: i32,
     },
+    /// Only execve(2) is left to do.
+    Execing,
     /// Optional, and refused.
     Denied(Failure),
     /// The end.
@@ -56,10 +62,10 @@ pub(crate) fn send(socket: impl AsFd, message: &Message, fds: &[BorrowedFd<'_>])
 
 /// Waits for one message; `None` at end of file.
 pub(crate) fn receive(socket: impl AsFd) -> Res<Option<(Message, Vec<OwnedFd>)>> {
-    let mut buffer = Vec::new();
-    match socket::receive(socket, &mut buffer).at(Step::Read, "handshake")? {
+    let mut buffer = [0; LONGEST];
+    match socket::receive_into(socket, &mut buffer).at(Step::Read, "handshake")? {
         None => Ok(None),
-        Some(fds) => match postcard::from_bytes(&buffer) {
+        Some((len, fds)) => match postcard::from_bytes(&buffer[..len]) {
             Ok(message) => Ok(Some((message, fds))),
             Err(_) => Err(crate::at::failure(Step::Read, "packet", libc::EBADMSG)),
         },

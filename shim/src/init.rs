@@ -6,8 +6,8 @@
 use crate::at::{At, Res};
 use crate::handshake::{self, Message};
 use crate::step::{dev, exec, ids, limits, masks, mounts, root, tty};
-use crate::sys::{lo, process};
-use bolt_shim::launch::{Launch, Net};
+use crate::sys::{lo, netns, process};
+use bolt_shim::launch::{Launch, MountKind, Net};
 use bolt_shim::report::{Failure, Step};
 use nix::sched::CloneFlags;
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
@@ -29,10 +29,14 @@ pub(crate) fn run(launch: &Launch, socket: OwnedFd, stdio: Option<Stdio>) -> ! {
     process::set_name(c"bolt-init");
     let failure = match set_up(launch, &socket, stdio) {
         Ok(()) if launch.init => supervise(launch, &socket),
-        Ok(()) => exec::program(&launch.process),
+        Ok(()) => exec::program(&launch.process, || announce(&socket)),
         Err(failure) => failure,
     };
     tell(&socket, failure)
+}
+
+fn announce(socket: &OwnedFd) {
+    let _ = handshake::send(socket, &Message::Execing, &[]);
 }
 
 fn tell(socket: &OwnedFd, failure: Failure) -> ! {
@@ -41,6 +45,8 @@ fn tell(socket: &OwnedFd, failure: Failure) -> ! {
 }
 
 fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>) -> Res<()> {
+    let network =
+        (launch.net != Net::Host).then(netns::start).transpose().at(Step::Unshare, "network")?;
     unshare(launch)?;
     wait_for(socket)?;
     // Only now: M has put us into our v1 groups, and this namespace is rooted where we are.
@@ -53,10 +59,19 @@ fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>) -> Res<()> {
     let new_root = attach_root(trees.next())?;
     let mut mounter =
         mounts::Mounter { root: new_root.as_fd(), trees, has_tty_group: has_group(5) };
-    for mount in &launch.mounts {
+    // sysfs shows the network it is mounted in: what comes before it overlaps with its making.
+    let first =
+        launch.mounts.iter().position(|m| m.what == MountKind::Sys).unwrap_or(launch.mounts.len());
+    let (before, after) = launch.mounts.split_at(first);
+    for mount in before {
         mounter.mount(launch, mount)?;
     }
-    join_network(launch, socket)?;
+    if let Some(network) = network {
+        join_network(launch, socket, network)?;
+    }
+    for mount in after {
+        mounter.mount(launch, mount)?;
+    }
     if let Some(hostname) = &launch.hostname {
         nix::unistd::sethostname(hostname).at(Step::Hostname, hostname)?;
     }
@@ -79,11 +94,9 @@ fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>) -> Res<()> {
 fn unshare(launch: &Launch) -> Res<()> {
     let mut flags = CloneFlags::CLONE_NEWNS;
     let share = launch.share;
-    for (on, flag) in [
-        (!share.ipc, CloneFlags::CLONE_NEWIPC),
-        (!share.uts, CloneFlags::CLONE_NEWUTS),
-        (launch.net != Net::Host, CloneFlags::CLONE_NEWNET),
-    ] {
+    for (on, flag) in
+        [(!share.ipc, CloneFlags::CLONE_NEWIPC), (!share.uts, CloneFlags::CLONE_NEWUTS)]
+    {
         if on {
             flags |= flag;
         }
@@ -134,15 +147,11 @@ fn has_group(gid: u32) -> bool {
 }
 
 /// `lo` up; with an uplink M gets the namespace and says when packets flow.
-fn join_network(launch: &Launch, socket: &OwnedFd) -> Res<()> {
-    if launch.net == Net::Host {
-        return Ok(());
-    }
+fn join_network(launch: &Launch, socket: &OwnedFd, network: netns::Pending) -> Res<()> {
+    let netns = network.wait().at(Step::Unshare, "network")?;
+    nix::sched::setns(&netns, CloneFlags::CLONE_NEWNET).at(Step::Unshare, "network")?;
     lo::up().at(Step::Network, "lo")?;
     if let Net::Uplink(_) = launch.net {
-        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
-        let netns = rustix::fs::open("/proc/self/ns/net", flags, rustix::fs::Mode::empty())
-            .at(Step::Network, "/proc/self/ns/net")?;
         handshake::send(socket, &Message::Netns, &[netns.as_fd()])?;
         match handshake::receive(socket)? {
             Some((Message::NetReady, _)) => {}
@@ -200,7 +209,7 @@ fn supervise(launch: &Launch, socket: &OwnedFd) -> Failure {
             if launch.process.tty.is_some() {
                 let _ = process::controlling_terminal(rustix::stdio::stdin());
             }
-            tell(socket, exec::program(&launch.process))
+            tell(socket, exec::program(&launch.process, || announce(socket)))
         }
         Ok(Cloned::Parent { pid, .. }) => {
             process::close_from(3);

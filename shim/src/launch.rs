@@ -302,6 +302,7 @@ pub struct Process {
     /// PR_SET_NO_NEW_PRIVS.
     pub no_new_privs: bool,
     /// Compiled classic BPF, 8 bytes an instruction; empty: no filter.
+    #[serde(with = "serde_bytes")]
     pub seccomp: Vec<u8>,
     /// (resource number, soft, hard); clamped to the caller's hard limit by `bolt`.
     pub rlimits: Vec<(u32, u64, u64)>,

@@ -332,9 +332,12 @@ fn bring_up(
     drop(trees);
     let [mut output, error, mut input] = ends;
     let mut uplink: Option<uplink::Running> = None;
+    let mut execing = false;
     loop {
         match handshake::receive(socket) {
-            Ok(None) => break,
+            Ok(None) if execing => break,
+            Ok(None) => return Err(failure(Step::Died, "", 0)),
+            Ok(Some((Message::Execing, _))) => execing = true,
             Ok(Some((Message::Netns, mut fds))) => {
                 let (Net::Uplink(plan), Some(netns)) = (&launch.net, fds.pop()) else {
                     return Err(failure(Step::Network, "namespace", libc::EPROTO));
@@ -350,9 +353,6 @@ fn bring_up(
             }
             Ok(Some((Message::Denied(failure), _))) => supervisor.denied.push(failure),
             Ok(Some((Message::Failed(failure), _))) => {
-                if let Some(uplink) = &mut uplink {
-                    uplink.end();
-                }
                 return Err(failure);
             }
             Ok(Some(_)) => return Err(failure(Step::Read, "handshake", libc::EPROTO)),

@@ -9,6 +9,39 @@ use std::os::fd::{AsFd, OwnedFd};
 const OPEN_DIR: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
+/// What a container's directory holds when the payload wrote nothing, in the order in which it
+/// can go: the kernel's own work files first. True: a directory.
+const USUAL: &[(&str, bool)] = &[
+    // Without it the directory counts as garbage, should we be killed on the way.
+    ("config.json", false),
+    ("work/work/incompat/volatile/dirty", false),
+    ("work/work/incompat/volatile", true),
+    ("work/work/incompat", true),
+    ("work/work", true),
+    ("work", true),
+    ("upper", true),
+    ("lock", false),
+    ("control.sock", false),
+    ("state.json", false),
+    ("hosts", false),
+    ("resolv.conf", false),
+    ("hostname", false),
+    ("log", false),
+];
+
+/// Removes a container's directory: first what is usually there, by name and without reading a
+/// single directory; what is left then, whatever it is.
+pub(crate) fn container(parent: impl AsFd, dir: impl AsFd, id: &str) -> Result<(), Errno> {
+    for (name, is_dir) in USUAL {
+        let flags = if *is_dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        let _ = rustix::fs::unlinkat(&dir, *name, flags);
+    }
+    match rustix::fs::unlinkat(&parent, id, AtFlags::REMOVEDIR) {
+        Ok(()) => Ok(()),
+        Err(_) => tree(parent, id),
+    }
+}
+
 /// Removes `name` below `parent` with everything in it; absent is fine.
 ///
 /// Iterative: an image may nest directories deeper than a stack lasts. Only one descriptor is

@@ -17,9 +17,9 @@ pub enum Report {
     /// Something optional could not be applied; the container runs without it.
     Denied(Failure),
     /// Bytes the payload wrote to standard output, or to its terminal.
-    Stdout(Vec<u8>),
+    Stdout(#[serde(with = "serde_bytes")] Vec<u8>),
     /// Bytes the payload wrote to standard error.
-    Stderr(Vec<u8>),
+    Stderr(#[serde(with = "serde_bytes")] Vec<u8>),
     /// The payload (or the exec) ended; nothing follows.
     Exited {
         /// Exit code: its own, 128+n for a signal, 255 for `--timeout`.

@@ -16,7 +16,7 @@ const PATIENCE: u16 = 10_000;
 const NETNS: &str = "netns";
 const READY: &str = "uplink-ready";
 
-/// A running uplink.
+/// A running uplink; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
@@ -51,12 +51,9 @@ pub(crate) fn start(uplink: &Uplink, netns: &OwnedFd, dir: &str) -> Res<Running>
     let pid = Pid::from_raw(child.id() as i32)
         .ok_or_else(|| failure(Step::Network, &uplink.program, libc::ESRCH))?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).at(Step::Network, &uplink.program)?;
-    let mut running = Running { child, pidfd, netns: netns_path };
+    let running = Running { child, pidfd, netns: netns_path };
     let result = wait(&ready, &running, &uplink.program);
     let _ = std::fs::remove_file(&ready_path);
-    if result.is_err() {
-        running.end();
-    }
     result.map(|()| running)
 }
 
@@ -88,9 +85,9 @@ fn wait(ready: &OwnedFd, running: &Running, program: &str) -> Res<()> {
     Err(failure(Step::Network, program, if n == 0 { libc::ETIMEDOUT } else { libc::ECHILD }))
 }
 
-impl Running {
-    /// Ends it and reaps it.
-    pub(crate) fn end(&mut self) {
+impl Drop for Running {
+    /// Ends it, reaps it, and lets its namespace file go.
+    fn drop(&mut self) {
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
         let _ = self.child.wait();
         let _ = rustix::mount::unmount(&self.netns, rustix::mount::UnmountFlags::DETACH);

@@ -37,7 +37,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let (_, dir) = one(settings, args.container.as_deref(), args.latest)?;
     let config = dir.read_config()?;
     let stdin = !args.no_stdin && config.process.stdin;
-    let conn = connect(settings, &dir, stdin)?;
+    let conn = connect(&dir, stdin)?;
     let options = attach::Options {
         stdin,
         stdout: true,
@@ -57,15 +57,11 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 }
 
 /// Attaches to a container that runs already, with its input when it has one.
-pub(super) fn join(
-    settings: &Settings,
-    dir: &ContainerDir,
-    config: &Config,
-) -> anyhow::Result<Connection> {
-    connect(settings, dir, config.process.stdin)
+pub(super) fn join(dir: &ContainerDir, config: &Config) -> anyhow::Result<Connection> {
+    connect(dir, config.process.stdin)
 }
 
-fn connect(settings: &Settings, dir: &ContainerDir, stdin: bool) -> anyhow::Result<Connection> {
+fn connect(dir: &ContainerDir, stdin: bool) -> anyhow::Result<Connection> {
     match dir.status()? {
         Status::Running | Status::Starting => {}
         Status::Orphaned => anyhow::bail!(
@@ -78,8 +74,8 @@ fn connect(settings: &Settings, dir: &ContainerDir, stdin: bool) -> anyhow::Resu
             status.word()
         ),
     }
-    let conn = ending::connect(settings, dir)?
-        .with_context(|| format!("container {} has just ended", dir.id()))?;
+    let conn =
+        ending::connect(dir)?.with_context(|| format!("container {} has just ended", dir.id()))?;
     conn.send(&Request::Attach { stdin })?;
     Ok(conn)
 }

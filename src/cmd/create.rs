@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Flags of `create`.
+/// Create a container without starting it
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]

@@ -5,7 +5,6 @@ use crate::container::error::Error;
 use crate::container::orphan::Orphan;
 use crate::container::state::Status;
 use crate::exit;
-use crate::settings::Settings;
 use crate::shim::client::{ClientError, Connection};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ pub const CLEANUP: Duration = Duration::from_secs(30);
 
 /// Ends the payload of `dir` if it has one: its stop signal, SIGKILL after `timeout` seconds
 /// (`None`: the container's own). True when something ran.
-pub fn stop(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<bool> {
+pub fn stop(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<bool> {
     let now = dir.snapshot()?;
     match now.status {
         Status::Created | Status::Exited => Ok(false),
@@ -27,11 +26,11 @@ pub fn stop(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> an
             Ok(true)
         }
         Status::Starting | Status::Running => {
-            let Some(conn) = connect(settings, dir)? else { return Ok(false) };
+            let Some(conn) = connect(dir)? else { return Ok(false) };
             match conn.stop(timeout) {
                 Ok(_) => Ok(true),
                 // Killed between the two: what is left is an orphan.
-                Err(ClientError::Died(_)) if orphaned(dir)? => stop(settings, dir, timeout),
+                Err(ClientError::Died(_)) if orphaned(dir)? => stop(dir, timeout),
                 Err(ClientError::Died(_)) => Ok(true),
                 Err(e) => Err(e.into()),
             }
@@ -64,10 +63,10 @@ pub fn settle(dir: &ContainerDir) -> anyhow::Result<()> {
 
 /// A line to the supervisor; `None` when it ended meanwhile. One that has just been started
 /// does not listen yet: it is waited for.
-pub fn connect(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<Option<Connection>> {
+pub fn connect(dir: &ContainerDir) -> anyhow::Result<Option<Connection>> {
     let mut pause = Duration::from_millis(1);
     for _ in 0..20 {
-        match Connection::connect(&settings.dirs, dir) {
+        match Connection::connect(dir) {
             Ok(conn) => return Ok(Some(conn)),
             Err(ClientError::NoSupervisor(_)) => {}
             Err(e) => return Err(e.into()),

@@ -83,8 +83,8 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         ),
     }
     let process = plan(&args, settings, &dir, command)?;
-    let conn = ending::connect(settings, &dir)?
-        .with_context(|| format!("container {} has just ended", dir.id()))?;
+    let conn =
+        ending::connect(&dir)?.with_context(|| format!("container {} has just ended", dir.id()))?;
     let options = Options { stdin: args.interactive, detach: args.detach, detach_keys: keys };
     match exec(&conn, process, &options) {
         Ok(end) => super::run::finish(end),

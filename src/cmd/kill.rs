@@ -6,8 +6,7 @@ use crate::container::dir::{ContainerDir, Containers};
 use crate::container::orphan::Orphan;
 use crate::container::state::Status;
 use crate::settings::Settings;
-use crate::sys::signals;
-use anyhow::Context;
+use crate::spec::signals;
 use std::time::{Duration, Instant};
 
 /// Send a signal to running containers
@@ -22,15 +21,14 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
-    let signo = signals::parse(&args.signal)
-        .with_context(|| format!("{:?} is not a signal name or number", args.signal))?;
+    let signo = signals::parse(&args.signal)?;
     let all = Containers::open(&settings.dirs)?;
     let running = |s| matches!(s, Status::Running | Status::Orphaned);
     let targets = args.selection.targets(&all, running)?;
-    Ok(args.selection.each(targets, |dir| kill(settings, dir, signo)))
+    Ok(args.selection.each(targets, |dir| kill(dir, signo)))
 }
 
-fn kill(settings: &Settings, dir: &ContainerDir, signo: i32) -> anyhow::Result<()> {
+fn kill(dir: &ContainerDir, signo: i32) -> anyhow::Result<()> {
     let now = dir.snapshot()?;
     let refuse = || {
         anyhow::anyhow!(
@@ -51,7 +49,7 @@ fn kill(settings: &Settings, dir: &ContainerDir, signo: i32) -> anyhow::Result<(
             Ok(())
         }
         Status::Starting | Status::Running => {
-            let conn = ending::connect(settings, dir)?.ok_or_else(refuse)?;
+            let conn = ending::connect(dir)?.ok_or_else(refuse)?;
             conn.signal(signo)?;
             if signo == libc::SIGKILL {
                 wait_for_end(dir)?;

@@ -62,13 +62,11 @@ enum Verb {
     Volume(volume::Args),
     Wait(wait::Args),
     Completion(completion::CompletionArgs),
-    /// Create a container without starting it
     Create(create::Args),
     Doctor(doctor::DoctorArgs),
     Login(login::Args),
     Logout(logout::Args),
     Pull(pull::Args),
-    /// Run a command in a new container
     Run(run::Args),
 }
 
@@ -83,16 +81,40 @@ pub fn main() -> ExitCode {
     if let Some(result) = hidden(&words) {
         return code(result.map(|()| 0));
     }
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let verb = match alone(&words).unwrap_or_else(|| Cli::try_parse().map(|cli| cli.verb)) {
+        Ok(verb) => verb,
         Err(e) => {
             let _ = e.print();
             return ExitCode::from(if e.use_stderr() { exit::ENGINE } else { 0 });
         }
     };
-    let result =
-        Settings::from_env().map_err(anyhow::Error::from).and_then(|s| dispatch(cli.verb, &s));
+    let result = Settings::from_env().map_err(anyhow::Error::from).and_then(|s| dispatch(verb, &s));
     code(result)
+}
+
+/// The verbs of every start and end are parsed alone: building the whole command tree takes
+/// longer than they do.
+fn alone(words: &[String]) -> Option<Result<Verb, clap::Error>> {
+    match words.first()?.as_str() {
+        "run" => Some(parse(Verb::Run)),
+        "create" => Some(parse(Verb::Create)),
+        "start" => Some(parse(Verb::Start)),
+        "exec" => Some(parse(Verb::Exec)),
+        "ps" => Some(parse(Verb::Ps)),
+        "stop" => Some(parse(Verb::Stop)),
+        "rm" => Some(parse(Verb::Rm)),
+        _ => None,
+    }
+}
+
+fn parse<A: clap::Args>(verb: fn(A) -> Verb) -> Result<Verb, clap::Error> {
+    let mut words = std::env::args_os().skip(1);
+    let name = words.next().unwrap_or_default().to_string_lossy().into_owned();
+    let command = clap::Command::new("bolt").bin_name(format!("bolt {name}"));
+    let mut command = A::augment_args(command);
+    let words = std::iter::once("bolt".into()).chain(words);
+    let mut matches = command.try_get_matches_from_mut(words)?;
+    A::from_arg_matches_mut(&mut matches).map(verb).map_err(|e| e.format(&mut command))
 }
 
 /// Verbs that Bolt's own processes call, and nobody types.

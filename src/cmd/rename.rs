@@ -20,7 +20,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let dir = all.find(&args.container)?;
     all.rename(&dir, &args.name)?;
     if matches!(dir.status()?, Status::Running | Status::Starting)
-        && let Some(conn) = ending::connect(settings, &dir)?
+        && let Some(conn) = ending::connect(&dir)?
     {
         // It unlinks the name with --rm.
         conn.renamed(&args.name)?;

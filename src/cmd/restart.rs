@@ -33,7 +33,7 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
 }
 
 fn restart(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<()> {
-    ending::stop(settings, dir, timeout)?;
+    ending::stop(dir, timeout)?;
     ending::settle(dir)?;
     super::run::tell(crate::shim::start_existing(settings, dir)?);
     Ok(())

@@ -45,7 +45,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         let result = match dir {
             Err(Error::NotFound(_)) if args.force || args.selection.ignore => continue,
             Err(e) => Err(Refusal::from(e)),
-            Ok(mut dir) => prepare(settings, &mut dir, args.force, timeout).map(|_| dir),
+            Ok(mut dir) => prepare(&mut dir, args.force, timeout).map(|_| dir),
         };
         match result {
             Ok(dir) => ready.push((label, dir)),
@@ -96,12 +96,7 @@ fn worst(before: u8, now: u8) -> u8 {
 }
 
 /// Ends what runs and takes the lock.
-fn prepare(
-    settings: &Settings,
-    dir: &mut ContainerDir,
-    force: bool,
-    timeout: Option<u32>,
-) -> Result<(), Refusal> {
+fn prepare(dir: &mut ContainerDir, force: bool, timeout: Option<u32>) -> Result<(), Refusal> {
     let status = dir.status()?;
     if !force && matches!(status, Status::Running | Status::Starting | Status::Orphaned) {
         let error = anyhow::anyhow!(
@@ -112,7 +107,7 @@ fn prepare(
         return Err(Refusal { code: RUNNING, error });
     }
     if force {
-        ending::stop(settings, dir, timeout)?;
+        ending::stop(dir, timeout)?;
     }
     let limit = if force || status == Status::Exited { CLEANUP } else { Duration::ZERO };
     match dir.lock_within(limit) {

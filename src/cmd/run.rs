@@ -12,7 +12,7 @@ use crate::ui::print;
 use anyhow::Context;
 use bolt_shim::report::Failure;
 
-/// Flags of `run`.
+/// Run a command in a new container
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Run in the background and print the container's id

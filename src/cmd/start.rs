@@ -59,7 +59,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let dir = target.dir?;
     let config = dir.read_config()?;
     let conn = match dir.status()? {
-        Status::Running | Status::Starting => super::attach::join(settings, &dir, &config)?,
+        Status::Running | Status::Starting => super::attach::join(&dir, &config)?,
         _ => {
             ending::settle(&dir)?;
             super::run::tell(crate::shim::start_attached(settings, &dir)?)

@@ -23,7 +23,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         .selection
         .targets(&all, |s| matches!(s, Status::Running | Status::Starting | Status::Orphaned))?;
     let timeout = args.time.map(seconds);
-    Ok(args.selection.each(targets, |dir| ending::stop(settings, dir, timeout).map(drop)))
+    Ok(args.selection.each(targets, |dir| ending::stop(dir, timeout).map(drop)))
 }
 
 /// A negative number waits for ever, as podman has it.

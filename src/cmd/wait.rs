@@ -78,7 +78,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         let result = match target.dir {
             Err(Error::NotFound(_)) if args.selection.ignore => Ok(-1),
             Err(e) => Err(e.into()),
-            Ok(dir) => wait(settings, &dir, &args.condition, interval),
+            Ok(dir) => wait(&dir, &args.condition, interval),
         };
         match result {
             Ok(value) => println!("{value}"),
@@ -107,14 +107,9 @@ fn interval(text: &str) -> anyhow::Result<Duration> {
 }
 
 /// The exit code, or -1 for a state that is no end.
-fn wait(
-    settings: &Settings,
-    dir: &ContainerDir,
-    conditions: &[Condition],
-    interval: Duration,
-) -> anyhow::Result<i32> {
+fn wait(dir: &ContainerDir, conditions: &[Condition], interval: Duration) -> anyhow::Result<i32> {
     if conditions.is_empty() {
-        return wait_for_end(settings, dir, interval);
+        return wait_for_end(dir, interval);
     }
     loop {
         let now = match dir.snapshot() {
@@ -129,11 +124,7 @@ fn wait(
     }
 }
 
-fn wait_for_end(
-    settings: &Settings,
-    dir: &ContainerDir,
-    interval: Duration,
-) -> anyhow::Result<i32> {
+fn wait_for_end(dir: &ContainerDir, interval: Duration) -> anyhow::Result<i32> {
     loop {
         let now = dir.snapshot()?;
         match now.status {
@@ -141,7 +132,7 @@ fn wait_for_end(
             // Nobody will tell an orphan's exit code.
             Status::Orphaned => std::thread::sleep(interval),
             Status::Starting | Status::Running => {
-                let Some(conn) = ending::connect(settings, dir)? else { continue };
+                let Some(conn) = ending::connect(dir)? else { continue };
                 match conn.wait() {
                     Ok(code) => return Ok(code.into()),
                     Err(ClientError::Died(_)) => std::thread::sleep(Duration::from_millis(1)),

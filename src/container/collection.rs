@@ -8,7 +8,7 @@ use crate::sys::{atomic, lock, tree};
 use rustix::fs::{self, AtFlags, CWD, Dir, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 const BY_NAME: &str = "by-name";
@@ -26,7 +26,6 @@ pub struct Containers {
     fd: OwnedFd,
     names: OwnedFd,
     path: PathBuf,
-    runtime: PathBuf,
 }
 
 impl Containers {
@@ -53,7 +52,7 @@ impl Containers {
             other => other,
         }
         .map_err(errno("open", names.display().to_string()))?;
-        Ok(Containers { fd, names, path, runtime: dirs.runtime.clone() })
+        Ok(Containers { fd, names, path })
     }
 
     /// Makes a container directory with its lock held, under `name` or a generated one.
@@ -253,9 +252,6 @@ impl Containers {
         {
             self.unlink_name(&name)?;
         }
-        if !self.runtime.as_os_str().is_empty() {
-            let _ = std::fs::remove_dir_all(self.runtime.join(dir.id()));
-        }
         self.discard(dir.id())
     }
 
@@ -339,11 +335,6 @@ impl Containers {
 
     fn shown_name(&self, name: &str) -> String {
         self.path.join(BY_NAME).join(name).display().to_string()
-    }
-
-    /// Where control sockets lie; empty without a runtime directory.
-    pub fn runtime(&self) -> &Path {
-        &self.runtime
     }
 }
 

@@ -2,16 +2,13 @@
 
 use crate::container::dir::ContainerDir;
 use crate::exit;
-use crate::sys::dirs::Dirs;
 use crate::sys::scm;
 use bolt_shim::control::{Request, SOCKET};
 use bolt_shim::report::{Failure, MAX_PACKET, Report, Step};
-use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 
 /// Why a talk with a supervisor did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -85,18 +82,9 @@ impl Connection {
         Connection { fd, id: id.to_owned() }
     }
 
-    /// Connects to the supervisor of `dir`: through the runtime directory, else through the
-    /// container's own, where a supervisor without runtime directory listens.
-    pub fn connect(dirs: &Dirs, dir: &ContainerDir) -> Result<Self, ClientError> {
-        let runtime = dirs.runtime.join(dir.id());
-        let fd = match open_dir(&runtime) {
-            Some(at) if !dirs.runtime.as_os_str().is_empty() => dial(at.as_fd()),
-            _ => Err(Errno::NOENT),
-        };
-        let fd = match fd {
-            Err(Errno::NOENT | Errno::CONNREFUSED | Errno::ACCESS) => dial(dir.fd()),
-            other => other,
-        };
+    /// Connects to the supervisor of `dir`, whose socket lies in the container's directory.
+    pub fn connect(dir: &ContainerDir) -> Result<Self, ClientError> {
+        let fd = dial(dir.fd());
         match fd {
             Ok(fd) => Ok(Connection::from_fd(fd, dir.id())),
             Err(Errno::NOENT | Errno::CONNREFUSED) => {
@@ -241,10 +229,6 @@ fn is_gone(e: &io::Error) -> bool {
     matches!(e.kind(), BrokenPipe | ConnectionReset | NotConnected)
 }
 
-fn open_dir(path: &Path) -> Option<OwnedFd> {
-    fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()
-}
-
 /// A socket address holds 108 bytes; a descriptor's path is always short enough.
 fn dial(at: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     let address = SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", at.as_raw_fd()))?;
@@ -262,8 +246,10 @@ fn dial(at: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::testing::{config, containers, dirs};
+    use crate::container::dir::Containers;
+    use crate::container::testing::{config, dirs};
     use crate::sys::atomic::Sync;
+    use crate::sys::scratch::Scratch;
     use rustix::net::{accept, bind, listen};
 
     fn pair() -> (Connection, OwnedFd) {
@@ -310,27 +296,24 @@ mod tests {
 
     /// The path of a container under a deep home is longer than the 108 bytes of an address.
     #[test]
-    fn sockets_are_found_in_both_places_however_deep() {
-        let (scratch, all) = containers();
+    fn the_socket_is_found_however_deep() {
+        let scratch = Scratch::new("deep");
+        let base = dirs(&scratch.path().join("x".repeat(150)));
+        let all = Containers::open(&base).unwrap();
         let dir = all.create(None, Some("c")).unwrap();
         dir.write_config(&config(dir.id(), "c"), Sync::Fast).unwrap();
-        let base = dirs(&scratch.path().join("x".repeat(150)));
-        assert!(matches!(Connection::connect(&base, &dir), Err(ClientError::NoSupervisor(_))));
-        for place in [dir.path().to_owned(), base.runtime.join(dir.id())] {
-            std::fs::create_dir_all(&place).unwrap();
-            let at = open_dir(&place).unwrap();
-            let kind = SocketType::SEQPACKET;
-            let server =
-                socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).unwrap();
-            let address = format!("/proc/self/fd/{}/{SOCKET}", at.as_raw_fd());
-            bind(&server, &SocketAddrUnix::new(address).unwrap()).unwrap();
-            listen(&server, 1).unwrap();
-            let conn = Connection::connect(&base, &dir).unwrap();
-            let peer = accept(&server).unwrap();
-            say(&peer, &Report::Done);
-            assert!(matches!(conn.receive(), Ok(Some((Report::Done, _)))));
-        }
-        // The runtime directory holds a dead socket now, and so does the container's.
-        assert!(matches!(Connection::connect(&base, &dir), Err(ClientError::NoSupervisor(_))));
+        assert!(matches!(Connection::connect(&dir), Err(ClientError::NoSupervisor(_))));
+        let kind = SocketType::SEQPACKET;
+        let server = socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).unwrap();
+        let address = format!("/proc/self/fd/{}/{SOCKET}", dir.fd().as_raw_fd());
+        bind(&server, &SocketAddrUnix::new(address).unwrap()).unwrap();
+        listen(&server, 1).unwrap();
+        let conn = Connection::connect(&dir).unwrap();
+        let peer = accept(&server).unwrap();
+        say(&peer, &Report::Done);
+        assert!(matches!(conn.receive(), Ok(Some((Report::Done, _)))));
+        drop((server, peer));
+        // A dead socket is left.
+        assert!(matches!(Connection::connect(&dir), Err(ClientError::NoSupervisor(_))));
     }
 }

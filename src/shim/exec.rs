@@ -1,6 +1,6 @@
 //! A further program in a running container, made by its supervisor with our descriptors.
 
-use super::attach::{End, TERMINAL_SIGNALS, suspend, write_some};
+use super::attach::{End, TERMINAL_SIGNALS, proxied_signals, suspend, write_some};
 use super::client::{ClientError, Connection, io_error};
 use super::detach::DetachKeys;
 use super::terminal::{self, RawTerminal};
@@ -75,8 +75,22 @@ fn started(conn: &Connection) -> Result<Option<OwnedFd>, ClientError> {
     }
 }
 
+/// Waits for the end; what signals us, signals the program.
 fn ended(conn: &Connection) -> Result<End, ClientError> {
+    let signals = Signals::block(&proxied_signals()).map_err(io_error("block signals"))?;
     loop {
+        let mut fds = [PollFd::new(conn, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
+        match poll(&mut fds, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(e) => return Err(io_error("wait for the program")(e)),
+        }
+        let spoke = !fds[0].revents().is_empty();
+        while let Some(signo) = signals.next().map_err(io_error("read signals"))? {
+            conn.send(&Request::Signal { signo })?;
+        }
+        if !spoke {
+            continue;
+        }
         match conn.receive()? {
             None => return Err(ClientError::Died(conn.id().to_owned())),
             Some((Report::Exited { code, oom }, _)) => return Ok(End::Exited { code, oom }),

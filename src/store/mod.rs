@@ -57,6 +57,7 @@ const FOLDERS: &[&str] = &[
     "blobs/sha512",
     "layers",
     "layers/root-is-user",
+    "layers/no-user",
     "layers/user-is-user",
     "layers/single",
     "layers/root",

@@ -112,63 +112,9 @@ pub fn send(pidfd: impl AsFd, signo: i32) -> io::Result<()> {
 /// Largest signal number.
 pub const MAX: i32 = 64;
 
-const NAMES: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
-    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-];
-
-/// Number of a signal by its number, name or `SIG` name; `RTMIN+n` and `RTMAX-n` too.
-pub fn parse(text: &str) -> Option<i32> {
-    if let Ok(number) = text.parse::<i32>() {
-        return (1..=MAX).contains(&number).then_some(number);
-    }
-    let upper = text.to_ascii_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    if let Some(at) = NAMES.iter().position(|n| *n == name) {
-        return i32::try_from(at + 1).ok();
-    }
-    // The kernel's own range: two (or three) of these are the C library's, as with podman.
-    let offset = |rest: &str, sign: char| match rest {
-        "" => Some(0),
-        _ => rest.strip_prefix(sign)?.parse::<i32>().ok(),
-    };
-    let number = match (name.strip_prefix("RTMIN"), name.strip_prefix("RTMAX")) {
-        (Some(rest), _) => 34 + offset(rest, '+')?,
-        (_, Some(rest)) => MAX - offset(rest, '-')?,
-        _ => return None,
-    };
-    (34..=MAX).contains(&number).then_some(number)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn signals_are_named_as_the_kernel_numbers_them() {
-        let cases = [
-            ("9", Some(9)),
-            ("KILL", Some(libc::SIGKILL)),
-            ("SIGTERM", Some(libc::SIGTERM)),
-            ("sigwinch", Some(libc::SIGWINCH)),
-            ("sys", Some(libc::SIGSYS)),
-            ("RTMIN", Some(34)),
-            ("SIGRTMIN+3", Some(37)),
-            ("RTMAX-1", Some(63)),
-            ("64", Some(64)),
-            ("65", None),
-            ("0", None),
-            ("-1", None),
-            ("", None),
-            ("SIG", None),
-            ("RTMIN+99", None),
-            ("BOGUS", None),
-        ];
-        for (text, want) in cases {
-            assert_eq!(parse(text), want, "{text:?}");
-        }
-    }
 
     #[test]
     fn a_blocked_signal_is_read_and_the_mask_comes_back() {

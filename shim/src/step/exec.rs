@@ -18,9 +18,13 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// set needs CAP_SETPCAP; capabilities survive the change of uid, then are set; no_new_privs
 /// comes before the filter, because an unprivileged filter needs it; without it the filter is
 /// loaded while CAP_SYS_ADMIN is still there.
-pub(crate) fn program(process: &Process) -> Failure {
+/// `announce` is called when only execve(2) is left.
+pub(crate) fn program(process: &Process, announce: impl FnOnce()) -> Failure {
     match prepare(process) {
-        Ok(env) => execute(process, &env),
+        Ok(env) => {
+            announce();
+            execute(process, &env)
+        }
         Err(failure) => failure,
     }
 }

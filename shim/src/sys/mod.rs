@@ -3,6 +3,7 @@
 pub(crate) mod clone;
 pub(crate) mod lo;
 pub(crate) mod mount;
+pub(crate) mod netns;
 pub(crate) mod process;
 pub(crate) mod seccomp;
 pub(crate) mod socket;

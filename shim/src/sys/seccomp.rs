@@ -6,7 +6,7 @@ use nix::errno::Errno;
 ///
 /// Needs no_new_privs or CAP_SYS_ADMIN. EINVAL when the length is no multiple of 8.
 pub(crate) fn load(program: &[u8]) -> Result<(), Errno> {
-    if program.len() % 8 != 0 || program.len() / 8 > u16::MAX as usize {
+    if !program.len().is_multiple_of(8) || program.len() / 8 > u16::MAX as usize {
         return Err(Errno::EINVAL);
     }
     // The bytes may lie unaligned in the plan: copy them to where the kernel may read them.

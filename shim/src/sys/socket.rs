@@ -33,12 +33,23 @@ pub(crate) fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> R
     }
 }
 
-/// One packet and its descriptors (close-on-exec); `None` at end of file.
+/// One packet of any size and its descriptors; `None` at end of file.
 pub(crate) fn receive(
     socket: impl AsFd,
     buffer: &mut Vec<u8>,
 ) -> Result<Option<Vec<OwnedFd>>, Errno> {
     buffer.resize(MAX_PACKET, 0);
+    let received = receive_into(socket, buffer)?;
+    buffer.truncate(received.as_ref().map_or(0, |(len, _)| *len));
+    Ok(received.map(|(_, fds)| fds))
+}
+
+/// One packet that fits `buffer` and its descriptors (close-on-exec): its length and them;
+/// `None` at end of file. EMSGSIZE when it does not fit.
+pub(crate) fn receive_into(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+) -> Result<Option<(usize, Vec<OwnedFd>)>, Errno> {
     let mut space = nix::cmsg_space!([RawFd; MAX_FDS]);
     let (len, fds, truncated) = loop {
         let mut iov = [IoSliceMut::new(buffer)];
@@ -62,9 +73,8 @@ pub(crate) fn receive(
             Err(e) => return Err(e),
         }
     };
-    buffer.truncate(len);
     if truncated {
         return Err(Errno::EMSGSIZE);
     }
-    if len == 0 && fds.is_empty() { Ok(None) } else { Ok(Some(fds)) }
+    if len == 0 && fds.is_empty() { Ok(None) } else { Ok(Some((len, fds))) }
 }

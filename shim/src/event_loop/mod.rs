@@ -1,14 +1,17 @@
 //! One poll set for everything that can happen to a running container. Runs in M.
 
+mod end;
+mod execs;
+
 use crate::at::failure;
 use crate::clients::{Client, Role};
-use crate::handshake::{self, Message};
 use crate::monitor::Payload;
 use crate::sys::process;
-use crate::{join, log, remove, state};
+use crate::{log, state};
 use bolt_shim::control::Request;
 use bolt_shim::launch::{Launch, TtySize};
 use bolt_shim::report::{Failure, Report, Step};
+use execs::Exec;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -42,23 +45,6 @@ pub(crate) struct End {
     pub(crate) oom: bool,
     /// It was asked for.
     pub(crate) stopped: bool,
-}
-
-/// A program started by exec.
-#[derive(Debug)]
-struct Exec {
-    /// Handshake with it, until it is executed.
-    socket: Option<OwnedFd>,
-    /// It and its pid, once it is known.
-    program: Option<(i32, OwnedFd)>,
-    /// Its terminal, on the way to the client.
-    master: Option<OwnedFd>,
-    /// What went wrong.
-    failure: Option<Failure>,
-    /// C, to be reaped.
-    helper: i32,
-    client: usize,
-    wait: bool,
 }
 
 /// What an entry of the poll set belongs to.
@@ -395,6 +381,9 @@ impl Supervisor {
                 self.name = name;
                 client.send(&Report::Done, &[]);
             }
+            Request::Signal { signo } if client.role == Role::Exec => {
+                self.exec_signal(n, signo);
+            }
             Request::Signal { signo } => {
                 let sent = payload.as_deref().is_some_and(|p| signal(p, signo));
                 let report = if sent {
@@ -434,87 +423,6 @@ impl Supervisor {
         signal(payload, if seconds == 0 { libc::SIGKILL } else { launch.monitor.stop_signal });
     }
 
-    fn exec(
-        &mut self,
-        launch: &Launch,
-        payload: &Payload,
-        n: usize,
-        process: &bolt_shim::launch::Process,
-        wait: bool,
-        fds: Vec<OwnedFd>,
-    ) {
-        let client = &mut self.clients[n];
-        match join::start(launch, payload.pidfd.as_fd(), process, fds) {
-            Ok((socket, helper)) => {
-                client.role = Role::Exec;
-                self.execs.push(Exec {
-                    socket: Some(socket),
-                    program: None,
-                    master: None,
-                    failure: None,
-                    helper,
-                    client: n,
-                    wait,
-                });
-            }
-            Err(failure) => client.send(&Report::Failed(failure), &[]),
-        }
-    }
-
-    fn exec_speaks(&mut self, n: usize) {
-        let exec = &mut self.execs[n];
-        let Some(socket) = &exec.socket else { return };
-        match handshake::receive(socket) {
-            Ok(Some((Message::Joined { pid }, mut fds))) => {
-                exec.program = fds.pop().map(|fd| (pid, fd))
-            }
-            Ok(Some((Message::Tty, mut fds))) => exec.master = fds.pop(),
-            Ok(Some((Message::Failed(failure), _))) => exec.failure = Some(failure),
-            Ok(Some(_)) => {}
-            Ok(None) | Err(_) => {
-                exec.socket = None;
-                reap(exec.helper);
-                self.exec_settled(n);
-            }
-        }
-    }
-
-    /// The handshake is over: the program runs, or says why not.
-    fn exec_settled(&mut self, n: usize) {
-        let exec = &mut self.execs[n];
-        let client = self.clients.get_mut(exec.client);
-        let failed = exec
-            .failure
-            .take()
-            .or_else(|| exec.program.is_none().then(|| failure(Step::Died, "exec", 0)));
-        match (client, failed) {
-            (Some(client), Some(failure)) => {
-                client.send(&Report::Failed(failure), &[]);
-                client.close();
-            }
-            (Some(client), None) => {
-                let fds: Vec<BorrowedFd<'_>> = exec.master.iter().map(AsFd::as_fd).collect();
-                let pid = exec.program.as_ref().map_or(0, |p| p.0);
-                client.send(&Report::Started { pid }, &fds);
-                if !exec.wait {
-                    client.close();
-                }
-            }
-            (None, _) => {}
-        }
-        exec.master = None;
-    }
-
-    fn exec_ends(&mut self, n: usize) {
-        let exec = &mut self.execs[n];
-        let Some((_, pidfd)) = exec.program.take() else { return };
-        let code = reap_pidfd(pidfd.as_fd());
-        if let (Some(client), true) = (self.clients.get_mut(exec.client), exec.wait) {
-            client.send(&Report::Exited { code, oom: false }, &[]);
-            client.close();
-        }
-    }
-
     /// Forgets clients that hung up; execs of theirs live on without one.
     fn sweep(&mut self) {
         self.execs.retain(|e| e.socket.is_some() || e.program.is_some());
@@ -534,128 +442,6 @@ impl Supervisor {
             exec.client = moved.get(exec.client).copied().unwrap_or(usize::MAX);
         }
     }
-
-    fn end(&mut self, launch: &Launch, payload: &mut Payload) -> End {
-        let code = reap_pidfd(payload.pidfd.as_fd());
-        self.drain(payload);
-        self.log.finish(&self.place.dir);
-        if let Some(uplink) = &mut payload.uplink {
-            uplink.end();
-        }
-        let oom = launch.cgroup.oom.as_deref().is_some_and(oom_killed);
-        if let Some(group) = &launch.cgroup.v2 {
-            // Whatever was put there besides and left the pid namespace alone.
-            let _ = std::fs::write(format!("{group}/cgroup.kill"), "1");
-        }
-        for exec in std::mem::take(&mut self.execs) {
-            reap(exec.helper);
-            if let Some((_, pidfd)) = &exec.program {
-                let code = reap_pidfd(pidfd.as_fd());
-                if let (Some(client), true) = (self.clients.get_mut(exec.client), exec.wait) {
-                    client.send(&Report::Exited { code, oom }, &[]);
-                    client.close();
-                }
-            }
-        }
-        self.kill_at = None;
-        self.timeout_at = None;
-        self.input = Vec::new();
-        let stopped = self.stopping;
-        End {
-            code: if self.timed_out { 255 } else { code },
-            oom,
-            stopped: stopped || self.timed_out,
-        }
-    }
-
-    /// What was written before the end is still delivered, at the client's pace.
-    fn drain(&mut self, payload: &Payload) {
-        for (stream, fd) in [(0, Some(&payload.output)), (1, payload.error.as_ref())] {
-            let Some(fd) = fd else { continue };
-            loop {
-                self.let_catch_up();
-                let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
-                let ready = poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) > 0;
-                if !ready || !self.copy(fd, stream) {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Blocks while the launcher is far behind.
-    fn let_catch_up(&mut self) {
-        for client in &mut self.clients {
-            while client.holds_back() && !client.gone {
-                wait_writable(client, PollTimeout::NONE);
-            }
-        }
-    }
-
-    /// Sends the last report to everybody and waits until the launcher has it.
-    pub(crate) fn broadcast(&mut self, report: &Report) {
-        for client in &mut self.clients {
-            if client.role != Role::Exec {
-                client.send(report, &[]);
-            }
-        }
-        for client in &mut self.clients {
-            while client.is_behind() && !client.gone {
-                let patience = if client.holds_back() {
-                    PollTimeout::NONE
-                } else {
-                    PollTimeout::from(1000u16)
-                };
-                if !wait_writable(client, patience) {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// `--rm`: name, files, volumes, directory.
-    pub(crate) fn clean(&mut self, launch: &Launch) {
-        let place = rustix::fs::openat(
-            &self.place.dir,
-            "..",
-            rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC,
-            rustix::fs::Mode::empty(),
-        );
-        let Ok(parent) = place else { return };
-        for file in &launch.monitor.files {
-            let _ = std::fs::remove_file(file);
-        }
-        for volume in &launch.monitor.volumes {
-            if let Some((dir, name)) = volume.rsplit_once('/')
-                && let Ok(dir) = std::fs::File::open(dir)
-            {
-                let _ = remove::tree(&dir, name);
-            }
-        }
-        let link = format!("by-name/{}", self.name);
-        let _ = rustix::fs::unlinkat(&parent, link.as_str(), rustix::fs::AtFlags::empty());
-        let _ = remove::tree(&parent, &launch.id);
-    }
-
-    /// Lets go what lies outside the container's directory.
-    pub(crate) fn release(&mut self, launch: &Launch) {
-        let socket = bolt_shim::control::SOCKET;
-        let _ = rustix::fs::unlinkat(&self.place.dir, socket, rustix::fs::AtFlags::empty());
-        for dir in &launch.cgroup.remove {
-            let _ = std::fs::remove_dir(dir);
-        }
-    }
-}
-
-fn wait_writable(client: &mut Client, patience: PollTimeout) -> bool {
-    let n = {
-        let mut fds = [PollFd::new(client.fd(), PollFlags::POLLOUT)];
-        poll(&mut fds, patience).unwrap_or(0)
-    };
-    if n > 0 {
-        client.flush();
-    }
-    n > 0
 }
 
 fn resize(master: &OwnedFd, size: TtySize) {
@@ -683,14 +469,4 @@ fn reap_pidfd(pidfd: BorrowedFd<'_>) -> u8 {
         Ok(WaitStatus::Signaled(_, signal, _)) => 128u8.wrapping_add(signal as u8),
         _ => 255,
     }
-}
-
-/// `oom_kill N` of memory.events (v2) or memory.oom_control (v1).
-fn oom_killed(path: &str) -> bool {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().any(|l| {
-        l.strip_prefix("oom_kill ")
-            .and_then(|n| n.trim().parse::<u64>().ok())
-            .is_some_and(|n| n > 0)
-    })
 }

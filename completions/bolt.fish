@@ -1,0 +1,530 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_bolt_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_bolt_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_bolt_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_bolt_using_subcommand
+    set -l cmd (__fish_bolt_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c bolt -n "__fish_bolt_needs_command" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_needs_command" -s V -l version -d 'Print version'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "attach" -d 'Attach to a running container'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "container" -d 'Manage containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "exec" -d 'Run a command in a running container'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "inspect" -d 'Show containers or volumes in detail'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "kill" -d 'Send a signal to running containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "logs" -d 'Show the output of containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "ps" -d 'List containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "rename" -d 'Rename a container'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "restart" -d 'Restart containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "rm" -d 'Remove containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "start" -d 'Start containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "stop" -d 'Stop containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "unshare" -d 'Run a command in the user namespace of the containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "volume" -d 'Manage volumes'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "completion" -d 'Print the completion script for a shell'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "create" -d 'Create a container without starting it'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "doctor" -d 'Check this host and tell how to mend it'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "login" -d 'Log in to a registry'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "logout" -d 'Log out of a registry'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "pull" -d 'Pull an image from a registry, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "run" -d 'Run a command in a new container'
+complete -c bolt -n "__fish_bolt_using_subcommand attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
+complete -c bolt -n "__fish_bolt_using_subcommand attach" -l sig-proxy -d 'Forward signals when there is no terminal' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand attach" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand attach" -l no-stdin -d 'Do not feed standard input'
+complete -c bolt -n "__fish_bolt_using_subcommand attach" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "attach" -d 'Attach to a running container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "exec" -d 'Run a command in a running container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "exists" -d 'Exit with 0 if the container exists, else with 1'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "inspect" -d 'Show containers or volumes in detail'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "kill" -d 'Send a signal to running containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "ls" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "list" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "ps" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "logs" -d 'Show the output of containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "prune" -d 'Remove all containers that do not run'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "rename" -d 'Rename a container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "restart" -d 'Restart containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "rm" -d 'Remove containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "start" -d 'Start containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "stop" -d 'Stop containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Forward signals when there is no terminal' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l no-stdin -d 'Do not feed standard input'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from cp" -s a -l archive -d 'Files belong to the container\'s root; =false: keep the owner\'s number' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from cp" -l overwrite -d 'Directories replace files and files replace directories'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from cp" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s e -l env -d 'Set an environment variable; without =VALUE: the caller\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'Read environment variables from a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s u -l user -d 'User of the command, USER[:GROUP]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s w -l workdir -d 'Working directory' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s d -l detach -d 'Do not wait for the command'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s i -l interactive -d 'Give the command standard input'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s t -l tty -d 'Give the command a terminal'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l privileged -d 'All capabilities of the container\'s user namespace'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exists" -l external -d 'Accepted for podman\'s sake: there are no other programs\' containers here'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Go template or json' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from inspect" -s t -l type -d 'Kind of the objects' -r -f -a "all\t''
+container\t''
+volume\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from inspect" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Add the size of the container\'s files'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -s s -l signal -d 'Signal name or number' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -s a -l all -d 'All containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -l format -d 'Go template, `table …` or json' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Only containers that match (podman-ps(1))' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -s n -l last -d 'The last N created, whatever they do' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -l sort -d 'Order of the rows' -r -f -a "command\t''
+created\t''
+id\t''
+image\t''
+names\t''
+runningfor\t''
+size\t''
+status\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -s a -l all -d 'Those that do not run too'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Only IDs'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -s s -l size -d 'Add the size of the containers\' files'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Whole IDs and commands'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -l noheading -d 'No heading'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -l ns -d 'Namespaces too'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -l format -d 'Go template, `table …` or json' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -s f -l filter -d 'Only containers that match (podman-ps(1))' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -s n -l last -d 'The last N created, whatever they do' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -l sort -d 'Order of the rows' -r -f -a "command\t''
+created\t''
+id\t''
+image\t''
+names\t''
+runningfor\t''
+size\t''
+status\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -s a -l all -d 'Those that do not run too'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Only IDs'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -s s -l size -d 'Add the size of the containers\' files'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -l no-trunc -d 'Whole IDs and commands'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -l noheading -d 'No heading'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -l ns -d 'Namespaces too'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -l format -d 'Go template, `table …` or json' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -s f -l filter -d 'Only containers that match (podman-ps(1))' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -s n -l last -d 'The last N created, whatever they do' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -l sort -d 'Order of the rows' -r -f -a "command\t''
+created\t''
+id\t''
+image\t''
+names\t''
+runningfor\t''
+size\t''
+status\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -s a -l all -d 'Those that do not run too'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -s q -l quiet -d 'Only IDs'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -s s -l size -d 'Add the size of the containers\' files'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -l no-trunc -d 'Whole IDs and commands'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -l noheading -d 'No heading'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -l ns -d 'Namespaces too'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -l since -d 'Nothing before this time, or longer ago than this span' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -l until -d 'Nothing after this time' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -l tail -d 'Only this many lines from the end; -1: all' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on until the containers end'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -s t -l timestamps -d 'Put the time before each line'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -s n -l names -d 'Put the container\'s name before each line'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -l color -d 'One color a container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from prune" -l filter -d 'Only containers that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l time -d 'Seconds to wait before a container is killed' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -s a -l all -d 'All containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -l running -d 'Only containers that run'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s t -l time -d 'Seconds to wait before a container is killed; needs --force' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s a -l all -d 'All containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s f -l force -d 'Stop running containers first; unknown ones are no error'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s v -l volumes -d 'Remove anonymous volumes too'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -l depend -d 'Accepted for podman\'s sake: containers do not depend on each other'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -s f -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l sig-proxy -d 'Forward signals when attached (default: without a terminal)' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l all -d 'All containers that do not run'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -s a -l attach -d 'Attach to the output; one container only'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -s i -l interactive -d 'Feed standard input too; attaches'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l time -d 'Seconds to wait before the container is killed' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s a -l all -d 'All containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'State to wait for; several are alternatives' -r -f -a "configured\t''
+created\t''
+exited\t''
+healthy\t''
+initialized\t''
+paused\t''
+removing\t''
+running\t''
+stopped\t''
+stopping\t''
+unhealthy\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l interval -d 'Time between two looks, such as 250ms; a number is milliseconds' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -s a -l all -d 'All containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand cp" -s a -l archive -d 'Files belong to the container\'s root; =false: keep the owner\'s number' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand cp" -l overwrite -d 'Directories replace files and files replace directories'
+complete -c bolt -n "__fish_bolt_using_subcommand cp" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -s e -l env -d 'Set an environment variable; without =VALUE: the caller\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -l env-file -d 'Read environment variables from a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -s u -l user -d 'User of the command, USER[:GROUP]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -s w -l workdir -d 'Working directory' -r
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -s d -l detach -d 'Do not wait for the command'
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -s i -l interactive -d 'Give the command standard input'
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -s t -l tty -d 'Give the command a terminal'
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -l privileged -d 'All capabilities of the container\'s user namespace'
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s f -l format -d 'Go template or json' -r
+complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s t -l type -d 'Kind of the objects' -r -f -a "all\t''
+container\t''
+volume\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s s -l size -d 'Add the size of the container\'s files'
+complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand kill" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand kill" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand kill" -s s -l signal -d 'Signal name or number' -r
+complete -c bolt -n "__fish_bolt_using_subcommand kill" -s a -l all -d 'All containers'
+complete -c bolt -n "__fish_bolt_using_subcommand kill" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand kill" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand kill" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand logs" -l since -d 'Nothing before this time, or longer ago than this span' -r
+complete -c bolt -n "__fish_bolt_using_subcommand logs" -l until -d 'Nothing after this time' -r
+complete -c bolt -n "__fish_bolt_using_subcommand logs" -l tail -d 'Only this many lines from the end; -1: all' -r
+complete -c bolt -n "__fish_bolt_using_subcommand logs" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand logs" -s f -l follow -d 'Go on until the containers end'
+complete -c bolt -n "__fish_bolt_using_subcommand logs" -s t -l timestamps -d 'Put the time before each line'
+complete -c bolt -n "__fish_bolt_using_subcommand logs" -s n -l names -d 'Put the container\'s name before each line'
+complete -c bolt -n "__fish_bolt_using_subcommand logs" -l color -d 'One color a container'
+complete -c bolt -n "__fish_bolt_using_subcommand logs" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand ps" -l format -d 'Go template, `table …` or json' -r
+complete -c bolt -n "__fish_bolt_using_subcommand ps" -s f -l filter -d 'Only containers that match (podman-ps(1))' -r
+complete -c bolt -n "__fish_bolt_using_subcommand ps" -s n -l last -d 'The last N created, whatever they do' -r
+complete -c bolt -n "__fish_bolt_using_subcommand ps" -l sort -d 'Order of the rows' -r -f -a "command\t''
+created\t''
+id\t''
+image\t''
+names\t''
+runningfor\t''
+size\t''
+status\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand ps" -s a -l all -d 'Those that do not run too'
+complete -c bolt -n "__fish_bolt_using_subcommand ps" -s q -l quiet -d 'Only IDs'
+complete -c bolt -n "__fish_bolt_using_subcommand ps" -s s -l size -d 'Add the size of the containers\' files'
+complete -c bolt -n "__fish_bolt_using_subcommand ps" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand ps" -l no-trunc -d 'Whole IDs and commands'
+complete -c bolt -n "__fish_bolt_using_subcommand ps" -l noheading -d 'No heading'
+complete -c bolt -n "__fish_bolt_using_subcommand ps" -l ns -d 'Namespaces too'
+complete -c bolt -n "__fish_bolt_using_subcommand ps" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand rename" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand restart" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand restart" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand restart" -s t -l time -d 'Seconds to wait before a container is killed' -r
+complete -c bolt -n "__fish_bolt_using_subcommand restart" -s a -l all -d 'All containers'
+complete -c bolt -n "__fish_bolt_using_subcommand restart" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand restart" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand restart" -l running -d 'Only containers that run'
+complete -c bolt -n "__fish_bolt_using_subcommand restart" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand rm" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand rm" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand rm" -s t -l time -d 'Seconds to wait before a container is killed; needs --force' -r
+complete -c bolt -n "__fish_bolt_using_subcommand rm" -s a -l all -d 'All containers'
+complete -c bolt -n "__fish_bolt_using_subcommand rm" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand rm" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand rm" -s f -l force -d 'Stop running containers first; unknown ones are no error'
+complete -c bolt -n "__fish_bolt_using_subcommand rm" -s v -l volumes -d 'Remove anonymous volumes too'
+complete -c bolt -n "__fish_bolt_using_subcommand rm" -l depend -d 'Accepted for podman\'s sake: containers do not depend on each other'
+complete -c bolt -n "__fish_bolt_using_subcommand rm" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand start" -s f -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand start" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
+complete -c bolt -n "__fish_bolt_using_subcommand start" -l sig-proxy -d 'Forward signals when attached (default: without a terminal)' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand start" -l all -d 'All containers that do not run'
+complete -c bolt -n "__fish_bolt_using_subcommand start" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand start" -s a -l attach -d 'Attach to the output; one container only'
+complete -c bolt -n "__fish_bolt_using_subcommand start" -s i -l interactive -d 'Feed standard input too; attaches'
+complete -c bolt -n "__fish_bolt_using_subcommand start" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand stop" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand stop" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand stop" -s t -l time -d 'Seconds to wait before the container is killed' -r
+complete -c bolt -n "__fish_bolt_using_subcommand stop" -s a -l all -d 'All containers'
+complete -c bolt -n "__fish_bolt_using_subcommand stop" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand stop" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand stop" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand unshare" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -f -a "create" -d 'Create a volume'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -f -a "ls" -d 'List volumes'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -f -a "list" -d 'List volumes'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -f -a "inspect" -d 'Show volumes in detail'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -f -a "rm" -d 'Remove volumes'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -f -a "remove" -d 'Remove volumes'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -f -a "prune" -d 'Remove all volumes that no container uses'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -f -a "exists" -d 'Exit with 0 if the volume exists, else with 1'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label' -r
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from create" -l ignore -d 'An existing volume is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Only volumes that match: name, label, dangling' -r
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from ls" -l format -d 'Go template or json' -r
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Only names'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from ls" -s n -l noheading -d 'No heading'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from list" -s f -l filter -d 'Only volumes that match: name, label, dangling' -r
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from list" -l format -d 'Go template or json' -r
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Only names'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from list" -s n -l noheading -d 'No heading'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Go template or json' -r
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from rm" -s a -l all -d 'All volumes'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from rm" -s f -l force -d 'Unknown volumes are no error'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from remove" -s a -l all -d 'All volumes'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from remove" -s f -l force -d 'Unknown volumes are no error'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from prune" -l filter -d 'Only volumes that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand wait" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand wait" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand wait" -l condition -d 'State to wait for; several are alternatives' -r -f -a "configured\t''
+created\t''
+exited\t''
+healthy\t''
+initialized\t''
+paused\t''
+removing\t''
+running\t''
+stopped\t''
+stopping\t''
+unhealthy\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand wait" -l interval -d 'Time between two looks, such as 250ms; a number is milliseconds' -r
+complete -c bolt -n "__fish_bolt_using_subcommand wait" -s a -l all -d 'All containers'
+complete -c bolt -n "__fish_bolt_using_subcommand wait" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand wait" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand wait" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l name -d 'Assign a name to the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s e -l env -d 'Set environment variables in the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l env-file -d 'Read environment variables from a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l unsetenv -d 'Remove environment variables that the image sets' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s v -l volume -d 'Bind mount a path, or mount a named volume' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l mount -d 'Attach a file system mount (type=bind, volume or tmpfs)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l tmpfs -d 'Mount a tmpfs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s w -l workdir -d 'Working directory in the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s u -l user -d 'User name or uid, and group name or gid' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l hostname -d 'Host name of the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s l -l label -d 'Set metadata' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l annotation -d 'Add an annotation' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l userns -d 'User namespace: host, keep-id[:uid=N,gid=N] or nomap' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l ipc -d 'IPC namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l uts -d 'UTS namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cgroupns -d 'Cgroup namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cap-add -d 'Add capabilities' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cap-drop -d 'Drop capabilities' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l security-opt -d 'Security options: seccomp=FILE|unconfined, no-new-privileges, mask=PATHS, unmask=PATHS|ALL' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l ulimit -d 'Resource limits' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l device -d 'Add a host device' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cidfile -d 'Write the container id to a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l stop-signal -d 'Signal to stop the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l timeout -d 'Seconds after which the container is killed' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l shm-size -d 'Size of /dev/shm' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l sysctl -d 'Kernel parameters of the container\'s namespaces' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l umask -d 'umask in the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l tz -d 'Time zone in the container; local is the host\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s m -l memory -d 'Memory limit' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l pids-limit -d 'Limit of processes; -1 is unlimited' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-driver -d 'Log driver: k8s-file or none' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-opt -d 'Log options: max-size=SIZE' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l pull -d 'Pull policy: always, missing, never, newer' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s i -l interactive -d 'Keep standard input open even if not attached'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s t -l tty -d 'Allocate a terminal'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l rm -d 'Remove the container when it exits'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l replace -d 'If a container with the same name exists, replace it'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l env-host -d 'Pass the whole environment of the caller'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l read-only -d 'Make the root file system read-only'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l init -d 'Run a small init that forwards signals and reaps'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l rootfs -d 'IMAGE is a directory with a root file system'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l dry-run -d 'Show the plan as JSON; make nothing'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand doctor" -s f -l format -d 'Print as "json", or by a Go template for each check' -r
+complete -c bolt -n "__fish_bolt_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand login" -s u -l username -d 'User name; asked for at a terminal when it is missing' -r
+complete -c bolt -n "__fish_bolt_using_subcommand login" -s p -l password -d 'Password or access token. Other users can see it in the list of processes: prefer --password-stdin or the prompt' -r
+complete -c bolt -n "__fish_bolt_using_subcommand login" -l authfile -d 'Credential file to use instead [env: REGISTRY_AUTH_FILE]' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand login" -l tls-verify -d 'Demand HTTPS with a valid certificate (registries.conf decides when it is not given)' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand login" -l password-stdin -d 'Read the password from stdin'
+complete -c bolt -n "__fish_bolt_using_subcommand login" -l get-login -d 'Print the user name that is logged in, and do nothing else'
+complete -c bolt -n "__fish_bolt_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand logout" -l authfile -d 'Credential file to use instead [env: REGISTRY_AUTH_FILE]' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand logout" -s a -l all -d 'Forget the credentials for all registries'
+complete -c bolt -n "__fish_bolt_using_subcommand logout" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand pull" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand pull" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand pull" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand pull" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand pull" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand pull" -l layout -d 'Id layout of the unpacked files: root-is-user, user-is-user or single' -r
+complete -c bolt -n "__fish_bolt_using_subcommand pull" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand pull" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l detach-keys -d 'Keys that detach a terminal' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l sig-proxy -d 'Forward signals to the container' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l name -d 'Assign a name to the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s e -l env -d 'Set environment variables in the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l env-file -d 'Read environment variables from a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l unsetenv -d 'Remove environment variables that the image sets' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s v -l volume -d 'Bind mount a path, or mount a named volume' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l mount -d 'Attach a file system mount (type=bind, volume or tmpfs)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l tmpfs -d 'Mount a tmpfs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s w -l workdir -d 'Working directory in the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s u -l user -d 'User name or uid, and group name or gid' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l hostname -d 'Host name of the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s l -l label -d 'Set metadata' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l annotation -d 'Add an annotation' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l userns -d 'User namespace: host, keep-id[:uid=N,gid=N] or nomap' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l ipc -d 'IPC namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l uts -d 'UTS namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cgroupns -d 'Cgroup namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cap-add -d 'Add capabilities' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cap-drop -d 'Drop capabilities' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l security-opt -d 'Security options: seccomp=FILE|unconfined, no-new-privileges, mask=PATHS, unmask=PATHS|ALL' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l ulimit -d 'Resource limits' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l device -d 'Add a host device' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cidfile -d 'Write the container id to a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l stop-signal -d 'Signal to stop the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l timeout -d 'Seconds after which the container is killed' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l shm-size -d 'Size of /dev/shm' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l sysctl -d 'Kernel parameters of the container\'s namespaces' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l umask -d 'umask in the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l tz -d 'Time zone in the container; local is the host\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s m -l memory -d 'Memory limit' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l pids-limit -d 'Limit of processes; -1 is unlimited' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-driver -d 'Log driver: k8s-file or none' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-opt -d 'Log options: max-size=SIZE' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l pull -d 'Pull policy: always, missing, never, newer' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s d -l detach -d 'Run in the background and print the container\'s id'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s i -l interactive -d 'Keep standard input open even if not attached'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s t -l tty -d 'Allocate a terminal'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l rm -d 'Remove the container when it exits'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l replace -d 'If a container with the same name exists, replace it'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l env-host -d 'Pass the whole environment of the caller'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l read-only -d 'Make the root file system read-only'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l init -d 'Run a small init that forwards signals and reaps'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l rootfs -d 'IMAGE is a directory with a root file system'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l dry-run -d 'Show the plan as JSON; make nothing'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s h -l help -d 'Print help'

@@ -1,0 +1,144 @@
+//! What happens when the payload has ended: output drained, leftovers killed, files removed.
+//! Runs in M.
+
+use super::{End, Supervisor, reap, reap_pidfd};
+use crate::clients::{Client, Role};
+use crate::monitor::Payload;
+use crate::remove;
+use bolt_shim::launch::Launch;
+use bolt_shim::report::Report;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::AsFd;
+
+impl Supervisor {
+    /// Collects a payload that has ended.
+    pub(super) fn end(&mut self, launch: &Launch, payload: &mut Payload) -> End {
+        let code = reap_pidfd(payload.pidfd.as_fd());
+        self.drain(payload);
+        self.log.finish(&self.place.dir);
+        payload.uplink = None;
+        let oom = launch.cgroup.oom.as_deref().is_some_and(oom_killed);
+        if let Some(group) = &launch.cgroup.v2 {
+            // Whatever was put there besides and left the pid namespace alone.
+            let _ = std::fs::write(format!("{group}/cgroup.kill"), "1");
+        }
+        for exec in std::mem::take(&mut self.execs) {
+            reap(exec.helper);
+            if let Some((_, pidfd)) = &exec.program {
+                let code = reap_pidfd(pidfd.as_fd());
+                if let (Some(client), true) = (self.clients.get_mut(exec.client), exec.wait) {
+                    client.send(&Report::Exited { code, oom }, &[]);
+                    client.close();
+                }
+            }
+        }
+        self.kill_at = None;
+        self.timeout_at = None;
+        self.input = Vec::new();
+        let stopped = self.stopping;
+        End {
+            code: if self.timed_out { 255 } else { code },
+            oom,
+            stopped: stopped || self.timed_out,
+        }
+    }
+
+    /// What was written before the end is still delivered, at the client's pace.
+    fn drain(&mut self, payload: &Payload) {
+        for (stream, fd) in [(0, Some(&payload.output)), (1, payload.error.as_ref())] {
+            let Some(fd) = fd else { continue };
+            loop {
+                self.let_catch_up();
+                let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+                let ready = poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) > 0;
+                if !ready || !self.copy(fd, stream) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Blocks while the launcher is far behind.
+    fn let_catch_up(&mut self) {
+        for client in &mut self.clients {
+            while client.holds_back() && !client.gone {
+                wait_writable(client, PollTimeout::NONE);
+            }
+        }
+    }
+
+    /// Sends the last report to everybody and waits until the launcher has it.
+    pub(crate) fn broadcast(&mut self, report: &Report) {
+        for client in &mut self.clients {
+            if client.role != Role::Exec {
+                client.send(report, &[]);
+            }
+        }
+        for client in &mut self.clients {
+            while client.is_behind() && !client.gone {
+                let patience = if client.holds_back() {
+                    PollTimeout::NONE
+                } else {
+                    PollTimeout::from(1000u16)
+                };
+                if !wait_writable(client, patience) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// `--rm`: name, files, volumes, directory.
+    pub(crate) fn clean(&mut self, launch: &Launch) {
+        let place = rustix::fs::openat(
+            &self.place.dir,
+            "..",
+            rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        );
+        let Ok(parent) = place else { return };
+        for file in &launch.monitor.files {
+            let _ = std::fs::remove_file(file);
+        }
+        for volume in &launch.monitor.volumes {
+            if let Some((dir, name)) = volume.rsplit_once('/')
+                && let Ok(dir) = std::fs::File::open(dir)
+            {
+                let _ = remove::tree(&dir, name);
+            }
+        }
+        let link = format!("by-name/{}", self.name);
+        let _ = rustix::fs::unlinkat(&parent, link.as_str(), rustix::fs::AtFlags::empty());
+        let _ = remove::container(&parent, &self.place.dir, &launch.id);
+    }
+
+    /// Lets go what lies outside the container's directory.
+    pub(crate) fn release(&mut self, launch: &Launch) {
+        let socket = bolt_shim::control::SOCKET;
+        let _ = rustix::fs::unlinkat(&self.place.dir, socket, rustix::fs::AtFlags::empty());
+        for dir in &launch.cgroup.remove {
+            let _ = std::fs::remove_dir(dir);
+        }
+    }
+}
+
+fn wait_writable(client: &mut Client, patience: PollTimeout) -> bool {
+    let n = {
+        let mut fds = [PollFd::new(client.fd(), PollFlags::POLLOUT)];
+        poll(&mut fds, patience).unwrap_or(0)
+    };
+    if n > 0 {
+        client.flush();
+    }
+    n > 0
+}
+
+/// `oom_kill N` of memory.events (v2) or memory.oom_control (v1).
+fn oom_killed(path: &str) -> bool {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().any(|l| {
+        l.strip_prefix("oom_kill ")
+            .and_then(|n| n.trim().parse::<u64>().ok())
+            .is_some_and(|n| n > 0)
+    })
+}

@@ -1,0 +1,119 @@
+//! Programs started by exec, from the handshake to their end. Runs in M.
+
+use super::{Supervisor, reap, reap_pidfd};
+use crate::at::failure;
+use crate::clients::Role;
+use crate::handshake::{self, Message};
+use crate::join;
+use crate::monitor::Payload;
+use crate::sys::process;
+use bolt_shim::launch::Launch;
+use bolt_shim::report::{Failure, Report, Step};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// A program started by exec.
+#[derive(Debug)]
+pub(super) struct Exec {
+    /// Handshake with it, until it is executed.
+    pub(super) socket: Option<OwnedFd>,
+    /// It and its pid, once it is known.
+    pub(super) program: Option<(i32, OwnedFd)>,
+    /// Its terminal, on the way to the client.
+    master: Option<OwnedFd>,
+    /// What went wrong.
+    failure: Option<Failure>,
+    /// C, to be reaped.
+    pub(super) helper: i32,
+    pub(super) client: usize,
+    pub(super) wait: bool,
+}
+
+impl Supervisor {
+    pub(super) fn exec(
+        &mut self,
+        launch: &Launch,
+        payload: &Payload,
+        n: usize,
+        process: &bolt_shim::launch::Process,
+        wait: bool,
+        fds: Vec<OwnedFd>,
+    ) {
+        let client = &mut self.clients[n];
+        match join::start(launch, payload.pidfd.as_fd(), process, fds) {
+            Ok((socket, helper)) => {
+                client.role = Role::Exec;
+                self.execs.push(Exec {
+                    socket: Some(socket),
+                    program: None,
+                    master: None,
+                    failure: None,
+                    helper,
+                    client: n,
+                    wait,
+                });
+            }
+            Err(failure) => client.send(&Report::Failed(failure), &[]),
+        }
+    }
+
+    pub(super) fn exec_speaks(&mut self, n: usize) {
+        let exec = &mut self.execs[n];
+        let Some(socket) = &exec.socket else { return };
+        match handshake::receive(socket) {
+            Ok(Some((Message::Joined { pid }, mut fds))) => {
+                exec.program = fds.pop().map(|fd| (pid, fd))
+            }
+            Ok(Some((Message::Tty, mut fds))) => exec.master = fds.pop(),
+            Ok(Some((Message::Failed(failure), _))) => exec.failure = Some(failure),
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => {
+                exec.socket = None;
+                reap(exec.helper);
+                self.exec_settled(n);
+            }
+        }
+    }
+
+    /// The handshake is over: the program runs, or says why not.
+    pub(super) fn exec_settled(&mut self, n: usize) {
+        let exec = &mut self.execs[n];
+        let client = self.clients.get_mut(exec.client);
+        let failed = exec
+            .failure
+            .take()
+            .or_else(|| exec.program.is_none().then(|| failure(Step::Died, "exec", 0)));
+        match (client, failed) {
+            (Some(client), Some(failure)) => {
+                client.send(&Report::Failed(failure), &[]);
+                client.close();
+            }
+            (Some(client), None) => {
+                let fds: Vec<BorrowedFd<'_>> = exec.master.iter().map(AsFd::as_fd).collect();
+                let pid = exec.program.as_ref().map_or(0, |p| p.0);
+                client.send(&Report::Started { pid }, &fds);
+                if !exec.wait {
+                    client.close();
+                }
+            }
+            (None, _) => {}
+        }
+        exec.master = None;
+    }
+
+    pub(super) fn exec_ends(&mut self, n: usize) {
+        let exec = &mut self.execs[n];
+        let Some((_, pidfd)) = exec.program.take() else { return };
+        let code = reap_pidfd(pidfd.as_fd());
+        if let (Some(client), true) = (self.clients.get_mut(exec.client), exec.wait) {
+            client.send(&Report::Exited { code, oom: false }, &[]);
+            client.close();
+        }
+    }
+
+    /// A signal to the program of the exec that client `n` waits for; false when there is none.
+    pub(super) fn exec_signal(&self, n: usize, signo: i32) -> bool {
+        let exec = self.execs.iter().find(|e| e.client == n);
+        let program = exec.and_then(|e| e.program.as_ref());
+        program.is_some_and(|(_, pidfd)| process::pidfd_signal(pidfd.as_fd(), signo).is_ok())
+    }
+}
