@@ -42,8 +42,15 @@ impl Writer {
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|b| *b == b'\n') {
             let (line, later) = rest.split_at(end);
+            let before = self.out.len();
             self.line(&stamp, stream, line, true);
             rest = &later[1..];
+            // One read may hold many lines: a generation ends before the line that is too much.
+            if max_size > 0 && before > 0 && self.size + self.out.len() as u64 > max_size {
+                let tail = self.out.split_off(before);
+                self.flush(dir, max_size);
+                self.out = tail;
+            }
         }
         if !rest.is_empty() {
             self.streams[stream].extend_from_slice(rest);
@@ -233,6 +240,13 @@ mod tests {
         let old = std::fs::metadata(path.join("log.1")).unwrap().len();
         assert!(now <= 200 && old <= 200);
         assert!(std::fs::read_to_string(path.join("log")).unwrap().ends_with("line 19\n"));
+        // The same in one read.
+        let lines: String = (20..90).map(|n| format!("line {n}\n")).collect();
+        log.write(&dir, 0, lines.as_bytes());
+        let now = std::fs::metadata(path.join("log")).unwrap().len();
+        let old = std::fs::metadata(path.join("log.1")).unwrap().len();
+        assert!(now <= 200 && old <= 200 && old > 100, "{now} {old}");
+        assert!(std::fs::read_to_string(path.join("log")).unwrap().ends_with("line 89\n"));
         std::fs::remove_dir_all(path).unwrap();
     }
 }

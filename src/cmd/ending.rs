@@ -16,7 +16,8 @@ pub const CLEANUP: Duration = Duration::from_secs(30);
 pub fn stop(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<bool> {
     let now = dir.snapshot()?;
     match now.status {
-        Status::Created | Status::Exited => Ok(false),
+        Status::Created => Ok(false),
+        Status::Exited => call_off(dir),
         Status::Orphaned => {
             let config = dir.read_config()?;
             let limit = Duration::from_secs(timeout.unwrap_or(config.stop_timeout).into());
@@ -35,6 +36,23 @@ pub fn stop(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<bool> {
                 Err(e) => Err(e.into()),
             }
         }
+    }
+}
+
+/// A supervisor whose payload has ended may wait to start it again (`--restart`): it is told not
+/// to. True when there was one.
+fn call_off(dir: &ContainerDir) -> anyhow::Result<bool> {
+    if !dir.is_supervised()? {
+        return Ok(false);
+    }
+    match Connection::connect(dir) {
+        Ok(conn) => match conn.stop(Some(0)) {
+            Ok(_) | Err(ClientError::Died(_)) => Ok(true),
+            Err(e) => Err(e.into()),
+        },
+        // It has closed its socket and only cleans up.
+        Err(ClientError::NoSupervisor(_)) => Ok(false),
+        Err(e) => Err(e.into()),
     }
 }
 
