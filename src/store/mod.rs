@@ -58,6 +58,7 @@ const FOLDERS: &[&str] = &[
     "layers",
     "layers/root-is-user",
     "layers/user-is-user",
+    "layers/no-user",
     "layers/single",
     "layers/root",
     "images",

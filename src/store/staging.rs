@@ -35,6 +35,8 @@ impl Store {
             return Ok(None);
         }
         let folder = format!("layers/{layout}");
+        // A store made by an older Bolt may lack the folder of a newer layout.
+        self.make_folder(&folder)?;
         let parent = self.folder(&folder)?;
         let lock_name = lock_name(chain);
         let lock = lock_named(&parent, &lock_name)
