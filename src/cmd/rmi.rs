@@ -3,6 +3,7 @@
 use crate::cmd::image::removal::{Refusal, Removal};
 use crate::cmd::pull::{self, Found};
 use crate::exit;
+use crate::image::types::ImageRecord;
 use crate::settings::Settings;
 use crate::ui::print;
 use anyhow::bail;
@@ -31,23 +32,23 @@ pub struct Args {
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let removal = Removal::begin(settings)?;
     let mut codes = Vec::new();
-    for word in words(&args, &removal)? {
-        match one(settings, &removal, &args, &word) {
+    let mut tell = |result: anyhow::Result<String>| -> anyhow::Result<()> {
+        match result {
             Ok(lines) => print::stdout(&lines)?,
             Err(error) => codes.extend(code(&args, &error)),
         }
+        Ok(())
+    };
+    if args.all {
+        for image in removal.store.images()? {
+            tell(remove(&removal, args.force, &image.record, &image.names))?;
+        }
+    }
+    for word in &args.images {
+        tell(one(settings, &removal, args.force, word))?;
     }
     removal.collect()?;
     Ok(summary(&codes))
-}
-
-/// What was typed, or the manifests of all images.
-fn words(args: &Args, removal: &Removal) -> anyhow::Result<Vec<String>> {
-    if !args.all {
-        return Ok(args.images.clone());
-    }
-    let images = removal.store.images()?;
-    Ok(images.into_iter().map(|image| image.record.manifest.hex().to_owned()).collect())
 }
 
 /// Tells the error; its exit code, `None` when it was to be ignored.
@@ -71,24 +72,37 @@ fn summary(codes: &[u8]) -> u8 {
     }
 }
 
-fn one(settings: &Settings, removal: &Removal, args: &Args, word: &str) -> anyhow::Result<String> {
+/// One name or id of the command line.
+fn one(settings: &Settings, removal: &Removal, force: bool, word: &str) -> anyhow::Result<String> {
     let Some(Found { record, name }) = pull::find(settings, &removal.store, word)? else {
         bail!(Refusal::NotKnown(word.to_owned()));
     };
     let names = removal.store.names_of(&record.manifest)?;
-    let by_name = names.contains(&name);
-    if by_name && names.len() > 1 && !args.all {
-        removal.store.untag(&name)?;
-        return Ok(format!("Untagged: {name}\n"));
+    if names.len() > 1 {
+        if names.contains(&name) {
+            removal.store.untag(&name)?;
+            return Ok(format!("Untagged: {name}\n"));
+        }
+        if !force {
+            bail!(Refusal::ManyNames { id: record.id.hex().to_owned(), names });
+        }
     }
-    if names.len() > 1 && !args.force && !args.all {
-        bail!(Refusal::ManyNames { id: record.id.hex().to_owned(), names });
-    }
-    for container in removal.image(&record, args.force)? {
-        print::warning(&format!("removed container {container}, which was made from {word}"));
+    remove(removal, force, &record, &names)
+}
+
+/// A whole image.
+fn remove(
+    removal: &Removal,
+    force: bool,
+    record: &ImageRecord,
+    names: &[String],
+) -> anyhow::Result<String> {
+    let id = record.id.hex();
+    for container in removal.image(record, force)? {
+        print::warning(&format!("removed container {container}, which was made from image {id}"));
     }
     let mut lines: String = names.iter().map(|name| format!("Untagged: {name}\n")).collect();
-    lines.push_str(&format!("Deleted: {}\n", record.id.hex()));
+    lines.push_str(&format!("Deleted: {id}\n"));
     Ok(lines)
 }
 

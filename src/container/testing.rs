@@ -21,6 +21,7 @@ pub(crate) fn dirs(root: &Path) -> Dirs {
         runtime: root.join("run"),
         cache: root.join("cache"),
         config_home: root.join("config"),
+        user: "tester".to_owned(),
         home: root.to_owned(),
         uid: 0,
         gid: 0,

@@ -35,7 +35,7 @@ impl Store {
             return Ok(None);
         }
         let folder = format!("layers/{layout}");
-        // A store made by an older Bolt may lack the folder of a newer layout.
+        // A store of an earlier version may lack the folder of a newer layout.
         self.make_folder(&folder)?;
         let parent = self.folder(&folder)?;
         let lock_name = lock_name(chain);

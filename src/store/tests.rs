@@ -66,6 +66,7 @@ fn put(store: &Store, name: &str, layers: &[&str]) -> ImageRecord {
         config: RunConfig::default(),
         layers: layers.iter().map(layer).collect(),
         size: 0,
+        visible_from: 0,
     };
     store.put_image(&record).unwrap();
     store.tag(name, &record.manifest).unwrap();

@@ -5,7 +5,6 @@ use crate::cmd::image::removal::Removal;
 use crate::image::filter::Filters;
 use crate::settings::Settings;
 use crate::ui::{human, print};
-use std::collections::BTreeSet;
 
 /// Remove images without a name that no container was made from
 #[derive(Debug, clap::Args)]
@@ -33,7 +32,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         return Ok(0);
     }
     let removal = Removal::begin(settings)?;
-    let gone = removal.prune_images(args.all, |all| Ok(filters.apply(all, &BTreeSet::new())?))?;
+    let gone = removal.prune_images(args.all, &filters)?;
     let freed = removal.collect()?;
     let ids: String = gone.iter().map(|image| format!("{}\n", image.record.id.hex())).collect();
     print::stdout(&ids)?;

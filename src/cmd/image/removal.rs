@@ -4,6 +4,7 @@ use crate::cmd::image::uses;
 use crate::container::dir::Containers;
 use crate::container::list::{self, Entry};
 use crate::container::state::Status;
+use crate::image::filter::Filters;
 use crate::image::types::ImageRecord;
 use crate::settings::Settings;
 use crate::store::{ExclusiveGuard, Freed, ListedImage, Store};
@@ -114,15 +115,11 @@ impl Removal {
         Ok(self.store.remove_unused(&self.lock, &in_use, false)?)
     }
 
-    /// Removes images that no container was made from: those without a name, or with `all`
-    /// every one. Only those that `wanted` names.
-    pub fn prune_images(
-        &self,
-        all: bool,
-        wanted: impl Fn(Vec<ListedImage>) -> anyhow::Result<Vec<ListedImage>>,
-    ) -> anyhow::Result<Vec<ListedImage>> {
+    /// Removes images that no container was made from and that pass: those without a name, or
+    /// with `all` every one.
+    pub fn prune_images(&self, all: bool, filters: &Filters) -> anyhow::Result<Vec<ListedImage>> {
         let used = uses::manifests(&self.entries()?);
-        let mut gone = wanted(self.store.images()?)?;
+        let mut gone = filters.apply(self.store.images()?, &used)?;
         gone.retain(|i| (all || i.names.is_empty()) && !used.contains(&i.record.manifest));
         for image in &gone {
             self.store.remove_image(&image.record.manifest)?;

@@ -36,6 +36,8 @@ struct Usage {
     images: Vec<ListedImage>,
     entries: Vec<Entry>,
     sizes: Sizes,
+    /// Bytes of the blobs of images that containers were made from.
+    blobs_in_use: u64,
     /// Bytes of each container's own files, in the order of `entries`.
     containers: Vec<u64>,
     /// Name and bytes.
@@ -74,7 +76,22 @@ fn gather(settings: &Settings) -> anyhow::Result<Usage> {
         sized.push((name, bytes));
     }
     let (images, sizes) = (store.images()?, store.df()?);
-    Ok(Usage { images, entries, sizes, containers, volumes: sized })
+    let blobs_in_use = blobs(&store, &images, &uses::manifests(&entries));
+    Ok(Usage { images, entries, sizes, blobs_in_use, containers, volumes: sized })
+}
+
+/// Bytes of manifests, configs and kept layers of the images that are `used`.
+fn blobs(store: &Store, images: &[ListedImage], used: &BTreeSet<Digest>) -> u64 {
+    let records = images.iter().map(|image| &image.record);
+    let digests: BTreeSet<&Digest> = records
+        .filter(|record| used.contains(&record.manifest))
+        .flat_map(|record| {
+            let layers = record.layers.iter().map(|layer| &layer.blob.digest);
+            [&record.id, &record.manifest].into_iter().chain(&record.index).chain(layers)
+        })
+        .collect();
+    let size = |digest: &&Digest| std::fs::metadata(store.blob_path(digest)).map(|f| f.len()).ok();
+    digests.iter().filter_map(size).sum()
 }
 
 fn directory(path: &Path) -> anyhow::Result<u64> {
@@ -95,7 +112,7 @@ impl Usage {
             .flat_map(|image| image.record.layers.iter().map(|layer| &layer.chain_id))
             .collect();
         let layers = self.sizes.layers.iter().filter(|layer| chains.contains(&layer.key.chain));
-        layers.map(|layer| layer.bytes).sum()
+        layers.map(|layer| layer.bytes).sum::<u64>() + self.blobs_in_use
     }
 
     fn volumes_in_use(&self) -> BTreeSet<&str> {
@@ -254,6 +271,7 @@ mod tests {
             images: Vec::new(),
             entries: Vec::new(),
             sizes: Sizes::default(),
+            blobs_in_use: 0,
             containers: Vec::new(),
             volumes: vec![("saves".into(), 7000)],
         };

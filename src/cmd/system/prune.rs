@@ -4,6 +4,7 @@ use crate::cmd::image::confirm;
 use crate::cmd::image::removal::{Removal, is_alive};
 use crate::container::config::MountKind;
 use crate::container::list::Entry;
+use crate::image::filter::Filters;
 use crate::settings::Settings;
 use crate::ui::{human, print};
 use std::collections::BTreeSet;
@@ -38,7 +39,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         removal.container(entry)?;
     }
     section(&mut text, "Containers", stopped.iter().map(|entry| entry.config.id.as_str()));
-    let gone = removal.prune_images(args.all, Ok)?;
+    let gone = removal.prune_images(args.all, &Filters::default())?;
     section(&mut text, "Images", gone.iter().map(|image| image.record.id.hex()));
     if args.volumes {
         let unused = unused_volumes(&settings.dirs.volumes(), &removal.entries()?)?;
