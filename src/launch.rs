@@ -11,8 +11,8 @@ use crate::spec::{caps, defaults, seccomp, ulimit};
 use crate::userns::Source;
 use anyhow::Context;
 use bolt_shim::launch::{
-    Cgroup, Device, Groups, IdMap, Launch, Log, Monitor, Mount as Step, MountFlags, MountKind,
-    Process, Propagation, Restart, Share, TtySize, Userns as Entry, VERSION,
+    Cgroup, Device, FileId, Groups, IdMap, Launch, Log, Monitor, Mount as Step, MountFlags,
+    MountKind, Process, Propagation, Restart, Share, TtySize, Userns as Entry, VERSION,
 };
 use std::path::Path;
 
@@ -368,18 +368,31 @@ fn asked_mount(settings: &Settings, mount: &Mount) -> anyhow::Result<Step> {
         Kind::Tmpfs => {
             MountKind::Tmpfs { options: tmpfs_options(mount), copy_up: !has("notmpcopyup") }
         }
-        Kind::Bind => bind(Path::new(&mount.source), mount, false)?,
+        Kind::Bind => {
+            let source = Path::new(&mount.source);
+            bind(source, rootfs::identity(source), mount, false)?
+        }
         Kind::Volume => {
             let path = settings.dirs.volumes().join(&mount.source).join("_data");
-            bind(&path, mount, !has("nocopy"))?
+            // One that is not there yet is met in a dry run only, which makes none.
+            let stat = match path.try_exists() {
+                Ok(false) => Ok(FileId { dev: 0, ino: 0, kind: 0o040_000 }),
+                _ => rootfs::identity(&path),
+            };
+            bind(&path, stat, mount, !has("nocopy"))?
         }
     };
     Ok(Step { target: mount.target.clone(), what, flags })
 }
 
-fn bind(source: &Path, mount: &Mount, copy_up: bool) -> anyhow::Result<MountKind> {
+fn bind(
+    source: &Path,
+    stat: Result<FileId, rootfs::RootError>,
+    mount: &Mount,
+    copy_up: bool,
+) -> anyhow::Result<MountKind> {
     let has = |option: &str| mount.options.iter().any(|o| o == option);
-    let stat = rootfs::identity(source).with_context(|| format!("mount at {}", mount.target))?;
+    let stat = stat.with_context(|| format!("mount at {}", mount.target))?;
     let propagation = if has("shared") || has("rshared") {
         Propagation::Shared
     } else if has("slave") || has("rslave") {

@@ -1,6 +1,10 @@
 //! The integration tests: one binary, real parts.
 
-mod docs;
+#[macro_use]
 mod harness;
+mod chaos;
+mod docs;
 mod house;
 mod image;
+mod run;
+mod supervise;

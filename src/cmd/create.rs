@@ -4,6 +4,7 @@ use crate::cmd::create_args::CreateArgs;
 use crate::cmd::{copy_root, pull};
 use crate::container::config::{Config, MountKind, Origin};
 use crate::container::dir::{ContainerDir, Containers};
+use crate::container::volume::Volumes;
 use crate::image::types::RunConfig;
 use crate::rootfs::driver::{self, Kind};
 use crate::settings::Settings;
@@ -12,7 +13,7 @@ use crate::sys::atomic::Sync;
 use crate::ui::print;
 use crate::userns;
 use anyhow::{Context, bail};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Create a container without starting it
@@ -52,9 +53,10 @@ pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
     let copied = matches!(&origin, Origin::Image { driver, .. } if driver == Kind::Copy.name());
     let caller: Vec<(String, String)> = std::env::vars().collect();
     let mut config = args.config(settings, "", "", origin, &image, &caller)?;
+    sources(&config)?;
     let containers = Containers::open(&settings.dirs)?;
     if let (true, Some(name)) = (args.replace, &args.name) {
-        replace(name)?;
+        discard(name)?;
     }
     let mut dir = containers.create(None, args.name.as_deref())?;
     config.id = dir.id().to_owned();
@@ -69,7 +71,7 @@ pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
         write_cidfile(args.cidfile.as_deref(), dir.id())
     })();
     if let Err(error) = result {
-        let _ = containers.remove(&mut dir);
+        let _ = crate::cmd::rm::remove(settings, &containers, &mut dir, true);
         return Err(error);
     }
     Ok(Created { containers, dir, config })
@@ -111,30 +113,44 @@ pub fn origin(settings: &Settings, args: &CreateArgs) -> anyhow::Result<(Origin,
     Ok((origin, record.config))
 }
 
-/// `--replace`: the namesake goes, running or not. By a process of its own, because removing
-/// enters P and this process must stay outside.
-fn replace(name: &str) -> anyhow::Result<()> {
+/// Removes a container, running or not, with its anonymous volumes. By a process of its own,
+/// because removing enters P and this process must stay outside.
+pub fn discard(name: &str) -> anyhow::Result<()> {
     let status = Command::new("/proc/self/exe")
-        .args(["rm", "--force", "--ignore", "--", name])
+        .args(["rm", "--force", "--ignore", "--volumes", "--", name])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status()
-        .context("remove the container of the same name")?;
+        .with_context(|| format!("remove container {name}"))?;
     if status.success() { Ok(()) } else { Err(print::Silent.into()) }
+}
+
+/// Host paths are there before anything is made for them.
+fn sources(config: &Config) -> anyhow::Result<()> {
+    for mount in config.mounts.iter().filter(|m| m.kind == MountKind::Bind) {
+        std::fs::metadata(&mount.source)
+            .with_context(|| format!("mount at {}: {}", mount.target, mount.source))?;
+    }
+    Ok(())
 }
 
 /// Named volumes are made at first use; one without a name gets a random one and goes with
 /// its container.
 fn volumes(settings: &Settings, config: &mut Config) -> anyhow::Result<()> {
-    let base = settings.dirs.volumes();
-    for mount in config.mounts.iter_mut().filter(|m| m.kind == MountKind::Volume) {
-        if mount.source.is_empty() {
+    let wanted = config.mounts.iter_mut().filter(|m| m.kind == MountKind::Volume);
+    let mut all = None;
+    for mount in wanted {
+        let anonymous = mount.source.is_empty();
+        if anonymous {
             mount.source = crate::container::name::new_id()?;
             config.anonymous_volumes.push(mount.source.clone());
         }
-        let path: PathBuf = base.join(&mount.source).join("_data");
-        std::fs::create_dir_all(&path)
-            .with_context(|| format!("make volume {}", path.display()))?;
+        let all = match &mut all {
+            Some(all) => all,
+            none => none.insert(Volumes::open(&settings.dirs)?),
+        };
+        all.ensure(&mount.source, anonymous)
+            .with_context(|| format!("mount at {}", mount.target))?;
     }
     Ok(())
 }

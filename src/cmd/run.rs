@@ -42,7 +42,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         shim::start(settings, &created.containers, &mut created.dir, &created.config, mode);
     let started = match started {
         Ok(started) => started,
-        Err(error) => return not_started(&mut created, error),
+        Err(error) => return not_started(created, error),
     };
     for note in &started.notes {
         print::warning(note);
@@ -89,9 +89,12 @@ pub fn finish(end: End) -> anyhow::Result<u8> {
 }
 
 /// The reason, and 125, 126 or 127. With `--rm` nothing of the container is left.
-fn not_started(created: &mut Created, error: anyhow::Error) -> anyhow::Result<u8> {
+fn not_started(created: Created, error: anyhow::Error) -> anyhow::Result<u8> {
     if created.config.remove {
-        let _ = created.containers.remove(&mut created.dir);
+        let id = created.dir.id().to_owned();
+        // Its lock goes with it.
+        drop(created);
+        let _ = create::discard(&id);
     }
     match failure(&error) {
         Some(failure) => {

@@ -1,8 +1,13 @@
 //! Starters of real parts for integration tests. Everything ends with the value that holds it.
 
 pub(crate) mod image;
+pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod pty;
 pub(crate) mod registry;
+#[macro_use]
+pub(crate) mod skip;
+pub(crate) mod user;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,0 +1,107 @@
+//! The program says which contract it speaks, and the contract survives its encoding.
+
+use bolt_shim::launch::{
+    Cgroup, FileId, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags, MountKind, Net,
+    Process, Propagation, Restart, Root, Share, TtySize, Uplink, UplinkKind, Userns, VERSION,
+};
+use std::process::Command;
+
+#[test]
+fn the_program_names_its_contract() {
+    let out = Command::new(env!("CARGO_BIN_EXE_bolt-shim")).arg("--version").output().unwrap();
+    assert!(out.status.success());
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert_eq!(text, format!("bolt-shim {} contract {VERSION}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn by_hand_nothing_runs() {
+    let out = Command::new(env!("CARGO_BIN_EXE_bolt-shim")).output().unwrap();
+    assert_eq!(out.status.code(), Some(125));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("started by bolt"));
+}
+
+fn launch() -> Launch {
+    let flags = MountFlags { read_only: true, nosuid: true, nodev: false, noexec: true };
+    Launch {
+        version: VERSION,
+        id: "ab".repeat(32),
+        userns: Userns::MakeSingle { uid: 1000, gid: 100 },
+        id_map: Some(IdMap::KeepId { uid: 1000, gid: 100 }),
+        share: Share { ipc: true, ..Share::default() },
+        net: Net::Uplink(Uplink {
+            kind: UplinkKind::Slirp,
+            program: "/usr/bin/slirp4netns".into(),
+            args: vec!["{netns}".into()],
+        }),
+        root: Root::Overlay {
+            lower: vec!["/a".into(), "/b".into()],
+            upper: Some(("/u".into(), "/w".into())),
+            volatile: true,
+            read_only: false,
+        },
+        mounts: vec![
+            Mount {
+                target: "/m".into(),
+                what: MountKind::Bind {
+                    source: "/s".into(),
+                    stat: FileId { dev: u64::MAX, ino: 1, kind: 0o040_000 },
+                    propagation: Propagation::Slave,
+                    copy_up: true,
+                },
+                flags,
+            },
+            Mount { target: "/proc".into(), what: MountKind::Proc, flags },
+        ],
+        masked: vec!["/proc/kcore".into()],
+        read_only: vec!["/proc/sys".into()],
+        covered_proc: true,
+        hostname: None,
+        sysctl: vec![("net/ipv4/ip_forward".into(), "1".into())],
+        process: Process {
+            args: vec!["sh".into(), "".into()],
+            env: vec!["A=\u{fc}".into()],
+            cwd: "/".into(),
+            make_cwd: true,
+            user: "0:0".into(),
+            groups: Groups::Of(vec!["44".into()]),
+            passwd_entry: Some("me:x:1000:100::/:/bin/sh".into()),
+            caps: 0x8004_05fb,
+            no_new_privs: true,
+            seccomp: vec![6, 0, 0, 0, 0, 0, 0xff, 0x7f],
+            rlimits: vec![(7, 1024, u64::MAX)],
+            umask: 0o022,
+            tty: Some(TtySize { rows: 24, cols: 80 }),
+            stdin: true,
+            oom_score_adj: Some(-1000),
+        },
+        init: true,
+        cgroup: Cgroup { v2: Some("/sys/fs/cgroup/x".into()), ..Cgroup::default() },
+        await_cgroup: true,
+        denied: vec!["memory: no controller".into()],
+        monitor: Monitor {
+            log: Log::K8sFile { max_size: 1 << 40 },
+            restart: Restart::OnFailure { max: 3 },
+            stop_signal: 15,
+            stop_timeout: 10,
+            timeout: 0,
+            remove: true,
+            name: "x".into(),
+            files: vec!["/cid".into()],
+            volumes: Vec::new(),
+            attach: false,
+            created: i64::MIN,
+            restarts: 7,
+        },
+    }
+}
+
+#[test]
+fn a_launch_survives_its_encoding() {
+    let plan = launch();
+    let bytes = postcard::to_stdvec(&plan).unwrap();
+    assert_eq!(postcard::from_bytes::<Launch>(&bytes).unwrap(), plan);
+    for cut in 0..bytes.len() {
+        assert!(postcard::from_bytes::<Launch>(&bytes[..cut]).is_err(), "cut at {cut}");
+    }
+}

@@ -1,0 +1,136 @@
+//! What the payload finds: variables, directory, user, host name, limits, time zone.
+
+use crate::harness::image::TestImage;
+use crate::harness::run;
+
+#[test]
+fn variables() {
+    let s = session!();
+    let file = s.file("env", "# a comment\n\nFROM_FILE=1\nB=file\nHOME_OF_CALLER\nTERM\n");
+    let flags = ["--env-file", &file, "-e", "B=flag", "-e", "EMPTY=", "-e", "TERM", "-e", "UNSET"];
+    let env = s.script(&flags, "env");
+    for line in
+        ["FROM_FILE=1", "B=flag", "EMPTY=", "TERM=xterm", "container=bolt", "PATH=/bin", "A=b"]
+    {
+        assert!(env.lines().any(|l| l == line), "{line} is not in {env}");
+    }
+    assert!(!env.contains("UNSET") && !env.contains("XDG_"), "{env}");
+    assert!(!s.script(&["--unsetenv", "A"], "env").contains("A=b"));
+    assert!(s.script(&["--env-host"], "env").contains("XDG_RUNTIME_DIR="));
+    assert!(s.script(&[], "echo $HOME") == "/root");
+    assert_eq!(s.script(&["-u", "player"], "echo $HOME"), "/home/player");
+}
+
+#[test]
+fn directories() {
+    let s = session!();
+    assert_eq!(s.script(&[], "pwd"), "/");
+    assert_eq!(s.script(&["-w", "/srv/data"], "pwd; cat file"), "/srv/data\nfrom the image");
+    let out = s.once(&["-w", "/nope"], &["pwd"]);
+    assert!((125..=127).contains(&out.code) && out.err.contains("/nope"), "{out:?}");
+    // The image's own directory is made when it is missing.
+    let image = TestImage::new(&[]);
+    let name = image.source();
+    let name = name.trim_start_matches("oci:");
+    run("umoci", &["config", "--image", name, "--config.workingdir", "/made/here"]);
+    let id = s.pull(&image);
+    let args = ["run", "--rm", "--network", "none", &id, "/bin/busybox", "pwd"];
+    assert_eq!(s.ok(&args), "/made/here");
+}
+
+#[test]
+fn users() {
+    let s = session!();
+    let cases: &[(&[&str], &str)] = &[
+        (&[], "0 0 root"),
+        (&["-u", "player"], "1000 1000 player"),
+        (&["-u", "1000"], "1000 1000 player"),
+        (&["-u", "1000:44"], "1000 44 player"),
+        (&["-u", "player:video"], "1000 44 player"),
+        (&["-u", "4242"], "4242 0 4242"),
+        (&["-u", "4242:4343"], "4242 4343 4242"),
+        (&["-u", ":44"], "0 44 root"),
+    ];
+    for (flags, want) in cases {
+        let got = s.script(flags, "echo $(id -u) $(id -g) \"$(id -un 2>/dev/null)\"");
+        assert_eq!(got.trim(), want.trim(), "{flags:?}");
+    }
+    assert_eq!(s.script(&["-u", "player"], "id -G"), "1000 44");
+    assert_eq!(s.script(&["--group-add", "video"], "id -G"), "0 44");
+    for unknown in ["nosuch", "player:nosuch"] {
+        let out = s.once(&["-u", unknown], &["id"]);
+        assert!(matches!(out.code, 125..=127) && out.err.contains("nosuch"), "{out:?}");
+    }
+}
+
+/// CVE-2026-30892: a uid beyond 32 bits must not wrap to root.
+#[test]
+fn cve_2026_30892_ids_do_not_wrap() {
+    let s = session!();
+    for id in
+        ["4294967295", "4294967296", "-1", "18446744073709551616", "0:4294967296", "0x0", "+0"]
+    {
+        let flag = format!("--user={id}");
+        let out = s.once(&[&flag], &["id"]);
+        assert_eq!((out.code, out.out.as_str()), (125, ""), "{id}: {out:?}");
+    }
+}
+
+#[test]
+fn host_names() {
+    let s = session!();
+    assert_eq!(s.script(&["--hostname", "zork"], "hostname; cat /etc/hostname"), "zork\nzork");
+    assert!(s.script(&["--hostname", "zork"], "cat /etc/hosts").contains("zork"));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(s.script(&["--uts", "host"], "hostname"), host.trim());
+    let id = s.detached("x", &[], "hostname; sleep 1000");
+    crate::harness::user::until("logged", || !s.ok(&["logs", "x"]).is_empty());
+    assert_eq!(s.ok(&["logs", "x"]), id[..12]);
+}
+
+#[test]
+fn entry_points() {
+    let s = session!();
+    assert_eq!(s.once(&["--entrypoint", "echo"], &["a", "b"]).out, "a b\n");
+    assert_eq!(s.once(&["--entrypoint", r#"["echo","x"]"#], &["y"]).out, "x y\n");
+    assert_eq!(s.once(&["--entrypoint", ""], &["echo", "z"]).out, "z\n");
+    let out = s.once(&["--entrypoint", ""], &[]);
+    assert_eq!(out.code, 125, "{out:?}");
+    assert!(out.err.contains("command"), "{out:?}");
+}
+
+#[test]
+fn limits_and_masks_of_the_process() {
+    let s = session!();
+    assert_eq!(s.script(&["--umask", "0077"], "umask"), "0077");
+    assert_eq!(s.script(&[], "umask"), "0022");
+    assert_eq!(s.script(&["--ulimit", "nofile=64:128"], "ulimit -Sn; ulimit -Hn"), "64\n128");
+    let clamped = s.once(&["--ulimit", "nofile=4000000000"], &["sh", "-c", "ulimit -Hn"]);
+    assert_eq!(clamped.code, 0, "{clamped:?}");
+    let hard: u64 = clamped.out.trim().parse().unwrap();
+    assert!(hard < 4_000_000_000 && clamped.err.contains("nofile"), "{clamped:?}");
+    assert_eq!(s.script(&["--oom-score-adj", "500"], "cat /proc/self/oom_score_adj"), "500");
+    assert_eq!(s.script(&["--tz", "UTC"], "echo $TZ"), "UTC");
+    let size = s.script(&["--shm-size", "1m"], "df -k /dev/shm | tail -n 1 | awk '{print $2}'");
+    assert_eq!(size, "1024");
+    let flags = ["--sysctl", "kernel.msgmax=9000", "--sysctl", "net.ipv4.ip_forward=1"];
+    let script = "cat /proc/sys/kernel/msgmax /proc/sys/net/ipv4/ip_forward";
+    assert_eq!(s.script(&flags, script), "9000\n1");
+}
+
+#[test]
+fn id_maps() {
+    let s = session!();
+    let (uid, gid) = (s.user.uid.to_string(), s.user.gid.to_string());
+    let file = s.file("mine", "x");
+    let mount = format!("{file}:/mine");
+    let owner = "echo $(id -u):$(id -g) $(stat -c %u:%g /mine)";
+    assert_eq!(s.script(&["-v", &mount], owner), "0:0 0:0");
+    let keep = s.script(&["--userns", "keep-id", "-v", &mount], owner);
+    assert_eq!(keep, format!("{uid}:{gid} {uid}:{gid}"));
+    let other = s.once(&["--userns", "keep-id:uid=77,gid=78"], &["true"]);
+    assert!(other.code == 125 && other.err.contains("keep-id:uid=77"), "{other:?}");
+    let root = s.script(&["--userns", "keep-id", "-u", "0", "-v", &mount], owner);
+    assert_eq!(root, format!("0:0 {uid}:{gid}"));
+    assert_eq!(s.script(&["--userns", "nomap", "-v", &mount], owner), "0:0 65534:65534");
+}

@@ -1,0 +1,202 @@
+//! Exit codes, names, ids and what is refused before anything is made.
+
+use crate::harness::process::{finish, signal};
+use crate::harness::user::{IMAGE, until};
+use std::time::Duration;
+
+#[test]
+fn codes() {
+    let s = session!();
+    let cases: &[(&[&str], &[&str], i32)] = &[
+        (&[], &["true"], 0),
+        (&[], &["sh", "-c", "exit 3"], 3),
+        (&[], &["sh", "-c", "exit 255"], 255),
+        (&[], &["nosuch"], 127),
+        (&[], &["/no/such"], 127),
+        (&[], &["/etc/passwd"], 126),
+        (&[], &["/etc"], 126),
+        (&["--init"], &["sh", "-c", "kill -9 $$"], 137),
+        (&["--init"], &["sh", "-c", "kill -TERM $$"], 143),
+        (&["--init"], &["sh", "-c", "exit 7"], 7),
+        (&["--timeout", "1"], &["sleep", "30"], 255),
+        (&["--network", "bogus"], &["true"], 125),
+        (&["--bogus"], &["true"], 125),
+        (&["--umask", "9"], &["true"], 125),
+        (&["--workdir", "relative"], &["true"], 125),
+    ];
+    for (flags, command, code) in cases {
+        let out = s.once(flags, command);
+        assert_eq!(out.code, *code, "{flags:?} {command:?}: {out:?}");
+    }
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+}
+
+#[test]
+fn refusals_name_the_thing_and_change_nothing() {
+    let s = session!();
+    let cases: &[(&[&str], &str)] = &[
+        (&["run", "--cap-add", "bogus", IMAGE, "true"], "bogus"),
+        (&["run", "--security-opt", "bogus", IMAGE, "true"], "bogus"),
+        (&["run", "--sysctl", "kernel.pid_max=9", IMAGE, "true"], "kernel.pid_max"),
+        (&["run", "--ulimit", "bogus=1", IMAGE, "true"], "bogus"),
+        (&["run", "--env-file", "/no/such", IMAGE, "true"], "/no/such"),
+        (&["run", "--device", "/no/such", IMAGE, "true"], "/no/such"),
+        (&["run", "-v", "/no/such/dir:/m", IMAGE, "true"], "/no/such"),
+        (&["run", "--mount", "type=bogus,target=/m", IMAGE, "true"], "bogus"),
+        (&["run", "--name", "a b", IMAGE, "true"], "a b"),
+        (&["run", "--pull", "sometimes", IMAGE, "true"], "sometimes"),
+        (&["run", "--restart", "bogus", IMAGE, "true"], "bogus"),
+        (&["run", "--pull", "never", "localhost/other", "true"], "localhost/other"),
+        (&["run", "--userns", "bogus", IMAGE, "true"], "bogus"),
+    ];
+    for (args, word) in cases {
+        let out = s.run(args);
+        assert_eq!(out.code, 125, "{args:?}: {out:?}");
+        assert!(out.err.contains(word), "{args:?}: {:?} does not name {word:?}", out.err);
+        assert_eq!(out.out, "", "{args:?}");
+    }
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+    assert!(!s.data().join("volumes").exists());
+}
+
+#[test]
+fn a_dry_run_makes_nothing() {
+    let s = session!();
+    let text = s.ok(&["run", "--dry-run", "--name", "x", "-v", "vol:/m", IMAGE, "sh"]);
+    let plan: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(plan["process"]["args"], serde_json::json!(["sh"]));
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+    assert_eq!(s.ok(&["volume", "ls", "-q"]), "");
+    assert!(!s.data().join("volumes/vol").exists());
+}
+
+#[test]
+fn names_and_id_files() {
+    let s = session!();
+    let cidfile = s.home().join("cid");
+    let cidfile = cidfile.to_str().unwrap();
+    let first = s.detached("x", &["--cidfile", cidfile], "exec sleep 1000");
+    assert_eq!(std::fs::read_to_string(cidfile).unwrap().trim(), first);
+    let taken = s.run(&["run", "-d", "--network", "none", "--name", "x", IMAGE, "true"]);
+    assert_eq!(taken.code, 125, "{taken:?}");
+    assert!(taken.err.contains('x') && taken.err.contains(&first[..12]), "{taken:?}");
+    let second = s.detached("x", &["--replace"], "exec sleep 1000");
+    assert_ne!(first, second);
+    assert_eq!(s.ok(&["ps", "-aq", "--no-trunc"]), second);
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
+    // --rm takes the id file with it.
+    s.script(&["--cidfile", cidfile], "true");
+    assert!(!std::path::Path::new(cidfile).exists());
+}
+
+#[test]
+fn of_two_runs_with_one_name_one_wins() {
+    let s = session!();
+    for _ in 0..5 {
+        let args = ["run", "-d", "--network", "none", "--name", "x", IMAGE, "sleep", "1000"];
+        let both = [s.spawn(&args), s.spawn(&args)];
+        let mut codes =
+            both.map(|child| finish(child, Duration::from_secs(20), "run --name x").code);
+        codes.sort_unstable();
+        assert_eq!(codes, [0, 125]);
+        assert_eq!(s.ok(&["ps", "-aq"]).lines().count(), 1);
+        s.ok(&["rm", "-f", "-t", "0", "x"]);
+    }
+}
+
+#[test]
+fn pull_policies() {
+    let s = session!();
+    let source = s.image_source();
+    for policy in ["missing", "never", "always", "newer"] {
+        let args =
+            ["run", "--rm", "-q", "--network", "none", "--pull", policy, &source, "echo", "hi"];
+        assert_eq!(s.ok(&args), "hi", "{policy}");
+    }
+    for policy in ["missing", "never"] {
+        let args = ["run", "--rm", "--network", "none", "--pull", policy, IMAGE, "echo", "hi"];
+        assert_eq!(s.ok(&args), "hi", "{policy}");
+    }
+    // A registry that is not there: the local image serves `newer`, not `always`.
+    let port = crate::harness::registry::free_port();
+    let gone = format!("127.0.0.1:{port}/v1");
+    let always = s.run(&["run", "--rm", "--pull", "always", "--retry", "0", &gone, "true"]);
+    assert_eq!(always.code, 125, "{always:?}");
+    assert!(always.err.contains(&gone), "{always:?}");
+}
+
+#[test]
+fn signals_reach_the_payload() {
+    let s = session!();
+    for (number, name, code) in [(15, "TERM", 41), (2, "INT", 42), (1, "HUP", 43), (10, "USR1", 44)]
+    {
+        let script = format!("trap 'exit {code}' {name}; echo ready; while :; do sleep 0.05; done");
+        let container = format!("sig-{name}");
+        let child = s.spawn(&[
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "--name",
+            &container,
+            IMAGE,
+            "sh",
+            "-c",
+            &script,
+        ]);
+        until("ready", || s.run(&["logs", &container]).out.contains("ready"));
+        signal(child.id(), number);
+        let out = finish(child, Duration::from_secs(20), name);
+        assert_eq!(out.code, code, "{name}: {out:?}");
+    }
+}
+
+#[test]
+fn init_forwards_and_reaps() {
+    let s = session!();
+    let script = "trap 'exit 9' TERM; (sleep 0.01 & exec true); sleep 0.2; \
+                  ps -o stat,comm | grep -c '^Z' ; echo ready; while :; do sleep 0.05; done";
+    let child = s.spawn(&[
+        "run",
+        "--rm",
+        "--init",
+        "--network",
+        "none",
+        "--name",
+        "x",
+        IMAGE,
+        "sh",
+        "-c",
+        script,
+    ]);
+    until("ready", || s.run(&["logs", "x"]).out.contains("ready"));
+    signal(child.id(), 15);
+    let out = finish(child, Duration::from_secs(20), "--init");
+    assert_eq!(out.code, 9, "{out:?}");
+    assert_eq!(out.out, "0\nready\n");
+}
+
+#[test]
+fn a_killed_launcher_leaves_the_container() {
+    let s = session!();
+    let mut child = s.spawn(&[
+        "run",
+        "--network",
+        "none",
+        "--name",
+        "x",
+        IMAGE,
+        "sh",
+        "-c",
+        "trap 'echo bye; exit 5' USR1; echo ready; while :; do sleep 0.05; done",
+    ]);
+    until("ready", || s.run(&["logs", "x"]).out.contains("ready"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(s.inspect("x", ".State.Status"), "running");
+    let attached = s.spawn(&["attach", "--no-stdin", "x"]);
+    std::thread::sleep(Duration::from_millis(200));
+    s.ok(&["kill", "-s", "USR1", "x"]);
+    let out = finish(attached, Duration::from_secs(20), "attach");
+    assert_eq!((out.code, out.out.as_str()), (5, "bye\n"), "{out:?}");
+}

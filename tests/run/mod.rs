@@ -1,0 +1,11 @@
+//! `bolt run` as an ordinary user, with the real supervisor and a real image.
+
+mod cves;
+mod environment;
+mod exit;
+mod network;
+mod sandbox;
+mod security;
+mod streams;
+mod terminal;
+mod volumes;

@@ -1,0 +1,87 @@
+//! Capabilities, the filter, masks, devices.
+
+use crate::harness::user::Session;
+
+fn status(s: &Session, flags: &[&str], field: &str) -> String {
+    s.script(flags, &format!("sed -n 's/^{field}:[[:space:]]*//p' /proc/self/status"))
+}
+
+#[test]
+fn capabilities() {
+    let s = session!();
+    const DEFAULT: u64 = 0x8004_05fb;
+    let eff = |flags: &[&str]| u64::from_str_radix(&status(&s, flags, "CapEff"), 16).unwrap();
+    let bounding = |flags: &[&str]| u64::from_str_radix(&status(&s, flags, "CapBnd"), 16).unwrap();
+    assert_eq!((eff(&[]), bounding(&[])), (DEFAULT, DEFAULT));
+    assert_eq!(eff(&["--cap-drop", "all"]), 0);
+    assert_eq!(eff(&["--cap-drop", "ALL", "--cap-add", "CAP_NET_RAW"]), 1 << 13);
+    assert_eq!(eff(&["--cap-drop", "chown"]), DEFAULT & !1);
+    assert_eq!(eff(&["--cap-add", "SYS_ADMIN"]), DEFAULT | 1 << 21);
+    assert!(eff(&["--cap-add", "all"]) >= 1 << 40);
+    // Another user has none, and no ambient ones that a nested sandbox would stumble over.
+    assert_eq!((eff(&["-u", "player"]), bounding(&["-u", "player"])), (0, DEFAULT));
+    for field in ["CapAmb", "CapInh"] {
+        assert_eq!(status(&s, &[], field), "0".repeat(16), "{field}");
+        assert_eq!(status(&s, &["-u", "player", "--cap-add", "SYS_ADMIN"], field), "0".repeat(16));
+    }
+}
+
+#[test]
+fn the_filter() {
+    let s = session!();
+    assert_eq!(status(&s, &[], "Seccomp"), "2");
+    assert_eq!(status(&s, &["--security-opt", "seccomp=unconfined"], "Seccomp"), "0");
+    assert_eq!(status(&s, &["--privileged"], "Seccomp"), "0");
+    assert_eq!(status(&s, &[], "NoNewPrivs"), "0");
+    assert_eq!(status(&s, &["--security-opt", "no-new-privileges"], "NoNewPrivs"), "1");
+    let profile = s.file(
+        "profile.json",
+        r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[
+            {"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":95}]}"#,
+    );
+    let option = format!("seccomp={profile}");
+    let out = s.once(&["--security-opt", &option], &["mkdir", "/x"]);
+    assert!(out.code == 1 && out.err.contains("not supported"), "{out:?}");
+    let broken = s.file("broken.json", "{");
+    let out = s.once(&["--security-opt", &format!("seccomp={broken}")], &["true"]);
+    assert!(out.code == 125 && out.err.contains("broken.json"), "{out:?}");
+}
+
+#[test]
+fn masked_paths() {
+    let s = session!();
+    let script = "for p in /proc/keys /proc/timer_list /proc/kcore /proc/sched_debug \
+                  /proc/interrupts; do [ ! -e $p ] || [ -z \"$(head -c 1 $p 2>/dev/null)\" ] \
+                  || echo open: $p; done; ls -A /proc/acpi /sys/firmware /proc/scsi 2>/dev/null \
+                  | grep -v '^/' | grep . ; for p in /proc/sys/kernel/pid_max /proc/sysrq-trigger; \
+                  do echo 1 2>/dev/null >$p && echo written: $p; done; true";
+    assert_eq!(s.script(&[], script), "");
+    assert_eq!(s.script(&["--cap-add", "all"], script), "");
+    assert_eq!(
+        s.script(&["--security-opt", "mask=/etc/passwd:/srv"], "cat /etc/passwd; ls /srv"),
+        ""
+    );
+    let unmasked = s
+        .script(&["--security-opt", "unmask=/proc/interrupts"], "grep -c . /proc/interrupts; true");
+    assert_ne!(unmasked, "0");
+    let mounts = s.script(&["--security-opt", "unmask=ALL"], "cat /proc/self/mountinfo");
+    assert!(!mounts.contains(" /proc/keys ") && !mounts.contains(" /proc/sys "), "{mounts}");
+    // The second procfs is for nested sandboxes only: no path shows it.
+    assert_eq!(s.script(&[], "ls -A /dev/.p"), "");
+    assert_ne!(s.once(&[], &["umount", "/proc/keys"]).code, 0);
+    assert_ne!(s.once(&[], &["umount", "-l", "/dev/.p"]).code, 0);
+}
+
+#[test]
+fn devices() {
+    let s = session!();
+    let list = s.script(&[], "ls /dev | tr '\\n' ' '");
+    let want = "core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero ";
+    assert_eq!(list.trim(), want.trim());
+    let flags = ["--device", "/dev/zero:/dev/mine", "--device", "/dev/full"];
+    assert_eq!(
+        s.script(&flags, "head -c 3 /dev/mine | wc -c; echo x 2>/dev/null >/dev/full || echo full"),
+        "3\nfull"
+    );
+    assert_ne!(s.once(&["--cap-add", "MKNOD"], &["mknod", "/x", "b", "254", "0"]).code, 0);
+}

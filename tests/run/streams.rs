@@ -1,0 +1,92 @@
+//! Standard streams without a terminal.
+
+use crate::harness::image::noise;
+use crate::harness::process::finish;
+use crate::harness::user::IMAGE;
+use std::io::{Read, Write};
+use std::process::Stdio;
+use std::time::Duration;
+
+#[test]
+fn output_and_errors_are_apart() {
+    let s = session!();
+    let out = s.once(&[], &["sh", "-c", "echo out; echo err >&2; printf no-newline"]);
+    assert_eq!((out.out.as_str(), out.err.as_str()), ("out\nno-newline", "err\n"));
+}
+
+#[test]
+fn standard_input() {
+    let s = session!();
+    let data = noise(9, 3_000_000);
+    let mut command = s.bolt(&["run", "--rm", "-i", "--network", "none", IMAGE, "sha256sum"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&data).unwrap();
+    let out = finish(child, Duration::from_secs(30), "-i");
+    let path = s.file("data", &data);
+    let want = crate::harness::run("sha256sum", &[&path]);
+    assert_eq!(out.out.split(' ').next(), want.split(' ').next(), "{}", out.err);
+    // Without -i there is nothing to read, whoever types.
+    let mut child = s
+        .bolt(&["run", "--rm", "--network", "none", IMAGE, "wc", "-c"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let _ = input.write_all(b"hello");
+    let out = finish(child, Duration::from_secs(30), "no -i");
+    assert_eq!(out.out.trim(), "0");
+}
+
+#[test]
+fn a_hundred_megabytes_arrive_whole() {
+    let s = session!();
+    let script = "head -c 100000000 /dev/zero | tr '\\0' x; printf end";
+    let mut child = s.spawn(&[
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--log-driver",
+        "none",
+        IMAGE,
+        "sh",
+        "-c",
+        script,
+    ]);
+    let mut pipe = child.stdout.take().unwrap();
+    let (mut total, mut wrong, mut last) = (0, 0, Vec::new());
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let n = pipe.read(&mut buffer).unwrap();
+        if n == 0 {
+            break;
+        }
+        wrong += buffer[..n].iter().filter(|b| **b != b'x').count();
+        total += n;
+        last.extend_from_slice(&buffer[n.saturating_sub(3)..n]);
+        last.drain(..last.len().saturating_sub(3));
+    }
+    assert_eq!(finish(child, Duration::from_secs(30), "100 MB").code, 0);
+    assert_eq!((total, wrong, last.as_slice()), (100_000_003, 3, &b"end"[..]));
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_client_only() {
+    let s = session!();
+    let mut child = s.spawn(&[
+        "run",
+        "--network",
+        "none",
+        "--name",
+        "x",
+        IMAGE,
+        "sh",
+        "-c",
+        "while :; do echo line; sleep 0.01; done",
+    ]);
+    let mut pipe = child.stdout.take().unwrap();
+    pipe.read_exact(&mut [0; 5]).unwrap();
+    drop(pipe);
+    finish(child, Duration::from_secs(20), "EPIPE");
+    assert_eq!(s.inspect("x", ".State.Status"), "running");
+}

@@ -1,0 +1,54 @@
+//! `-t` through a real terminal.
+
+use crate::harness::pty::Terminal;
+use crate::harness::user::{IMAGE, Session, has};
+
+fn terminal(s: &Session, args: &[&str]) -> Terminal {
+    let mut command = s.command("setsid");
+    command.arg("--ctty").arg(s.program()).args(args);
+    Terminal::start(command, 33, 99)
+}
+
+#[test]
+fn a_shell_in_a_terminal() {
+    let s = session!();
+    if !has("setsid") {
+        skip!("no setsid");
+    }
+    let mut t = terminal(&s, &["run", "--rm", "-it", "--network", "none", IMAGE, "sh"]);
+    t.keys(b"tty; stty size; echo T$TERM-end\n");
+    t.expect("/dev/pts/");
+    t.expect("33 99");
+    t.expect("Txterm-end");
+    t.resize(44, 111);
+    t.keys(b"sleep 0.3; stty size\n");
+    t.expect("44 111");
+    // Ctrl-C goes to what runs in the foreground, not to the shell.
+    t.keys(b"sleep 1000\n");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    t.keys(b"\x03");
+    t.keys(b"echo still-$((40 + 2))\n");
+    t.expect("still-42");
+    t.keys(b"exit 12\n");
+    assert_eq!(t.end(), 12);
+}
+
+#[test]
+fn detaching_leaves_it_running() {
+    let s = session!();
+    if !has("setsid") {
+        skip!("no setsid");
+    }
+    let mut t = terminal(&s, &["run", "-it", "--network", "none", "--name", "x", IMAGE, "sh"]);
+    t.keys(b"echo one-$((1 + 1))\n");
+    t.expect("one-2");
+    t.keys(b"\x10\x11");
+    assert_eq!(t.end(), 0);
+    assert_eq!(s.inspect("x", ".State.Status"), "running");
+    let mut t = terminal(&s, &["attach", "x"]);
+    t.keys(b"echo two-$((1 + 2))\n");
+    t.expect("two-3");
+    t.keys(b"exit 4\n");
+    assert_eq!(t.end(), 4);
+    assert_eq!(s.inspect("x", ".State.ExitCode"), "4");
+}

@@ -1,0 +1,107 @@
+//! Binds, volumes and tmpfs.
+
+use crate::harness::user::IMAGE;
+use std::os::unix::fs::MetadataExt;
+
+#[test]
+fn binds() {
+    let s = session!();
+    let dir = s.make_dir("shared");
+    s.file("shared/in", "from the host\n");
+    let mount = |suffix: &str| format!("{dir}:/m{suffix}");
+    assert_eq!(s.script(&["-v", &mount("")], "cat /m/in; echo out >/m/out"), "from the host");
+    let out = std::fs::metadata(s.home().join("shared/out")).unwrap();
+    assert_eq!((out.uid(), out.gid()), (s.user.uid, s.user.gid));
+    let refused = s.once(&["-v", &mount(":ro")], &["touch", "/m/x"]);
+    assert!(refused.code == 1 && refused.err.contains("Read-only"), "{refused:?}");
+    assert_eq!(s.script(&["-v", "./shared:/m:ro"], "cat /m/in"), "from the host");
+    let long = format!("type=bind,source={dir},target=/a/b/c,ro");
+    assert_eq!(
+        s.script(&["--mount", &long], "cat /a/b/c/in; grep -c ' /a/b/c ro' /proc/self/mountinfo"),
+        "from the host\n1"
+    );
+    // One file, over one of the image.
+    let file = format!("{dir}/in:/srv/data/file");
+    assert_eq!(s.script(&["-v", &file], "cat /srv/data/file"), "from the host");
+    // Executable and suid programs of a mount are no way to more rights.
+    let nosuid = s.script(&["-v", &mount("")], "grep ' /m ' /proc/self/mountinfo");
+    assert!(nosuid.contains("nosuid") && nosuid.contains("nodev"), "{nosuid}");
+}
+
+#[test]
+fn named_volumes() {
+    let s = session!();
+    // At first use the image's content is copied, later the volume's own is kept.
+    assert_eq!(
+        s.script(&["-v", "vol:/srv/data"], "cat /srv/data/file; echo mine >/srv/data/file"),
+        "from the image"
+    );
+    assert_eq!(s.script(&["-v", "vol:/srv/data"], "cat /srv/data/file"), "mine");
+    let list = s.ok(&["volume", "ls", "-q"]);
+    assert_eq!(list, "vol");
+    let long = ["--mount", "type=volume,source=vol,target=/v,ro"];
+    assert_eq!(s.script(&long, "cat /v/file"), "mine");
+    assert_eq!(s.script(&["-v", "empty:/srv/data:nocopy"], "ls /srv/data"), "");
+    // A volume written by somebody within is removed all the same.
+    s.script(&["-v", "vol:/v"], "chown -R player /v");
+    s.script(&["-v", "vol:/v", "-u", "player"], "mkdir /v/dir; chmod 0 /v/dir");
+    s.ok(&["volume", "rm", "vol", "empty"]);
+    assert_eq!(std::fs::read_dir(s.data().join("volumes")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_volume_in_use_stays() {
+    let s = session!();
+    s.detached("x", &["-v", "vol:/v"], "exec sleep 1000");
+    assert_ne!(s.run(&["volume", "rm", "vol"]).code, 0);
+    assert_eq!(s.ok(&["volume", "ls", "-q"]), "vol");
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
+    s.ok(&["volume", "rm", "vol"]);
+}
+
+#[test]
+fn anonymous_volumes_go_with_their_container() {
+    let s = session!();
+    assert_eq!(s.script(&["-v", "/srv/data"], "cat /srv/data/file"), "from the image");
+    assert_eq!(s.ok(&["volume", "ls", "-q"]), "");
+    // Nor does one of a start that fails stay.
+    let out = s.once(&["-v", "/srv/data"], &["nosuch"]);
+    assert_eq!(out.code, 127);
+    assert_eq!(s.ok(&["volume", "ls", "-q"]), "");
+    s.ok(&["run", "--network", "none", "--name", "x", "-v", "/v", IMAGE, "true"]);
+    assert_eq!(s.ok(&["volume", "ls", "-q"]).lines().count(), 1);
+    s.ok(&["rm", "-v", "x"]);
+    assert_eq!(s.ok(&["volume", "ls", "-q"]), "");
+}
+
+#[test]
+fn memory_and_read_only_roots() {
+    let s = session!();
+    let size = "df -k /t | tail -n 1 | awk '{print $2}'";
+    assert_eq!(s.script(&["--tmpfs", "/t:size=1m"], size), "1024");
+    assert_eq!(s.script(&["--mount", "type=tmpfs,target=/t,tmpfs-size=2m"], size), "2048");
+    let script = "touch /x 2>/dev/null && echo root; for d in /tmp /run /dev/shm /var/tmp; do \
+                  touch $d/x && echo $d; done";
+    assert_eq!(s.script(&["--read-only"], script), "/tmp\n/run\n/dev/shm\n/var/tmp");
+    assert_eq!(s.script(&["--tmpfs", "/srv/data"], "cat /srv/data/file"), "from the image");
+}
+
+#[test]
+fn a_root_directory() {
+    let s = session!();
+    let root = s.make_dir("root");
+    let bin = s.make_dir("root/bin");
+    let busybox = format!("{bin}/busybox");
+    std::fs::copy("/bin/busybox", &busybox).unwrap();
+    let args = |flags: &[&'static str]| -> Vec<String> {
+        let all = [&["run", "--rm", "--network", "none", "--rootfs"], flags].concat();
+        all.into_iter().map(str::to_owned).collect()
+    };
+    let mut line = args(&[]);
+    line.extend([root.clone(), "/bin/busybox".into(), "touch".into(), "/made".into()]);
+    s.ok(&line.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(std::fs::metadata(format!("{root}/made")).is_ok());
+    let mut line = args(&["--read-only"]);
+    line.extend([root, "/bin/busybox".into(), "touch".into(), "/again".into()]);
+    assert_eq!(s.run(&line.iter().map(String::as_str).collect::<Vec<_>>()).code, 1);
+}

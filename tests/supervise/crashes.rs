@@ -1,0 +1,157 @@
+//! The supervisor is killed, directories go, the environment is another one.
+
+use crate::harness::process::{lives, signal};
+use crate::harness::user::{IMAGE, Session, until};
+
+fn status(s: &Session, name: &str) -> String {
+    s.inspect(name, ".State.Status")
+}
+
+#[test]
+fn a_killed_supervisor_leaves_an_orphan_that_can_be_removed() {
+    let s = session!();
+    // setpriv(1) drops PDEATHSIG as every change of user does.
+    for script in [
+        "exec sleep 1000",
+        "exec setpriv --reuid 1000 sleep 1000",
+        "exec su player -c 'sleep 1000'",
+    ] {
+        let id = s.detached("x", &[], script);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let (monitor, payload) = s.pids(&id);
+        signal(monitor as u32, 9);
+        until("the supervisor is gone", || !lives(monitor as u32));
+        if lives(payload as u32) {
+            assert_eq!(status(&s, "x"), "orphaned", "{script}");
+            assert!(s.ok(&["ps"]).to_lowercase().contains("orphaned"), "{script}");
+            let out = s.run(&["rm", "x"]);
+            assert_eq!(out.code, 2, "{out:?}");
+        }
+        s.ok(&["rm", "-f", "-t", "0", "x"]);
+        assert!(!lives(payload as u32), "{script}");
+        assert_eq!(s.ok(&["ps", "-aq"]), "");
+        assert!(!s.data().join("containers").join(&id).exists());
+        s.assert_quiet();
+    }
+}
+
+#[test]
+fn an_orphan_can_be_stopped_started_and_replaced() {
+    let s = session!();
+    let orphan = || {
+        let id = s.detached("x", &["--replace"], "exec setpriv --reuid 1000 sleep 1000");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let (monitor, payload) = s.pids(&id);
+        signal(monitor as u32, 9);
+        until("orphaned", || matches!(status(&s, "x").as_str(), "orphaned" | "exited"));
+        payload as u32
+    };
+    let payload = orphan();
+    s.ok(&["stop", "-t", "1", "x"]);
+    assert!(!lives(payload));
+    assert_eq!(status(&s, "x"), "exited");
+    s.ok(&["start", "x"]);
+    assert_eq!(status(&s, "x"), "running");
+    // --replace ends an orphan too.
+    let payload = orphan();
+    s.detached("x", &["--replace"], "exec sleep 1000");
+    assert!(!lives(payload));
+    let payload = orphan();
+    s.ok(&["restart", "-t", "0", "x"]);
+    assert!(!lives(payload));
+    assert_eq!(status(&s, "x"), "running");
+}
+
+#[test]
+fn an_orphan_with_an_uplink_takes_it_along() {
+    let s = session!();
+    if !crate::harness::user::has("pasta") {
+        skip!("no pasta");
+    }
+    let id =
+        s.ok(&["run", "-d", "--name", "x", IMAGE, "setpriv", "--reuid", "1000", "sleep", "1000"]);
+    signal(s.pids(&id).0 as u32, 9);
+    until("not running", || status(&s, "x") != "running");
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
+    s.assert_quiet();
+}
+
+#[test]
+fn the_runtime_directory_may_go() {
+    let s = session!();
+    s.detached("x", &[], "trap 'exit 3' TERM; echo up; while :; do sleep 0.05; done");
+    until("up", || s.ok(&["logs", "x"]) == "up");
+    std::fs::remove_dir_all(s.runtime()).unwrap();
+    assert_eq!(status(&s, "x"), "running");
+    std::fs::create_dir(s.runtime()).unwrap();
+    std::os::unix::fs::chown(s.runtime(), Some(s.user.uid), Some(s.user.gid)).unwrap();
+    // Asked again and again the supervisor binds its socket anew, at most a moment later.
+    until("exec works", || s.run(&["exec", "x", "true"]).code == 0);
+    s.ok(&["stop", "x"]);
+    assert_eq!(s.inspect("x", ".State.ExitCode"), "3");
+}
+
+#[test]
+fn another_environment_finds_the_same_containers() {
+    let s = session!();
+    let id = s.detached("x", &[], "exec sleep 1000");
+    let other = s.dir().join("home/other-run");
+    std::fs::create_dir(&other).unwrap();
+    std::os::unix::fs::chown(&other, Some(s.user.uid), Some(s.user.gid)).unwrap();
+    let changes: [&dyn Fn(&mut std::process::Command); 2] =
+        [&|c| drop(c.env_remove("XDG_RUNTIME_DIR")), &|c| drop(c.env("XDG_RUNTIME_DIR", &other))];
+    for change in changes {
+        for args in [&["ps", "-q", "--no-trunc"][..], &["exec", "x", "echo", "hi"], &["logs", "x"]]
+        {
+            let mut command = s.bolt(args);
+            change(&mut command);
+            let out = command.output().unwrap();
+            let text = String::from_utf8_lossy(&out.stdout);
+            let errors = String::from_utf8_lossy(&out.stderr);
+            assert!(out.status.success(), "{args:?}: {text}{errors}");
+            match args[0] {
+                "ps" => assert_eq!(text.trim(), id),
+                "exec" => assert_eq!(text.trim(), "hi"),
+                _ => {}
+            }
+        }
+        let mut command = s.bolt(&["stop", "-t", "0", "x"]);
+        change(&mut command);
+        assert!(command.output().unwrap().status.success());
+        let mut command = s.bolt(&["start", "x"]);
+        change(&mut command);
+        let out = command.output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        assert_eq!(s.ok(&["exec", "x", "echo", "hi"]), "hi");
+    }
+}
+
+#[test]
+fn a_container_removed_at_its_end_leaves_nothing() {
+    let s = session!();
+    let before = files(&s);
+    let cid = s.home().join("cid");
+    for _ in 0..3 {
+        s.detached("x", &["--rm", "--cidfile", cid.to_str().unwrap(), "-v", "/v"], "sleep 0.05");
+        until("gone", || s.ok(&["ps", "-aq"]).is_empty());
+        s.detached("x", &["--rm"], "exec sleep 1000");
+        s.ok(&["stop", "-t", "0", "x"]);
+        until("gone", || s.ok(&["ps", "-aq"]).is_empty());
+    }
+    s.assert_quiet();
+    until("no file more than before", || files(&s) == before);
+}
+
+/// Everything below containers/, volumes/ and the runtime directory.
+fn files(s: &Session) -> Vec<String> {
+    // What is made once and stays is made first.
+    s.ok(&["volume", "ls", "-q"]);
+    s.script(&[], "true");
+    let mut paths = Vec::new();
+    for dir in [s.data().join("containers"), s.data().join("volumes"), s.runtime()] {
+        let list = crate::harness::run("find", &[dir.to_str().unwrap()]);
+        paths.extend(list.lines().map(str::to_owned));
+    }
+    paths.sort();
+    paths
+}

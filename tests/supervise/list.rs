@@ -1,0 +1,98 @@
+//! `ps`, `rm`, `wait`, `stop`, `kill`.
+
+use crate::harness::process::finish;
+use crate::harness::user::{IMAGE, until};
+use std::time::Duration;
+
+#[test]
+fn filters_and_formats() {
+    let s = session!();
+    let up = s.detached("up", &["-l", "a=1"], "exec sleep 1000");
+    let down = s.ok(&["create", "--name", "down", "-l", "a=2", IMAGE, "true"]);
+    let over = s.detached("over", &[], "exit 4");
+    until("over", || s.inspect("over", ".State.Status") == "exited");
+    let list = |args: &[&str]| {
+        let mut all = vec!["ps", "-aq", "--no-trunc"];
+        all.extend(args);
+        let mut ids: Vec<String> = s.ok(&all).lines().map(str::to_owned).collect();
+        ids.sort();
+        ids
+    };
+    let sorted = |ids: &[&String]| {
+        let mut ids: Vec<String> = ids.iter().map(|i| (*i).clone()).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(list(&[]), sorted(&[&up, &down, &over]));
+    assert_eq!(s.ok(&["ps", "-q", "--no-trunc"]), up);
+    assert_eq!(list(&["-f", "status=running"]), sorted(&[&up]));
+    assert_eq!(list(&["-f", "status=created", "-f", "status=exited"]), sorted(&[&down, &over]));
+    assert_eq!(list(&["-f", "name=ow"]), sorted(&[&down]));
+    assert_eq!(list(&["-f", "label=a"]), sorted(&[&up, &down]));
+    assert_eq!(list(&["-f", "label=a=2"]), sorted(&[&down]));
+    assert_eq!(list(&["-f", "exited=4"]), sorted(&[&over]));
+    assert_eq!(list(&["-f", &format!("id={}", &up[..8])]), sorted(&[&up]));
+    let bad = s.run(&["ps", "-f", "bogus=1"]);
+    assert!(bad.code == 125 && bad.err.contains("bogus"), "{bad:?}");
+    let json: serde_json::Value =
+        serde_json::from_str(&s.ok(&["ps", "-a", "--format", "json"])).unwrap();
+    assert_eq!(json.as_array().unwrap().len(), 3);
+    let table = s.ok(&["ps", "-a", "--sort", "names", "--format", "{{.Names}} {{.State}}"]);
+    assert_eq!(table, "down created\nover exited\nup running");
+}
+
+#[test]
+fn codes_of_rm() {
+    let s = session!();
+    assert_eq!(s.run(&["rm", "nosuch"]).code, 1);
+    assert_eq!(s.run(&["rm", "-f", "nosuch"]).code, 0);
+    assert_eq!(s.run(&["rm", "-i", "nosuch"]).code, 0);
+    let id = s.detached("x", &[], "exec sleep 1000");
+    assert_eq!(s.run(&["rm", "x"]).code, 2);
+    assert_eq!(s.inspect("x", ".State.Status"), "running");
+    assert_eq!(s.ok(&["rm", "-f", "-t", "0", &id[..6]]), &id[..6]);
+    assert_eq!(s.run(&["rm"]).code, 125);
+}
+
+#[test]
+fn stop_and_kill() {
+    let s = session!();
+    let stubborn = "trap '' TERM; echo up; while :; do sleep 0.05; done";
+    s.detached("x", &[], stubborn);
+    until("up", || s.ok(&["logs", "x"]) == "up");
+    let before = std::time::Instant::now();
+    assert_eq!(s.ok(&["stop", "-t", "1", "x"]), "x");
+    assert!(before.elapsed() > Duration::from_millis(900));
+    assert_eq!(s.inspect("x", ".State.ExitCode"), "137");
+    assert_eq!(s.ok(&["stop", "x"]), "x");
+
+    let listens = "trap 'exit 6' USR2; trap 'exit 8' INT; echo up; while :; do sleep 0.05; done";
+    s.detached("y", &["--stop-signal", "USR2"], listens);
+    until("up", || s.ok(&["logs", "y"]) == "up");
+    s.ok(&["stop", "y"]);
+    assert_eq!(s.inspect("y", ".State.ExitCode"), "6");
+    s.ok(&["start", "y"]);
+    until("up twice", || s.ok(&["logs", "y"]) == "up\nup");
+    let waiting = s.spawn(&["wait", "y"]);
+    s.ok(&["kill", "-s", "INT", "y"]);
+    assert_eq!(finish(waiting, Duration::from_secs(20), "wait").out, "8\n");
+    assert_eq!(s.run(&["kill", "y"]).code, 125);
+    let bad = s.run(&["kill", "-s", "BOGUS", "y"]);
+    assert!(bad.code == 125 && bad.err.contains("BOGUS"), "{bad:?}");
+    s.ok(&["restart", "y"]);
+    assert_eq!(s.inspect("y", ".State.Status"), "running");
+    s.ok(&["kill", "y"]);
+    assert_eq!(s.ok(&["wait", "y"]), "137");
+    assert_eq!(s.inspect("y", ".State.ExitCode"), "137");
+}
+
+#[test]
+fn wait_for_one_that_is_over_or_goes() {
+    let s = session!();
+    s.detached("x", &[], "exit 9");
+    assert_eq!(s.ok(&["wait", "x"]), "9");
+    assert_eq!(s.ok(&["wait", "x"]), "9");
+    s.detached("y", &["--rm"], "sleep 0.5; exit 3");
+    assert_eq!(s.ok(&["wait", "y"]), "3");
+    assert_eq!(s.run(&["wait", "nosuch"]).code, 125);
+}

@@ -1,0 +1,8 @@
+//! Containers that live on: what is true of them, whatever was killed.
+
+mod crashes;
+mod files;
+mod list;
+mod logs;
+mod programs;
+mod restarts;
