@@ -45,6 +45,14 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "wait" -d 'Wait until cont
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "completion" -d 'Print the completion script for a shell'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "create" -d 'Create a container without starting it'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "doctor" -d 'Check this host and tell how to mend it'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "image" -d 'Manage images'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "images" -d 'List images'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "info" -d 'Show what this host and the local store are like'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "rmi" -d 'Remove images from the local store'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "system" -d 'Look after what bolt keeps on disk'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "tag" -d 'Give an image further names'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "untag" -d 'Take names away from an image; without NAME, all of them'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "version" -d 'Show the version'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "login" -d 'Log in to a registry'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "logout" -d 'Log out of a registry'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "pull" -d 'Pull an image from a registry, an OCI layout or an OCI archive'
@@ -443,6 +451,109 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l dry-run -d 'Show th
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand doctor" -s f -l format -d 'Print as "json", or by a Go template for each check' -r
 complete -c bolt -n "__fish_bolt_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "exists" -d 'Check whether an image is in the local store: exit code 0 when it is, else 1'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "inspect" -d 'Show what is known of images'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "list" -d 'List images'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "ls" -d 'List images'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "prune" -d 'Remove images without a name that no container was made from'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "pull" -d 'Pull an image from a registry, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "rm" -d 'Remove images from the local store'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "remove" -d 'Remove images from the local store'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "tag" -d 'Give an image further names'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "untag" -d 'Take names away from an image; without NAME, all of them'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Print as "json", or by a Go template for each image' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from list" -l format -d 'Print as "json", "table TEMPLATE" or by a Go template' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from list" -s f -l filter -d 'Show images that pass: reference=, dangling=, label=, before=, since=, id=, digest=, until=' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from list" -l sort -d 'Order of the list' -r -f -a "created\t'The newest first'
+id\t'By id'
+repository\t'By repository'
+size\t'The smallest first'
+tag\t'By tag'"
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from list" -s a -l all -d 'Show all images; there are no intermediate ones to hide'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print ids only'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from list" -l digests -d 'Show digests'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from list" -l no-trunc -d 'Show whole ids'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from list" -s n -l noheading -l no-heading -d 'Leave the headings out'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -l format -d 'Print as "json", "table TEMPLATE" or by a Go template' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show images that pass: reference=, dangling=, label=, before=, since=, id=, digest=, until=' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -l sort -d 'Order of the list' -r -f -a "created\t'The newest first'
+id\t'By id'
+repository\t'By repository'
+size\t'The smallest first'
+tag\t'By tag'"
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -s a -l all -d 'Show all images; there are no intermediate ones to hide'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print ids only'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -l digests -d 'Show digests'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Show whole ids'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -s n -l noheading -l no-heading -d 'Leave the headings out'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from prune" -l filter -d 'Remove images that pass: label=, until=, ...' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove images with names too'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -l layout -d 'Id layout of the unpacked files: root-is-user, user-is-user or single' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from rm" -s a -l all -d 'Remove all images'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Remove all names with an id, and containers made from the image that do not run'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'No error for an image that is not there'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from remove" -s a -l all -d 'Remove all images'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from remove" -s f -l force -d 'Remove all names with an id, and containers made from the image that do not run'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from remove" -s i -l ignore -d 'No error for an image that is not there'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from untag" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand images" -l format -d 'Print as "json", "table TEMPLATE" or by a Go template' -r
+complete -c bolt -n "__fish_bolt_using_subcommand images" -s f -l filter -d 'Show images that pass: reference=, dangling=, label=, before=, since=, id=, digest=, until=' -r
+complete -c bolt -n "__fish_bolt_using_subcommand images" -l sort -d 'Order of the list' -r -f -a "created\t'The newest first'
+id\t'By id'
+repository\t'By repository'
+size\t'The smallest first'
+tag\t'By tag'"
+complete -c bolt -n "__fish_bolt_using_subcommand images" -s a -l all -d 'Show all images; there are no intermediate ones to hide'
+complete -c bolt -n "__fish_bolt_using_subcommand images" -s q -l quiet -d 'Print ids only'
+complete -c bolt -n "__fish_bolt_using_subcommand images" -l digests -d 'Show digests'
+complete -c bolt -n "__fish_bolt_using_subcommand images" -l no-trunc -d 'Show whole ids'
+complete -c bolt -n "__fish_bolt_using_subcommand images" -s n -l noheading -l no-heading -d 'Leave the headings out'
+complete -c bolt -n "__fish_bolt_using_subcommand images" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand info" -s f -l format -d 'Print as "json", or by a Go template such as {{.Host.CgroupManager}}' -r
+complete -c bolt -n "__fish_bolt_using_subcommand info" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand rmi" -s a -l all -d 'Remove all images'
+complete -c bolt -n "__fish_bolt_using_subcommand rmi" -s f -l force -d 'Remove all names with an id, and containers made from the image that do not run'
+complete -c bolt -n "__fish_bolt_using_subcommand rmi" -s i -l ignore -d 'No error for an image that is not there'
+complete -c bolt -n "__fish_bolt_using_subcommand rmi" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df info prune" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df info prune" -f -a "check" -d 'Look for damage in images, containers and volumes'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df info prune" -f -a "df" -d 'Show what images, containers and volumes take on the disk'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df info prune" -f -a "info" -d 'Show what this host and the local store are like'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df info prune" -f -a "prune" -d 'Remove containers that do not run, and what then nobody needs'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from check" -s r -l repair -d 'Mend what can be mended; broken images and layers are removed'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from check" -s q -l quick -d 'Do not read whole blobs'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from df" -l format -d 'Print as "json", or by a Go template' -r
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from df" -s v -l verbose -d 'Show every image, container and volume'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from df" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Print as "json", or by a Go template such as {{.Host.CgroupManager}}' -r
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all images without a container, not only those without a name'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -l volumes -d 'Remove volumes that no container uses'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand tag" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand untag" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand version" -s f -l format -d 'Print as "json", or by a Go template' -r
+complete -c bolt -n "__fish_bolt_using_subcommand version" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand login" -s u -l username -d 'User name; asked for at a terminal when it is missing' -r
 complete -c bolt -n "__fish_bolt_using_subcommand login" -s p -l password -d 'Password or access token. Other users can see it in the list of processes: prefer --password-stdin or the prompt' -r
 complete -c bolt -n "__fish_bolt_using_subcommand login" -l authfile -d 'Credential file to use instead [env: REGISTRY_AUTH_FILE]' -r -F

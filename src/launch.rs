@@ -16,6 +16,9 @@ use bolt_shim::launch::{
 };
 use std::path::Path;
 
+/// Version of the contract with the shim.
+pub const CONTRACT: u32 = VERSION;
+
 /// A lowered container, and what the user should hear about it.
 #[derive(Debug)]
 pub struct Plan {

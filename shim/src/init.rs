@@ -151,7 +151,7 @@ fn join_network(launch: &Launch, socket: &OwnedFd, network: netns::Pending) -> R
     let netns = network.wait().at(Step::Unshare, "network")?;
     nix::sched::setns(&netns, CloneFlags::CLONE_NEWNET).at(Step::Unshare, "network")?;
     lo::up().at(Step::Network, "lo")?;
-    if let Net::Uplink(_) = launch.net {
+    if let Net::Uplink { .. } = launch.net {
         handshake::send(socket, &Message::Netns, &[netns.as_fd()])?;
         match handshake::receive(socket)? {
             Some((Message::NetReady, _)) => {}

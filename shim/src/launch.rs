@@ -119,7 +119,13 @@ pub enum Net {
     /// A namespace with only `lo`.
     None,
     /// A namespace of its own, served by a program that the monitor starts and ends.
-    Uplink(Uplink),
+    Uplink {
+        /// The program.
+        uplink: Uplink,
+        /// A program that cannot serve ends the start; else the container has `lo` alone and
+        /// that is told.
+        required: bool,
+    },
 }
 
 /// The program that carries a container's packets.

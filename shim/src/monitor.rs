@@ -339,10 +339,16 @@ fn bring_up(
             Ok(None) => return Err(failure(Step::Died, "", 0)),
             Ok(Some((Message::Execing, _))) => execing = true,
             Ok(Some((Message::Netns, mut fds))) => {
-                let (Net::Uplink(plan), Some(netns)) = (&launch.net, fds.pop()) else {
+                let (Net::Uplink { uplink: plan, required }, Some(netns)) =
+                    (&launch.net, fds.pop())
+                else {
                     return Err(failure(Step::Network, "namespace", libc::EPROTO));
                 };
-                uplink = Some(uplink::start(plan, &netns, supervisor.path())?);
+                match uplink::start(plan, &netns, supervisor.path()) {
+                    Ok(running) => uplink = Some(running),
+                    Err(failure) if *required => return Err(failure),
+                    Err(failure) => supervisor.denied.push(failure),
+                }
                 handshake::send(socket, &Message::NetReady, &[])?;
             }
             Ok(Some((Message::Tty, mut fds))) => {

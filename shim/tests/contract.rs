@@ -29,11 +29,14 @@ fn launch() -> Launch {
         userns: Userns::MakeSingle { uid: 1000, gid: 100 },
         id_map: Some(IdMap::KeepId { uid: 1000, gid: 100 }),
         share: Share { ipc: true, ..Share::default() },
-        net: Net::Uplink(Uplink {
-            kind: UplinkKind::Slirp,
-            program: "/usr/bin/slirp4netns".into(),
-            args: vec!["{netns}".into()],
-        }),
+        net: Net::Uplink {
+            uplink: Uplink {
+                kind: UplinkKind::Slirp,
+                program: "/usr/bin/slirp4netns".into(),
+                args: vec!["{netns}".into()],
+            },
+            required: true,
+        },
         root: Root::Overlay {
             lower: vec!["/a".into(), "/b".into()],
             upper: Some(("/u".into(), "/w".into())),

@@ -1,11 +1,12 @@
 //! `bolt create`: a container that `start` can start.
 
 use crate::cmd::create_args::CreateArgs;
-use crate::cmd::pull;
+use crate::cmd::{copy_root, pull};
 use crate::container::config::{Config, MountKind, Origin};
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::volume::Volumes;
 use crate::image::types::RunConfig;
+use crate::rootfs::driver::{self, Kind};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::sys::atomic::Sync;
@@ -45,7 +46,11 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 
 /// Everything that is refused is refused before anything is made.
 pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
+    // No gc between finding the layers and writing down that they are used.
+    let store = Store::open(&settings.dirs.store())?;
+    let held = store.shared_lock()?;
     let (origin, image) = origin(settings, args)?;
+    let copied = matches!(&origin, Origin::Image { driver, .. } if driver == Kind::Copy.name());
     let caller: Vec<(String, String)> = std::env::vars().collect();
     let mut config = args.config(settings, "", "", origin, &image, &caller)?;
     sources(&config)?;
@@ -59,6 +64,10 @@ pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
         config.name = containers.name_of(dir.id())?.unwrap_or_default();
         volumes(settings, &mut config)?;
         dir.write_config(&config, Sync::Fast)?;
+        drop(held);
+        if copied {
+            copy_root::start(dir.id())?;
+        }
         write_cidfile(args.cidfile.as_deref(), dir.id())
     })();
     if let Err(error) = result {
@@ -99,7 +108,7 @@ pub fn origin(settings: &Settings, args: &CreateArgs) -> anyhow::Result<(Origin,
             .map(|l| l.chain_id.to_string())
             .collect(),
         layout: layout.name().to_owned(),
-        driver: "overlay".to_owned(),
+        driver: driver::choose(&settings.dirs).kind.name().to_owned(),
     };
     Ok((origin, record.config))
 }

@@ -3,13 +3,12 @@
 use crate::exit;
 use crate::hint::checks::{self, Check, Status};
 use crate::hint::facts::{Caller, Facts, Overlay};
-use crate::sys::{atomic, dirs::Dirs};
+use crate::rootfs::driver;
+use crate::sys::dirs::Dirs;
 use crate::ui::{format, print};
 use anyhow::Context;
 use serde_json::json;
-use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 /// Check this host and tell how to mend it
 #[derive(Debug, clap::Args)]
@@ -27,7 +26,10 @@ pub fn run(args: &DoctorArgs, dirs: &Dirs) -> anyhow::Result<u8> {
         program: std::env::current_exe().context("find this program")?,
     };
     let mut facts = Facts::gather(Path::new("/"), caller);
-    facts.overlay = try_overlay(&dirs.data);
+    facts.overlay = match driver::try_overlay(&dirs.data) {
+        None => Overlay::Works,
+        Some(refusal) => Overlay::Refused(refusal),
+    };
     let checks = checks::all(&facts);
     let text = match &args.format {
         None => report(&checks),
@@ -61,38 +63,6 @@ fn report(checks: &[Check]) -> String {
         }
     }
     text
-}
-
-/// Lets a process of its own mount an overlay on the file system of the store.
-fn try_overlay(data: &Path) -> Overlay {
-    let dir = data.join(atomic::temp_name("probe"));
-    if let Err(e) = fs::create_dir_all(&dir) {
-        return Overlay::Refused(format!("make {}: {e}", dir.display()));
-    }
-    let probe = Command::new("/proc/self/exe")
-        .args(["__probe", "overlay"])
-        .arg(&dir)
-        .stdin(Stdio::null())
-        .output();
-    remove(&dir);
-    match probe {
-        Ok(output) if output.status.success() => Overlay::Works,
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let line = said.lines().next().unwrap_or("the probe died without a word");
-            Overlay::Refused(line.trim_start_matches("bolt: ").to_owned())
-        }
-        Err(e) => Overlay::Refused(format!("start the probe: {e}")),
-    }
-}
-
-/// Overlay leaves `work/work` with mode 000, which cannot be read, only removed: leaves first.
-/// What is left behind by an error lies in a directory that says so in its name.
-fn remove(dir: &Path) {
-    for path in ["work/work", "work/index"] {
-        let _ = fs::remove_dir(dir.join(path));
-    }
-    let _ = fs::remove_dir_all(dir);
 }
 
 #[cfg(test)]

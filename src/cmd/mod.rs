@@ -3,12 +3,16 @@
 pub mod attach;
 pub mod completion;
 pub mod container;
+pub mod copy_root;
 pub mod cp;
 pub mod create;
 pub mod create_args;
 pub mod doctor;
 pub mod ending;
 pub mod exec;
+pub mod image;
+pub mod images;
+pub mod info;
 pub mod inspect;
 pub mod kill;
 pub mod login;
@@ -21,11 +25,16 @@ pub mod pull;
 pub mod rename;
 pub mod restart;
 pub mod rm;
+pub mod rmi;
 pub mod run;
 pub mod selection;
 pub mod start;
 pub mod stop;
+pub mod system;
+pub mod tag;
 pub mod unshare;
+pub mod untag;
+pub mod version;
 pub mod volume;
 pub mod wait;
 
@@ -64,6 +73,14 @@ enum Verb {
     Completion(completion::CompletionArgs),
     Create(create::Args),
     Doctor(doctor::DoctorArgs),
+    Image(image::Args),
+    Images(images::Args),
+    Info(info::Args),
+    Rmi(rmi::Args),
+    System(system::Args),
+    Tag(tag::Args),
+    Untag(untag::Args),
+    Version(version::Args),
     Login(login::Args),
     Logout(logout::Args),
     Pull(pull::Args),
@@ -122,6 +139,11 @@ fn hidden(words: &[String]) -> Option<anyhow::Result<()>> {
     let (verb, args) = words.split_first()?;
     match verb.as_str() {
         "__map-ids" => Some(crate::userns::map_ids(args)),
+        "__copy-root" => Some(
+            Settings::from_env()
+                .map_err(anyhow::Error::from)
+                .and_then(|settings| copy_root::run(&settings, args)),
+        ),
         "__probe" => Some(probe::run(args)),
         "__relayout" => Some(
             Settings::from_env()
@@ -166,6 +188,14 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Doctor(args) => doctor::run(&args, &settings.dirs),
         Verb::Login(args) => pull::login(&args, settings),
         Verb::Logout(args) => pull::logout(&args, settings),
+        Verb::Image(args) => image::run(args, settings),
+        Verb::Images(args) => images::run(args, settings),
+        Verb::Info(args) => info::run(args, settings),
+        Verb::Rmi(args) => rmi::run(args, settings),
+        Verb::System(args) => system::run(args, settings),
+        Verb::Tag(args) => tag::run(args, settings),
+        Verb::Untag(args) => untag::run(args, settings),
+        Verb::Version(args) => version::run(args, settings),
         Verb::Pull(args) => pull::run(args, settings),
         Verb::Run(args) => run::run(args, settings),
     }

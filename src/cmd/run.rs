@@ -2,7 +2,9 @@
 
 use crate::cmd::create::{self, Created};
 use crate::cmd::create_args::CreateArgs;
+use crate::container::config::Origin;
 use crate::launch::{self, Mode};
+use crate::rootfs::driver::Kind;
 use crate::settings::Settings;
 use crate::shim::attach::{self, End};
 use crate::shim::client::Connection;
@@ -122,6 +124,12 @@ pub fn dry_run(settings: &Settings, args: &CreateArgs) -> anyhow::Result<u8> {
     let containers = crate::container::dir::Containers::open(&settings.dirs)?;
     let source = crate::userns::source(&settings.dirs, &containers)?;
     let mut dir = containers.create(None, None)?;
+    if let Origin::Image { driver, .. } = &config.origin
+        && driver == Kind::Copy.name()
+    {
+        // The plan names the copy, which is not made for a plan alone.
+        std::fs::create_dir(dir.path().join("root")).context("stand in for the copied root")?;
+    }
     let mode = Mode { attach: true, size: None, restarts: 0 };
     let plan = launch::plan(settings, &dir, &config, &source, mode);
     containers.remove(&mut dir)?;

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 const BY_NAME: &str = "by-name";
 /// Lock file of the one who mends names of containers that are no more.
-const MEND: &str = ".mend";
+pub(super) const MEND: &str = ".mend";
 const NEW: &str = ".new-";
 const GONE: &str = ".gone-";
 /// How long a creator may need between mkdir and its lock.

@@ -7,6 +7,7 @@
 //! `config.json` is written once by `create`; `state.json` by the supervisor; `lock` is an OFD
 //! write lock held by the supervisor for its whole life: free lock = no supervisor.
 
+pub mod check;
 mod collection;
 pub mod config;
 pub mod dir;

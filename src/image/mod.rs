@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod config;
 mod decompress;
+pub mod filter;
 mod hash;
 pub mod image_config;
 pub mod layout;

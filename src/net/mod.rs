@@ -36,9 +36,9 @@ pub fn plan(network: &Network) -> Result<Plan, Missing> {
     match network {
         Network::None => Ok(bare(Net::None, None)),
         Network::Host => Ok(bare(Net::Host, None)),
-        Network::Pasta(options) => pasta(options).ok_or(Missing("pasta", "passt")),
-        Network::Slirp4netns(options) => slirp(options).ok_or(Missing("slirp4netns", "slirp4netns")),
-        Network::Default => Ok(pasta(&[]).or_else(|| slirp(&[])).unwrap_or_else(|| {
+        Network::Pasta(options) => pasta(options, true).ok_or(Missing("pasta", "passt")),
+        Network::Slirp4netns(options) => slirp(options, true).ok_or(Missing("slirp4netns", "slirp4netns")),
+        Network::Default => Ok(pasta(&[], false).or_else(|| slirp(&[], false)).unwrap_or_else(|| {
             bare(Net::None, Some("no network: neither pasta(1) nor slirp4netns(1) is installed; install the package 'passt'".into()))
         })),
     }
@@ -48,7 +48,7 @@ fn bare(net: Net, note: Option<String>) -> Plan {
     Plan { net, dns: None, host: None, note }
 }
 
-fn pasta(options: &[String]) -> Option<Plan> {
+fn pasta(options: &[String], required: bool) -> Option<Plan> {
     let program = find("pasta")?;
     let mut args: Vec<String> = [
         "--config-net",
@@ -76,11 +76,12 @@ fn pasta(options: &[String]) -> Option<Plan> {
     .map(str::to_owned)
     .to_vec();
     args.splice(0..0, options.iter().cloned());
-    let net = Net::Uplink(Uplink { kind: UplinkKind::Pasta, program, args });
+    let uplink = Uplink { kind: UplinkKind::Pasta, program, args };
+    let net = Net::Uplink { uplink, required };
     Some(Plan { net, dns: Some(DNS_FORWARD), host: Some(GUEST_HOST), note: None })
 }
 
-fn slirp(options: &[String]) -> Option<Plan> {
+fn slirp(options: &[String], required: bool) -> Option<Plan> {
     let program = find("slirp4netns")?;
     let mut args: Vec<String> = options.iter().map(|o| format!("--{o}")).collect();
     args.extend(
@@ -95,7 +96,8 @@ fn slirp(options: &[String]) -> Option<Plan> {
         ]
         .map(str::to_owned),
     );
-    let net = Net::Uplink(Uplink { kind: UplinkKind::Slirp, program, args });
+    let uplink = Uplink { kind: UplinkKind::Slirp, program, args };
+    let net = Net::Uplink { uplink, required };
     Some(Plan { net, dns: Some(SLIRP_DNS), host: Some(SLIRP_HOST), note: None })
 }
 
@@ -165,11 +167,10 @@ mod tests {
     #[test]
     fn loopback_servers_give_way_to_the_uplinks_own() {
         let plan = Plan {
-            net: Net::Uplink(Uplink {
-                kind: UplinkKind::Pasta,
-                program: "/x".into(),
-                args: vec![],
-            }),
+            net: Net::Uplink {
+                uplink: Uplink { kind: UplinkKind::Pasta, program: "/x".into(), args: vec![] },
+                required: true,
+            },
             dns: Some("169.254.1.1"),
             host: None,
             note: None,

@@ -1,5 +1,9 @@
 //! L2: where a container's root comes from, as a plan for the supervisor.
 
+pub mod copy;
+pub mod driver;
+pub mod usage;
+
 use crate::container::config::{Config, Origin};
 use crate::container::dir::ContainerDir;
 use crate::store::Layout;

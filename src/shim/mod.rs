@@ -138,7 +138,7 @@ fn spawn_monitor(
 }
 
 /// Beside this program, as installed and as built; `BOLT_SHIM` for a tree laid out otherwise.
-fn find() -> anyhow::Result<PathBuf> {
+pub fn find() -> anyhow::Result<PathBuf> {
     if let Some(path) = std::env::var_os("BOLT_SHIM") {
         return Ok(PathBuf::from(path));
     }

@@ -67,8 +67,12 @@ impl Store {
             findings.add(text, || self.drop_layer(key.layout, &key.chain))?;
         }
         for layout in Layout::ALL {
+            let leftovers = self.leftovers(layout)?;
+            if leftovers.is_empty() {
+                continue;
+            }
             let dir = self.folder(&format!("layers/{layout}"))?;
-            for name in self.leftovers(layout)? {
+            for name in leftovers {
                 let text = format!("layers/{layout}/{name} is left over from a crash");
                 let mend = || self.drop_tree(&dir, layout, &name).map(|()| true);
                 findings.add(text, mend)?;

@@ -190,8 +190,12 @@ impl Store {
     }
 
     pub(super) fn remove_leftovers(&self, layout: Layout) -> Result<()> {
+        let leftovers = self.leftovers(layout)?;
+        if leftovers.is_empty() {
+            return Ok(());
+        }
         let dir = self.folder(&format!("layers/{layout}"))?;
-        for name in self.leftovers(layout)? {
+        for name in leftovers {
             self.drop_tree(&dir, layout, &name)?;
         }
         Ok(())

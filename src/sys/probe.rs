@@ -21,9 +21,10 @@ fn at<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> ProbeError {
     move |e| ProbeError { step, source: e.into() }
 }
 
-/// Mounts an overlay with `userxattr` below `dir` in a new user and mount namespace.
+/// Mounts an overlay with `userxattr` below `dir` in a new mount namespace, and for users in a
+/// new user namespace.
 ///
-/// The calling process is changed for good (it becomes root of a one-id namespace) and must have
+/// The calling process is changed for good (a user becomes root of a one-id namespace) and must have
 /// one thread: unshare(CLONE_NEWUSER) is EINVAL otherwise. `dir` must be empty; directories are
 /// left in it.
 pub fn probe_overlay(dir: &Path) -> Result<(), ProbeError> {
@@ -34,20 +35,24 @@ pub fn probe_overlay(dir: &Path) -> Result<(), ProbeError> {
     for name in ["lower", "upper", "work", "merged"] {
         fs::create_dir(name).map_err(at("make a directory"))?;
     }
+    // Containers of root have no user namespace to mount in.
+    let user = if uid == 0 { 0 } else { libc::CLONE_NEWUSER };
     // SAFETY: no memory is passed; the caller has one thread, so no other sees a changed
     // namespace half way.
-    if unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) } != 0 {
-        return Err(at("make a user namespace")(io::Error::last_os_error()));
+    if unsafe { libc::unshare(user | libc::CLONE_NEWNS) } != 0 {
+        return Err(at("make a namespace")(io::Error::last_os_error()));
     }
-    fs::write("/proc/self/setgroups", "deny").map_err(at("deny setgroups"))?;
-    fs::write("/proc/self/uid_map", format!("0 {uid} 1")).map_err(at("write uid_map"))?;
-    fs::write("/proc/self/gid_map", format!("0 {gid} 1")).map_err(at("write gid_map"))?;
+    if uid != 0 {
+        fs::write("/proc/self/setgroups", "deny").map_err(at("deny setgroups"))?;
+        fs::write("/proc/self/uid_map", format!("0 {uid} 1")).map_err(at("write uid_map"))?;
+        fs::write("/proc/self/gid_map", format!("0 {gid} 1")).map_err(at("write gid_map"))?;
+    }
     let private = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
     mount_change("/", private).map_err(at("make the mounts private"))?;
     let options = CString::new("lowerdir=lower,upperdir=upper,workdir=work,userxattr")
         .map_err(|_| at("name the layers")(Errno::INVAL))?;
     mount("overlay", "merged", "overlay", MountFlags::empty(), options.as_c_str())
-        .map_err(at("mount an overlay in a user namespace"))?;
+        .map_err(at("mount an overlay"))?;
     fs::write("merged/file", "").map_err(at("write into the overlay"))
 }
 

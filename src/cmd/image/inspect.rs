@@ -1,0 +1,124 @@
+//! `bolt image inspect`: an image as JSON with podman's keys.
+
+use crate::cmd::pull;
+use crate::exit;
+use crate::image::filter::split_name;
+use crate::image::types::{ImageRecord, RunConfig};
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::ui::{format, print};
+use serde_json::{Map, Value, json};
+
+/// Show what is known of images
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Name or id
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<String>,
+    /// Print as "json", or by a Go template for each image
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<String>,
+}
+
+/// Prints those that exist; the exit code is 125 when one does not.
+pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    let store = Store::open(&settings.dirs.store())?;
+    let mut found = Vec::new();
+    let mut code = 0;
+    for name in &args.images {
+        match pull::find(settings, &store, name)? {
+            Some(image) => {
+                let names = store.names_of(&image.record.manifest)?;
+                found.push(inspect_image(&image.record, &names));
+            }
+            None => {
+                print::error_chain(&anyhow::anyhow!("{name}: image not known"));
+                code = exit::ENGINE;
+            }
+        }
+    }
+    let defaults = format::Defaults { columns: "", headings: &[], bare: true };
+    let format = args.format.as_deref().unwrap_or("json");
+    print::stdout(&format::rows(Some(format), &found, &defaults)?)?;
+    Ok(code)
+}
+
+/// One image with its names, under the keys of `podman image inspect`.
+pub fn inspect_image(record: &ImageRecord, names: &[String]) -> Value {
+    let layers: Vec<&str> = record.layers.iter().map(|l| l.diff_id.as_str()).collect();
+    let mut value = json!({
+        "Id": record.id.hex(),
+        "Digest": record.manifest,
+        "RepoTags": repo_tags(names),
+        "RepoDigests": repo_digests(record, names),
+        "Parent": "",
+        "Created": record.created,
+        "Config": config(&record.config),
+        "Architecture": record.platform.architecture,
+        "Os": record.platform.os,
+        "Size": record.size,
+        "VirtualSize": record.size,
+        "RootFS": { "Type": "layers", "Layers": layers },
+        "Labels": record.config.labels,
+        "User": record.config.user,
+        "NamesHistory": names,
+    });
+    if let (Some(variant), Some(map)) = (&record.platform.variant, value.as_object_mut()) {
+        map.insert("Variant".to_owned(), json!(variant));
+    }
+    value
+}
+
+/// Names with a tag.
+pub fn repo_tags(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).filter(|name| !split_name(name).1.is_empty()).collect()
+}
+
+/// Every repository that names the image, with the digest of its manifest and of the index.
+pub fn repo_digests(record: &ImageRecord, names: &[String]) -> Vec<String> {
+    let mut repositories: Vec<&str> = names.iter().map(|name| split_name(name).0).collect();
+    repositories.sort_unstable();
+    repositories.dedup();
+    let digests: Vec<_> = [Some(&record.manifest), record.index.as_ref()].into_iter().collect();
+    let digests = digests.into_iter().flatten();
+    digests.flat_map(|digest| repositories.iter().map(move |r| format!("{r}@{digest}"))).collect()
+}
+
+fn config(config: &RunConfig) -> Value {
+    let set = |items: &[String]| -> Map<String, Value> {
+        items.iter().map(|item| (item.clone(), json!({}))).collect()
+    };
+    json!({
+        "User": config.user,
+        "ExposedPorts": set(&config.exposed_ports),
+        "Env": config.env,
+        "Entrypoint": config.entrypoint,
+        "Cmd": config.cmd,
+        "Volumes": set(&config.volumes),
+        "WorkingDir": config.working_dir,
+        "Labels": config.labels,
+        "StopSignal": config.stop_signal,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::filter::tests::image;
+
+    #[test]
+    fn keys_are_podmans() {
+        let mut image = image(1, &["quay.io/a/b:1", "quay.io/a/b:2", "localhost/c@sha256:00"]);
+        image.record.index = Some(image.record.id.clone());
+        image.record.config.volumes = vec!["/data".into()];
+        let value = inspect_image(&image.record, &image.names);
+        assert_eq!(value["Id"], "11".repeat(32));
+        assert_eq!(value["RepoTags"], json!(["quay.io/a/b:1", "quay.io/a/b:2"]));
+        assert_eq!(value["RepoDigests"].as_array().unwrap().len(), 4);
+        assert_eq!(value["RepoDigests"][1], format!("quay.io/a/b@sha256:{}", "21".repeat(32)));
+        assert_eq!(value["Config"]["Cmd"], json!(["sh"]));
+        assert_eq!(value["Config"]["Volumes"], json!({"/data": {}}));
+        assert_eq!(value["RootFS"], json!({"Type": "layers", "Layers": []}));
+        assert_eq!(value["Labels"], json!({"n": "1"}));
+    }
+}

@@ -1,0 +1,170 @@
+//! Taking images and stopped containers away: inside P, with the store held alone.
+
+use crate::cmd::image::uses;
+use crate::container::dir::Containers;
+use crate::container::list::{self, Entry};
+use crate::container::state::Status;
+use crate::image::filter::Filters;
+use crate::image::types::ImageRecord;
+use crate::settings::Settings;
+use crate::store::{ExclusiveGuard, Freed, ListedImage, Store};
+use crate::sys::tree;
+use crate::userns;
+use anyhow::Context;
+use std::path::PathBuf;
+
+/// Why an image stays.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is none of this name or id.
+    #[error("{0}: image not known")]
+    NotKnown(String),
+    /// A container was made from it.
+    #[error(
+        "image used by {container}: image is in use by a container: consider removing the container first, or use --force"
+    )]
+    InUse {
+        /// Id of the container.
+        container: String,
+    },
+    /// A container made from it runs.
+    #[error(
+        "image used by {container}: image is in use by a running container: stop it first, 'bolt stop {short}'",
+        short = .container.get(..12).unwrap_or(.container)
+    )]
+    Running {
+        /// Id of the container.
+        container: String,
+    },
+    /// An id says too little when several names would go with it.
+    #[error(
+        "unable to delete image {id:?} by ID with more than one tag ([{}]): please force removal",
+        .names.join(" ")
+    )]
+    ManyNames {
+        /// The id.
+        id: String,
+        /// Its names.
+        names: Vec<String>,
+    },
+}
+
+/// The store held alone, and what may go.
+#[derive(Debug)]
+pub struct Removal {
+    /// The images.
+    pub store: Store,
+    /// The containers.
+    pub containers: Containers,
+    lock: ExclusiveGuard,
+    volumes: PathBuf,
+}
+
+impl Removal {
+    /// Enters P and waits until nobody pulls or creates. The process must have one thread.
+    pub fn begin(settings: &Settings) -> anyhow::Result<Self> {
+        userns::enter(&settings.dirs)?;
+        let store = Store::open(&settings.dirs.store())?;
+        let lock = store.exclusive_lock()?;
+        let containers = Containers::open(&settings.dirs)?;
+        Ok(Removal { store, containers, lock, volumes: settings.dirs.volumes() })
+    }
+
+    /// All readable containers.
+    pub fn entries(&self) -> anyhow::Result<Vec<Entry>> {
+        Ok(list::read(&self.containers)?.entries)
+    }
+
+    /// Takes a whole image away, with every name. With `force` the containers made from it that
+    /// do not run go first; their ids are returned.
+    ///
+    /// Errors: [`Refusal::InUse`], [`Refusal::Running`]; nothing was removed then.
+    pub fn image(&self, image: &ImageRecord, force: bool) -> anyhow::Result<Vec<String>> {
+        let entries = self.entries()?;
+        let users: Vec<&Entry> = uses::containers(&entries, image).collect();
+        refuse(&users, force)?;
+        for user in &users {
+            self.container(user)?;
+        }
+        self.store.remove_image(&image.manifest)?;
+        Ok(users.into_iter().map(|entry| entry.config.id.clone()).collect())
+    }
+
+    /// Takes away a container that does not run, with the volumes that have no name.
+    pub fn container(&self, entry: &Entry) -> anyhow::Result<()> {
+        let mut dir = self.containers.open_id(&entry.config.id)?;
+        self.containers.remove(&mut dir)?;
+        for volume in &entry.config.anonymous_volumes {
+            self.volume(volume)?;
+        }
+        Ok(())
+    }
+
+    /// Takes away a volume with its files.
+    pub fn volume(&self, name: &str) -> anyhow::Result<()> {
+        let shown = self.volumes.join(name);
+        let remove = || -> std::io::Result<()> {
+            tree::remove_tree(std::fs::File::open(&self.volumes)?, name)
+        };
+        remove().with_context(|| format!("remove {}", shown.display()))
+    }
+
+    /// Removes layers and blobs that neither an image nor a container needs.
+    pub fn collect(&self) -> anyhow::Result<Freed> {
+        let in_use = uses::layers(list::read(&self.containers)?)?;
+        Ok(self.store.remove_unused(&self.lock, &in_use, false)?)
+    }
+
+    /// Removes images that no container was made from and that pass: those without a name, or
+    /// with `all` every one.
+    pub fn prune_images(&self, all: bool, filters: &Filters) -> anyhow::Result<Vec<ListedImage>> {
+        let used = uses::manifests(&self.entries()?);
+        let mut gone = filters.apply(self.store.images()?, &used)?;
+        gone.retain(|i| (all || i.names.is_empty()) && !used.contains(&i.record.manifest));
+        for image in &gone {
+            self.store.remove_image(&image.record.manifest)?;
+        }
+        Ok(gone)
+    }
+}
+
+/// Whether a container must be stopped before it can go.
+pub fn is_alive(status: Status) -> bool {
+    matches!(status, Status::Starting | Status::Running | Status::Orphaned)
+}
+
+fn refuse(users: &[&Entry], force: bool) -> Result<(), Refusal> {
+    let id = |entry: &&Entry| entry.config.id.clone();
+    if !force {
+        return users.first().map_or(Ok(()), |e| Err(Refusal::InUse { container: id(e) }));
+    }
+    let alive = users.iter().find(|entry| is_alive(entry.status));
+    alive.map_or(Ok(()), |e| Err(Refusal::Running { container: id(e) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::state::Recorded;
+    use crate::container::testing::config;
+
+    #[test]
+    fn force_takes_what_does_not_run() {
+        let entry = |status| Entry {
+            config: config(&"a".repeat(64), "c"),
+            status,
+            recorded: Recorded::default(),
+        };
+        for (status, force, works) in [
+            (Status::Exited, false, false),
+            (Status::Exited, true, true),
+            (Status::Created, true, true),
+            (Status::Running, true, false),
+            (Status::Starting, true, false),
+            (Status::Orphaned, true, false),
+        ] {
+            assert_eq!(refuse(&[&entry(status)], force).is_ok(), works, "{status:?} {force}");
+        }
+        assert!(refuse(&[], false).is_ok());
+    }
+}

@@ -1,0 +1,206 @@
+//! `bolt system check`: what is wrong among the containers and their volumes, and mending it.
+
+use super::config::{Config, MountKind, Origin};
+use super::dir::{CONFIG, Containers};
+use super::error::{Error, io};
+use super::name;
+use crate::store::{Problem, Store};
+use crate::sys::dirs::Dirs;
+use crate::sys::lock;
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// How long a creator may need to write the config.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// Looks at every directory, name and volume. `repair` removes what killed commands left; what
+/// holds a container's files is never removed. Inside P when repairing.
+pub fn check(
+    all: &Containers,
+    dirs: &Dirs,
+    store: &Store,
+    repair: bool,
+) -> Result<Vec<Problem>, Error> {
+    let mut found = left_overs(all, &dirs.containers(), repair)?;
+    found.extend(names(all, &dirs.containers(), repair)?);
+    for id in all.ids()? {
+        let dir = match all.open_id(&id) {
+            Err(Error::NotFound(_)) => continue,
+            other => other?,
+        };
+        match dir.read_config() {
+            Ok(config) => {
+                found.extend(parts(&config, dirs, store).into_iter().map(damaged));
+                if all.find(&config.name).map(|d| d.id() != id).unwrap_or(true) {
+                    let text =
+                        format!("container {id}: its name {:?} does not lead to it", config.name);
+                    found.push(damaged(text));
+                }
+            }
+            // Half made: told by `left_overs`.
+            Err(Error::NotFound(_)) => {}
+            Err(e @ (Error::Damaged { .. } | Error::Version { .. })) => {
+                found.push(damaged(format!("{e}; 'bolt rm {}' removes it", &id[..12])));
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(found)
+}
+
+fn damaged(text: String) -> Problem {
+    Problem { text, repaired: false, harmless: false }
+}
+
+/// Directories without a config, and removals that were broken off.
+fn left_overs(all: &Containers, path: &Path, repair: bool) -> Result<Vec<Problem>, Error> {
+    let mut texts = Vec::new();
+    for entry in read_dir(path)? {
+        if entry.starts_with(".gone-") {
+            texts.push(format!("containers/{entry} is left over from a removal"));
+        } else if entry.starts_with(".new-") && is_old(&path.join(&entry)) {
+            texts.push(format!("containers/{entry} is left over from a crash"));
+        } else if name::is_id(&entry)
+            && !path.join(&entry).join(CONFIG).exists()
+            && all.open_id(&entry).is_ok_and(|dir| dir.is_supervised().is_ok_and(|held| !held))
+        {
+            texts.push(format!("containers/{entry} has no {CONFIG}: its creation was broken off"));
+        }
+    }
+    if repair && !texts.is_empty() {
+        all.sweep()?;
+    }
+    Ok(texts.into_iter().map(|text| Problem { text, repaired: repair, harmless: false }).collect())
+}
+
+/// Names that lead nowhere.
+fn names(all: &Containers, path: &Path, repair: bool) -> Result<Vec<Problem>, Error> {
+    let dir = path.join("by-name");
+    // Held by whoever takes a stale name over: no link changes between the look and the removal.
+    let mend = dir.join(super::collection::MEND);
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(&mend);
+    let shown = mend.display().to_string();
+    let file = file.map_err(io("open", &*shown))?;
+    lock::lock(&file, lock::Kind::Exclusive).map_err(io("lock", shown))?;
+    let mut found = Vec::new();
+    for entry in read_dir(&dir)? {
+        let link = dir.join(&entry);
+        let Ok(target) = fs::read_link(&link) else { continue };
+        let id = target.file_name().and_then(|id| id.to_str()).unwrap_or_default();
+        if !matches!(all.open_id(id), Err(Error::NotFound(_))) {
+            continue;
+        }
+        let repaired = repair && fs::remove_file(&link).is_ok();
+        let text = format!("containers/by-name/{entry} leads to {id}, which is gone");
+        found.push(Problem { text, repaired, harmless: false });
+    }
+    Ok(found)
+}
+
+/// Layers and volumes that a container needs and that are gone.
+fn parts(config: &Config, dirs: &Dirs, store: &Store) -> Vec<String> {
+    let mut gone = Vec::new();
+    let id = config.short_id();
+    match &config.origin {
+        Origin::Image { driver, .. } if driver == "copy" => {
+            if !dirs.containers().join(&config.id).join("root").is_dir() {
+                gone.push(format!("container {id}: its copied root is gone"));
+            }
+        }
+        Origin::Image { layers, layout, name, .. } => {
+            let is_here = |chain: &String| match (layout.parse(), chain.parse()) {
+                (Ok(layout), Ok(chain)) => store.has_layer(layout, &chain).unwrap_or(false),
+                _ => false,
+            };
+            if let Some(chain) = layers.iter().find(|chain| !is_here(chain)) {
+                gone.push(format!("container {id}: layer {chain} of image {name} is gone"));
+            }
+        }
+        Origin::Directory(path) => {
+            if !path.is_dir() {
+                gone.push(format!("container {id}: its root {} is gone", path.display()));
+            }
+        }
+    }
+    let volumes = config.mounts.iter().filter(|mount| mount.kind == MountKind::Volume);
+    for volume in volumes.filter(|m| !dirs.volumes().join(&m.source).join("_data").is_dir()) {
+        gone.push(format!("container {id}: volume {} is gone", volume.source));
+    }
+    gone
+}
+
+fn is_old(path: &Path) -> bool {
+    let made = fs::symlink_metadata(path).and_then(|stat| stat.modified());
+    made.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > GRACE))
+}
+
+fn read_dir(path: &Path) -> Result<Vec<String>, Error> {
+    let shown = || path.display().to_string();
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path).map_err(io("list", shown()))? {
+        let entry = entry.map_err(io("list", shown()))?;
+        names.extend(entry.file_name().into_string());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{config, dirs};
+    use super::*;
+    use crate::sys::atomic::Sync;
+    use crate::sys::scratch::Scratch;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn what_crashes_leave_is_found_and_mended() {
+        let scratch = Scratch::new("check");
+        let dirs = dirs(scratch.path());
+        let all = Containers::open(&dirs).unwrap();
+        let store = Store::open(&dirs.store()).unwrap();
+        let made = all.create(None, Some("whole")).unwrap();
+        let mut whole = config(made.id(), "whole");
+        whole.origin = Origin::Directory(scratch.path().to_owned());
+        made.write_config(&whole, Sync::Fast).unwrap();
+        drop(made);
+        assert_eq!(check(&all, &dirs, &store, false).unwrap(), []);
+
+        drop(all.create(None, Some("half")).unwrap());
+        let path = dirs.containers();
+        fs::create_dir(path.join(format!(".gone-{}", "a".repeat(64)))).unwrap();
+        symlink(format!("../{}", "b".repeat(64)), path.join("by-name/lost")).unwrap();
+        let found = check(&all, &dirs, &store, false).unwrap();
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found.iter().all(|p| !p.repaired));
+        let found = check(&all, &dirs, &store, true).unwrap();
+        assert_eq!((found.len(), found.iter().all(|p| p.repaired)), (3, true), "{found:?}");
+        assert_eq!(check(&all, &dirs, &store, false).unwrap(), []);
+        assert!(all.find("whole").is_ok());
+    }
+
+    #[test]
+    fn missing_parts_are_named() {
+        let scratch = Scratch::new("check");
+        let dirs = dirs(scratch.path());
+        let store = Store::open(&dirs.store()).unwrap();
+        let mut config = config(&"c".repeat(64), "c");
+        config.origin = Origin::Image {
+            name: "localhost/game:1".into(),
+            id: String::new(),
+            manifest: String::new(),
+            layers: vec![format!("sha256:{}", "d".repeat(64))],
+            layout: "root".into(),
+            driver: "overlay".into(),
+        };
+        config.mounts = vec![super::super::config::Mount {
+            kind: MountKind::Volume,
+            source: "saves".into(),
+            target: "/saves".into(),
+            options: Vec::new(),
+        }];
+        let gone = parts(&config, &dirs, &store).join("\n");
+        assert!(gone.contains("localhost/game:1") && gone.contains("volume saves"), "{gone}");
+    }
+}

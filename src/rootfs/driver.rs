@@ -1,0 +1,178 @@
+//! How the root of a new container is put together: the kernel's overlay, fuse-overlayfs, or a
+//! copy of all layers. The trial is made once for a kernel and a file system, and remembered in
+//! `store/driver.json`.
+
+use crate::net;
+use crate::sys::atomic::{self, Sync};
+use crate::sys::dirs::Dirs;
+use rustix::fs::{CWD, Mode, OFlags};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// File of the store with the result of the last trial.
+const CACHE: &str = "driver.json";
+/// Version of its format.
+const VERSION: u32 = 1;
+
+/// Ways to put layers together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// overlayfs of the kernel.
+    Overlay,
+    /// fuse-overlayfs(1).
+    FuseOverlay,
+    /// Every container has a copy of all files.
+    Copy,
+}
+
+impl Kind {
+    /// As `config.json` and `bolt info` call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Overlay => "overlay",
+            Kind::FuseOverlay => "fuse-overlayfs",
+            Kind::Copy => "copy",
+        }
+    }
+}
+
+/// What new containers use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Driver {
+    /// Which one.
+    pub kind: Kind,
+    /// Why not a better one; for overlay, that it works.
+    pub why: String,
+}
+
+/// `store/driver.json`.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Tried {
+    version: u32,
+    /// `uname -r` of the kernel that was tried.
+    kernel: String,
+    /// `st_dev` of the store.
+    device: u64,
+    /// Why an overlay was refused; `None`: it works.
+    refusal: Option<String>,
+}
+
+/// The driver for new containers. One open when the trial was made before, else a process that
+/// mounts an overlay beside the store; its answer is kept for the next time.
+pub fn choose(dirs: &Dirs) -> Driver {
+    let store = dirs.store();
+    let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+    let refusal = match remembered(&store, &kernel) {
+        Some(refusal) => refusal,
+        None => {
+            let refusal = try_overlay(&dirs.data);
+            remember(&store, kernel, refusal.clone());
+            refusal
+        }
+    };
+    decide(refusal, || net::find("fuse-overlayfs"), Path::new("/dev/fuse").exists())
+}
+
+fn decide(refusal: Option<String>, fuse: impl Fn() -> Option<String>, device: bool) -> Driver {
+    let Some(refusal) = refusal else {
+        let why = "the kernel mounts an overlay on the file system of the store".to_owned();
+        return Driver { kind: Kind::Overlay, why };
+    };
+    let why = |fuse: &str| format!("overlay does not work here ({refusal}); {fuse}");
+    match fuse() {
+        Some(program) if device => {
+            Driver { kind: Kind::FuseOverlay, why: why(&format!("{program} does")) }
+        }
+        Some(_) => Driver { kind: Kind::Copy, why: why("fuse-overlayfs has no /dev/fuse") },
+        None => Driver { kind: Kind::Copy, why: why("fuse-overlayfs is not installed") },
+    }
+}
+
+/// The result of an earlier trial that holds for this kernel and this file system.
+fn remembered(store: &Path, kernel: &str) -> Option<Option<String>> {
+    let mut file = File::open(store.join(CACHE)).ok()?;
+    let device = file.metadata().ok()?.dev();
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    let tried: Tried = serde_json::from_str(&text).ok()?;
+    let holds = tried.version == VERSION && tried.kernel == kernel && tried.device == device;
+    holds.then_some(tried.refusal)
+}
+
+/// What cannot be kept is tried again next time.
+fn remember(store: &Path, kernel: String, refusal: Option<String>) {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(dir) = rustix::fs::openat(CWD, store, flags, Mode::empty()) else { return };
+    let Ok(stat) = rustix::fs::fstat(&dir) else { return };
+    let tried = Tried { version: VERSION, kernel, device: stat.st_dev, refusal };
+    if let Ok(text) = serde_json::to_vec(&tried) {
+        let _ = atomic::write(&dir, CACHE, &text, Sync::Fast);
+    }
+}
+
+/// Lets a process of its own mount an overlay on the file system of `data`; `None` when it
+/// worked, else what was refused and why.
+pub fn try_overlay(data: &Path) -> Option<String> {
+    let dir = data.join(atomic::temp_name("probe"));
+    if let Err(e) = fs::create_dir_all(&dir) {
+        return Some(format!("make {}: {e}", dir.display()));
+    }
+    let probe = Command::new("/proc/self/exe")
+        .args(["__probe", "overlay"])
+        .arg(&dir)
+        .stdin(Stdio::null())
+        .output();
+    remove(&dir);
+    match probe {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let line = said.lines().next().unwrap_or("the probe died without a word");
+            Some(line.trim_start_matches("bolt: ").to_owned())
+        }
+        Err(e) => Some(format!("start the probe: {e}")),
+    }
+}
+
+/// Overlay leaves `work/work` with mode 000, which cannot be read, only removed: leaves first.
+/// What is left behind by an error lies in a directory that says so in its name.
+fn remove(dir: &Path) {
+    for path in ["work/work", "work/index"] {
+        let _ = fs::remove_dir(dir.join(path));
+    }
+    let _ = fs::remove_dir_all(dir);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::scratch::Scratch;
+
+    #[test]
+    fn overlay_then_fuse_then_copy() {
+        let fuse = || Some("/usr/bin/fuse-overlayfs".to_owned());
+        let refused = || Some("mount an overlay: EINVAL".to_owned());
+        assert_eq!(decide(None, fuse, true).kind, Kind::Overlay);
+        assert_eq!(decide(refused(), fuse, true).kind, Kind::FuseOverlay);
+        for driver in [decide(refused(), fuse, false), decide(refused(), || None, true)] {
+            assert_eq!(driver.kind, Kind::Copy);
+            assert!(driver.why.contains("EINVAL") && driver.why.contains("fuse"), "{driver:?}");
+        }
+    }
+
+    #[test]
+    fn a_trial_counts_for_its_kernel_only() {
+        let scratch = Scratch::new("driver");
+        let store = scratch.path();
+        assert_eq!(remembered(store, "6.1"), None);
+        remember(store, "6.1".into(), Some("no".into()));
+        assert_eq!(remembered(store, "6.1"), Some(Some("no".into())));
+        assert_eq!(remembered(store, "6.2"), None);
+        fs::write(store.join(CACHE), "{").unwrap();
+        assert_eq!(remembered(store, "6.1"), None, "torn");
+    }
+}
