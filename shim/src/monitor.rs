@@ -112,12 +112,12 @@ fn supervise(launch: &Launch, report: OwnedFd) -> u8 {
     };
     let mut pause = FIRST_PAUSE;
     loop {
-        let payload = match start(launch, &mut supervisor) {
+        let payload = match start(launch, &mut supervisor, &mut state) {
             Ok(payload) => payload,
             Err(failure) => return give_up(launch, &mut supervisor, &mut state, failure),
         };
         let began = state::ticks();
-        note_running(&payload, &mut supervisor, &mut state);
+        note_running(&mut supervisor, &mut state);
         supervisor.begin(payload.pid);
         let end = supervisor.watch(launch, payload);
         note_exit(launch, &supervisor, &mut state, &end);
@@ -240,7 +240,7 @@ fn listen(place: &OwnedFd) -> Res<OwnedFd> {
 }
 
 /// One start: clone I, hand it what only we can make, wait until it has become the payload.
-fn start(launch: &Launch, supervisor: &mut Supervisor) -> Res<Payload> {
+fn start(launch: &Launch, supervisor: &mut Supervisor, state: &mut State) -> Res<Payload> {
     let (ours, theirs) = socket::pair().at(Step::Clone, "socket")?;
     let (stdio, ends) = pipes(launch)?;
     let group = match &launch.cgroup.v2 {
@@ -270,6 +270,8 @@ fn start(launch: &Launch, supervisor: &mut Supervisor) -> Res<Payload> {
         }
         Cloned::Parent { pid, pidfd } => {
             drop((theirs, stdio));
+            // I waits for us: should we be killed once it does not, it can be found.
+            note_starting(pid, supervisor, state);
             let result = bring_up(launch, supervisor, pid, &ours, ends);
             match result {
                 Ok((output, error, input, uplink)) => {
@@ -382,11 +384,18 @@ fn last_words(socket: &OwnedFd, failure: Failure) -> Failure {
     failure
 }
 
-fn note_running(payload: &Payload, supervisor: &mut Supervisor, state: &mut State) {
+fn note_starting(pid: i32, supervisor: &mut Supervisor, state: &mut State) {
+    state.status = "starting";
+    state.pid = pid;
+    state.start = state::start_time(pid);
+    state.pidns = state::namespace(&format!("/proc/{pid}/ns/pid"));
+    if state.write(supervisor.dir()).is_err() {
+        supervisor.denied.push(failure(Step::State, "state.json", libc::EIO));
+    }
+}
+
+fn note_running(supervisor: &mut Supervisor, state: &mut State) {
     state.status = "running";
-    state.pid = payload.pid;
-    state.start = state::start_time(payload.pid);
-    state.pidns = state::namespace(&format!("/proc/{}/ns/pid", payload.pid));
     state.started = state::now();
     state.finished = 0;
     state.denied.clone_from(&supervisor.denied);

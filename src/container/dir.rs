@@ -251,9 +251,8 @@ impl ContainerDir {
 
 /// The rules of a container's status.
 fn judge(supervised: bool, state: &Recorded) -> Status {
-    let claims_to_run = state.status == "running";
     if supervised {
-        if claims_to_run {
+        if state.status == "running" {
             return Status::Running;
         }
         // A supervisor that has told the end still cleans up; any other one is about to start.
@@ -265,7 +264,8 @@ fn judge(supervised: bool, state: &Recorded) -> Status {
         return Status::Created;
     }
     let this_boot = state.boot.is_empty() || state.boot == live::boot_id();
-    if claims_to_run
+    // A supervisor that was killed in the middle of a start leaves a payload as well.
+    if matches!(state.status.as_str(), "running" | "starting")
         && this_boot
         && state.pid > 0
         && live::is_same_process(state.pid, state.start, state.pidns)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Recorded {
     /// Format version, 1.
     pub version: u32,
-    /// `created`, `running`, `exited`.
+    /// `created`, `starting`, `running`, `exited`.
     pub status: String,
     /// Pid of the container's init in the host's pid namespace.
     pub pid: i32,
