@@ -218,27 +218,23 @@ fn supervise(launch: &Launch, socket: &OwnedFd) -> Failure {
     }
 }
 
+/// Every signal by its number: the enumerations of signals leave the real-time ones out.
 fn reap_until(payload: i32) -> ! {
-    use nix::sys::signal::{SigSet, Signal, kill};
-    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-    use nix::unistd::Pid;
-    let all = SigSet::all();
+    use rustix::process::{WaitOptions, wait};
     loop {
-        let signal = all.wait().unwrap_or(Signal::SIGCHLD);
-        if signal != Signal::SIGCHLD {
-            let _ = kill(Pid::from_raw(payload), signal);
+        let signo = process::next_signal();
+        if signo != libc::SIGCHLD {
+            process::kill(payload, signo);
             continue;
         }
-        loop {
-            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) if pid.as_raw() == payload => {
-                    process::exit_now(code)
-                }
-                Ok(WaitStatus::Signaled(pid, signal, _)) if pid.as_raw() == payload => {
-                    process::exit_now(128 + signal as i32)
-                }
-                Ok(WaitStatus::StillAlive) | Err(_) => break,
-                Ok(_) => {}
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if pid.as_raw_nonzero().get() != payload {
+                continue;
+            }
+            match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => process::exit_now(code),
+                (None, Some(signal)) => process::exit_now(128 + signal),
+                (None, None) => {}
             }
         }
     }

@@ -422,8 +422,9 @@ impl CreateArgs {
             list.push(mounts::tmpfs(text)?);
         }
         for target in &image.volumes {
-            if !list.iter().any(|m: &Mount| m.target == *target) {
-                list.push(mounts::volume(target, &cwd)?);
+            let volume = mounts::image_volume(target)?;
+            if !list.iter().any(|m: &Mount| m.target == volume.target) {
+                list.push(volume);
             }
         }
         for (n, mount) in list.iter().enumerate() {

@@ -89,6 +89,12 @@ pub fn volume(text: &str, cwd: &str) -> Result<Mount, MountError> {
     build(FLAG, text, source, target, options, cwd)
 }
 
+/// A volume that the image declares: a path and nothing else. Read as `-v` it could name a
+/// directory of the host and have it bound.
+pub fn image_volume(target: &str) -> Result<Mount, MountError> {
+    build("the image's volume", target, "", target, Vec::new(), "/")
+}
+
 fn build(
     flag: &'static str,
     text: &str,
@@ -253,6 +259,15 @@ mod tests {
         for text in ["", "/a:b", "/a:/b:wat", "a:b:c:d", "/a:/b/../c", "-x:/b", "/a:/"] {
             assert!(volume(text, "/w").is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_image_cannot_bind_a_directory_of_the_host() {
+        assert_eq!(image_volume("/data"), Ok(bind("", "/data", &[])));
+        let odd = image_volume("/home/u/.ssh:/data").unwrap();
+        assert_eq!((odd.kind, odd.source.as_str()), (MountKind::Volume, ""));
+        assert_eq!(odd.target, "/home/u/.ssh:/data");
+        assert!(image_volume("host:/x").is_err() && image_volume("/a/../b").is_err());
     }
 
     #[test]

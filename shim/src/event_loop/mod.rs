@@ -15,7 +15,7 @@ use execs::Exec;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Bytes taken from one stream in one turn: an exec or a stop never waits long behind output.
@@ -78,6 +78,8 @@ pub(crate) struct Supervisor {
     kill_at: Option<i64>,
     timeout_at: Option<i64>,
     timed_out: bool,
+    /// OOM kills in the container's group before this run.
+    oom_kills: u64,
 }
 
 impl Supervisor {
@@ -107,6 +109,7 @@ impl Supervisor {
             kill_at: None,
             timeout_at: None,
             timed_out: false,
+            oom_kills: 0,
         }
     }
 
@@ -131,13 +134,14 @@ impl Supervisor {
     /// The payload was executed: the launcher hears of it.
     pub(crate) fn begin(&mut self, pid: i32) {
         let denied = self.denied.clone();
-        if let Some(first) = self.clients.first_mut() {
+        // At a restart it may be gone: nobody else waits for this.
+        if let Some(launcher) = self.clients.iter_mut().find(|c| c.primary) {
             for failure in denied {
-                first.send(&Report::Denied(failure), &[]);
+                launcher.send(&Report::Denied(failure), &[]);
             }
-            first.send(&Report::Started { pid }, &[]);
-            if first.role == Role::New {
-                first.close();
+            launcher.send(&Report::Started { pid }, &[]);
+            if launcher.role == Role::New {
+                launcher.close();
             }
         }
         self.sweep();
@@ -207,7 +211,8 @@ impl Supervisor {
             if client.is_behind() {
                 flags |= PollFlags::POLLOUT;
             }
-            if self.input.len() < MAX_INPUT {
+            // Only who feeds waits for a payload that does not read: a stop must come through.
+            if self.input.len() < MAX_INPUT || client.role != (Role::Attached { stdin: true }) {
                 flags |= PollFlags::POLLIN;
             }
             add(Source::Client(n), client.fd(), flags);
@@ -303,15 +308,11 @@ impl Supervisor {
                 }
             }
         }
-        if self.input.is_empty() && self.close_input {
-            self.close_input = false;
-            // A terminal has no end of its own: the line discipline's end-of-file character is one.
-            if payload.error.is_some() {
-                payload.input = None;
-            }
-        }
         if self.input.is_empty() {
             self.input.shrink_to(0);
+            if self.close_input {
+                payload.input = None;
+            }
         }
     }
 
@@ -367,10 +368,21 @@ impl Supervisor {
         let feeds = client.role == Role::Attached { stdin: true };
         match request {
             Request::Attach { stdin } => {
-                client.role = Role::Attached { stdin: stdin && launch.process.stdin }
+                let stdin = stdin && launch.process.stdin;
+                client.role = Role::Attached { stdin };
+                if stdin {
+                    self.close_input = false;
+                }
             }
-            Request::Stdin(bytes) if feeds => self.input.extend_from_slice(&bytes),
-            Request::CloseStdin if feeds => self.close_input = true,
+            Request::Stdin(bytes) if feeds => {
+                // A payload that closed its input would leave the bytes, and their sender's
+                // later requests, here for ever.
+                if payload.is_none_or(|p| p.input.is_some()) {
+                    self.input.extend_from_slice(&bytes);
+                }
+            }
+            // A terminal has no end: the client that has one sends the end-of-file character.
+            Request::CloseStdin if feeds => self.close_input = launch.process.tty.is_none(),
             Request::Resize(size) => {
                 if let (Some(payload), true) = (payload, launch.process.tty.is_some()) {
                     resize(&payload.output, size);
@@ -386,15 +398,16 @@ impl Supervisor {
             }
             Request::Signal { signo } => {
                 let sent = payload.as_deref().is_some_and(|p| signal(p, signo));
-                let report = if sent {
+                let ends =
+                    [libc::SIGKILL, libc::SIGTERM, launch.monitor.stop_signal].contains(&signo);
+                // Between two runs there is nobody to signal, but a restart to be called off.
+                let report = if sent || (ends && payload.is_none()) {
                     Report::Done
                 } else {
                     Report::Failed(failure(Step::Signal, &signo.to_string(), libc::ESRCH))
                 };
                 client.send(&report, &[]);
-                if [libc::SIGKILL, libc::SIGTERM, launch.monitor.stop_signal].contains(&signo) {
-                    self.stopping = true;
-                }
+                self.stopping |= ends;
             }
             Request::Stop { timeout } => {
                 client.role = Role::Waiting;
@@ -464,9 +477,13 @@ fn reap(pid: i32) {
 
 /// Exit code of a child: its own, or 128+n.
 fn reap_pidfd(pidfd: BorrowedFd<'_>) -> u8 {
-    match waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED) {
-        Ok(WaitStatus::Exited(_, code)) => code as u8,
-        Ok(WaitStatus::Signaled(_, signal, _)) => 128u8.wrapping_add(signal as u8),
+    match waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED) {
+        Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => code as u8,
+            // Any number, real-time signals too.
+            (None, Some(signal)) => 128u8.wrapping_add(signal as u8),
+            (None, None) => 255,
+        },
         _ => 255,
     }
 }

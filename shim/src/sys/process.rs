@@ -92,6 +92,24 @@ pub(crate) fn pidfd_signal(
     nix::errno::Errno::result(rc).map(drop)
 }
 
+/// Waits for the next of all (blocked) signals: its number.
+pub(crate) fn next_signal() -> i32 {
+    let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    let mut signo = 0;
+    // SAFETY: sigfillset initialises the set, which sigwait reads; it writes one int.
+    unsafe {
+        libc::sigfillset(set.as_mut_ptr());
+        libc::sigwait(set.as_ptr(), &raw mut signo);
+    }
+    signo
+}
+
+/// kill(2) with any number. The process may be gone: nobody is left to be told.
+pub(crate) fn kill(pid: i32, signo: i32) {
+    // SAFETY: kill(2) touches no memory.
+    unsafe { libc::kill(pid, signo) };
+}
+
 /// Gives SIGPIPE its default action back.
 pub(crate) fn default_sigpipe() {
     // SAFETY: SIG_DFL installs no code.
