@@ -37,7 +37,8 @@ fn assert_whole(s: &Session, when: &str) {
     assert_eq!(ps.code, 0, "{when}: {ps:?}");
     // What killed programs left half done may lie there, nothing else; mended it is gone.
     let check: Out = s.run(&["system", "check"]);
-    let left_over = check.out.lines().all(|l| l.starts_with("note: ") || l.contains(" left over "));
+    let half_done = ["note: ", " left over ", " broken off"];
+    let left_over = check.out.lines().all(|l| half_done.iter().any(|words| l.contains(words)));
     assert!(matches!(check.code, 0 | 1) && left_over, "{when}: {check:?}");
     if check.code == 1 {
         s.ok(&["system", "check", "--repair"]);
