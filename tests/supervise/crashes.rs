@@ -7,13 +7,8 @@ fn status(s: &Session, name: &str) -> String {
     s.inspect(name, ".State.Status")
 }
 
-<<<<<<< HEAD
-/// A container `x` whose payload runs as that user of its own: after a change of user the
-/// kernel guards its /proc entries from the caller.
-=======
 /// A container `x` whose payload runs as that user of its own, become so within: what a
 /// supervisor could have bound to its own death, a change of user forgets (PR_SET_PDEATHSIG(2const)).
->>>>>>> tests
 fn orphanable(s: &Session, user: u32) -> String {
     let su = "exec su player -c 'echo up; exec sleep 1000'";
     let script = if user == 0 { "echo up; exec sleep 1000" } else { su };
@@ -30,13 +25,8 @@ fn a_killed_supervisor_leaves_an_orphan_that_can_be_removed() {
         let (monitor, payload) = s.pids(&id);
         signal(monitor as u32, 9);
         until("the supervisor is gone", || !lives(monitor as u32));
-<<<<<<< HEAD
-        assert_eq!(status(&s, "x"), "orphaned");
-        assert!(lives(payload as u32));
-=======
         assert!(lives(payload as u32));
         assert_eq!(status(&s, "x"), "orphaned");
->>>>>>> tests
         assert!(s.ok(&["ps"]).to_lowercase().contains("orphaned"));
         let out = s.run(&["rm", "x"]);
         assert_eq!(out.code, 2, "{out:?}");
