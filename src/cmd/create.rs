@@ -45,7 +45,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 /// Everything that is refused is refused before anything is made.
 pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
     let (origin, image) = origin(settings, args)?;
-    let caller: Vec<(String, String)> = std::env::vars().collect();
+    let caller = crate::settings::variables();
     let mut config = args.config(settings, "", "", origin, &image, &caller)?;
     let containers = Containers::open(&settings.dirs)?;
     if let (true, Some(name)) = (args.replace, &args.name) {
