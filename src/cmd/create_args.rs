@@ -135,7 +135,7 @@ pub struct CreateArgs {
     /// umask in the container
     #[arg(long, value_name = "MODE", default_value = "0022")]
     pub umask: String,
-    /// Time zone in the container; local is the host's
+    /// Time zone in the container, bound to /etc/localtime; local is the host's
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
     /// Adjust how soon the OOM killer takes the container (-1000 to 1000)
@@ -156,7 +156,7 @@ pub struct CreateArgs {
     /// CPUs to run on
     #[arg(long, value_name = "LIST")]
     pub cpuset_cpus: Option<String>,
-    /// Limit of processes; -1 is unlimited
+    /// Limit of processes and threads; none unless given
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub pids_limit: Option<i64>,
     /// Log driver: k8s-file or none
@@ -177,7 +177,7 @@ pub struct CreateArgs {
     /// IMAGE is a directory with a root file system
     #[arg(long)]
     pub rootfs: bool,
-    /// Show the plan as JSON; make nothing
+    /// Show the plan as JSON and make no container; a missing image is pulled
     #[arg(long)]
     pub dry_run: bool,
     /// Image, or with --rootfs a directory
@@ -222,7 +222,7 @@ impl CreateArgs {
             id: id.to_owned(),
             name: name.to_owned(),
             created: crate::container::time::now(),
-            create_command: std::env::args().collect(),
+            create_command: crate::settings::command_line(),
             origin,
             process: self.process(settings, userns, image, caller)?,
             hostname: self.hostname.clone(),
@@ -247,8 +247,8 @@ impl CreateArgs {
             timeout: self.timeout,
             log_driver: self.log_driver()?,
             log_max_size: self.log_max_size()?,
-            cidfile: self.cidfile.clone(),
-            tz: self.tz.clone(),
+            cidfile: self.cidfile()?,
+            tz: self.tz()?,
             anonymous_volumes: Vec::new(),
         };
         crate::launch::limits(&config.resources).validate()?;
@@ -332,9 +332,6 @@ impl CreateArgs {
         }
         for name in &self.unsetenv {
             all.unset(name);
-        }
-        if let Some(tz) = &self.tz {
-            all.set("TZ", tz);
         }
         for file in &self.env_file {
             all.add_file(file, caller)?;
@@ -435,17 +432,38 @@ impl CreateArgs {
         Ok(list)
     }
 
+    /// Absolute: the supervisor, which removes it with `--rm`, has another working directory.
+    fn cidfile(&self) -> anyhow::Result<Option<PathBuf>> {
+        self.cidfile.as_ref().map(std::path::absolute).transpose().context("--cidfile")
+    }
+
+    /// Refused here where the host does not know it, so that no start falls back to UTC.
+    fn tz(&self) -> anyhow::Result<Option<String>> {
+        if let Some(zone) = &self.tz {
+            crate::launch::zone_file(zone)?;
+        }
+        Ok(self.tz.clone())
+    }
+
     fn devices(&self) -> anyhow::Result<Vec<(String, String)>> {
         self.device
             .iter()
             .map(|text| {
                 let mut fields = text.split(':');
                 let source = fields.next().unwrap_or_default();
-                let target = match fields.next() {
-                    None => source,
-                    Some(permissions) if !permissions.starts_with('/') => source,
-                    Some(target) => target,
+                let (target, permissions) = match (fields.next(), fields.next()) {
+                    (None, _) => (source, "rwm"),
+                    (Some(p), _) if !p.starts_with('/') => (source, p),
+                    (Some(target), p) => (target, p.unwrap_or("rwm")),
                 };
+                if fields.next().is_some() || permissions.chars().any(|c| !"rwm".contains(c)) {
+                    bail!("--device {text:?}: write HOST[:CONTAINER[:rwm]]");
+                }
+                if !permissions.contains('r') || !permissions.contains('w') {
+                    bail!(
+                        "--device {text:?}: permissions cannot be narrowed: a device is opened with those of its file; leave {permissions:?} out"
+                    );
+                }
                 if !source.starts_with("/dev/")
                     || !target.starts_with("/dev/")
                     || target.contains("..")

@@ -94,7 +94,7 @@ pub fn cli() -> clap::Command {
 
 /// Parses argv, runs the verb, returns its exit code.
 pub fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words = crate::settings::command_line().split_off(1);
     if let Some(result) = hidden(&words) {
         return code(result.map(|()| 0));
     }

@@ -61,7 +61,7 @@ pub enum MountError {
 
 const VOLUME_OPTIONS: &[&str] = &[
     "ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "bind", "rbind", "private",
-    "rprivate", "slave", "rslave", "shared", "rshared", "z", "Z", "U", "copy", "nocopy",
+    "rprivate", "slave", "rslave", "shared", "rshared", "z", "Z", "copy", "nocopy",
 ];
 
 /// `-v [SOURCE:]TARGET[:OPTIONS]`. A relative source that starts with `.` is made absolute
@@ -163,8 +163,6 @@ fn is_tmpfs_option(option: &str) -> bool {
             | "exec"
             | "tmpcopyup"
             | "notmpcopyup"
-            | "noatime"
-            | "relatime"
     ) || option.split_once('=').is_some_and(|(k, v)| {
         matches!(k, "size" | "mode" | "uid" | "gid" | "nr_inodes" | "nr_blocks") && !v.is_empty()
     })
