@@ -1,12 +1,14 @@
 //! What happens when the payload has ended: output drained, leftovers killed, files removed.
 //! Runs in M.
 
+use super::execs::Exec;
 use super::{End, Supervisor, reap, reap_pidfd};
+use crate::at::failure;
 use crate::clients::{Client, Role};
 use crate::monitor::Payload;
 use crate::remove;
 use bolt_shim::launch::Launch;
-use bolt_shim::report::Report;
+use bolt_shim::report::{Report, Step};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
 
@@ -23,14 +25,7 @@ impl Supervisor {
             let _ = std::fs::write(format!("{group}/cgroup.kill"), "1");
         }
         for exec in std::mem::take(&mut self.execs) {
-            reap(exec.helper);
-            if let Some((_, pidfd)) = &exec.program {
-                let code = reap_pidfd(pidfd.as_fd());
-                if let (Some(client), true) = (self.clients.get_mut(exec.client), exec.wait) {
-                    client.send(&Report::Exited { code, oom }, &[]);
-                    client.close();
-                }
-            }
+            self.exec_cut_short(exec, oom);
         }
         self.kill_at = None;
         self.timeout_at = None;
@@ -41,6 +36,19 @@ impl Supervisor {
             oom,
             stopped: stopped || self.timed_out,
         }
+    }
+
+    /// The payload's end was the exec's too, be it running or still on its way.
+    fn exec_cut_short(&mut self, exec: Exec, oom: bool) {
+        exec.helper.into_iter().for_each(reap);
+        let code = exec.program.as_ref().map(|(_, pidfd)| reap_pidfd(pidfd.as_fd()));
+        let Some(client) = self.clients.get_mut(exec.client) else { return };
+        match code {
+            Some(code) if exec.wait => client.send(&Report::Exited { code, oom }, &[]),
+            Some(_) => {}
+            None => client.send(&Report::Failed(failure(Step::Died, "exec", 0)), &[]),
+        }
+        client.close();
     }
 
     /// What was written before the end is still delivered, at the client's pace.
