@@ -29,14 +29,10 @@ pub(crate) fn run(launch: &Launch, socket: OwnedFd, stdio: Option<Stdio>) -> ! {
     process::set_name(c"bolt-init");
     let failure = match set_up(launch, &socket, stdio) {
         Ok(()) if launch.init => supervise(launch, &socket),
-        Ok(()) => exec::program(&launch.process, || announce(&socket)),
+        Ok(()) => exec::program(&launch.process, &socket),
         Err(failure) => failure,
     };
     tell(&socket, failure)
-}
-
-fn announce(socket: &OwnedFd) {
-    let _ = handshake::send(socket, &Message::Execing, &[]);
 }
 
 fn tell(socket: &OwnedFd, failure: Failure) -> ! {
@@ -209,7 +205,7 @@ fn supervise(launch: &Launch, socket: &OwnedFd) -> Failure {
             if launch.process.tty.is_some() {
                 let _ = process::controlling_terminal(rustix::stdio::stdin());
             }
-            tell(socket, exec::program(&launch.process, || announce(socket)))
+            tell(socket, exec::program(&launch.process, socket))
         }
         Ok(Cloned::Parent { pid, .. }) => {
             process::close_from(3);

@@ -1,12 +1,18 @@
 //! What happens when the payload has ended: output drained, leftovers killed, files removed.
 //! Runs in M.
 
+<<<<<<< HEAD
 use super::{End, Supervisor, reap_pidfd};
+=======
+use super::execs::Exec;
+use super::{End, Supervisor, reap, reap_pidfd};
+use crate::at::failure;
+>>>>>>> attack
 use crate::clients::{Client, Role};
 use crate::monitor::Payload;
 use crate::{remove, state};
 use bolt_shim::launch::Launch;
-use bolt_shim::report::Report;
+use bolt_shim::report::{Report, Step};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
 
@@ -37,6 +43,7 @@ impl Supervisor {
             }
         }
         for exec in std::mem::take(&mut self.execs) {
+<<<<<<< HEAD
             if let Some((_, pidfd)) = &exec.program {
                 let code = reap_pidfd(pidfd.as_fd());
                 if let (Some(client), true) = (self.clients.get_mut(exec.client), exec.wait) {
@@ -44,6 +51,9 @@ impl Supervisor {
                     client.close();
                 }
             }
+=======
+            self.exec_cut_short(exec, oom);
+>>>>>>> attack
         }
         self.input = Vec::new();
         let stopped = self.stopping;
@@ -52,6 +62,19 @@ impl Supervisor {
             oom,
             stopped: stopped || self.timed_out,
         }
+    }
+
+    /// The payload's end was the exec's too, be it running or still on its way.
+    fn exec_cut_short(&mut self, exec: Exec, oom: bool) {
+        exec.helper.into_iter().for_each(reap);
+        let code = exec.program.as_ref().map(|(_, pidfd)| reap_pidfd(pidfd.as_fd()));
+        let Some(client) = self.clients.get_mut(exec.client) else { return };
+        match code {
+            Some(code) if exec.wait => client.send(&Report::Exited { code, oom }, &[]),
+            Some(_) => {}
+            None => client.send(&Report::Failed(failure(Step::Died, "exec", 0)), &[]),
+        }
+        client.close();
     }
 
     /// What was written before the end is still delivered, at the client's pace.

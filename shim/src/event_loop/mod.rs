@@ -12,6 +12,7 @@ use bolt_shim::control::Request;
 use bolt_shim::launch::{Launch, TtySize};
 use bolt_shim::report::{Failure, Report, Step};
 use execs::Exec;
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -22,6 +23,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const CHUNK: usize = 32 * 1024;
 /// Input held back for a payload that does not read, in bytes.
 const MAX_INPUT: usize = 256 * 1024;
+/// Clients at one time; further ones wait in the queue of the control socket.
+const MAX_CLIENTS: usize = 256;
+/// Milliseconds for which nobody is accepted when there was no descriptor for him.
+const DEAFNESS: i64 = 200;
 
 /// Where the container lives, and what was inherited for its whole life.
 #[derive(Debug)]
@@ -78,8 +83,13 @@ pub(crate) struct Supervisor {
     kill_at: Option<i64>,
     timeout_at: Option<i64>,
     timed_out: bool,
+<<<<<<< HEAD
     /// OOM kills in the container's group before this run.
     oom_kills: u64,
+=======
+    /// Accepting failed: poll(2) would return at once for a client that cannot be served.
+    deaf_until: Option<i64>,
+>>>>>>> attack
 }
 
 impl Supervisor {
@@ -109,7 +119,11 @@ impl Supervisor {
             kill_at: None,
             timeout_at: None,
             timed_out: false,
+<<<<<<< HEAD
             oom_kills: 0,
+=======
+            deaf_until: None,
+>>>>>>> attack
         }
     }
 
@@ -205,14 +219,23 @@ impl Supervisor {
         if let Some(signals) = &self.signals {
             add(Source::Signals, signals.as_fd(), PollFlags::POLLIN);
         }
-        add(Source::Control, self.place.control.as_fd(), PollFlags::POLLIN);
+        if self.clients.len() < MAX_CLIENTS && self.deaf_until.is_none() {
+            add(Source::Control, self.place.control.as_fd(), PollFlags::POLLIN);
+        }
         for (n, client) in self.clients.iter().enumerate() {
             let mut flags = PollFlags::empty();
             if client.is_behind() {
                 flags |= PollFlags::POLLOUT;
             }
+<<<<<<< HEAD
             // Only who feeds waits for a payload that does not read: a stop must come through.
             if self.input.len() < MAX_INPUT || client.role != (Role::Attached { stdin: true }) {
+=======
+            // Only who feeds the input waits for the payload to read it: others may want to stop
+            // the very payload that does not.
+            let feeds = client.role == Role::Attached { stdin: true };
+            if !feeds || self.input.len() < MAX_INPUT {
+>>>>>>> attack
                 flags |= PollFlags::POLLIN;
             }
             add(Source::Client(n), client.fd(), flags);
@@ -249,7 +272,8 @@ impl Supervisor {
     }
 
     fn patience(&self) -> PollTimeout {
-        let Some(at) = self.kill_at.into_iter().chain(self.timeout_at).min() else {
+        let timers = [self.kill_at, self.timeout_at, self.deaf_until];
+        let Some(at) = timers.into_iter().flatten().min() else {
             return PollTimeout::NONE;
         };
         let left = (at - state::ticks()).clamp(0, i64::from(i32::MAX / 2));
@@ -351,8 +375,10 @@ impl Supervisor {
     fn accept(&mut self) {
         use std::os::fd::AsRawFd;
         let flags = nix::sys::socket::SockFlag::SOCK_CLOEXEC;
-        if let Ok(raw) = nix::sys::socket::accept4(self.place.control.as_raw_fd(), flags) {
-            self.clients.push(Client::new(process::own(raw), Role::New, false));
+        match nix::sys::socket::accept4(self.place.control.as_raw_fd(), flags) {
+            Ok(raw) => self.clients.push(Client::new(process::own(raw), Role::New, false)),
+            Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNABORTED) => {}
+            Err(_) => self.deaf_until = Some(state::ticks() + DEAFNESS),
         }
     }
 
@@ -438,6 +464,7 @@ impl Supervisor {
 
     /// Forgets clients that hung up; execs of theirs live on without one.
     fn sweep(&mut self) {
+        self.deaf_until = self.deaf_until.filter(|at| *at > state::ticks());
         self.execs.retain(|e| e.socket.is_some() || e.program.is_some());
         if !self.clients.iter().any(|c| c.gone) {
             return;
