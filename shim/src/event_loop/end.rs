@@ -1,13 +1,9 @@
 //! What happens when the payload has ended: output drained, leftovers killed, files removed.
 //! Runs in M.
 
-<<<<<<< HEAD
-use super::{End, Supervisor, reap_pidfd};
-=======
 use super::execs::Exec;
 use super::{End, Supervisor, reap, reap_pidfd};
 use crate::at::failure;
->>>>>>> attack
 use crate::clients::{Client, Role};
 use crate::monitor::Payload;
 use crate::{remove, state};
@@ -43,17 +39,7 @@ impl Supervisor {
             }
         }
         for exec in std::mem::take(&mut self.execs) {
-<<<<<<< HEAD
-            if let Some((_, pidfd)) = &exec.program {
-                let code = reap_pidfd(pidfd.as_fd());
-                if let (Some(client), true) = (self.clients.get_mut(exec.client), exec.wait) {
-                    client.send(&Report::Exited { code, oom }, &[]);
-                    client.close();
-                }
-            }
-=======
             self.exec_cut_short(exec, oom);
->>>>>>> attack
         }
         self.input = Vec::new();
         let stopped = self.stopping;

@@ -83,13 +83,10 @@ pub(crate) struct Supervisor {
     kill_at: Option<i64>,
     timeout_at: Option<i64>,
     timed_out: bool,
-<<<<<<< HEAD
     /// OOM kills in the container's group before this run.
     oom_kills: u64,
-=======
     /// Accepting failed: poll(2) would return at once for a client that cannot be served.
     deaf_until: Option<i64>,
->>>>>>> attack
 }
 
 impl Supervisor {
@@ -119,11 +116,8 @@ impl Supervisor {
             kill_at: None,
             timeout_at: None,
             timed_out: false,
-<<<<<<< HEAD
             oom_kills: 0,
-=======
             deaf_until: None,
->>>>>>> attack
         }
     }
 
@@ -227,15 +221,10 @@ impl Supervisor {
             if client.is_behind() {
                 flags |= PollFlags::POLLOUT;
             }
-<<<<<<< HEAD
-            // Only who feeds waits for a payload that does not read: a stop must come through.
-            if self.input.len() < MAX_INPUT || client.role != (Role::Attached { stdin: true }) {
-=======
             // Only who feeds the input waits for the payload to read it: others may want to stop
             // the very payload that does not.
             let feeds = client.role == Role::Attached { stdin: true };
             if !feeds || self.input.len() < MAX_INPUT {
->>>>>>> attack
                 flags |= PollFlags::POLLIN;
             }
             add(Source::Client(n), client.fd(), flags);
