@@ -87,7 +87,6 @@ fn inspect_tells_what_was_asked_for() {
     let flags =
         ["-e", "A=1", "-l", "k=v", "--hostname", "zork", "--restart", "on-failure:3", "-w", "/tmp"];
     let id = s.detached("x", &flags, "exit 7");
-    crate::harness::user::until("over", || s.ok(&["ps", "-q"]).is_empty() || true);
     let text = s.ok(&["inspect", "x"]);
     let all: serde_json::Value = serde_json::from_str(&text).unwrap();
     let one = &all[0];
