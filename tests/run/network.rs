@@ -3,17 +3,36 @@
 use crate::harness::process::lives;
 use crate::harness::user::{IMAGE, Session, has, until};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 
-/// A server on the host's outward address that answers `pong` to whatever comes. pasta and slirp
-/// carry packets to addresses of the host without any network beyond it.
-fn server() -> Option<(SocketAddr, std::thread::JoinHandle<()>)> {
-    // No packet is sent: the kernel only looks up which address it would send from.
-    let probe = UdpSocket::bind("0.0.0.0:0").ok()?;
-    probe.connect((Ipv4Addr::new(198, 51, 100, 1), 9)).ok()?;
-    let address = probe.local_addr().ok()?.ip();
-    let listener = TcpListener::bind((address, 0)).ok()?;
-    let address = listener.local_addr().ok()?;
+/// An address of the host that no container has, so that packets to it must leave; gone with
+/// the value. Only root can make one.
+struct Address(IpAddr);
+
+impl Address {
+    fn make() -> Option<Address> {
+        // TEST-NET-2 (RFC 5737).
+        let address = IpAddr::from([198, 51, 100, (std::process::id() % 250 + 1) as u8]);
+        let made = ip(&["addr", "add", &format!("{address}/32"), "dev", "lo"]);
+        made.then_some(Address(address))
+    }
+}
+
+impl Drop for Address {
+    fn drop(&mut self) {
+        ip(&["addr", "del", &format!("{}/32", self.0), "dev", "lo"]);
+    }
+}
+
+fn ip(args: &[&str]) -> bool {
+    let output = std::process::Command::new("ip").args(args).output();
+    output.is_ok_and(|o| o.status.success())
+}
+
+/// A server that answers `pong` to one `ping`.
+fn server(address: IpAddr) -> (SocketAddr, std::thread::JoinHandle<()>) {
+    let listener = TcpListener::bind((address, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
     let thread = std::thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();
         let mut buffer = [0; 4];
@@ -21,35 +40,65 @@ fn server() -> Option<(SocketAddr, std::thread::JoinHandle<()>)> {
         assert_eq!(&buffer, b"ping");
         client.write_all(b"pong").unwrap();
     });
-    Some((address, thread))
+    (address, thread)
 }
 
-fn connects(s: &Session, network: &str) -> bool {
-    let Some((address, thread)) = server() else { return false };
-    let script = format!("printf ping | nc -w 5 {} {}", address.ip(), address.port());
-    let out = s.run(&["run", "--rm", "--network", network, IMAGE, "sh", "-c", &script]);
+fn assert_connects(s: &Session, network: &[&str], address: IpAddr) {
+    let (address, thread) = server(address);
+    // pasta lets busybox's nc wait for the other side's end long after its answer.
+    let nc = format!("timeout 2 nc -w 5 {} {}", address.ip(), address.port());
+    let script = format!("printf ping | {nc}; true");
+    let out = s.run(&[&["run", "--rm"], network, &[IMAGE, "sh", "-c", &script]].concat());
     if out.out != "pong" {
         // Lets the thread go: it waits for one client.
         let _ = std::net::TcpStream::connect(address).and_then(|mut c| c.write_all(b"ping"));
     }
     thread.join().unwrap();
-    assert_eq!((out.code, out.out.as_str()), (0, "pong"), "{network}: {out:?}");
-    true
+    assert_eq!((out.code, out.out.as_str()), (0, "pong"), "{network:?}: {out:?}");
 }
 
+/// By pasta, which is the default, and by slirp4netns.
 #[test]
-fn slirp_reaches_the_host() {
+fn connections_leave() {
     let s = session!();
-    if !has("slirp4netns") {
-        skip!("no slirp4netns");
+    let Some(address) = Address::make() else {
+        skip!("only root can give the host an address of its own");
+    };
+    for (program, network) in [
+        ("pasta", &[][..]),
+        ("pasta", &["--network", "pasta"]),
+        ("slirp4netns", &["--network", "slirp4netns"]),
+    ] {
+        if !has(program) {
+            skip!(format!("no {program}"));
+        }
+        assert_connects(&s, network, address.0);
     }
-    if !connects(&s, "slirp4netns") {
-        skip!("this machine has no route outward");
+}
+
+/// The host's own loopback is not reached: neither as 127.0.0.1 nor as the gateway.
+#[test]
+fn the_hosts_loopback_is_out_of_reach() {
+    let s = session!();
+    for (program, network) in [("pasta", "pasta"), ("slirp4netns", "slirp4netns")] {
+        if !has(program) {
+            skip!(format!("no {program}"));
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let script = format!(
+            "gw=$(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p'); \
+             for a in 127.0.0.1 $gw 10.0.2.2 169.254.1.2; do nc -w 1 $a {port} </dev/null && echo $a; done; true"
+        );
+        let out = s.run(&["run", "--rm", "--network", network, IMAGE, "sh", "-c", &script]);
+        assert_eq!((out.code, out.out.as_str()), (0, ""), "{network}: {out:?}");
+        assert!(listener.accept().is_err(), "{network}: somebody came");
     }
 }
 
 #[test]
-fn pasta_carries_packets() {
+fn pasta_gives_an_interface() {
     let s = session!();
     if !has("pasta") {
         skip!("no pasta");
