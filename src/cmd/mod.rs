@@ -7,6 +7,7 @@ pub mod copy_root;
 pub mod cp;
 pub mod create;
 pub mod create_args;
+mod create_config;
 pub mod doctor;
 pub mod ending;
 pub mod exec;
