@@ -58,6 +58,10 @@ pub fn plan(
     let hostname = hostname(config);
     notes.extend(labels_denied(config));
     write_files(dir, config, &network, &hostname)?;
+    if config.userns == Userns::Auto {
+        // Files on disk carry one layout for all; a range per container would copy the image.
+        notes.push("denied: --userns auto: a range of its own; the container has the subordinate ids that others have too, and not yours".into());
+    }
     let (rlimits, lowered) = ulimit::plan(&config.ulimits, caller_limit);
     notes.extend(lowered);
     let group = cgroup_plan(settings, config)?;
@@ -133,7 +137,7 @@ fn id_map(source: &Source, userns: Userns) -> Option<IdMap> {
         (Source::Root, Userns::Host) => None,
         (_, Userns::Host) => Some(IdMap::RootIsUser),
         (_, Userns::KeepId { uid, gid }) => Some(IdMap::KeepId { uid, gid }),
-        (_, Userns::NoMap) => Some(IdMap::NoMap),
+        (_, Userns::NoMap | Userns::Auto) => Some(IdMap::NoMap),
     }
 }
 

@@ -71,7 +71,7 @@ pub struct CreateArgs {
     /// Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]
     #[arg(long, visible_alias = "net", value_name = "MODE")]
     pub network: Option<String>,
-    /// User namespace: host, keep-id[:uid=N,gid=N] or nomap
+    /// User namespace: host, keep-id[:uid=N,gid=N], nomap or auto
     #[arg(long, value_name = "MODE")]
     pub userns: Option<String>,
     /// IPC namespace: private or host

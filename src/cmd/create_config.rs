@@ -179,6 +179,7 @@ impl CreateArgs {
         match (name, options) {
             ("host" | "", "") => Ok(Userns::Host),
             ("nomap", "") => Ok(Userns::NoMap),
+            ("auto", "") => Ok(Userns::Auto),
             ("keep-id", options) => {
                 let (mut uid, mut gid) = (settings.dirs.uid, settings.dirs.gid);
                 for option in options.split(',').filter(|o| !o.is_empty()) {
@@ -196,7 +197,9 @@ impl CreateArgs {
                 }
                 Ok(Userns::KeepId { uid, gid })
             }
-            _ => bail!("--userns {mode:?} is not known; use host, keep-id[:uid=N,gid=N] or nomap"),
+            _ => bail!(
+                "--userns {mode:?} is not known; use host, keep-id[:uid=N,gid=N], nomap or auto"
+            ),
         }
     }
 

@@ -414,8 +414,10 @@ pub fn layout_for(settings: &Settings, userns: Userns, full: bool) -> anyhow::Re
             )
         }
         Userns::KeepId { .. } if full && settings.dirs.uid != 0 => Ok(Layout::UserIsUser),
-        Userns::NoMap if full && settings.dirs.uid != 0 => Ok(Layout::NoUser),
-        Userns::NoMap => bail!("--userns nomap needs subordinate ids; see 'bolt doctor'"),
+        Userns::NoMap | Userns::Auto if full && settings.dirs.uid != 0 => Ok(Layout::NoUser),
+        Userns::NoMap | Userns::Auto => {
+            bail!("--userns nomap and auto need subordinate ids; see 'bolt doctor'")
+        }
         _ => Ok(default_layout(settings, full)),
     }
 }

@@ -168,6 +168,8 @@ pub enum Userns {
     },
     /// `nomap`: the user is not there.
     NoMap,
+    /// `auto`: as `nomap`; a range of its own is refused and told.
+    Auto,
 }
 
 /// One mount asked for.

@@ -258,6 +258,7 @@ fn host_namespaces(config: &Config) -> Value {
         Userns::Host => String::new(),
         Userns::KeepId { uid, gid } => format!("keep-id:uid={uid},gid={gid}"),
         Userns::NoMap => "nomap".to_owned(),
+        Userns::Auto => "auto".to_owned(),
     };
     json!({
         "NetworkMode": network_name(&config.network),
