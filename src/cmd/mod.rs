@@ -40,7 +40,7 @@ pub mod volume;
 pub mod wait;
 
 use crate::exit;
-use crate::settings::Settings;
+use crate::settings::{Settings, variable};
 use crate::ui::print;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
@@ -133,6 +133,14 @@ fn parse<A: clap::Args>(verb: fn(A) -> Verb) -> Result<Verb, clap::Error> {
     let words = std::iter::once("bolt".into()).chain(words);
     let mut matches = command.try_get_matches_from_mut(words)?;
     A::from_arg_matches_mut(&mut matches).map(verb).map_err(|e| e.format(&mut command))
+}
+
+/// `BOLT_LOG=debug`: why a decision was taken, on standard error. Not set up unless asked for.
+fn log_to_stderr(filter: &str) {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 /// Verbs that Bolt's own processes call, and nobody types.

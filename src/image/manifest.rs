@@ -251,6 +251,25 @@ mod tests {
         assert!(matches!(parse(text.as_bytes(), "").unwrap(), Document::Index(l) if l.len() == 1));
     }
 
+    /// The specification's own types read the same out of the same bytes.
+    #[test]
+    fn agrees_with_the_types_of_oci_spec() {
+        let text = manifest("application/vnd.oci.image.layer.v1.tar+zstd");
+        let Document::Manifest(ours) = parse(text.as_bytes(), "").unwrap() else {
+            panic!("index");
+        };
+        let theirs = oci_spec::image::ImageManifest::from_reader(text.as_bytes()).unwrap();
+        assert_eq!(theirs.config().digest().as_ref(), ours.config.digest.as_str());
+        assert_eq!(theirs.layers().len(), ours.layers.len());
+        for (theirs, ours) in theirs.layers().iter().zip(&ours.layers) {
+            assert_eq!(theirs.digest().as_ref(), ours.digest.as_str());
+            assert_eq!(
+                (theirs.size(), theirs.media_type().to_string()),
+                (ours.size, ours.media_type.clone())
+            );
+        }
+    }
+
     #[test]
     fn refuses_what_cannot_be_run() {
         let cases = [

@@ -122,6 +122,18 @@ pub(crate) fn kill(pid: i32, signo: i32) {
     unsafe { libc::kill(pid, signo) };
 }
 
+/// Lets `command` die with this process (PR_SET_PDEATHSIG(2const)), which has one thread.
+pub(crate) fn die_with_us(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: the hook makes one system call and allocates nothing.
+    unsafe {
+        command.pre_exec(|| {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong);
+            Ok(())
+        });
+    }
+}
+
 /// Gives SIGPIPE its default action back.
 pub(crate) fn default_sigpipe() {
     // SAFETY: SIG_DFL installs no code.
