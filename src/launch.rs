@@ -14,7 +14,8 @@ use bolt_shim::launch::{
     Cgroup, Device, FileId, Groups, IdMap, Launch, Log, Monitor, Mount as Step, MountFlags,
     MountKind, Process, Propagation, Restart, Share, TtySize, Userns as Entry, VERSION,
 };
-use std::path::Path;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 
 /// Version of the contract with the shim.
 pub const CONTRACT: u32 = VERSION;
@@ -55,6 +56,7 @@ pub fn plan(
         notes.push(format!("one id only: {why}; files of other users belong to you"));
     }
     let hostname = hostname(config);
+    notes.extend(labels_denied(config));
     write_files(dir, config, &network, &hostname)?;
     let (rlimits, lowered) = ulimit::plan(&config.ulimits, caller_limit);
     notes.extend(lowered);
@@ -71,7 +73,8 @@ pub fn plan(
         mounts: mounts(settings, config)?,
         masked: masked(config),
         read_only: read_only(config),
-        covered_proc: !config.share.iter().any(|s| s == "pid"),
+        // It lies in our own /dev; with a volume there it would be made in the volume.
+        covered_proc: !config.share.iter().any(|s| s == "pid") && !is_mounted(config, "/dev"),
         hostname: (!config.share.iter().any(|s| s == "uts")).then_some(hostname),
         sysctl: config.sysctl.iter().map(|(k, v)| (k.replace('.', "/"), v.clone())).collect(),
         process,
@@ -149,10 +152,41 @@ pub fn payload(settings: &Settings, config: &Config) -> anyhow::Result<Process> 
 
 /// What the container is called inside.
 pub fn hostname(config: &Config) -> String {
+    if config.share.iter().any(|s| s == "uts") {
+        return rustix::system::uname().nodename().to_string_lossy().into_owned();
+    }
     config.hostname.clone().unwrap_or_else(|| config.short_id().to_owned())
 }
 
-/// The three files of the container's directory that are bound over those of the image.
+fn is_mounted(config: &Config, target: &str) -> bool {
+    config.mounts.iter().any(|m| m.target == target)
+}
+
+/// `z` and `Z` mean something only to SELinux, whose labels this version does not set.
+fn labels_denied(config: &Config) -> Vec<String> {
+    if !Path::new("/sys/fs/selinux/enforce").exists() {
+        return Vec::new();
+    }
+    let asked = |m: &&Mount| m.options.iter().any(|o| o == "z" || o == "Z");
+    let denied = config.mounts.iter().filter(asked);
+    denied.map(|m| format!("denied: label of the mount at {}: SELinux labels are not set; use chcon on the source", m.target)).collect()
+}
+
+/// The host's file for a time zone (tzfile(5)); `local` is the host's own.
+pub fn zone_file(zone: &str) -> anyhow::Result<PathBuf> {
+    if zone == "local" {
+        return Ok("/etc/localtime".into());
+    }
+    let path = Path::new("/usr/share/zoneinfo").join(zone);
+    let plain = zone.split('/').all(|p| !p.is_empty() && p != "." && p != "..");
+    anyhow::ensure!(
+        plain && path.is_file(),
+        "--tz {zone:?} is not a time zone of this host; see /usr/share/zoneinfo (package 'tzdata')"
+    );
+    Ok(path)
+}
+
+/// The files of the container's directory that are bound over those of the image.
 fn write_files(
     dir: &ContainerDir,
     config: &Config,
@@ -172,6 +206,10 @@ fn write_files(
         let path = dir.path().join(name);
         std::fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
     }
+    if let Some(zone) = &config.tz {
+        let (from, to) = (zone_file(zone)?, dir.path().join(LOCALTIME));
+        std::fs::copy(&from, &to).with_context(|| format!("copy {}", from.display()))?;
+    }
     Ok(())
 }
 
@@ -181,9 +219,13 @@ fn caller_limit(number: u32) -> (u64, u64) {
 
 fn process(settings: &Settings, config: &Config, mode: Mode) -> anyhow::Result<Process> {
     let kept = caps::CapSet::EMPTY.adjusted(&config.security.caps, &[])?;
+    let mut env = config.process.env.clone();
+    if !env.iter().any(|e| e.starts_with("HOSTNAME=")) {
+        env.push(format!("HOSTNAME={}", hostname(config)));
+    }
     Ok(Process {
         args: config.args(),
-        env: config.process.env.clone(),
+        env,
         cwd: config.process.cwd.clone(),
         make_cwd: config.process.make_cwd,
         user: config.process.user.clone(),
@@ -284,6 +326,9 @@ fn restart(policy: &str) -> Restart {
     }
 }
 
+/// Copy of the time zone in the container's directory.
+const LOCALTIME: &str = "localtime";
+
 const NO_EXEC: MountFlags =
     MountFlags { read_only: false, nosuid: true, nodev: true, noexec: true };
 const NO_SUID: MountFlags =
@@ -297,11 +342,10 @@ fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
         what,
         flags,
     };
-    let devices = config
-        .devices
-        .iter()
-        .map(|(s, t)| Device { source: s.clone(), target: t.clone() })
-        .collect();
+    let mut devices = Vec::new();
+    for (source, target) in &config.devices {
+        add_devices(&mut devices, Path::new(source), target)?;
+    }
     let sys = MountFlags { read_only: !config.security.privileged, ..NO_EXEC };
     let shm = vec![
         ("mode".to_owned(), "1777".to_owned()),
@@ -313,7 +357,7 @@ fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
         step("/dev/pts", MountKind::Devpts, PTS),
         step("/dev/mqueue", MountKind::Mqueue, NO_EXEC),
     ];
-    if !config.mounts.iter().any(|m| m.target == "/dev/shm") {
+    if !is_mounted(config, "/dev/shm") {
         list.push(step("/dev/shm", MountKind::Tmpfs { options: shm, copy_up: false }, NO_EXEC));
     }
     list.push(step("/sys", MountKind::Sys, sys));
@@ -330,8 +374,10 @@ fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
         ("/etc/resolv.conf", "resolv.conf"),
         ("/etc/hosts", "hosts"),
         ("/etc/hostname", "hostname"),
+        ("/etc/localtime", LOCALTIME),
     ] {
-        if !config.mounts.iter().any(|m| m.target == target) {
+        let made = name != LOCALTIME || config.tz.is_some();
+        if made && !is_mounted(config, target) {
             list.push(step(
                 target,
                 MountKind::File { name: name.to_owned() },
@@ -341,7 +387,7 @@ fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
     }
     if config.read_only {
         for target in ["/run", "/tmp", "/var/tmp"] {
-            if !config.mounts.iter().any(|m| m.target == target) {
+            if !is_mounted(config, target) {
                 let options = vec![("mode".to_owned(), "1777".to_owned())];
                 list.push(step(
                     target,
@@ -357,6 +403,24 @@ fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
         list.push(asked_mount(settings, mount)?);
     }
     Ok(list)
+}
+
+/// A node, or every node below a directory such as `/dev/dri`.
+fn add_devices(list: &mut Vec<Device>, source: &Path, target: &str) -> anyhow::Result<()> {
+    let about = || format!("--device {}", source.display());
+    if !std::fs::metadata(source).with_context(about)?.is_dir() {
+        list.push(Device { source: text(source)?, target: target.to_owned() });
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(source).with_context(about)? {
+        let entry = entry.with_context(about)?;
+        let kind = entry.file_type().with_context(about)?;
+        if kind.is_dir() || kind.is_char_device() || kind.is_block_device() {
+            let target = format!("{target}/{}", text(Path::new(&entry.file_name()))?);
+            add_devices(list, &entry.path(), &target)?;
+        }
+    }
+    Ok(())
 }
 
 fn asked_mount(settings: &Settings, mount: &Mount) -> anyhow::Result<Step> {

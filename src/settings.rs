@@ -29,6 +29,18 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|v| v.to_string_lossy().into_owned())
 }
 
+/// The caller's environment, for `--env-host` and the like; what is not UTF-8 cannot be passed on.
+pub fn variables() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// The command line of this process, lossily decoded.
+pub fn command_line() -> Vec<String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
 /// Why the settings could not be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {

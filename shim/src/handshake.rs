@@ -4,7 +4,7 @@
 //! M                                          I
 //!   Ids ───────────────────────────────────▶   maps are written: become root of them
 //!   Trees + descriptors (as many packets ──▶   root first, then one for each bind and file,
-//!          as needed, 128 at most in each)     in the order of Launch.mounts
+//!          as needed, 253 at most in each)     in the order of Launch.mounts
 //!   ◀──────────────────── Netns + descriptor   only with an uplink
 //!   NetReady ──────────────────────────────▶   only with an uplink
 //!   ◀───────────────────── Tty + pty master    only with a terminal

@@ -29,14 +29,10 @@ pub(crate) fn run(launch: &Launch, socket: OwnedFd, stdio: Option<Stdio>) -> ! {
     process::set_name(c"bolt-init");
     let failure = match set_up(launch, &socket, stdio) {
         Ok(()) if launch.init => supervise(launch, &socket),
-        Ok(()) => exec::program(&launch.process, || announce(&socket)),
+        Ok(()) => exec::program(&launch.process, &socket),
         Err(failure) => failure,
     };
     tell(&socket, failure)
-}
-
-fn announce(socket: &OwnedFd) {
-    let _ = handshake::send(socket, &Message::Execing, &[]);
 }
 
 fn tell(socket: &OwnedFd, failure: Failure) -> ! {
@@ -209,7 +205,7 @@ fn supervise(launch: &Launch, socket: &OwnedFd) -> Failure {
             if launch.process.tty.is_some() {
                 let _ = process::controlling_terminal(rustix::stdio::stdin());
             }
-            tell(socket, exec::program(&launch.process, || announce(socket)))
+            tell(socket, exec::program(&launch.process, socket))
         }
         Ok(Cloned::Parent { pid, .. }) => {
             process::close_from(3);
@@ -218,27 +214,23 @@ fn supervise(launch: &Launch, socket: &OwnedFd) -> Failure {
     }
 }
 
+/// Every signal by its number: the enumerations of signals leave the real-time ones out.
 fn reap_until(payload: i32) -> ! {
-    use nix::sys::signal::{SigSet, Signal, kill};
-    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-    use nix::unistd::Pid;
-    let all = SigSet::all();
+    use rustix::process::{WaitOptions, wait};
     loop {
-        let signal = all.wait().unwrap_or(Signal::SIGCHLD);
-        if signal != Signal::SIGCHLD {
-            let _ = kill(Pid::from_raw(payload), signal);
+        let signo = process::next_signal();
+        if signo != libc::SIGCHLD {
+            process::kill(payload, signo);
             continue;
         }
-        loop {
-            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) if pid.as_raw() == payload => {
-                    process::exit_now(code)
-                }
-                Ok(WaitStatus::Signaled(pid, signal, _)) if pid.as_raw() == payload => {
-                    process::exit_now(128 + signal as i32)
-                }
-                Ok(WaitStatus::StillAlive) | Err(_) => break,
-                Ok(_) => {}
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if pid.as_raw_nonzero().get() != payload {
+                continue;
+            }
+            match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => process::exit_now(code),
+                (None, Some(signal)) => process::exit_now(128 + signal),
+                (None, None) => {}
             }
         }
     }

@@ -86,9 +86,7 @@ fn split(process: &Process, socket: &OwnedFd, stdio: Vec<OwnedFd>) -> Res<()> {
     match clone3(nix::libc::CLONE_PARENT, None).at(Step::Clone, "exec")? {
         Cloned::Child => {
             let failure = match attach(process, socket, stdio) {
-                Ok(()) => exec::program(process, || {
-                    let _ = handshake::send(socket, &Message::Execing, &[]);
-                }),
+                Ok(()) => exec::program(process, socket),
                 Err(failure) => failure,
             };
             tell(socket, failure)

@@ -387,7 +387,7 @@ pub struct Monitor {
 /// Where output goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Log {
-    /// `log` in the container's directory, rotated by truncation at this many bytes (0: never).
+    /// `log` in the container's directory, moved to `log.1` at this many bytes (0: never).
     K8sFile {
         /// Limit in bytes.
         max_size: u64,

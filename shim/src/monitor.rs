@@ -241,6 +241,7 @@ fn listen(place: &OwnedFd) -> Res<OwnedFd> {
 
 /// One start: clone I, hand it what only we can make, wait until it has become the payload.
 fn start(launch: &Launch, supervisor: &mut Supervisor, state: &mut State) -> Res<Payload> {
+    supervisor.denied.clear();
     let (ours, theirs) = socket::pair().at(Step::Clone, "socket")?;
     let (stdio, ends) = pipes(launch)?;
     let group = match &launch.cgroup.v2 {
@@ -448,7 +449,7 @@ fn give_up(
         let _ = state.write(supervisor.dir());
     }
     supervisor.release(launch);
-    supervisor.broadcast(&Report::Failed(failure));
+    supervisor.broadcast(launch, &Report::Failed(failure));
     code
 }
 
@@ -460,7 +461,7 @@ fn finish(launch: &Launch, supervisor: &mut Supervisor, state: &mut State, end: 
         let _ = state.write(supervisor.dir());
     }
     supervisor.release(launch);
-    supervisor.broadcast(&Report::Exited { code: end.code, oom: end.oom });
+    supervisor.broadcast(launch, &Report::Exited { code: end.code, oom: end.oom });
 }
 
 fn tell(socket: &OwnedFd, report: &Report) {

@@ -26,6 +26,7 @@ const USUAL: &[(&str, bool)] = &[
     ("hosts", false),
     ("resolv.conf", false),
     ("hostname", false),
+    ("localtime", false),
     ("log", false),
 ];
 

@@ -333,7 +333,8 @@ impl Daemon {
         let daemon = Daemon { child, tree };
         // It does not start for a uid that the system has no name for.
         for _ in 0..200 {
-            if daemon.tree.0.join("bus").exists() {
+            // The file is there before anybody listens.
+            if std::os::unix::net::UnixStream::connect(daemon.tree.0.join("bus")).is_ok() {
                 return Some(daemon);
             }
             std::thread::sleep(Duration::from_millis(10));

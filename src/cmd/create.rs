@@ -51,7 +51,7 @@ pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
     let held = store.shared_lock()?;
     let (origin, image) = origin(settings, args)?;
     let copied = matches!(&origin, Origin::Image { driver, .. } if driver == Kind::Copy.name());
-    let caller: Vec<(String, String)> = std::env::vars().collect();
+    let caller = crate::settings::variables();
     let mut config = args.config(settings, "", "", origin, &image, &caller)?;
     sources(&config)?;
     let containers = Containers::open(&settings.dirs)?;

@@ -7,6 +7,7 @@ pub mod copy_root;
 pub mod cp;
 pub mod create;
 pub mod create_args;
+mod create_config;
 pub mod doctor;
 pub mod ending;
 pub mod exec;
@@ -94,7 +95,7 @@ pub fn cli() -> clap::Command {
 
 /// Parses argv, runs the verb, returns its exit code.
 pub fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words = crate::settings::command_line().split_off(1);
     if let Some(result) = hidden(&words) {
         return code(result.map(|()| 0));
     }

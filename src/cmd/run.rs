@@ -2,7 +2,7 @@
 
 use crate::cmd::create::{self, Created};
 use crate::cmd::create_args::CreateArgs;
-use crate::container::config::Origin;
+use crate::container::config::{MountKind, Origin};
 use crate::launch::{self, Mode};
 use crate::rootfs::driver::Kind;
 use crate::settings::Settings;
@@ -117,10 +117,22 @@ fn failure(error: &anyhow::Error) -> Option<&Failure> {
 /// at once; nothing is left and no process is made.
 pub fn dry_run(settings: &Settings, args: &CreateArgs) -> anyhow::Result<u8> {
     let (origin, image) = create::origin(settings, args)?;
-    let caller: Vec<(String, String)> = std::env::vars().collect();
+    let caller = crate::settings::variables();
     let id = "0".repeat(64);
     let name = args.name.clone().unwrap_or_else(|| "dry-run".into());
-    let config = args.config(settings, &id, &name, origin, &image, &caller)?;
+    let mut config = args.config(settings, &id, &name, origin, &image, &caller)?;
+    let volumes = settings.dirs.volumes();
+    config.mounts.retain(|mount| {
+        let known = mount.kind != MountKind::Volume
+            || (!mount.source.is_empty() && volumes.join(&mount.source).exists());
+        if !known {
+            print::warning(&format!(
+                "the volume at {} does not exist yet: run would make it, the plan is without it",
+                mount.target
+            ));
+        }
+        known
+    });
     let containers = crate::container::dir::Containers::open(&settings.dirs)?;
     let source = crate::userns::source(&settings.dirs, &containers)?;
     let mut dir = containers.create(None, None)?;

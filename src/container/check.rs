@@ -71,7 +71,8 @@ fn left_overs(all: &Containers, path: &Path, repair: bool) -> Result<Vec<Problem
     if repair && !texts.is_empty() {
         all.sweep()?;
     }
-    Ok(texts.into_iter().map(|text| Problem { text, repaired: repair, harmless: false }).collect())
+    // Nothing is wrong with what is listed: these wait for the next `rm` or `prune`.
+    Ok(texts.into_iter().map(|text| Problem { text, repaired: repair, harmless: true }).collect())
 }
 
 /// Names that lead nowhere.

@@ -21,6 +21,9 @@ const BACKLOG: usize = 8;
 /// (pipe(7): PIPE_BUF).
 const PIPE_CHUNK: usize = 4096;
 
+/// ^D, as a terminal tells the end of input (termios(3), VEOF).
+pub(super) const END_OF_FILE: u8 = 4;
+
 /// How to attach.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -250,7 +253,12 @@ impl Session<'_> {
             // EIO: the terminal hung up, or we are in the background.
             Ok(0) | Err(Errno::IO | Errno::BADF) => {
                 self.input_open = false;
-                let rest = self.keys.rest();
+                let mut rest = self.keys.rest();
+                // To a terminal its end is a character. A terminal of ours ends only by hanging
+                // up, which must not end the program.
+                if self.options.tty && self.raw.is_none() {
+                    rest.push(END_OF_FILE);
+                }
                 if !rest.is_empty() {
                     self.queue(&Request::Stdin(rest))?;
                 }

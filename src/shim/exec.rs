@@ -1,6 +1,6 @@
 //! A further program in a running container, made by its supervisor with our descriptors.
 
-use super::attach::{End, TERMINAL_SIGNALS, proxied_signals, suspend, write_some};
+use super::attach::{END_OF_FILE, End, TERMINAL_SIGNALS, proxied_signals, suspend, write_some};
 use super::client::{ClientError, Connection, io_error};
 use super::detach::DetachKeys;
 use super::terminal::{self, RawTerminal};
@@ -227,8 +227,9 @@ impl<'a> Terminal<'a> {
             Ok(0) | Err(Errno::IO | Errno::BADF) => {
                 self.input_open = false;
                 self.to_master.extend(self.keys.rest());
-                // ^D, as a terminal tells the end of input.
-                self.to_master.push(4);
+                if self.raw.is_none() {
+                    self.to_master.push(END_OF_FILE);
+                }
                 Ok(false)
             }
             Ok(n) => Ok(self.keys.filter(&buffer[..n], &mut self.to_master)),

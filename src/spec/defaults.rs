@@ -29,9 +29,6 @@ pub const SHM_SIZE: u64 = 64 << 20;
 /// Seconds between the stop signal and SIGKILL.
 pub const STOP_TIMEOUT: u32 = 10;
 
-/// Processes of one container (podman's DefaultPidsLimit).
-pub const PIDS: i64 = 2048;
-
 /// nofile and nproc asked for; clamped to the caller's hard limit.
 pub const OPEN_FILES: u64 = 1_048_576;
 

@@ -61,7 +61,7 @@ pub enum MountError {
 
 const VOLUME_OPTIONS: &[&str] = &[
     "ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "bind", "rbind", "private",
-    "rprivate", "slave", "rslave", "shared", "rshared", "z", "Z", "U", "copy", "nocopy",
+    "rprivate", "slave", "rslave", "shared", "rshared", "z", "Z", "copy", "nocopy",
 ];
 
 /// `-v [SOURCE:]TARGET[:OPTIONS]`. A relative source that starts with `.` is made absolute
@@ -87,6 +87,12 @@ pub fn volume(text: &str, cwd: &str) -> Result<Mount, MountError> {
         return Err(MountError::Option { flag: FLAG, text: text.to_owned(), option: bad.clone() });
     }
     build(FLAG, text, source, target, options, cwd)
+}
+
+/// A volume that the image declares: a path and nothing else. Read as `-v` it could name a
+/// directory of the host and have it bound.
+pub fn image_volume(target: &str) -> Result<Mount, MountError> {
+    build("the image's volume", target, "", target, Vec::new(), "/")
 }
 
 fn build(
@@ -157,8 +163,6 @@ fn is_tmpfs_option(option: &str) -> bool {
             | "exec"
             | "tmpcopyup"
             | "notmpcopyup"
-            | "noatime"
-            | "relatime"
     ) || option.split_once('=').is_some_and(|(k, v)| {
         matches!(k, "size" | "mode" | "uid" | "gid" | "nr_inodes" | "nr_blocks") && !v.is_empty()
     })
@@ -253,6 +257,15 @@ mod tests {
         for text in ["", "/a:b", "/a:/b:wat", "a:b:c:d", "/a:/b/../c", "-x:/b", "/a:/"] {
             assert!(volume(text, "/w").is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_image_cannot_bind_a_directory_of_the_host() {
+        assert_eq!(image_volume("/data"), Ok(bind("", "/data", &[])));
+        let odd = image_volume("/home/u/.ssh:/data").unwrap();
+        assert_eq!((odd.kind, odd.source.as_str()), (MountKind::Volume, ""));
+        assert_eq!(odd.target, "/home/u/.ssh:/data");
+        assert!(image_volume("host:/x").is_err() && image_volume("/a/../b").is_err());
     }
 
     #[test]

@@ -1,39 +1,46 @@
 //! What happens when the payload has ended: output drained, leftovers killed, files removed.
 //! Runs in M.
 
+use super::execs::Exec;
 use super::{End, Supervisor, reap, reap_pidfd};
+use crate::at::failure;
 use crate::clients::{Client, Role};
 use crate::monitor::Payload;
-use crate::remove;
+use crate::{remove, state};
 use bolt_shim::launch::Launch;
-use bolt_shim::report::Report;
+use bolt_shim::report::{Report, Step};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
+
+/// How long a client that does not read is waited for when that cannot be for ever, in
+/// milliseconds.
+const GRACE: i64 = 1000;
 
 impl Supervisor {
     /// Collects a payload that has ended.
     pub(super) fn end(&mut self, launch: &Launch, payload: &mut Payload) -> End {
         let code = reap_pidfd(payload.pidfd.as_fd());
-        self.drain(payload);
+        self.kill_at = None;
+        self.timeout_at = None;
+        self.drain(launch, payload);
         self.log.finish(&self.place.dir);
         payload.uplink = None;
-        let oom = launch.cgroup.oom.as_deref().is_some_and(oom_killed);
+        // The counter lives as long as the group, which serves all restarts.
+        let kills = launch.cgroup.oom.as_deref().map_or(0, oom_kills);
+        let oom = kills > std::mem::replace(&mut self.oom_kills, kills);
         if let Some(group) = &launch.cgroup.v2 {
             // Whatever was put there besides and left the pid namespace alone.
             let _ = std::fs::write(format!("{group}/cgroup.kill"), "1");
         }
-        for exec in std::mem::take(&mut self.execs) {
-            reap(exec.helper);
-            if let Some((_, pidfd)) = &exec.program {
-                let code = reap_pidfd(pidfd.as_fd());
-                if let (Some(client), true) = (self.clients.get_mut(exec.client), exec.wait) {
-                    client.send(&Report::Exited { code, oom }, &[]);
-                    client.close();
-                }
+        // One in the middle of its handshake has died with the pid namespace, or says why not.
+        for n in 0..self.execs.len() {
+            while self.execs[n].socket.is_some() {
+                self.exec_speaks(n);
             }
         }
-        self.kill_at = None;
-        self.timeout_at = None;
+        for exec in std::mem::take(&mut self.execs) {
+            self.exec_cut_short(exec, oom);
+        }
         self.input = Vec::new();
         let stopped = self.stopping;
         End {
@@ -43,12 +50,25 @@ impl Supervisor {
         }
     }
 
+    /// The payload's end was the exec's too, be it running or still on its way.
+    fn exec_cut_short(&mut self, exec: Exec, oom: bool) {
+        exec.helper.into_iter().for_each(reap);
+        let code = exec.program.as_ref().map(|(_, pidfd)| reap_pidfd(pidfd.as_fd()));
+        let Some(client) = self.clients.get_mut(exec.client) else { return };
+        match code {
+            Some(code) if exec.wait => client.send(&Report::Exited { code, oom }, &[]),
+            Some(_) => {}
+            None => client.send(&Report::Failed(failure(Step::Died, "exec", 0)), &[]),
+        }
+        client.close();
+    }
+
     /// What was written before the end is still delivered, at the client's pace.
-    fn drain(&mut self, payload: &Payload) {
+    fn drain(&mut self, launch: &Launch, payload: &Payload) {
         for (stream, fd) in [(0, Some(&payload.output)), (1, payload.error.as_ref())] {
             let Some(fd) = fd else { continue };
             loop {
-                self.let_catch_up();
+                self.let_catch_up(launch, Client::holds_back);
                 let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
                 let ready = poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) > 0;
                 if !ready || !self.copy(fd, stream) {
@@ -58,30 +78,35 @@ impl Supervisor {
         }
     }
 
-    /// Blocks while the launcher is far behind.
-    fn let_catch_up(&mut self) {
-        for client in &mut self.clients {
-            while client.holds_back() && !client.gone {
-                wait_writable(client, PollTimeout::NONE);
+    /// Waits for the launcher while it is `behind`. Requests are answered meanwhile, and a stop
+    /// does not wait for a reader that has gone to sleep.
+    fn let_catch_up(&mut self, launch: &Launch, behind: fn(&Client) -> bool) {
+        while self.clients.iter().any(behind) {
+            if self.stopping && self.kill_at.is_none() {
+                self.kill_at = Some(state::ticks() + GRACE);
             }
+            for (source, events) in self.wait(None, false, false) {
+                self.serve(launch, source, events, None);
+            }
+            if self.kill_at.is_some_and(|at| at <= state::ticks()) {
+                self.clients.iter_mut().filter(|c| behind(c)).for_each(|c| c.gone = true);
+            }
+            self.sweep();
         }
+        self.kill_at = None;
     }
 
     /// Sends the last report to everybody and waits until the launcher has it.
-    pub(crate) fn broadcast(&mut self, report: &Report) {
+    pub(crate) fn broadcast(&mut self, launch: &Launch, report: &Report) {
         for client in &mut self.clients {
             if client.role != Role::Exec {
                 client.send(report, &[]);
             }
         }
+        self.let_catch_up(launch, |c| c.primary && c.is_behind());
         for client in &mut self.clients {
             while client.is_behind() && !client.gone {
-                let patience = if client.holds_back() {
-                    PollTimeout::NONE
-                } else {
-                    PollTimeout::from(1000u16)
-                };
-                if !wait_writable(client, patience) {
+                if !wait_writable(client, PollTimeout::from(GRACE as u16)) {
                     break;
                 }
             }
@@ -134,11 +159,8 @@ fn wait_writable(client: &mut Client, patience: PollTimeout) -> bool {
 }
 
 /// `oom_kill N` of memory.events (v2) or memory.oom_control (v1).
-fn oom_killed(path: &str) -> bool {
+fn oom_kills(path: &str) -> u64 {
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().any(|l| {
-        l.strip_prefix("oom_kill ")
-            .and_then(|n| n.trim().parse::<u64>().ok())
-            .is_some_and(|n| n > 0)
-    })
+    let count = text.lines().find_map(|l| l.strip_prefix("oom_kill "));
+    count.and_then(|n| n.trim().parse().ok()).unwrap_or(0)
 }

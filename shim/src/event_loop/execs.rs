@@ -22,8 +22,8 @@ pub(super) struct Exec {
     master: Option<OwnedFd>,
     /// What went wrong.
     failure: Option<Failure>,
-    /// C, to be reaped.
-    pub(super) helper: i32,
+    /// C, until it is reaped: its number may be another child's afterwards.
+    pub(super) helper: Option<i32>,
     pub(super) client: usize,
     pub(super) wait: bool,
 }
@@ -47,7 +47,7 @@ impl Supervisor {
                     program: None,
                     master: None,
                     failure: None,
-                    helper,
+                    helper: Some(helper),
                     client: n,
                     wait,
                 });
@@ -68,7 +68,7 @@ impl Supervisor {
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => {
                 exec.socket = None;
-                reap(exec.helper);
+                exec.helper.take().into_iter().for_each(reap);
                 self.exec_settled(n);
             }
         }

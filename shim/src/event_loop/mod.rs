@@ -12,16 +12,21 @@ use bolt_shim::control::Request;
 use bolt_shim::launch::{Launch, TtySize};
 use bolt_shim::report::{Failure, Report, Step};
 use execs::Exec;
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Bytes taken from one stream in one turn: an exec or a stop never waits long behind output.
 const CHUNK: usize = 32 * 1024;
 /// Input held back for a payload that does not read, in bytes.
 const MAX_INPUT: usize = 256 * 1024;
+/// Clients at one time; further ones wait in the queue of the control socket.
+const MAX_CLIENTS: usize = 256;
+/// Milliseconds for which nobody is accepted when there was no descriptor for him.
+const DEAFNESS: i64 = 200;
 
 /// Where the container lives, and what was inherited for its whole life.
 #[derive(Debug)]
@@ -78,6 +83,10 @@ pub(crate) struct Supervisor {
     kill_at: Option<i64>,
     timeout_at: Option<i64>,
     timed_out: bool,
+    /// OOM kills in the container's group before this run.
+    oom_kills: u64,
+    /// Accepting failed: poll(2) would return at once for a client that cannot be served.
+    deaf_until: Option<i64>,
 }
 
 impl Supervisor {
@@ -107,6 +116,8 @@ impl Supervisor {
             kill_at: None,
             timeout_at: None,
             timed_out: false,
+            oom_kills: 0,
+            deaf_until: None,
         }
     }
 
@@ -131,13 +142,14 @@ impl Supervisor {
     /// The payload was executed: the launcher hears of it.
     pub(crate) fn begin(&mut self, pid: i32) {
         let denied = self.denied.clone();
-        if let Some(first) = self.clients.first_mut() {
+        // At a restart it may be gone: nobody else waits for this.
+        if let Some(launcher) = self.clients.iter_mut().find(|c| c.primary) {
             for failure in denied {
-                first.send(&Report::Denied(failure), &[]);
+                launcher.send(&Report::Denied(failure), &[]);
             }
-            first.send(&Report::Started { pid }, &[]);
-            if first.role == Role::New {
-                first.close();
+            launcher.send(&Report::Started { pid }, &[]);
+            if launcher.role == Role::New {
+                launcher.close();
             }
         }
         self.sweep();
@@ -201,13 +213,18 @@ impl Supervisor {
         if let Some(signals) = &self.signals {
             add(Source::Signals, signals.as_fd(), PollFlags::POLLIN);
         }
-        add(Source::Control, self.place.control.as_fd(), PollFlags::POLLIN);
+        if self.clients.len() < MAX_CLIENTS && self.deaf_until.is_none() {
+            add(Source::Control, self.place.control.as_fd(), PollFlags::POLLIN);
+        }
         for (n, client) in self.clients.iter().enumerate() {
             let mut flags = PollFlags::empty();
             if client.is_behind() {
                 flags |= PollFlags::POLLOUT;
             }
-            if self.input.len() < MAX_INPUT {
+            // Only who feeds the input waits for the payload to read it: others may want to stop
+            // the very payload that does not.
+            let feeds = client.role == Role::Attached { stdin: true };
+            if !feeds || self.input.len() < MAX_INPUT {
                 flags |= PollFlags::POLLIN;
             }
             add(Source::Client(n), client.fd(), flags);
@@ -244,7 +261,8 @@ impl Supervisor {
     }
 
     fn patience(&self) -> PollTimeout {
-        let Some(at) = self.kill_at.into_iter().chain(self.timeout_at).min() else {
+        let timers = [self.kill_at, self.timeout_at, self.deaf_until];
+        let Some(at) = timers.into_iter().flatten().min() else {
             return PollTimeout::NONE;
         };
         let left = (at - state::ticks()).clamp(0, i64::from(i32::MAX / 2));
@@ -303,15 +321,11 @@ impl Supervisor {
                 }
             }
         }
-        if self.input.is_empty() && self.close_input {
-            self.close_input = false;
-            // A terminal has no end of its own: the line discipline's end-of-file character is one.
-            if payload.error.is_some() {
-                payload.input = None;
-            }
-        }
         if self.input.is_empty() {
             self.input.shrink_to(0);
+            if self.close_input {
+                payload.input = None;
+            }
         }
     }
 
@@ -350,8 +364,10 @@ impl Supervisor {
     fn accept(&mut self) {
         use std::os::fd::AsRawFd;
         let flags = nix::sys::socket::SockFlag::SOCK_CLOEXEC;
-        if let Ok(raw) = nix::sys::socket::accept4(self.place.control.as_raw_fd(), flags) {
-            self.clients.push(Client::new(process::own(raw), Role::New, false));
+        match nix::sys::socket::accept4(self.place.control.as_raw_fd(), flags) {
+            Ok(raw) => self.clients.push(Client::new(process::own(raw), Role::New, false)),
+            Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNABORTED) => {}
+            Err(_) => self.deaf_until = Some(state::ticks() + DEAFNESS),
         }
     }
 
@@ -367,10 +383,21 @@ impl Supervisor {
         let feeds = client.role == Role::Attached { stdin: true };
         match request {
             Request::Attach { stdin } => {
-                client.role = Role::Attached { stdin: stdin && launch.process.stdin }
+                let stdin = stdin && launch.process.stdin;
+                client.role = Role::Attached { stdin };
+                if stdin {
+                    self.close_input = false;
+                }
             }
-            Request::Stdin(bytes) if feeds => self.input.extend_from_slice(&bytes),
-            Request::CloseStdin if feeds => self.close_input = true,
+            Request::Stdin(bytes) if feeds => {
+                // A payload that closed its input would leave the bytes, and their sender's
+                // later requests, here for ever.
+                if payload.is_none_or(|p| p.input.is_some()) {
+                    self.input.extend_from_slice(&bytes);
+                }
+            }
+            // A terminal has no end: the client that has one sends the end-of-file character.
+            Request::CloseStdin if feeds => self.close_input = launch.process.tty.is_none(),
             Request::Resize(size) => {
                 if let (Some(payload), true) = (payload, launch.process.tty.is_some()) {
                     resize(&payload.output, size);
@@ -386,15 +413,16 @@ impl Supervisor {
             }
             Request::Signal { signo } => {
                 let sent = payload.as_deref().is_some_and(|p| signal(p, signo));
-                let report = if sent {
+                let ends =
+                    [libc::SIGKILL, libc::SIGTERM, launch.monitor.stop_signal].contains(&signo);
+                // Between two runs there is nobody to signal, but a restart to be called off.
+                let report = if sent || (ends && payload.is_none()) {
                     Report::Done
                 } else {
                     Report::Failed(failure(Step::Signal, &signo.to_string(), libc::ESRCH))
                 };
                 client.send(&report, &[]);
-                if [libc::SIGKILL, libc::SIGTERM, launch.monitor.stop_signal].contains(&signo) {
-                    self.stopping = true;
-                }
+                self.stopping |= ends;
             }
             Request::Stop { timeout } => {
                 client.role = Role::Waiting;
@@ -425,6 +453,7 @@ impl Supervisor {
 
     /// Forgets clients that hung up; execs of theirs live on without one.
     fn sweep(&mut self) {
+        self.deaf_until = self.deaf_until.filter(|at| *at > state::ticks());
         self.execs.retain(|e| e.socket.is_some() || e.program.is_some());
         if !self.clients.iter().any(|c| c.gone) {
             return;
@@ -464,9 +493,13 @@ fn reap(pid: i32) {
 
 /// Exit code of a child: its own, or 128+n.
 fn reap_pidfd(pidfd: BorrowedFd<'_>) -> u8 {
-    match waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED) {
-        Ok(WaitStatus::Exited(_, code)) => code as u8,
-        Ok(WaitStatus::Signaled(_, signal, _)) => 128u8.wrapping_add(signal as u8),
+    match waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED) {
+        Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => code as u8,
+            // Any number, real-time signals too.
+            (None, Some(signal)) => 128u8.wrapping_add(signal as u8),
+            (None, None) => 255,
+        },
         _ => 255,
     }
 }

@@ -1,6 +1,7 @@
 //! The last steps of a payload or an exec: user, directory, capabilities, filter, execve.
 
 use crate::at::{At, Res, failure};
+use crate::handshake::{self, Message};
 use crate::step::{limits, user};
 use crate::sys::{process as proc, seccomp};
 use bolt_shim::launch::Process;
@@ -8,6 +9,7 @@ use bolt_shim::report::{Failure, Step};
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use std::ffi::CString;
+use std::os::fd::OwnedFd;
 
 /// Where programs are looked up when the environment has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -18,11 +20,15 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// set needs CAP_SETPCAP; capabilities survive the change of uid, then are set; no_new_privs
 /// comes before the filter, because an unprivileged filter needs it; without it the filter is
 /// loaded while CAP_SYS_ADMIN is still there.
-/// `announce` is called when only execve(2) is left.
-pub(crate) fn program(process: &Process, announce: impl FnOnce()) -> Failure {
+///
+/// First of all every descriptor but `socket` goes: directory, program and account files are
+/// paths that an image chose, and one below `/proc/self/fd` must find nothing of the host
+/// (CVE-2024-21626). `socket` is told when only execve(2) is left.
+pub(crate) fn program(process: &Process, socket: &OwnedFd) -> Failure {
+    proc::close_all_but(socket);
     match prepare(process) {
         Ok(env) => {
-            announce();
+            let _ = handshake::send(socket, &Message::Execing, &[]);
             execute(process, &env)
         }
         Err(failure) => failure,
@@ -47,7 +53,7 @@ fn prepare(process: &Process) -> Res<Vec<String>> {
     proc::keep_caps(true);
     user::become_user(&who)?;
     proc::keep_caps(false);
-    nix::unistd::chdir(process.cwd.as_str()).at(Step::WorkDir, &process.cwd)?;
+    enter(&process.cwd)?;
     limits::set_caps(limits::effective(process.caps, who.uid))?;
     if process.no_new_privs {
         proc::no_new_privs().at(Step::Caps, "no_new_privs")?;
@@ -60,6 +66,17 @@ fn prepare(process: &Process) -> Res<Vec<String>> {
         env.push(format!("HOME={}", who.home));
     }
     Ok(env)
+}
+
+/// A directory that `/` does not lead to is none of the container's, whatever link led there
+/// (a standard descriptor of the caller, another process): the kernel names it `(unreachable)`.
+fn enter(cwd: &str) -> Res<()> {
+    nix::unistd::chdir(cwd).at(Step::WorkDir, cwd)?;
+    match rustix::process::getcwd(Vec::new()) {
+        Ok(path) if path.as_bytes().starts_with(b"/") => Ok(()),
+        Ok(_) => Err(failure(Step::WorkDir, cwd, libc::EXDEV)),
+        Err(e) => Err(e).at(Step::WorkDir, cwd),
+    }
 }
 
 fn execute(process: &Process, env: &[String]) -> Failure {

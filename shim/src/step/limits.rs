@@ -81,8 +81,8 @@ fn bit(number: u8) -> rustix::thread::CapabilitySet {
     rustix::thread::CapabilitySet::from_bits_retain(1 << number)
 }
 
-/// Sets effective and permitted; a non-root user keeps none unless the plan says so. No
-/// ambient ones: a nested sandbox takes their presence for privilege.
+/// Sets effective and permitted. No ambient ones: a nested sandbox takes their presence for
+/// privilege.
 pub(crate) fn set_caps(kept: u64) -> Res<()> {
     let set: CapsHashSet = caps::all().into_iter().filter(|c| kept >> c.index() & 1 == 1).collect();
     let clear = CapsHashSet::new();

@@ -37,17 +37,18 @@ fn resolve(process: &Process, passwd: &str, group: &str) -> Res<User> {
         None => (process.user.as_str(), None),
     };
     let name = if name.is_empty() { "0" } else { name };
-    let number = number(name)?;
+    let numeric = number(name)?;
     let line = passwd.lines().map(|l| l.split(':').collect::<Vec<_>>()).find(|f| {
-        f.len() >= 6 && (f[0] == name || (number.is_some() && f[2].parse().ok() == number))
+        f.len() >= 6 && (f[0] == name || (numeric.is_some() && f[2].parse().ok() == numeric))
     });
     let (uid, mut gid, home, login) = match &line {
         Some(f) => {
-            let uid = f[2].parse().map_err(|_| failure(Step::User, &process.user, libc::EINVAL))?;
-            let gid = f[3].parse().map_err(|_| failure(Step::User, &process.user, libc::EINVAL))?;
-            (uid, gid, f[5].to_owned(), Some(f[0]))
+            let id = |text: &str| {
+                number(text)?.ok_or_else(|| failure(Step::User, &process.user, libc::EINVAL))
+            };
+            (id(f[2])?, id(f[3])?, f[5].to_owned(), Some(f[0]))
         }
-        None => match number {
+        None => match numeric {
             Some(uid) => (uid, 0, "/".to_owned(), None),
             None => return Err(failure(Step::User, name, libc::ENOENT)),
         },
@@ -91,6 +92,7 @@ fn group_id(group: &str, wanted: &str) -> Res<u32> {
         (f.len() >= 3 && f[0] == wanted).then(|| f[2].parse().ok()).flatten()
     });
     match (found, number(wanted)?) {
+        (Some(u32::MAX), _) => Err(failure(Step::User, wanted, libc::ERANGE)),
         (Some(id), _) | (None, Some(id)) => Ok(id),
         (None, None) => Err(failure(Step::User, wanted, libc::ENOENT)),
     }
@@ -207,6 +209,11 @@ mod tests {
     fn cve_2026_30892_a_number_out_of_range_never_becomes_another_user() {
         for user in ["4294967295", "4294967296", "18446744073709551616"] {
             assert_eq!(resolve(&process(user), PASSWD, GROUP).unwrap_err().errno, libc::ERANGE);
+        }
+        let passwd = "evil:x:4294967295:0::/:\nworse:x:0:4294967295::/:\n";
+        let group = "evil:x:4294967295:\n";
+        for user in ["evil", "worse", "0:evil"] {
+            assert_eq!(resolve(&process(user), passwd, group).unwrap_err().errno, libc::ERANGE);
         }
     }
 }

@@ -21,6 +21,18 @@ pub(crate) fn close_from(first: u32) {
     unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
 }
 
+/// Closes every descriptor but the standard ones and `kept`.
+pub(crate) fn close_all_but(kept: &OwnedFd) {
+    use std::os::fd::AsRawFd;
+    let kept = kept.as_raw_fd() as u32;
+    if kept > 3 {
+        // SAFETY: as in close_from: the caller becomes another program or ends, and drops none of
+        // the OwnedFds whose numbers go here.
+        unsafe { libc::syscall(libc::SYS_close_range, 3, kept - 1, 0) };
+    }
+    close_from(kept.max(2) + 1);
+}
+
 /// Marks every descriptor from `first` on close-on-exec.
 pub(crate) fn cloexec_from(first: u32) {
     // SAFETY: changes flags only.
@@ -92,6 +104,24 @@ pub(crate) fn pidfd_signal(
     nix::errno::Errno::result(rc).map(drop)
 }
 
+/// Waits for the next of all (blocked) signals: its number.
+pub(crate) fn next_signal() -> i32 {
+    let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    let mut signo = 0;
+    // SAFETY: sigfillset initialises the set, which sigwait reads; it writes one int.
+    unsafe {
+        libc::sigfillset(set.as_mut_ptr());
+        libc::sigwait(set.as_ptr(), &raw mut signo);
+    }
+    signo
+}
+
+/// kill(2) with any number. The process may be gone: nobody is left to be told.
+pub(crate) fn kill(pid: i32, signo: i32) {
+    // SAFETY: kill(2) touches no memory.
+    unsafe { libc::kill(pid, signo) };
+}
+
 /// Gives SIGPIPE its default action back.
 pub(crate) fn default_sigpipe() {
     // SAFETY: SIG_DFL installs no code.
@@ -120,4 +150,27 @@ pub(crate) fn say(text: &str) {
 /// Writes to standard error.
 pub(crate) fn complain(text: &str) {
     let _ = rustix::io::write(rustix::stdio::stderr(), text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::clone::{Cloned, clone3};
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn cve_2024_21626_no_directory_of_the_host_outlives_the_close() {
+        let (dir, (socket, other)) =
+            (std::fs::File::open("/").unwrap(), crate::sys::socket::pair().unwrap());
+        // SAFETY: F_GETFD on a number is harmless when it is not open.
+        let is_open = |raw: i32| unsafe { libc::fcntl(raw, libc::F_GETFD) } >= 0;
+        let (dir, other, kept) = (dir.as_raw_fd(), other.as_raw_fd(), socket.as_raw_fd());
+        assert!(is_open(dir) && is_open(other));
+        let Cloned::Parent { pid, .. } = clone3(0, None).unwrap() else {
+            close_all_but(&socket);
+            exit_now(i32::from(is_open(dir) || is_open(other) || !is_open(kept)))
+        };
+        let end = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).unwrap();
+        assert!(matches!(end, nix::sys::wait::WaitStatus::Exited(_, 0)), "{end:?}");
+    }
 }

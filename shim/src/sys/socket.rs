@@ -9,8 +9,9 @@ use nix::sys::socket::{
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// Most descriptors in one packet; the kernel's own limit is 253.
-pub(crate) const MAX_FDS: usize = 128;
+/// Most descriptors in one packet: the kernel's own limit (SCM_MAX_FD). With room for fewer it
+/// would cut a packet's, and those already made would belong to nobody.
+pub(crate) const MAX_FDS: usize = 253;
 
 /// A connected pair, both ends close-on-exec.
 pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {

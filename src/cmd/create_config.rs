@@ -1,0 +1,407 @@
+//! What the flags of `run` and `create` mean: flags, image and caller → [`Config`].
+
+use crate::cmd::create_args::CreateArgs;
+use crate::cmd::create_args::parse::memory;
+use crate::container::config::{
+    Config, Mount, Network, Origin, Process, Resources, Security, Userns, VERSION,
+};
+use crate::image::types::RunConfig;
+use crate::settings::Settings;
+use crate::spec::{caps, defaults, env, mounts, signals, ulimit};
+use anyhow::{Context, bail};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+impl CreateArgs {
+    /// What the flags mean for a container of this origin. `caller` is the caller's environment.
+    pub fn config(
+        &self,
+        settings: &Settings,
+        id: &str,
+        name: &str,
+        origin: Origin,
+        image: &RunConfig,
+        caller: &[(String, String)],
+    ) -> anyhow::Result<Config> {
+        let userns = self.userns(settings)?;
+        let config = Config {
+            version: VERSION,
+            id: id.to_owned(),
+            name: name.to_owned(),
+            created: crate::container::time::now(),
+            create_command: crate::settings::command_line(),
+            origin,
+            process: self.process(settings, userns, image, caller)?,
+            hostname: self.hostname.clone(),
+            labels: self.labels(image),
+            annotations: pairs(&self.annotation),
+            network: self.network()?,
+            userns,
+            share: self.share()?,
+            mounts: self.mounts(image)?,
+            devices: self.devices()?,
+            read_only: self.read_only,
+            shm_size: self.shm_size.unwrap_or(defaults::SHM_SIZE),
+            sysctl: self.sysctls()?,
+            security: self.security()?,
+            resources: self.resources(),
+            ulimits: self.ulimits()?,
+            init: self.init,
+            remove: self.rm,
+            restart: self.restart()?,
+            stop_signal: self.stop_signal(image)?,
+            stop_timeout: self.stop_timeout,
+            timeout: self.timeout,
+            log_driver: self.log_driver()?,
+            log_max_size: self.log_max_size()?,
+            cidfile: self.cidfile()?,
+            tz: self.tz()?,
+            anonymous_volumes: Vec::new(),
+        };
+        crate::launch::limits(&config.resources).validate()?;
+        Ok(config)
+    }
+
+    fn process(
+        &self,
+        settings: &Settings,
+        userns: Userns,
+        image: &RunConfig,
+        caller: &[(String, String)],
+    ) -> anyhow::Result<Process> {
+        let entrypoint = match &self.entrypoint {
+            None => image.entrypoint.clone(),
+            Some(text) if text.starts_with('[') => serde_json::from_str(text)
+                .with_context(|| format!("--entrypoint {text:?} is no JSON array of strings"))?,
+            Some(text) if text.is_empty() => Vec::new(),
+            Some(text) => vec![text.clone()],
+        };
+        let cmd = match (self.command.is_empty(), &self.entrypoint) {
+            (false, _) => self.command.clone(),
+            (true, None) => image.cmd.clone(),
+            // An entry point of the user's own goes without the image's arguments.
+            (true, Some(_)) => Vec::new(),
+        };
+        if entrypoint.is_empty() && cmd.is_empty() {
+            bail!(
+                "no command: {} has neither entry point nor command; name one after it",
+                self.image
+            );
+        }
+        let user = match (&self.user, userns) {
+            (Some(user), _) => user.clone(),
+            (None, Userns::KeepId { uid, gid }) => format!("{uid}:{gid}"),
+            (None, _) => image.user.clone(),
+        };
+        if self.group_add.len() > 1 && self.group_add.iter().any(|g| g == "keep-groups") {
+            bail!("--group-add keep-groups keeps all groups; it goes with no other --group-add");
+        }
+        let cwd = self.workdir.clone().unwrap_or_else(|| {
+            if image.working_dir.is_empty() { "/".into() } else { image.working_dir.clone() }
+        });
+        if !cwd.starts_with('/') {
+            bail!("--workdir {cwd:?} must be an absolute path");
+        }
+        let _ = settings;
+        Ok(Process {
+            entrypoint,
+            cmd,
+            env: self.env(image, caller)?,
+            make_cwd: self.workdir.is_none(),
+            cwd,
+            user,
+            groups: self.group_add.clone(),
+            umask: u32::from_str_radix(&self.umask, 8)
+                .ok()
+                .filter(|m| *m <= 0o777)
+                .with_context(|| format!("--umask {:?} is no octal mode up to 0777", self.umask))?,
+            tty: self.tty,
+            stdin: self.interactive,
+            oom_score_adj: self.oom_score_adj,
+        })
+    }
+
+    fn env(&self, image: &RunConfig, caller: &[(String, String)]) -> anyhow::Result<Vec<String>> {
+        let mut all = env::Env::default();
+        all.set("PATH", defaults::PATH);
+        if self.tty {
+            all.set("TERM", "xterm");
+        }
+        all.set("container", "bolt");
+        for (key, value) in caller {
+            if self.env_host || env::PROXIES.contains(&key.as_str()) {
+                all.set(key, value);
+            }
+        }
+        for pair in &image.env {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            all.set(key, value);
+        }
+        for name in &self.unsetenv {
+            all.unset(name);
+        }
+        for file in &self.env_file {
+            all.add_file(file, caller)?;
+        }
+        for word in &self.env {
+            all.add(word, caller)?;
+        }
+        Ok(all.into_pairs()?)
+    }
+
+    fn labels(&self, image: &RunConfig) -> BTreeMap<String, String> {
+        let mut labels = image.labels.clone();
+        labels.extend(pairs(&self.label));
+        labels
+    }
+
+    fn network(&self) -> anyhow::Result<Network> {
+        let Some(mode) = &self.network else { return Ok(Network::Default) };
+        let (name, options) = mode.split_once(':').unwrap_or((mode, ""));
+        let options: Vec<String> =
+            options.split(',').filter(|o| !o.is_empty()).map(str::to_owned).collect();
+        Ok(match name {
+            "none" => Network::None,
+            "host" => Network::Host,
+            "private" => Network::Default,
+            "pasta" => Network::Pasta(options),
+            "slirp4netns" => Network::Slirp4netns(options),
+            _ => bail!(
+                "--network {mode:?} is not known; use none, host, pasta or slirp4netns (named networks are not in this version)"
+            ),
+        })
+    }
+
+    /// `--userns` as it was meant.
+    pub fn userns(&self, settings: &Settings) -> anyhow::Result<Userns> {
+        let Some(mode) = &self.userns else { return Ok(Userns::Host) };
+        let (name, options) = mode.split_once(':').unwrap_or((mode, ""));
+        match (name, options) {
+            ("host" | "", "") => Ok(Userns::Host),
+            ("nomap", "") => Ok(Userns::NoMap),
+            ("keep-id", options) => {
+                let (mut uid, mut gid) = (settings.dirs.uid, settings.dirs.gid);
+                for option in options.split(',').filter(|o| !o.is_empty()) {
+                    let (key, value) = option.split_once('=').unwrap_or((option, ""));
+                    let number = value
+                        .parse()
+                        .with_context(|| format!("--userns {mode:?}: {option:?} wants a number"))?;
+                    match key {
+                        "uid" => uid = number,
+                        "gid" => gid = number,
+                        _ => bail!(
+                            "--userns {mode:?}: unknown option {key:?}; uid and gid are known"
+                        ),
+                    }
+                }
+                Ok(Userns::KeepId { uid, gid })
+            }
+            _ => bail!("--userns {mode:?} is not known; use host, keep-id[:uid=N,gid=N] or nomap"),
+        }
+    }
+
+    fn share(&self) -> anyhow::Result<Vec<String>> {
+        let mut shared = Vec::new();
+        for (name, value) in [("ipc", &self.ipc), ("uts", &self.uts), ("cgroup", &self.cgroupns)] {
+            match value.as_deref() {
+                None | Some("private" | "shareable" | "") => {}
+                Some("host") => shared.push(name.to_owned()),
+                Some(other) => bail!("--{name} {other:?} is not known; use private or host"),
+            }
+        }
+        Ok(shared)
+    }
+
+    fn mounts(&self, image: &RunConfig) -> anyhow::Result<Vec<Mount>> {
+        let cwd =
+            std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_else(|_| "/".into());
+        let mut list = Vec::new();
+        for text in &self.volume {
+            list.push(mounts::volume(text, &cwd)?);
+        }
+        for text in &self.mount {
+            list.push(mounts::mount(text, &cwd)?);
+        }
+        for text in &self.tmpfs {
+            list.push(mounts::tmpfs(text)?);
+        }
+        for target in &image.volumes {
+            let volume = mounts::image_volume(target)?;
+            if !list.iter().any(|m: &Mount| m.target == volume.target) {
+                list.push(volume);
+            }
+        }
+        for (n, mount) in list.iter().enumerate() {
+            if list[..n].iter().any(|m| m.target == mount.target) {
+                bail!("{} is mounted twice; name each path in the container once", mount.target);
+            }
+        }
+        Ok(list)
+    }
+
+    /// Absolute: the supervisor, which removes it with `--rm`, has another working directory.
+    fn cidfile(&self) -> anyhow::Result<Option<PathBuf>> {
+        self.cidfile.as_ref().map(std::path::absolute).transpose().context("--cidfile")
+    }
+
+    /// Refused here where the host does not know it, so that no start falls back to UTC.
+    fn tz(&self) -> anyhow::Result<Option<String>> {
+        if let Some(zone) = &self.tz {
+            crate::launch::zone_file(zone)?;
+        }
+        Ok(self.tz.clone())
+    }
+
+    fn devices(&self) -> anyhow::Result<Vec<(String, String)>> {
+        self.device
+            .iter()
+            .map(|text| {
+                let mut fields = text.split(':');
+                let source = fields.next().unwrap_or_default();
+                let (target, permissions) = match (fields.next(), fields.next()) {
+                    (None, _) => (source, "rwm"),
+                    (Some(p), _) if !p.starts_with('/') => (source, p),
+                    (Some(target), p) => (target, p.unwrap_or("rwm")),
+                };
+                if fields.next().is_some() || permissions.chars().any(|c| !"rwm".contains(c)) {
+                    bail!("--device {text:?}: write HOST[:CONTAINER[:rwm]]");
+                }
+                if !permissions.contains('r') || !permissions.contains('w') {
+                    bail!(
+                        "--device {text:?}: permissions cannot be narrowed: a device is opened with those of its file; leave {permissions:?} out"
+                    );
+                }
+                if !source.starts_with("/dev/")
+                    || !target.starts_with("/dev/")
+                    || target.contains("..")
+                {
+                    bail!("--device {text:?}: both paths must lie below /dev");
+                }
+                Ok((source.to_owned(), target.to_owned()))
+            })
+            .collect()
+    }
+
+    fn sysctls(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        self.sysctl
+            .iter()
+            .map(|text| {
+                let (key, value) = text.split_once('=').with_context(|| format!("--sysctl {text:?}: write NAME=VALUE"))?;
+                let known = key.starts_with("net.") || key.starts_with("fs.mqueue.") || key.starts_with("kernel.shm") || key.starts_with("kernel.msg") || key == "kernel.sem";
+                if !known || key.contains('/') {
+                    bail!("--sysctl {key:?} does not belong to a namespace; net.*, fs.mqueue.*, kernel.shm*, kernel.msg* and kernel.sem do");
+                }
+                Ok((key.to_owned(), value.to_owned()))
+            })
+            .collect()
+    }
+
+    fn security(&self) -> anyhow::Result<Security> {
+        let base =
+            if self.privileged { caps::CapSet::ALL } else { caps::CapSet::container_default() };
+        let kept = base.adjusted(&self.cap_add, &self.cap_drop)?;
+        let mut security = Security {
+            caps: kept.names().map(str::to_owned).collect(),
+            no_new_privileges: false,
+            seccomp: "default".into(),
+            mask: Vec::new(),
+            unmask: Vec::new(),
+            privileged: self.privileged,
+        };
+        for option in &self.security_opt {
+            let (key, value) =
+                option.split_once('=').or_else(|| option.split_once(':')).unwrap_or((option, ""));
+            match key {
+                "no-new-privileges" => security.no_new_privileges = value != "false",
+                "seccomp" if !value.is_empty() => security.seccomp = value.to_owned(),
+                "mask" => security.mask.extend(value.split(':').map(str::to_owned)),
+                "unmask" => security.unmask.extend(value.split(':').map(str::to_owned)),
+                "label" if value == "disable" => {}
+                _ => bail!(
+                    "--security-opt {option:?} is not known; seccomp=FILE|unconfined, no-new-privileges, mask=PATHS, unmask=PATHS|ALL and label=disable are"
+                ),
+            }
+        }
+        Ok(security)
+    }
+
+    fn resources(&self) -> Resources {
+        Resources {
+            memory: self.memory,
+            memory_swap: self.memory_swap,
+            cpus: self.cpus,
+            cpu_shares: self.cpu_shares,
+            cpuset_cpus: self.cpuset_cpus.clone(),
+            pids: self.pids_limit,
+        }
+    }
+
+    fn ulimits(&self) -> anyhow::Result<Vec<ulimit::Ulimit>> {
+        let mut list = Vec::new();
+        for text in &self.ulimit {
+            list.extend(ulimit::parse(text)?);
+        }
+        Ok(list)
+    }
+
+    fn restart(&self) -> anyhow::Result<String> {
+        let good = match self.restart.split_once(':') {
+            Some(("on-failure", max)) => max.parse::<u32>().is_ok(),
+            Some(_) => false,
+            None => matches!(
+                self.restart.as_str(),
+                "no" | "never" | "on-failure" | "always" | "unless-stopped"
+            ),
+        };
+        if !good {
+            bail!(
+                "--restart {:?} is not known; use no, on-failure[:N], always or unless-stopped",
+                self.restart
+            );
+        }
+        if self.rm && !matches!(self.restart.as_str(), "no" | "never") {
+            bail!("--rm and --restart {} contradict each other; leave one out", self.restart);
+        }
+        Ok(if self.restart == "never" { "no".into() } else { self.restart.clone() })
+    }
+
+    fn stop_signal(&self, image: &RunConfig) -> anyhow::Result<i32> {
+        match (&self.stop_signal, image.stop_signal.as_str()) {
+            (Some(text), _) => Ok(signals::parse(text).context("--stop-signal")?),
+            (None, "") => Ok(libc::SIGTERM),
+            (None, text) => Ok(signals::parse(text).context("the image's stop signal")?),
+        }
+    }
+
+    fn log_driver(&self) -> anyhow::Result<String> {
+        match self.log_driver.as_str() {
+            "k8s-file" | "json-file" => Ok("k8s-file".into()),
+            "none" => Ok("none".into()),
+            other => bail!("--log-driver {other:?} is not supported; k8s-file and none are"),
+        }
+    }
+
+    fn log_max_size(&self) -> anyhow::Result<u64> {
+        let mut size = 0;
+        for option in &self.log_opt {
+            match option.split_once('=') {
+                Some(("max-size", value)) => {
+                    size = memory(value)
+                        .map_err(anyhow::Error::msg)
+                        .with_context(|| format!("--log-opt {option:?}"))?
+                }
+                _ => bail!("--log-opt {option:?} is not known; max-size=SIZE is"),
+            }
+        }
+        Ok(size)
+    }
+}
+
+fn pairs(list: &[String]) -> BTreeMap<String, String> {
+    list.iter()
+        .map(|text| {
+            let (key, value) = text.split_once('=').unwrap_or((text, ""));
+            (key.to_owned(), value.to_owned())
+        })
+        .collect()
+}
