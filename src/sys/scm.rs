@@ -48,7 +48,9 @@ pub fn receive(
     }
     let message = loop {
         match recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut control, flags) {
-            Err(rustix::io::Errno::INTR) => {}
+            // CONNRESET is told once when the peer went without reading all of ours; what it
+            // sent before still lies in the queue.
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
             other => break other?,
         }
     };
@@ -93,6 +95,18 @@ mod tests {
         assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
         drop(fds);
         assert_eq!(reader.read(&mut buffer).unwrap(), 0);
+    }
+
+    #[test]
+    fn last_words_arrive_from_a_peer_that_did_not_listen() {
+        let (a, b) = pair();
+        send(&a, b"never read", &[], true).unwrap();
+        send(&b, b"last words", &[], true).unwrap();
+        drop(b);
+        let mut buffer = [0; 16];
+        let (n, _) = receive(&a, &mut buffer, true).unwrap();
+        assert_eq!(&buffer[..n], b"last words");
+        assert_eq!(receive(&a, &mut buffer, true).unwrap().0, 0);
     }
 
     #[test]
