@@ -234,6 +234,9 @@ fn status(entry: &Entry) -> String {
     let recorded = &entry.recorded;
     match entry.status {
         Status::Created => "Created".to_owned(),
+        Status::Starting if recorded.status == "restarting" => {
+            format!("Restarting ({}) {}", recorded.exit, ago(recorded.finished))
+        }
         Status::Starting => "Initialized".to_owned(),
         Status::Running => format!("Up {}", span(recorded.started)),
         Status::Orphaned => format!("Orphaned, up {}", span(recorded.started)),
