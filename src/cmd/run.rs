@@ -35,6 +35,15 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         return create::dry_run(settings, &args.create);
     }
     let mut created = create::make(settings, &args.create)?;
+    let options = attach::Options {
+        stdin: created.config.process.stdin,
+        stdout: true,
+        stderr: true,
+        tty: created.config.process.tty,
+        sig_proxy: args.sig_proxy,
+        detach_keys: keys,
+    };
+    let _held = if args.detach { None } else { attach::hold(&options)? };
     let mode = Mode { attach: !args.detach, size: terminal::size(std::io::stdin()), restarts: 0 };
     let started =
         shim::start(settings, &created.containers, &mut created.dir, &created.config, mode);
@@ -49,14 +58,6 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         print::stdout(&format!("{}\n", created.dir.id()))?;
         return Ok(0);
     }
-    let options = attach::Options {
-        stdin: created.config.process.stdin,
-        stdout: true,
-        stderr: true,
-        tty: created.config.process.tty,
-        sig_proxy: args.sig_proxy,
-        detach_keys: keys,
-    };
     let end = attach::attach(&started.connection, &options)?;
     if let End::Exited { .. } = end {
         started.reap();
