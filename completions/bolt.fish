@@ -412,14 +412,14 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l timeout -d 'Seconds
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l shm-size -d 'Size of /dev/shm' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l sysctl -d 'Kernel parameters of the container\'s namespaces' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l umask -d 'umask in the container' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l tz -d 'Time zone in the container; local is the host\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l tz -d 'Time zone in the container, bound to /etc/localtime; local is the host\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s m -l memory -d 'Memory limit' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpus -d 'Number of CPUs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpuset-cpus -d 'CPUs to run on' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l pids-limit -d 'Limit of processes; -1 is unlimited' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l pids-limit -d 'Limit of processes and threads; none unless given' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-driver -d 'Log driver: k8s-file or none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-opt -d 'Log options: max-size=SIZE' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l pull -d 'Pull policy: always, missing, never, newer' -r
@@ -439,7 +439,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l privileged -d 'Give
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l init -d 'Run a small init that forwards signals and reaps'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l rootfs -d 'IMAGE is a directory with a root file system'
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l dry-run -d 'Show the plan as JSON; make nothing'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l dry-run -d 'Show the plan as JSON and make no container; a missing image is pulled'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand doctor" -s f -l format -d 'Print as "json", or by a Go template for each check' -r
 complete -c bolt -n "__fish_bolt_using_subcommand doctor" -s h -l help -d 'Print help'
@@ -498,14 +498,14 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l timeout -d 'Seconds af
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l shm-size -d 'Size of /dev/shm' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l sysctl -d 'Kernel parameters of the container\'s namespaces' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l umask -d 'umask in the container' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l tz -d 'Time zone in the container; local is the host\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l tz -d 'Time zone in the container, bound to /etc/localtime; local is the host\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s m -l memory -d 'Memory limit' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpus -d 'Number of CPUs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpuset-cpus -d 'CPUs to run on' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l pids-limit -d 'Limit of processes; -1 is unlimited' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l pids-limit -d 'Limit of processes and threads; none unless given' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-driver -d 'Log driver: k8s-file or none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-opt -d 'Log options: max-size=SIZE' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l pull -d 'Pull policy: always, missing, never, newer' -r
@@ -526,5 +526,5 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l privileged -d 'Give ex
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l init -d 'Run a small init that forwards signals and reaps'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l rootfs -d 'IMAGE is a directory with a root file system'
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l dry-run -d 'Show the plan as JSON; make nothing'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l dry-run -d 'Show the plan as JSON and make no container; a missing image is pulled'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s h -l help -d 'Print help'
