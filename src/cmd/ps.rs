@@ -87,7 +87,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     sort(&mut entries, args.sort);
     if args.quiet {
         for entry in &entries {
-            print::line(&shown_id(entry, args.no_trunc));
+            print::line(shown_id(entry, args.no_trunc));
         }
         return Ok(0);
     }
