@@ -1,7 +1,7 @@
 //! Bolt, a daemonless, rootless container runtime for games.
 //!
 //! ```text
-//! L4  cmd          one verb, one file           api   the face for other programs
+//! L4  cmd          one verb, one file
 //! L3  settings     what was typed → what is meant     launch  plan → Launch      shim  makes the process
 //! L2  image  rootfs  spec  net  cgroup  userns         what an image, a root, a container needs
 //! L1  store  container  exit  hint  ui                 what lies on disk, what the user sees
@@ -9,7 +9,6 @@
 //! ```
 //! Imports point down only. `docs/ARCHITECTURE.md` tells the whole story.
 
-pub mod api;
 pub mod cgroup;
 pub mod cmd;
 pub mod container;

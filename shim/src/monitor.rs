@@ -120,8 +120,9 @@ fn supervise(launch: &Launch, report: OwnedFd) -> u8 {
         note_running(&mut supervisor, &mut state);
         supervisor.begin(payload.pid);
         let end = supervisor.watch(launch, payload);
-        note_exit(launch, &supervisor, &mut state, &end);
-        if !wants_restart(launch.monitor.restart, &end, &state) {
+        let again = wants_restart(launch.monitor.restart, &end, &state);
+        note_exit(launch, &supervisor, &mut state, &end, again);
+        if !again {
             finish(launch, &mut supervisor, &mut state, &end);
             return end.code;
         }
@@ -131,6 +132,7 @@ fn supervise(launch: &Launch, report: OwnedFd) -> u8 {
         let stopped = supervisor.pause(launch, pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
         if stopped {
+            state.status = "exited";
             state.stopped = true;
             finish(launch, &mut supervisor, &mut state, &end);
             return end.code;
@@ -405,8 +407,9 @@ fn note_running(supervisor: &mut Supervisor, state: &mut State) {
     }
 }
 
-fn note_exit(launch: &Launch, supervisor: &Supervisor, state: &mut State, end: &End) {
-    state.status = "exited";
+/// `again`: a stop must still be heard, so it does not count as ended.
+fn note_exit(launch: &Launch, supervisor: &Supervisor, state: &mut State, end: &End, again: bool) {
+    state.status = if again { "restarting" } else { "exited" };
     state.finished = state::now();
     state.exit = end.code;
     state.oom = end.oom;

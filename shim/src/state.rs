@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 /// What `bolt` reads as `container::state::Recorded`.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct State {
-    /// `starting`, `running` or `exited`.
+    /// `starting`, `running`, `restarting` or `exited`.
     pub(crate) status: &'static str,
     /// Pid of I.
     pub(crate) pid: i32,

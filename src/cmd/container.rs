@@ -9,6 +9,7 @@ use crate::container::list;
 use crate::container::state::Status;
 use crate::exit;
 use crate::settings::Settings;
+use crate::ui::print;
 use crate::userns;
 
 /// Manage containers
@@ -99,7 +100,7 @@ fn prune(settings: &Settings, force: bool, filter: &[String]) -> anyhow::Result<
             super::rm::remove(settings, &all, &mut dir, true)
         });
         match result {
-            Ok(()) => println!("{id}"),
+            Ok(()) => print::line(&id),
             Err(e) => {
                 report(&e);
                 code = exit::ENGINE;

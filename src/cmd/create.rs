@@ -6,6 +6,7 @@ use crate::container::config::{Config, MountKind, Origin};
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::volume::Volumes;
 use crate::image::types::RunConfig;
+use crate::launch::{self, Mode};
 use crate::rootfs::driver::{self, Kind};
 use crate::settings::Settings;
 use crate::store::Store;
@@ -37,7 +38,7 @@ pub struct Created {
 /// Creates and prints the id.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     if args.create.dry_run {
-        return crate::cmd::run::dry_run(settings, &args.create);
+        return dry_run(settings, &args.create);
     }
     let created = make(settings, &args.create)?;
     print::stdout(&format!("{}\n", created.dir.id()))?;
@@ -163,4 +164,44 @@ fn write_cidfile(path: Option<&Path>, id: &str) -> anyhow::Result<()> {
             std::fs::write(path, id).with_context(|| format!("--cidfile {}", path.display()))
         }
     }
+}
+
+/// `--dry-run`: the plan as JSON. The small files are planned in a scratch directory that goes
+/// at once; nothing is left and no process is made.
+pub fn dry_run(settings: &Settings, args: &CreateArgs) -> anyhow::Result<u8> {
+    let (origin, image) = origin(settings, args)?;
+    let caller = crate::settings::variables();
+    let id = "0".repeat(64);
+    let name = args.name.clone().unwrap_or_else(|| "dry-run".into());
+    let mut config = args.config(settings, &id, &name, origin, &image, &caller)?;
+    let volumes = settings.dirs.volumes();
+    config.mounts.retain(|mount| {
+        let known = mount.kind != MountKind::Volume
+            || (!mount.source.is_empty() && volumes.join(&mount.source).exists());
+        if !known {
+            print::warning(&format!(
+                "the volume at {} does not exist yet: run would make it, the plan is without it",
+                mount.target
+            ));
+        }
+        known
+    });
+    let containers = Containers::open(&settings.dirs)?;
+    let source = userns::source(&settings.dirs, &containers)?;
+    let mut dir = containers.create(None, None)?;
+    if let Origin::Image { driver, .. } = &config.origin
+        && driver == Kind::Copy.name()
+    {
+        // The plan names the copy, which is not made for a plan alone.
+        std::fs::create_dir(dir.path().join("root")).context("stand in for the copied root")?;
+    }
+    let mode = Mode { attach: true, size: None, restarts: 0 };
+    let plan = launch::plan(settings, &dir, &config, &source, mode);
+    containers.remove(&mut dir)?;
+    let plan = plan?;
+    for note in &plan.notes {
+        print::warning(note);
+    }
+    print::stdout(&format!("{}\n", serde_json::to_string_pretty(&plan.launch)?))?;
+    Ok(0)
 }

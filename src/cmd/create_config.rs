@@ -7,7 +7,7 @@ use crate::container::config::{
 };
 use crate::image::types::RunConfig;
 use crate::settings::Settings;
-use crate::spec::{caps, defaults, env, mounts, signals, ulimit};
+use crate::spec::{caps, defaults, devices, env, mounts, signals, ulimit};
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -256,33 +256,7 @@ impl CreateArgs {
     }
 
     fn devices(&self) -> anyhow::Result<Vec<(String, String)>> {
-        self.device
-            .iter()
-            .map(|text| {
-                let mut fields = text.split(':');
-                let source = fields.next().unwrap_or_default();
-                let (target, permissions) = match (fields.next(), fields.next()) {
-                    (None, _) => (source, "rwm"),
-                    (Some(p), _) if !p.starts_with('/') => (source, p),
-                    (Some(target), p) => (target, p.unwrap_or("rwm")),
-                };
-                if fields.next().is_some() || permissions.chars().any(|c| !"rwm".contains(c)) {
-                    bail!("--device {text:?}: write HOST[:CONTAINER[:rwm]]");
-                }
-                if !permissions.contains('r') || !permissions.contains('w') {
-                    bail!(
-                        "--device {text:?}: permissions cannot be narrowed: a device is opened with those of its file; leave {permissions:?} out"
-                    );
-                }
-                if !source.starts_with("/dev/")
-                    || !target.starts_with("/dev/")
-                    || target.contains("..")
-                {
-                    bail!("--device {text:?}: both paths must lie below /dev");
-                }
-                Ok((source.to_owned(), target.to_owned()))
-            })
-            .collect()
+        Ok(self.device.iter().map(|text| devices::parse(text)).collect::<Result<_, _>>()?)
     }
 
     fn sysctls(&self) -> anyhow::Result<BTreeMap<String, String>> {

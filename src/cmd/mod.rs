@@ -95,6 +95,9 @@ pub fn cli() -> clap::Command {
 
 /// Parses argv, runs the verb, returns its exit code.
 pub fn main() -> ExitCode {
+    if let Some(filter) = variable("BOLT_LOG") {
+        log_to_stderr(&filter);
+    }
     let words = crate::settings::command_line().split_off(1);
     if let Some(result) = hidden(&words) {
         return code(result.map(|()| 0));

@@ -9,6 +9,7 @@ use crate::container::state::Status;
 use crate::container::time;
 use crate::settings::Settings;
 use crate::sys::tree;
+use crate::ui::print;
 use serde_json::{Value, json};
 
 const COLUMNS: &str =
@@ -86,7 +87,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     sort(&mut entries, args.sort);
     if args.quiet {
         for entry in &entries {
-            println!("{}", shown_id(entry, args.no_trunc));
+            print::line(shown_id(entry, args.no_trunc));
         }
         return Ok(0);
     }
@@ -234,6 +235,9 @@ fn status(entry: &Entry) -> String {
     let recorded = &entry.recorded;
     match entry.status {
         Status::Created => "Created".to_owned(),
+        Status::Starting if recorded.status == "restarting" => {
+            format!("Restarting ({}) {}", recorded.exit, ago(recorded.finished))
+        }
         Status::Starting => "Initialized".to_owned(),
         Status::Running => format!("Up {}", span(recorded.started)),
         Status::Orphaned => format!("Orphaned, up {}", span(recorded.started)),

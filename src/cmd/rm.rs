@@ -9,6 +9,7 @@ use crate::container::state::Status;
 use crate::container::volume::{VolumeError, Volumes};
 use crate::exit;
 use crate::settings::Settings;
+use crate::ui::print;
 use crate::userns;
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     }
     for (label, mut dir) in ready {
         match remove(settings, &all, &mut dir, args.volumes) {
-            Ok(()) => println!("{label}"),
+            Ok(()) => print::line(&label),
             Err(e) => {
                 report(&e);
                 failure = exit::ENGINE;

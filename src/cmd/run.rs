@@ -2,9 +2,7 @@
 
 use crate::cmd::create::{self, Created};
 use crate::cmd::create_args::CreateArgs;
-use crate::container::config::{MountKind, Origin};
-use crate::launch::{self, Mode};
-use crate::rootfs::driver::Kind;
+use crate::launch::Mode;
 use crate::settings::Settings;
 use crate::shim::attach::{self, End};
 use crate::shim::client::Connection;
@@ -34,9 +32,18 @@ pub struct Args {
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let keys = DetachKeys::parse(&args.detach_keys).context("--detach-keys")?;
     if args.create.dry_run {
-        return dry_run(settings, &args.create);
+        return create::dry_run(settings, &args.create);
     }
     let mut created = create::make(settings, &args.create)?;
+    let options = attach::Options {
+        stdin: created.config.process.stdin,
+        stdout: true,
+        stderr: true,
+        tty: created.config.process.tty,
+        sig_proxy: args.sig_proxy,
+        detach_keys: keys,
+    };
+    let _held = if args.detach { None } else { attach::hold(&options)? };
     let mode = Mode { attach: !args.detach, size: terminal::size(std::io::stdin()), restarts: 0 };
     let started =
         shim::start(settings, &created.containers, &mut created.dir, &created.config, mode);
@@ -51,14 +58,6 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         print::stdout(&format!("{}\n", created.dir.id()))?;
         return Ok(0);
     }
-    let options = attach::Options {
-        stdin: created.config.process.stdin,
-        stdout: true,
-        stderr: true,
-        tty: created.config.process.tty,
-        sig_proxy: args.sig_proxy,
-        detach_keys: keys,
-    };
     let end = attach::attach(&started.connection, &options)?;
     if let End::Exited { .. } = end {
         started.reap();
@@ -111,44 +110,4 @@ fn failure(error: &anyhow::Error) -> Option<&Failure> {
         Some(StartError::Step(failure)) => Some(failure),
         _ => None,
     }
-}
-
-/// `--dry-run`: the plan as JSON. The small files are planned in a scratch directory that goes
-/// at once; nothing is left and no process is made.
-pub fn dry_run(settings: &Settings, args: &CreateArgs) -> anyhow::Result<u8> {
-    let (origin, image) = create::origin(settings, args)?;
-    let caller = crate::settings::variables();
-    let id = "0".repeat(64);
-    let name = args.name.clone().unwrap_or_else(|| "dry-run".into());
-    let mut config = args.config(settings, &id, &name, origin, &image, &caller)?;
-    let volumes = settings.dirs.volumes();
-    config.mounts.retain(|mount| {
-        let known = mount.kind != MountKind::Volume
-            || (!mount.source.is_empty() && volumes.join(&mount.source).exists());
-        if !known {
-            print::warning(&format!(
-                "the volume at {} does not exist yet: run would make it, the plan is without it",
-                mount.target
-            ));
-        }
-        known
-    });
-    let containers = crate::container::dir::Containers::open(&settings.dirs)?;
-    let source = crate::userns::source(&settings.dirs, &containers)?;
-    let mut dir = containers.create(None, None)?;
-    if let Origin::Image { driver, .. } = &config.origin
-        && driver == Kind::Copy.name()
-    {
-        // The plan names the copy, which is not made for a plan alone.
-        std::fs::create_dir(dir.path().join("root")).context("stand in for the copied root")?;
-    }
-    let mode = Mode { attach: true, size: None, restarts: 0 };
-    let plan = launch::plan(settings, &dir, &config, &source, mode);
-    containers.remove(&mut dir)?;
-    let plan = plan?;
-    for note in &plan.notes {
-        print::warning(note);
-    }
-    print::stdout(&format!("{}\n", serde_json::to_string_pretty(&plan.launch)?))?;
-    Ok(0)
 }

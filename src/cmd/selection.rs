@@ -7,6 +7,7 @@ use crate::container::list::{self, Entry};
 use crate::container::state::Status;
 use crate::exit;
 use crate::settings::Settings;
+use crate::ui::print;
 use anyhow::Context;
 use std::path::PathBuf;
 
@@ -102,7 +103,7 @@ impl Selection {
                 Ok(mut dir) => act(&mut dir),
             };
             match result {
-                Ok(()) => println!("{}", target.label),
+                Ok(()) => print::line(&target.label),
                 Err(e) => {
                     report(&e);
                     code = exit::ENGINE;

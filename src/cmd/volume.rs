@@ -7,6 +7,7 @@ use crate::container::volume::{Volume, VolumeError, Volumes, users};
 use crate::container::{name, time};
 use crate::exit;
 use crate::settings::Settings;
+use crate::ui::print;
 use crate::userns;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -126,7 +127,7 @@ fn create(
         Err(VolumeError::Exists(_)) if ignore => {}
         other => drop(other?),
     }
-    println!("{}", volume.name);
+    print::line(&volume.name);
     Ok(0)
 }
 
@@ -152,7 +153,7 @@ fn show(settings: &Settings, volumes: &Volumes, ls: &Ls) -> anyhow::Result<u8> {
     let found = filtered(volumes.list()?, &ls.filter, &entries)?;
     let rows: Vec<_> = found.iter().map(|v| row(volumes, v)).collect();
     if ls.quiet {
-        rows.iter().filter_map(|r| r["Name"].as_str()).for_each(|name| println!("{name}"));
+        rows.iter().filter_map(|r| r["Name"].as_str()).for_each(print::line);
         return Ok(0);
     }
     let columns = "{{.Driver}}\t{{.Name}}";
@@ -236,7 +237,7 @@ fn rm(
     let mut code = 0;
     for name in names {
         match rm_one(volumes, &name, &entries) {
-            Ok(()) => println!("{name}"),
+            Ok(()) => print::line(&name),
             Err((_, NO_VOLUME)) if force => {}
             Err((error, failure)) => {
                 report(&error);
@@ -282,7 +283,7 @@ fn prune(
     userns::enter(&settings.dirs)?;
     for volume in unused {
         volumes.remove(&volume.name)?;
-        println!("{}", volume.name);
+        print::line(&volume.name);
     }
     Ok(0)
 }

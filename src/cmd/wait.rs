@@ -9,6 +9,7 @@ use crate::container::time;
 use crate::exit;
 use crate::settings::Settings;
 use crate::shim::client::ClientError;
+use crate::ui::print;
 use anyhow::Context;
 use std::time::Duration;
 
@@ -81,7 +82,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
             Ok(dir) => wait(&dir, &args.condition, interval),
         };
         match result {
-            Ok(value) => println!("{value}"),
+            Ok(value) => print::line(&value.to_string()),
             Err(e) => {
                 report(&e);
                 code = exit::ENGINE;

@@ -234,7 +234,7 @@ impl Containers {
         }
     }
 
-    /// Removes a container that does not run: its name, its runtime directory, its files.
+    /// Removes a container that does not run: its name and its files.
     ///
     /// The files may belong to subordinate ids, so the process must be inside P. The lock is
     /// taken when `dir` does not hold it yet; [`Error::Busy`] when it is held elsewhere.

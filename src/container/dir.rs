@@ -303,6 +303,17 @@ mod tests {
             ("held, nothing yet", true, Recorded::default(), Status::Starting),
             ("held by a new start", true, ended.clone(), Status::Starting),
             (
+                "held between two runs",
+                true,
+                Recorded {
+                    status: "restarting".into(),
+                    monitor: me.pid,
+                    monitor_start: me.start,
+                    ..me.clone()
+                },
+                Status::Starting,
+            ),
+            (
                 "held by the ending supervisor",
                 true,
                 Recorded { monitor: me.pid, monitor_start: me.start, ..ended.clone() },

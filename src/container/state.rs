@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Recorded {
     /// Format version, 1.
     pub version: u32,
-    /// `created`, `starting`, `running`, `exited`.
+    /// `created`, `starting`, `running`, `restarting`, `exited`.
     pub status: String,
     /// Pid of the container's init in the host's pid namespace.
     pub pid: i32,
@@ -51,7 +51,7 @@ pub struct Recorded {
 pub enum Status {
     /// Made, never started.
     Created,
-    /// Its supervisor lives, the payload does not yet.
+    /// Its supervisor lives, the payload does not: not yet, or between two runs.
     Starting,
     /// Running under its supervisor.
     Running,

@@ -88,6 +88,19 @@ pub fn proxied_signals() -> Vec<i32> {
 pub(super) const TERMINAL_SIGNALS: [i32; 6] =
     [libc::SIGWINCH, libc::SIGTSTP, libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT];
 
+/// Blocks the signals that [`attach`] with these options looks at. Held from before the start,
+/// one that comes in between reaches the payload instead of ending its launcher alone.
+pub fn hold(options: &Options) -> Result<Option<Signals>, ClientError> {
+    let signals = if options.tty {
+        Some(Signals::block(&TERMINAL_SIGNALS))
+    } else if options.sig_proxy {
+        Some(Signals::block(&proxied_signals()))
+    } else {
+        None
+    };
+    signals.transpose().map_err(io_error("block signals"))
+}
+
 /// Copies between this process' standard streams and the container until one side ends.
 ///
 /// `conn` is attached already: it is the report socket of the launch, or [`Request::Attach`] was
@@ -100,14 +113,7 @@ pub fn attach(conn: &Connection, options: &Options) -> Result<End, ClientError> 
     } else {
         None
     };
-    let signals = if options.tty {
-        Some(Signals::block(&TERMINAL_SIGNALS))
-    } else if options.sig_proxy {
-        Some(Signals::block(&proxied_signals()))
-    } else {
-        None
-    };
-    let signals = signals.transpose().map_err(io_error("block signals"))?;
+    let signals = hold(options)?;
     let mut session = Session {
         conn,
         options,

@@ -20,7 +20,7 @@ pub enum ClientError {
     #[error("the supervisor of container {0} died; 'bolt rm -f {0}' ends what is left of it")]
     Died(String),
     /// It answered that it could not.
-    #[error("container {id}: {}", describe(.failure))]
+    #[error("container {id}: {}", super::words(.failure))]
     Refused {
         /// Container id.
         id: String,
@@ -48,15 +48,6 @@ pub enum ClientError {
 /// Attaches the action to an error of the system.
 pub(super) fn io_error<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> ClientError {
     move |source| ClientError::Io { action, source: source.into() }
-}
-
-fn describe(failure: &Failure) -> String {
-    let step = format!("{:?}", failure.step).to_lowercase();
-    let object = if failure.object.is_empty() { &step } else { &failure.object };
-    match failure.errno {
-        0 => format!("{step}: {object}"),
-        n => format!("{step}: {object}: {}", io::Error::from_raw_os_error(n)),
-    }
 }
 
 /// Exit code of a command whose start failed like this: 127 and 126 when the program itself was

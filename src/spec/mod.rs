@@ -2,6 +2,7 @@
 
 pub mod caps;
 pub mod defaults;
+pub mod devices;
 pub mod env;
 pub mod mounts;
 pub mod seccomp;

@@ -23,6 +23,12 @@ pub fn stdout(text: &str) -> anyhow::Result<()> {
     write_all(&mut out, text.as_bytes())
 }
 
+/// One line about one of several things that are worked through: the work goes on when nobody
+/// reads it.
+pub fn line(text: &str) {
+    let _ = stdout(&format!("{}\n", escaped_cell(text)));
+}
+
 /// Writes bytes to standard output as they are: logs and archives, which belong to the payload.
 ///
 /// Errors: as [`stdout`].

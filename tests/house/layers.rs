@@ -9,7 +9,6 @@ const LONGEST: usize = 600;
 /// Layer of each top module of `src/`, as drawn in `src/lib.rs`.
 const LAYERS: &[(&str, u8)] = &[
     ("cmd", 4),
-    ("api", 4),
     ("settings", 3),
     ("launch", 3),
     ("shim", 3),
