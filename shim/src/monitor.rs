@@ -433,7 +433,7 @@ fn give_up(
         let _ = state.write(supervisor.dir());
     }
     supervisor.release(launch);
-    supervisor.broadcast(&Report::Failed(failure));
+    supervisor.broadcast(launch, &Report::Failed(failure));
     code
 }
 
@@ -445,7 +445,7 @@ fn finish(launch: &Launch, supervisor: &mut Supervisor, state: &mut State, end: 
         let _ = state.write(supervisor.dir());
     }
     supervisor.release(launch);
-    supervisor.broadcast(&Report::Exited { code: end.code, oom: end.oom });
+    supervisor.broadcast(launch, &Report::Exited { code: end.code, oom: end.oom });
 }
 
 fn tell(socket: &OwnedFd, report: &Report) {

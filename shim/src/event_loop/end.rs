@@ -16,7 +16,9 @@ impl Supervisor {
     /// Collects a payload that has ended.
     pub(super) fn end(&mut self, launch: &Launch, payload: &mut Payload) -> End {
         let code = reap_pidfd(payload.pidfd.as_fd());
-        self.drain(payload);
+        self.kill_at = None;
+        self.timeout_at = None;
+        self.drain(launch, payload);
         self.log.finish(&self.place.dir);
         payload.uplink = None;
         let oom = launch.cgroup.oom.as_deref().is_some_and(oom_killed);
@@ -27,8 +29,6 @@ impl Supervisor {
         for exec in std::mem::take(&mut self.execs) {
             self.exec_cut_short(exec, oom);
         }
-        self.kill_at = None;
-        self.timeout_at = None;
         self.input = Vec::new();
         let stopped = self.stopping;
         End {
@@ -52,11 +52,11 @@ impl Supervisor {
     }
 
     /// What was written before the end is still delivered, at the client's pace.
-    fn drain(&mut self, payload: &Payload) {
+    fn drain(&mut self, launch: &Launch, payload: &Payload) {
         for (stream, fd) in [(0, Some(&payload.output)), (1, payload.error.as_ref())] {
             let Some(fd) = fd else { continue };
             loop {
-                self.let_catch_up();
+                self.let_catch_up(launch, Client::holds_back);
                 let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
                 let ready = poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) > 0;
                 if !ready || !self.copy(fd, stream) {
@@ -66,33 +66,36 @@ impl Supervisor {
         }
     }
 
-    /// Blocks while the launcher is far behind.
-    fn let_catch_up(&mut self) {
-        for client in &mut self.clients {
-            while client.holds_back() && !client.gone {
-                wait_writable(client, PollTimeout::NONE);
+    /// Waits while the launcher is `behind`, for as long as it takes: it may be a pager. Others
+    /// are served meanwhile, and one of them may ask for the end.
+    fn let_catch_up(&mut self, launch: &Launch, behind: fn(&Client) -> bool) {
+        while !self.stopping && self.clients.iter().any(|c| c.is_primary() && behind(c)) {
+            for (source, events) in self.wait(None, false, false) {
+                self.serve(launch, source, events, None);
             }
+            self.sweep();
         }
     }
 
     /// Sends the last report to everybody and waits until the launcher has it.
-    pub(crate) fn broadcast(&mut self, report: &Report) {
-        for client in &mut self.clients {
-            if client.role != Role::Exec {
-                client.send(report, &[]);
-            }
-        }
+    pub(crate) fn broadcast(&mut self, launch: &Launch, report: &Report) {
+        self.tell(report);
+        self.let_catch_up(launch, Client::is_behind);
+        // Who came meanwhile.
+        self.tell(report);
         for client in &mut self.clients {
             while client.is_behind() && !client.gone {
-                let patience = if client.holds_back() {
-                    PollTimeout::NONE
-                } else {
-                    PollTimeout::from(1000u16)
-                };
-                if !wait_writable(client, patience) {
+                if !wait_writable(client, PollTimeout::from(1000u16)) {
                     break;
                 }
             }
+        }
+    }
+
+    fn tell(&mut self, report: &Report) {
+        for client in self.clients.iter_mut().filter(|c| c.role != Role::Exec && !c.told) {
+            client.told = true;
+            client.send(report, &[]);
         }
     }
 
