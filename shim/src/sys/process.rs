@@ -14,6 +14,20 @@ pub(crate) fn sanitise() {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
 }
 
+/// A session keyring of our own (keyrings(7)): whoever inherits the caller's possesses the keys
+/// in it, Kerberos tickets for one. A kernel without keys has none to keep.
+pub(crate) fn leave_keyring() -> Result<(), nix::errno::Errno> {
+    // linux/keyctl.h; not in every C library.
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
+    let anonymous = std::ptr::null::<libc::c_char>();
+    // SAFETY: a null name asks for an anonymous keyring.
+    let rc = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, anonymous) };
+    match nix::errno::Errno::result(rc) {
+        Ok(_) | Err(nix::errno::Errno::ENOSYS) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
 /// Closes every descriptor from `first` on.
 pub(crate) fn close_from(first: u32) {
     // SAFETY: called where no OwnedFd of that range is alive (start of the program), or right
