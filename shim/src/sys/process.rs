@@ -28,6 +28,18 @@ pub(crate) fn leave_keyring() -> Result<(), nix::errno::Errno> {
     }
 }
 
+/// Lets `command` be killed when this process ends, however that happens: nobody else would.
+pub(crate) fn end_with_us(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: between fork and exec of a single-threaded process; one system call.
+    unsafe {
+        command.pre_exec(|| {
+            let rc = libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0);
+            Ok(nix::errno::Errno::result(rc).map(drop)?)
+        })
+    };
+}
+
 /// Closes every descriptor from `first` on.
 pub(crate) fn close_from(first: u32) {
     // SAFETY: called where no OwnedFd of that range is alive (start of the program), or right
