@@ -38,6 +38,8 @@ pub(crate) struct Client {
     pending_bytes: usize,
     /// Remove at the next occasion.
     pub(crate) gone: bool,
+    /// It got the last report.
+    pub(crate) told: bool,
     /// Hang up as soon as nothing is pending.
     pub(crate) closing: bool,
 }
@@ -53,6 +55,7 @@ impl Client {
             pending: VecDeque::new(),
             pending_bytes: 0,
             gone: false,
+            told: false,
             closing: false,
         }
     }
@@ -60,6 +63,11 @@ impl Client {
     /// For poll(2).
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+
+    /// It is the launcher.
+    pub(crate) fn is_primary(&self) -> bool {
+        self.primary
     }
 
     /// Something waits to be sent.

@@ -156,6 +156,8 @@ fn prepare(
 fn enter(launch: &Launch, report: &OwnedFd, state: &mut State) -> Res<Place> {
     let lock = process::inherit(fd::LOCK).at(Step::Read, "lock")?;
     let dir = process::inherit(fd::DIR).at(Step::Read, "container directory")?;
+    // For I and every exec besides; a filter that allows keyctl(2) counts on it.
+    process::leave_keyring().at(Step::UserNamespace, "session keyring")?;
     if let Some(group) = &launch.cgroup.monitor {
         std::fs::write(format!("{group}/cgroup.procs"), "0").at(Step::Cgroup, group)?;
     }

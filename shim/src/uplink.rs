@@ -47,7 +47,7 @@ pub(crate) fn start(uplink: &Uplink, netns: &OwnedFd, dir: &str) -> Res<Running>
             command.stdout(Stdio::from(ready.try_clone().at(Step::Network, READY)?))
         }
     };
-    crate::sys::process::die_with_us(&mut command);
+    crate::sys::process::end_with_us(&mut command);
     let child = command.spawn().at(Step::Network, &uplink.program)?;
     let pid = Pid::from_raw(child.id() as i32)
         .ok_or_else(|| failure(Step::Network, &uplink.program, libc::ESRCH))?;

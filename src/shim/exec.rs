@@ -3,6 +3,7 @@
 use super::attach::{END_OF_FILE, End, TERMINAL_SIGNALS, proxied_signals, suspend, write_some};
 use super::client::{ClientError, Connection, io_error};
 use super::detach::DetachKeys;
+use super::relay::Relay;
 use super::terminal::{self, RawTerminal};
 use crate::sys::signals::Signals;
 use bolt_shim::control::Request;
@@ -41,13 +42,22 @@ pub fn exec(conn: &Connection, process: Process, options: &Options) -> Result<En
         .map_err(io_error("open /dev/null"))?;
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let input = if options.stdin && !options.detach { stdin.as_fd() } else { null.as_fd() };
-    let streams = match (tty, options.detach) {
-        (true, _) => Vec::new(),
-        (false, true) => vec![null.as_fd(); 3],
-        (false, false) => vec![input, stdout.as_fd(), stderr.as_fd()],
+    let own = match options.detach {
+        true => [null.as_fd(); 3],
+        false => [input, stdout.as_fd(), stderr.as_fd()],
     };
+    let (mut relay, far) =
+        if tty { (Relay::default(), [None, None, None]) } else { Relay::new(own)? };
+    let mut streams: Vec<BorrowedFd<'_>> =
+        own.into_iter().zip(&far).map(|(own, far)| far.as_ref().map_or(own, AsFd::as_fd)).collect();
+    if tty {
+        streams.clear();
+    }
     let request = Request::Exec { process: Box::new(process), wait: !options.detach };
     conn.send_with(&request, &streams)?;
+    drop(streams);
+    // The program has the far ends; with ours besides it would see no end.
+    drop(far);
     let master = started(conn)?;
     if options.detach {
         return Ok(End::Detached);
@@ -55,7 +65,7 @@ pub fn exec(conn: &Connection, process: Process, options: &Options) -> Result<En
     match master {
         Some(master) if tty => Terminal::new(conn, &master, options)?.run(),
         None if tty => Err(ClientError::Protocol(conn.id().to_owned())),
-        _ => ended(conn),
+        _ => ended(conn, &mut relay),
     }
 }
 
@@ -76,15 +86,10 @@ fn started(conn: &Connection) -> Result<Option<OwnedFd>, ClientError> {
 }
 
 /// Waits for the end; what signals us, signals the program.
-fn ended(conn: &Connection) -> Result<End, ClientError> {
+fn ended(conn: &Connection, relay: &mut Relay) -> Result<End, ClientError> {
     let signals = Signals::block(&proxied_signals()).map_err(io_error("block signals"))?;
     loop {
-        let mut fds = [PollFd::new(conn, PollFlags::IN), PollFd::new(&signals, PollFlags::IN)];
-        match poll(&mut fds, None) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(e) => return Err(io_error("wait for the program")(e)),
-        }
-        let spoke = !fds[0].revents().is_empty();
+        let [spoke, _] = relay.wait([conn.as_fd(), signals.as_fd()])?;
         while let Some(signo) = signals.next().map_err(io_error("read signals"))? {
             conn.send(&Request::Signal { signo })?;
         }
@@ -93,7 +98,10 @@ fn ended(conn: &Connection) -> Result<End, ClientError> {
         }
         match conn.receive()? {
             None => return Err(ClientError::Died(conn.id().to_owned())),
-            Some((Report::Exited { code, oom }, _)) => return Ok(End::Exited { code, oom }),
+            Some((Report::Exited { code, oom }, _)) => {
+                relay.drain()?;
+                return Ok(End::Exited { code, oom });
+            }
             Some((Report::Failed(failure), _)) => {
                 return Err(ClientError::Refused { id: conn.id().to_owned(), failure });
             }
@@ -197,7 +205,7 @@ impl<'a> Terminal<'a> {
             self.read_master(buffer)?;
         }
         if !line.is_empty() {
-            self.end = Some(ended(self.conn)?);
+            self.end = Some(ended(self.conn, &mut Relay::default())?);
         }
         Ok(None)
     }

@@ -4,7 +4,11 @@ pub mod attach;
 pub mod client;
 pub mod detach;
 pub mod exec;
+mod program;
+mod relay;
 pub mod terminal;
+
+pub use program::find;
 
 use crate::cgroup;
 use crate::container::config::Config;
@@ -18,6 +22,7 @@ use bolt_shim::control::Request;
 use bolt_shim::launch::{Cgroup, Launch, fd};
 use bolt_shim::report::{Failure, Report, Step};
 use client::Connection;
+use program::Program;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
@@ -117,7 +122,7 @@ fn spawn_monitor(
     plan: &Launch,
     source: &Source,
 ) -> anyhow::Result<(Connection, u32)> {
-    let program = find()?;
+    let program = Program::find()?;
     let bytes = postcard::to_stdvec(plan).context("encode the plan")?;
     let memfd = memfd::sealed(c"bolt-launch", &bytes).context("hand the plan over")?;
     let (ours, theirs) = crate::sys::scm::pair().context("make a socket")?;
@@ -131,29 +136,10 @@ fn spawn_monitor(
     if let Source::Join(p) = source {
         fds.push((p.as_fd(), fd::USERNS));
     }
-    let pid = spawn::spawn(&program, &["bolt-shim", "monitor"], &fds)
-        .with_context(|| format!("start {}", program.display()))?;
+    let pid = spawn::spawn(program.path(), &["bolt-shim", "monitor"], &fds)
+        .with_context(|| format!("start {}", program.path().display()))?;
     tracing::debug!(pid, "supervisor started");
     Ok((Connection::from_fd(ours, dir.id()), pid as u32))
-}
-
-/// Beside this program, as installed and as built; `BOLT_SHIM` for a tree laid out otherwise.
-pub fn find() -> anyhow::Result<PathBuf> {
-    if let Some(path) = std::env::var_os("BOLT_SHIM") {
-        return Ok(PathBuf::from(path));
-    }
-    let here = std::env::current_exe().context("find this program")?;
-    for candidate in
-        [here.with_file_name("bolt-shim"), PathBuf::from("/usr/libexec/bolt/bolt-shim")]
-    {
-        if candidate.is_file() {
-            return Ok(candidate);
-        }
-    }
-    anyhow::bail!(
-        "bolt-shim is not beside {}; install both programs into one directory",
-        here.display()
-    )
 }
 
 /// Makes the cgroup around the waiting supervisor. A limit that is refused never stops a start.

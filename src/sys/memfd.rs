@@ -7,7 +7,22 @@ use std::os::fd::OwnedFd;
 
 /// A read-only memory file with `bytes`.
 pub fn sealed(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
-    let fd = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    seal(memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?, bytes)
+}
+
+/// The same, and it can be executed. `PermissionDenied` where the host forbids that
+/// (vm.memfd_noexec=2).
+pub fn sealed_program(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let fd = match memfd_create(name, flags | MemfdFlags::EXEC) {
+        // Before Linux 6.3 every one can be executed.
+        Err(rustix::io::Errno::INVAL) => memfd_create(name, flags)?,
+        other => other?,
+    };
+    seal(fd, bytes)
+}
+
+fn seal(fd: OwnedFd, bytes: &[u8]) -> io::Result<OwnedFd> {
     let mut rest = bytes;
     while !rest.is_empty() {
         let n = rustix::io::write(&fd, rest)?;

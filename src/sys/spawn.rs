@@ -51,7 +51,10 @@ fn above(fd: BorrowedFd<'_>, lowest: i32) -> io::Result<OwnedFd> {
     // SAFETY: the source is borrowed; the result is new and ours.
     let copy = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, lowest) };
     if copy < 0 {
-        return Err(io::Error::last_os_error());
+        let error = io::Error::last_os_error();
+        // `lowest` is not below the limit of descriptors (fcntl(2)).
+        let full = error.raw_os_error() == Some(libc::EINVAL);
+        return Err(if full { io::Error::from_raw_os_error(libc::EMFILE) } else { error });
     }
     // SAFETY: fcntl has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })

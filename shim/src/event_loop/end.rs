@@ -113,6 +113,13 @@ impl Supervisor {
         }
     }
 
+    fn tell(&mut self, report: &Report) {
+        for client in self.clients.iter_mut().filter(|c| c.role != Role::Exec && !c.told) {
+            client.told = true;
+            client.send(report, &[]);
+        }
+    }
+
     /// `--rm`: name, files, volumes, directory.
     pub(crate) fn clean(&mut self, launch: &Launch) {
         let place = rustix::fs::openat(

@@ -110,10 +110,11 @@ fn memberships(group: &str, login: &str) -> Vec<u32> {
         .collect()
 }
 
-/// Missing, unreadable or oversized files count as empty: many images have none.
+/// Missing, unreadable or oversized files count as empty: many images have none. A name of
+/// another encoding in one line must not hide the others.
 fn read(path: &str) -> String {
     use std::os::unix::fs::OpenOptionsExt;
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     // O_NONBLOCK: an image may put a pipe there, which would hang the start.
     let file = std::fs::OpenOptions::new()
         .read(true)
@@ -121,11 +122,11 @@ fn read(path: &str) -> String {
         .open(path);
     if let Ok(file) = file
         && file.metadata().is_ok_and(|m| m.is_file() && m.len() <= MAX_FILE)
-        && file.take(MAX_FILE).read_to_string(&mut text).is_err()
+        && file.take(MAX_FILE).read_to_end(&mut bytes).is_err()
     {
-        text.clear();
+        bytes.clear();
     }
-    text
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Adds the passwd line of a kept id when nobody has that id yet.
@@ -191,6 +192,15 @@ mod tests {
         let user = resolve(&process("gamer"), PASSWD, GROUP).unwrap();
         assert_eq!((user.uid, user.gid, user.home.as_str()), (1000, 1000, "/home/gamer"));
         assert_eq!(user.groups, Some(vec![1000, 44]));
+    }
+
+    #[test]
+    fn an_account_file_of_another_encoding_is_read() {
+        let path = std::env::temp_dir().join(format!("bolt-passwd-{}", std::process::id()));
+        std::fs::write(&path, b"j\xf6rg:x:1:1::/:/bin/sh\ngamer:x:1000:1000::/:/bin/sh\n").unwrap();
+        let user = resolve(&process("gamer"), &read(path.to_str().unwrap()), GROUP).unwrap();
+        assert_eq!(user.uid, 1000);
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

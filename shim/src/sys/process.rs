@@ -14,6 +14,32 @@ pub(crate) fn sanitise() {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
 }
 
+/// A session keyring of our own (keyrings(7)): whoever inherits the caller's possesses the keys
+/// in it, Kerberos tickets for one. A kernel without keys has none to keep.
+pub(crate) fn leave_keyring() -> Result<(), nix::errno::Errno> {
+    // linux/keyctl.h; not in every C library.
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;
+    let anonymous = std::ptr::null::<libc::c_char>();
+    // SAFETY: a null name asks for an anonymous keyring.
+    let rc = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, anonymous) };
+    match nix::errno::Errno::result(rc) {
+        Ok(_) | Err(nix::errno::Errno::ENOSYS) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Lets `command` be killed when this process ends, however that happens: nobody else would.
+pub(crate) fn end_with_us(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: between fork and exec of a single-threaded process; one system call.
+    unsafe {
+        command.pre_exec(|| {
+            let rc = libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0);
+            Ok(nix::errno::Errno::result(rc).map(drop)?)
+        })
+    };
+}
+
 /// Closes every descriptor from `first` on.
 pub(crate) fn close_from(first: u32) {
     // SAFETY: called where no OwnedFd of that range is alive (start of the program), or right
@@ -120,18 +146,6 @@ pub(crate) fn next_signal() -> i32 {
 pub(crate) fn kill(pid: i32, signo: i32) {
     // SAFETY: kill(2) touches no memory.
     unsafe { libc::kill(pid, signo) };
-}
-
-/// Lets `command` die with this process (PR_SET_PDEATHSIG(2const)), which has one thread.
-pub(crate) fn die_with_us(command: &mut std::process::Command) {
-    use std::os::unix::process::CommandExt;
-    // SAFETY: the hook makes one system call and allocates nothing.
-    unsafe {
-        command.pre_exec(|| {
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong);
-            Ok(())
-        });
-    }
 }
 
 /// Gives SIGPIPE its default action back.
