@@ -4,6 +4,7 @@
 mod runner;
 
 use runner::images;
+use runner::living::Living;
 use runner::meter::{Case, Meter, interleave};
 use runner::parts::Parts;
 use runner::peers::{self, Podman};
@@ -17,7 +18,7 @@ fn main() {
     let image = images::ten_layers(&parts);
     let user = Person::new(&parts.dir, "user");
     let alone = Person::new(&parts.dir, "alone").with("MEASURE_NNP", "1");
-    let id = pull(&parts, &user, &image.name);
+    let id = parts.pull(&user, &image.name);
     // Under no_new_privs: the user's one id, in a store of its own layout.
     runner::output(std::process::Command::new("setpriv").arg("--no-new-privs").args(as_words(&alone)).args([
         parts.bolt.as_os_str(),
@@ -50,11 +51,6 @@ fn as_words(person: &Person) -> Vec<String> {
         Some(format!("{}={}", k.to_string_lossy(), v?.to_string_lossy()))
     }));
     words
-}
-
-/// The image's id.
-fn pull(parts: &Parts, person: &Person, name: &str) -> String {
-    runner::output(person.command(&parts.bolt).args(["pull", "--quiet", name]))
 }
 
 struct Bench<'a> {
@@ -103,6 +99,7 @@ impl Bench<'_> {
         interleave(&mut meters, &mut cases, runner::rounds(20));
         report.table("first container, whole id range, 10 layers", &cases);
         let [floor, bolt, podman] = &cases;
+        report.note("first container / floor p -O, of the minima", bolt.least() / floor.least());
         report.limit("first container / floor p -O, wall", bolt.wall() / floor.wall(), 1.25);
         report.limit("first container / podman, wall", bolt.wall() / podman.wall(), 1.0 / 20.0);
         report.limit("first container / podman, CPU", bolt.cpu() / podman.cpu(), 1.0 / 8.0);
@@ -115,10 +112,10 @@ impl Bench<'_> {
         user.own_dir(&files);
         let sandbox = user.with("MEASURE_FD9", self.filter.display().to_string());
         let mut meters = [self.meter(user), self.meter(alone), self.meter(&sandbox)];
-        let living = Living::start(self.parts, user, &self.id);
+        let living = Living::start(self.parts, user, &self.id, "living");
         let mut cases = [
             case("floor s -O", 0, self.floor("s", &["/probe", "one"])),
-            case("floor j -O", 0, self.floor(&format!("j:{}", living.pid), &["/probe"])),
+            case("floor j -O", 0, self.floor(&format!("j:{}", living.supervisor), &["/probe"])),
             case("bolt, beside a living container", 0, self.bolt(&self.id, &["/probe"])),
             case("bolt, one id", 1, self.bolt(&self.id, &["/probe", "one"])),
             case("bwrap, equal mounts and filter, no overlay", 2, peers::bwrap(&merged, &files)),
@@ -127,6 +124,8 @@ impl Bench<'_> {
         interleave(&mut meters, &mut cases, runner::rounds(20));
         report.table("beside a living container, and with one id, 10 layers", &cases);
         let [floor, _, beside, one, bwrap, _] = &cases;
+        report.note("beside a living container / floor s -O, of the minima", beside.least() / floor.least());
+        report.note("beside a living container / bwrap, of the minima", beside.least() / bwrap.least());
         report.limit("beside a living container / floor s -O", beside.wall() / floor.wall(), 1.4);
         report.limit("one id / floor s -O", one.wall() / floor.wall(), 1.4);
         report.limit("beside a living container / bwrap", beside.wall() / bwrap.wall(), 1.1);
@@ -137,9 +136,9 @@ impl Bench<'_> {
     fn big(&self, report: &mut Report, user: &Person) {
         let big = images::two_gigabytes(self.parts);
         let small = images::one_layer(self.parts);
-        let [big, small] = [&big, &small].map(|image| pull(self.parts, user, &image.name));
+        let [big, small] = [&big, &small].map(|image| self.parts.pull(user, &image.name));
         let mut meters = [self.meter(user)];
-        let _living = Living::start(self.parts, user, &self.id);
+        let _living = Living::start(self.parts, user, &self.id, "living");
         let mut cases = [
             case("bolt, busybox", 0, self.bolt(&small, &["/probe"])),
             case("bolt, 12 layers of 2 GB", 0, self.bolt(&big, &["/probe"])),
@@ -163,32 +162,4 @@ impl Bench<'_> {
 fn case(name: &str, meter: usize, words: Vec<String>) -> Case {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     Case::new(name, meter, &words)
-}
-
-/// A container that waits; removed when dropped.
-struct Living<'a> {
-    bolt: &'a Path,
-    person: Person,
-    pid: String,
-}
-
-impl<'a> Living<'a> {
-    fn start(parts: &'a Parts, person: &Person, image: &str) -> Self {
-        let words = ["run", "-d", "--name", "living", "--network", "none", image, "/probe", "pause"];
-        runner::output(person.command(&parts.bolt).args(words));
-        let text = runner::output(person.command(&parts.bolt).args(["inspect", "living"]));
-        let pid = text.split_once("\"Pid\":").map_or("", |(_, rest)| rest.trim_start());
-        let pid: String = pid.chars().take_while(char::is_ascii_digit).collect();
-        let parent = format!("/proc/{pid}/status");
-        let status = std::fs::read_to_string(&parent).unwrap_or_default();
-        // The supervisor holds the namespace that containers of the user are made in.
-        let pid = status.lines().find_map(|l| l.strip_prefix("PPid:")).unwrap_or("").trim();
-        Living { bolt: &parts.bolt, person: person.clone(), pid: pid.to_owned() }
-    }
-}
-
-impl Drop for Living<'_> {
-    fn drop(&mut self) {
-        let _ = self.person.command(self.bolt).args(["rm", "-f", "-t", "0", "living"]).output();
-    }
 }

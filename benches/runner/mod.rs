@@ -8,6 +8,7 @@
 
 pub(crate) mod host;
 pub(crate) mod images;
+pub(crate) mod living;
 pub(crate) mod meter;
 pub(crate) mod parts;
 pub(crate) mod people;

@@ -39,20 +39,26 @@ impl Parts {
         for program in ["bolt", "bolt-shim"] {
             copy(&built.join(program), &bin.join(program));
         }
-        let (compiler, flags) = compiler();
-        let compile = |name: &str| {
-            let source = format!("{}/benches/{name}.c", env!("CARGO_MANIFEST_DIR"));
-            let out = bin.join(name);
-            let mut words = vec!["-O2", "-static", "-pthread", "-Wall", "-Wextra"];
-            words.extend(&flags);
-            let target = out.display().to_string();
-            words.extend([source.as_str(), "-o", &target]);
-            run(compiler, &words);
-            out
-        };
-        let (floor, probe, measure) = (compile("floor"), compile("probe"), compile("measure"));
+        let (floor, probe, measure) =
+            (compile(&bin, "floor"), compile(&bin, "probe"), compile(&bin, "measure"));
         run("chmod", &["-R", "a+rX", &dir.display().to_string()]);
-        Parts { bolt: bin.join("bolt"), dir, memory, floor, probe, measure, compiler }
+        Parts { bolt: bin.join("bolt"), dir, memory, floor, probe, measure, compiler: compiler().0 }
+    }
+
+    /// Compiles another of the C sources.
+    pub(crate) fn compile(&self, name: &str) -> PathBuf {
+        compile(&self.dir.join("bin"), name)
+    }
+
+    /// Pulls for the person; the image's id.
+    pub(crate) fn pull(&self, person: &Person, name: &str) -> String {
+        super::output(person.command(&self.bolt).args(["pull", "--quiet", name]))
+    }
+
+    /// `bolt` and words.
+    pub(crate) fn command(&self, words: &[&str]) -> Vec<String> {
+        let bolt = self.bolt.display().to_string();
+        std::iter::once(bolt).chain(words.iter().map(|w| (*w).to_owned())).collect()
     }
 
     /// The seccomp program that Bolt loads, as it says itself; for floor and bwrap as well.
@@ -97,6 +103,18 @@ fn built() -> PathBuf {
             target.display()
         ))
     })
+}
+
+fn compile(bin: &Path, name: &str) -> PathBuf {
+    let (compiler, flags) = compiler();
+    let source = format!("{}/benches/{name}.c", env!("CARGO_MANIFEST_DIR"));
+    let out = bin.join(name);
+    let target = out.display().to_string();
+    let mut words = vec!["-O2", "-static", "-pthread", "-Wall", "-Wextra"];
+    words.extend(&flags);
+    words.extend([source.as_str(), "-o", &target]);
+    run(compiler, &words);
+    out
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -46,6 +46,11 @@ impl Report {
         self.line(text.trim_end());
     }
 
+    /// A value without a limit.
+    pub(crate) fn note(&mut self, what: &str, value: f64) {
+        self.line(&format!("  {what:<62} {value:>9.3}"));
+    }
+
     /// A value that must not be above `limit`.
     pub(crate) fn limit(&mut self, what: &str, value: f64, limit: f64) {
         let verdict = if value <= limit { "PASS" } else { "over" };
