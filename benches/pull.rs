@@ -1,0 +1,135 @@
+//! How long `bolt pull` takes from a registry on loopback into an empty store, against podman
+//! and against `gunzip | tar -x` of the same layers, two at a time.
+//!
+//! Every pull goes to a fresh directory, and nothing is deleted meanwhile: ext4 makes what
+//! follows a big deletion ten times slower (its list of recently deleted inodes), for everybody.
+
+mod runner;
+
+use runner::images::{self, Image};
+use runner::meter::{Cost, Meter};
+use runner::parts::Parts;
+use runner::peers::Registry;
+use runner::people::Person;
+use runner::report::Report;
+use runner::{fail, median};
+
+fn main() {
+    let parts = Parts::new();
+    let mut report = Report::new("pull", &parts.bolt);
+    let user = Person::new(&parts.dir, "user");
+    let registry = Registry::start(&parts.dir);
+    for (image, title) in [
+        (images::assorted(&parts), "12 layers"),
+        (images::small_files(&parts), "40,000 small files"),
+    ] {
+        compare(&parts, &mut report, &user, &registry, &image, title);
+    }
+    report.write();
+}
+
+fn compare(
+    parts: &Parts,
+    report: &mut Report,
+    user: &Person,
+    registry: &Registry,
+    image: &Image,
+    title: &str,
+) {
+    let short: String = title.chars().filter(char::is_ascii_alphanumeric).collect();
+    let name = registry.push(&image.name, &format!("{}:v1", short.to_lowercase()));
+    let layers = layers(image);
+    let bytes: u64 = layers.iter().map(|(_, size)| size).sum();
+    let mut all: [Vec<Cost>; 3] = Default::default();
+    let rounds = runner::rounds(3);
+    for round in 0..rounds {
+        let homes = ["bolt", "podman", "tar"]
+            .map(|who| Person::new(&parts.dir, &format!("{short}-{who}-{round}")));
+        all[0].push(pull_bolt(parts, &homes[0], &name));
+        all[1].push(pull_podman(parts, &homes[1], &name));
+        all[2].push(unpack(parts, &homes[2], &layers));
+        settle();
+    }
+    let wall = |n: usize| median(&all[n].iter().map(|c| c.wall).collect::<Vec<_>>()) / 1000.0;
+    let cpu = |n: usize| median(&all[n].iter().map(|c| c.cpu).collect::<Vec<_>>()) / 1000.0;
+    let peak = all[0].iter().map(|c| c.peak).max().unwrap_or(0) as f64 / 1024.0;
+    report.line(&format!(
+        "\n{title}: {} layers, {} MB compressed ({rounds} rounds, medians, seconds; user {})",
+        layers.len(),
+        bytes / 1_000_000,
+        user.name
+    ));
+    for (n, who) in ["bolt pull", "podman pull", "gunzip | tar -x, two at a time"].iter().enumerate() {
+        report.line(&format!("  {who:<44} wall {:>8.2}  cpu {:>8.2}", wall(n), cpu(n)));
+    }
+    report.limit("bolt / podman, wall", wall(0) / wall(1), 1.0 / 3.0);
+    report.limit("bolt / podman, CPU", cpu(0) / cpu(1), 0.25);
+    report.limit("bolt / gunzip | tar, wall", wall(0) / wall(2), 1.0);
+    report.limit("peak memory of bolt, MiB", peak, 64.0);
+}
+
+fn pull_bolt(parts: &Parts, home: &Person, name: &str) -> Cost {
+    let mut meter = Meter::start(home, &parts.measure, &parts.dir);
+    meter.must(&parts.command(&["pull", "--quiet", "--tls-verify=false", name]))
+}
+
+fn pull_podman(parts: &Parts, home: &Person, name: &str) -> Cost {
+    let config = home.home.join(".config/containers");
+    home.own_dir(&home.home.join(".config"));
+    home.own_dir(&config);
+    // A place of its own for each round: podman locks stores by what the runtime directory says.
+    let run = home.home.join("run");
+    home.own_dir(&run);
+    let text = format!("[storage]\ndriver = \"overlay\"\nrunroot = \"{}\"\n", run.display());
+    if let Err(e) = std::fs::write(config.join("storage.conf"), text) {
+        fail(format_args!("storage.conf: {e}"));
+    }
+    let driver = runner::output(home.command("podman").args([
+        "info",
+        "--format",
+        "{{.Store.GraphDriverName}}",
+    ]));
+    if driver != "overlay" {
+        fail(format_args!("podman stores by {driver}, not overlay"));
+    }
+    let mut meter = Meter::start(home, &parts.measure, &parts.dir);
+    meter.must(&["podman", "pull", "--quiet", "--tls-verify=false", name])
+}
+
+/// Each layer into a directory of its own, by the classic pipe.
+fn unpack(parts: &Parts, home: &Person, layers: &[(String, u64)]) -> Cost {
+    let list: String = layers.iter().map(|(path, _)| format!("{path}\n")).collect();
+    let file = home.home.join("layers");
+    if let Err(e) = std::fs::write(&file, list) {
+        fail(format_args!("{}: {e}", file.display()));
+    }
+    let script = format!(
+        "cd {} && xargs -P2 -I@ sh -c 'mkdir $(basename @) && gunzip -c @ | tar -x -C $(basename @)' <layers",
+        home.home.display()
+    );
+    let mut meter = Meter::start(home, &parts.measure, &parts.dir);
+    meter.must(&["sh", "-c", &script])
+}
+
+/// What one has written must not slow the next.
+fn settle() {
+    runner::run("sync", &[]);
+}
+
+/// Path and size of each layer's blob, biggest first.
+fn layers(image: &Image) -> Vec<(String, u64)> {
+    let text = runner::run("skopeo", &["inspect", "--raw", &image.name]);
+    let Some((_, list)) = text.split_once("\"layers\"") else { fail("a manifest without layers") };
+    let mut found: Vec<(String, u64)> = list
+        .split("sha256:")
+        .skip(1)
+        .map(|rest| {
+            let hex: String = rest.chars().take_while(char::is_ascii_hexdigit).collect();
+            let path = image.layout.join("blobs/sha256").join(hex);
+            let size = std::fs::metadata(&path).map_or(0, |m| m.len());
+            (path.display().to_string(), size)
+        })
+        .collect();
+    found.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+    found
+}
