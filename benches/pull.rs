@@ -59,7 +59,9 @@ fn compare(
         bytes / 1_000_000,
         user.name
     ));
-    for (n, who) in ["bolt pull", "podman pull", "gunzip | tar -x, two at a time"].iter().enumerate() {
+    for (n, who) in
+        ["bolt pull", "podman pull", "gunzip | tar -x, two at a time"].iter().enumerate()
+    {
         report.line(&format!("  {who:<44} wall {:>8.2}  cpu {:>8.2}", wall(n), cpu(n)));
     }
     report.limit("bolt / podman, wall", wall(0) / wall(1), 1.0 / 3.0);

@@ -63,9 +63,14 @@ impl Parts {
 
     /// The seccomp program that Bolt loads, as it says itself; for floor and bwrap as well.
     pub(crate) fn filter(&self, person: &Person, image: &str) -> PathBuf {
-        let plan = super::output(
-            person.command(&self.bolt).args(["run", "--dry-run", "--network", "none", image, "/probe"]),
-        );
+        let plan = super::output(person.command(&self.bolt).args([
+            "run",
+            "--dry-run",
+            "--network",
+            "none",
+            image,
+            "/probe",
+        ]));
         let start = plan.find("\"seccomp\": [").unwrap_or_else(|| fail("no seccomp in the plan"));
         let rest = &plan[start + 12..];
         let list = rest.split(']').next().unwrap_or_default();

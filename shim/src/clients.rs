@@ -33,7 +33,7 @@ pub(crate) struct Client {
     /// What it is there for.
     pub(crate) role: Role,
     /// The launcher: the payload waits for it as for a pipe; others are hung up on.
-    pub(crate) primary: bool,
+    primary: bool,
     pending: VecDeque<Vec<u8>>,
     pending_bytes: usize,
     /// Remove at the next occasion.

@@ -98,12 +98,10 @@ impl Supervisor {
 
     /// Sends the last report to everybody and waits until the launcher has it.
     pub(crate) fn broadcast(&mut self, launch: &Launch, report: &Report) {
-        for client in &mut self.clients {
-            if client.role != Role::Exec {
-                client.send(report, &[]);
-            }
-        }
-        self.let_catch_up(launch, |c| c.primary && c.is_behind());
+        self.tell(report);
+        self.let_catch_up(launch, |c| c.is_primary() && c.is_behind());
+        // Who came meanwhile.
+        self.tell(report);
         for client in &mut self.clients {
             while client.is_behind() && !client.gone {
                 if !wait_writable(client, PollTimeout::from(GRACE as u16)) {
@@ -113,6 +111,7 @@ impl Supervisor {
         }
     }
 
+    /// Once to each.
     fn tell(&mut self, report: &Report) {
         for client in self.clients.iter_mut().filter(|c| c.role != Role::Exec && !c.told) {
             client.told = true;
