@@ -143,7 +143,7 @@ impl Supervisor {
     pub(crate) fn begin(&mut self, pid: i32) {
         let denied = self.denied.clone();
         // At a restart it may be gone: nobody else waits for this.
-        if let Some(launcher) = self.clients.iter_mut().find(|c| c.primary) {
+        if let Some(launcher) = self.clients.iter_mut().find(|c| c.is_primary()) {
             for failure in denied {
                 launcher.send(&Report::Denied(failure), &[]);
             }
