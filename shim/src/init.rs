@@ -194,10 +194,11 @@ fn stand_alone(terminal: Option<OwnedFd>, stdio: Option<Stdio>) -> Res<()> {
 
 /// `--init`: stays as pid 1, makes the payload its child, reaps, forwards, exits like it.
 ///
-/// Not dumpable, so that nobody inside opens our own file through /proc/1/exe (CVE-2019-5736).
+/// An exec joins its namespaces, so M must be able to look at it: dumpable again, once nothing of
+/// M is open any more. Nobody inside gains by that: it has capabilities that they lack
+/// (ptrace(2)), and its file is no longer theirs to change (see `bolt`'s shim::program).
 fn supervise(launch: &Launch, socket: &OwnedFd) -> Failure {
     use crate::sys::clone::{Cloned, clone3};
-    process::set_dumpable(false);
     match clone3(0, None) {
         Err(e) => crate::at::failure(Step::Clone, "init", e as i32),
         Ok(Cloned::Child) => {
@@ -209,6 +210,7 @@ fn supervise(launch: &Launch, socket: &OwnedFd) -> Failure {
         }
         Ok(Cloned::Parent { pid, .. }) => {
             process::close_from(3);
+            process::set_dumpable(true);
             reap_until(pid)
         }
     }

@@ -241,6 +241,7 @@ fn status(entry: &Entry) -> String {
         Status::Starting => "Initialized".to_owned(),
         Status::Running => format!("Up {}", span(recorded.started)),
         Status::Orphaned => format!("Orphaned, up {}", span(recorded.started)),
+        Status::Exited if recorded.finished == 0 => format!("Exited ({})", recorded.exit),
         Status::Exited => format!("Exited ({}) {}", recorded.exit, ago(recorded.finished)),
     }
 }

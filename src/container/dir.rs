@@ -24,6 +24,9 @@ pub const STATE: &str = "state.json";
 /// Name of the log.
 pub const LOG: &str = "log";
 
+/// Exit code of a run whose end nobody saw.
+const UNKNOWN_EXIT: i32 = 255;
+
 /// The open directory of one container.
 #[derive(Debug)]
 pub struct ContainerDir {
@@ -117,8 +120,12 @@ impl ContainerDir {
         // written its last state.
         let supervised = self.is_supervised()?;
         match self.read_state() {
-            Ok(recorded) => {
+            Ok(mut recorded) => {
                 let status = judge(supervised, &recorded);
+                if status == Status::Exited && recorded.status == "running" {
+                    // Killed with its supervisor: nobody saw the code, and 0 would mean success.
+                    recorded.exit = UNKNOWN_EXIT;
+                }
                 Ok(Snapshot { status, recorded })
             }
             Err(Error::Damaged { .. }) => {
@@ -355,6 +362,17 @@ mod tests {
         }
         dir.unlock();
         assert_eq!(dir.status().unwrap(), Status::Exited);
+    }
+
+    #[test]
+    fn an_end_that_nobody_saw_is_no_success() {
+        let (_scratch, all) = containers();
+        let mut dir = all.create(None, Some("lost")).unwrap();
+        let gone = Recorded { start: 1, ..running_self() };
+        std::fs::write(dir.path().join(STATE), serde_json::to_vec(&gone).unwrap()).unwrap();
+        dir.unlock();
+        let now = dir.snapshot().unwrap();
+        assert_eq!((now.status, now.recorded.exit), (Status::Exited, UNKNOWN_EXIT));
     }
 
     #[test]

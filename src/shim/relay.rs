@@ -96,10 +96,8 @@ impl Relay {
         let events = at.map(|n| n.map_or(PollFlags::empty(), |n| fds[n].revents()));
         let result = [!fds[0].revents().is_empty(), !fds[1].revents().is_empty()];
         drop(fds);
-        for (n, event) in events.iter().enumerate().take(2) {
-            if !event.is_empty() {
-                self.copy(n)?;
-            }
+        for (n, _) in events[..2].iter().enumerate().filter(|(_, e)| !e.is_empty()) {
+            self.copy(n)?;
         }
         if events[2].intersects(PollFlags::ERR) {
             self.input = None;

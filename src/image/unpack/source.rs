@@ -139,9 +139,10 @@ impl<'a, R: Read> Source<'a, R> {
         Ok(())
     }
 
-    /// Passes over what fills `size` bytes of data up to a block.
+    /// Passes over what fills `size` bytes of data up to a block. The tar may end before it:
+    /// umoci-insert(1) of a single file writes neither padding nor end, and every reader takes it.
     pub(super) fn skip_padding(&mut self, size: u64) -> Result<(), UnpackError> {
-        self.skip(padding(size))
+        if padding(size) == 0 || !self.fill()? { Ok(()) } else { self.skip(padding(size)) }
     }
 
     /// Writes the next bytes into the pieces of a file. Not recorded: see [`Source::record_file`].

@@ -231,3 +231,12 @@ fn a_real_overlay_understands_the_whiteouts() {
     assert_eq!(seen.0, ["d", "kept"]);
     assert_eq!(seen.1, ["new"]);
 }
+
+#[test]
+fn a_tar_may_end_without_the_padding_of_its_last_file() {
+    let mut tar = Tar::new().file("f", "content").unended();
+    tar.truncate(512 + "content".len());
+    let scratch = Scratch::new();
+    scratch.unpack(&tar).unwrap();
+    assert_eq!(std::fs::read_to_string(scratch.path("f")).unwrap(), "content");
+}
