@@ -46,7 +46,8 @@ fn stop(parts: &Parts, report: &mut Report, meter: &mut Meter, id: &str) {
         let rm = meter.must_leave(&parts.command(&["rm", "stop"]));
         times.push(stop.wall + rm.wall);
     }
-    report.line(&format!("\nstop and rm of a container that ends at once ({} rounds)", times.len()));
+    report
+        .line(&format!("\nstop and rm of a container that ends at once ({} rounds)", times.len()));
     report.limit("stop + rm, ms, median", median(&times), 5.0);
 }
 

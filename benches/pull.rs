@@ -98,7 +98,9 @@ fn pull_podman(parts: &Parts, home: &Person, name: &str) -> Cost {
         fail(format_args!("podman stores by {driver}, not overlay"));
     }
     let mut meter = Meter::start(home, &parts.measure, &parts.dir);
-    meter.must(&["podman", "pull", "--quiet", "--tls-verify=false", name])
+    let cost = meter.must(&["podman", "pull", "--quiet", "--tls-verify=false", name]);
+    runner::peers::end_podman(home);
+    cost
 }
 
 /// Each layer into a directory of its own, by the classic pipe: without and with a sync after it.

@@ -48,13 +48,17 @@ fn detached(
     let ours = parts.command(&[&one[..], &[id, "/probe", "pause"]].concat());
     let theirs = podman.command(&[&one[..], &[podman.image(), "/probe", "pause"]].concat());
     let script = |words: &[String]| {
-        format!("i=0; while [ $i -lt 100 ]; do {} >/dev/null || exit 1; i=$((i+1)); done", words.join(" "))
+        format!(
+            "i=0; while [ $i -lt 100 ]; do {} >/dev/null || exit 1; i=$((i+1)); done",
+            words.join(" ")
+        )
     };
     let bolt = meter.must_leave(&["sh", "-c", &script(&ours)]).wall;
     meter.must(&parts.command(&["rm", "-a", "-f", "-t", "0"]));
     let peer = meter.must_leave(&["sh", "-c", &script(&theirs)]).wall;
     meter.must(&podman.command(&["rm", "-a", "-f", "-t", "0"]));
-    report.line(&format!("\n100 detached containers by a shell's loop, ms each ({})", podman.about));
+    report
+        .line(&format!("\n100 detached containers by a shell's loop, ms each ({})", podman.about));
     report.note("bolt", bolt / 100.0);
     report.note("podman", peer / 100.0);
     report.limit("bolt / podman", bolt / peer, 0.1);

@@ -20,12 +20,14 @@ fn main() {
     let alone = Person::new(&parts.dir, "alone").with("MEASURE_NNP", "1");
     let id = parts.pull(&user, &image.name);
     // Under no_new_privs: the user's one id, in a store of its own layout.
-    runner::output(std::process::Command::new("setpriv").arg("--no-new-privs").args(as_words(&alone)).args([
-        parts.bolt.as_os_str(),
-        "pull".as_ref(),
-        "--quiet".as_ref(),
-        image.name.as_ref(),
-    ]));
+    runner::output(
+        std::process::Command::new("setpriv").arg("--no-new-privs").args(as_words(&alone)).args([
+            parts.bolt.as_os_str(),
+            "pull".as_ref(),
+            "--quiet".as_ref(),
+            image.name.as_ref(),
+        ]),
+    );
     let filter = parts.filter(&user, &id);
     let podman = Podman::new(&user, &image.name);
     report.line(&format!(
@@ -47,9 +49,11 @@ fn as_words(person: &Person) -> Vec<String> {
     let command = person.command("env");
     let mut words: Vec<String> = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|a| a.to_string_lossy().into_owned()));
-    words.extend(command.get_envs().filter_map(|(k, v)| {
-        Some(format!("{}={}", k.to_string_lossy(), v?.to_string_lossy()))
-    }));
+    words.extend(
+        command
+            .get_envs()
+            .filter_map(|(k, v)| Some(format!("{}={}", k.to_string_lossy(), v?.to_string_lossy()))),
+    );
     words
 }
 
@@ -119,13 +123,23 @@ impl Bench<'_> {
             case("bolt, beside a living container", 0, self.bolt(&self.id, &["/probe"])),
             case("bolt, one id", 1, self.bolt(&self.id, &["/probe", "one"])),
             case("bwrap, equal mounts and filter, no overlay", 2, peers::bwrap(&merged, &files)),
-            case("bolt --version", 0, vec![self.parts.bolt.display().to_string(), "--version".into()]),
+            case(
+                "bolt --version",
+                0,
+                vec![self.parts.bolt.display().to_string(), "--version".into()],
+            ),
         ];
         interleave(&mut meters, &mut cases, runner::rounds(20));
         report.table("beside a living container, and with one id, 10 layers", &cases);
         let [floor, _, beside, one, bwrap, _] = &cases;
-        report.note("beside a living container / floor s -O, of the minima", beside.least() / floor.least());
-        report.note("beside a living container / bwrap, of the minima", beside.least() / bwrap.least());
+        report.note(
+            "beside a living container / floor s -O, of the minima",
+            beside.least() / floor.least(),
+        );
+        report.note(
+            "beside a living container / bwrap, of the minima",
+            beside.least() / bwrap.least(),
+        );
         report.limit("beside a living container / floor s -O", beside.wall() / floor.wall(), 1.4);
         report.limit("one id / floor s -O", one.wall() / floor.wall(), 1.4);
         report.limit("beside a living container / bwrap", beside.wall() / bwrap.wall(), 1.1);

@@ -61,7 +61,10 @@ pub(crate) fn assorted(parts: &Parts) -> Image {
                 if file % 200 == 0 {
                     make_dir(&dir);
                 }
-                write(&dir.join(format!("f{file}")), &words(n << 32 | file, 1000 + file as usize * 7 % 20_000));
+                write(
+                    &dir.join(format!("f{file}")),
+                    &words(n << 32 | file, 1000 + file as usize * 7 % 20_000),
+                );
             }
             let dir = make_dir(&root.join(format!("usr/bin-{n}")));
             for file in 0..big {
@@ -124,7 +127,10 @@ fn build(parts: &Parts, name: &str, layers: &[Box<dyn Fn(&Path)>]) -> Image {
             let _ = fs::remove_dir_all(&tree);
         }
     }
-    run("umoci", &["config", "--image", &tag, "--config.cmd", "/bin/sh", "--config.env", "PATH=/bin"]);
+    run(
+        "umoci",
+        &["config", "--image", &tag, "--config.cmd", "/bin/sh", "--config.env", "PATH=/bin"],
+    );
     let _ = fs::remove_file(&tar);
     run("chmod", &["-R", "a+rX", &base.display().to_string()]);
     run("sync", &[]);

@@ -23,14 +23,26 @@ impl Living {
     }
 
     /// Runs what `payload` says in the background.
-    pub(crate) fn with(parts: &Parts, person: &Person, image: &str, name: &str, payload: &[&str]) -> Self {
+    pub(crate) fn with(
+        parts: &Parts,
+        person: &Person,
+        image: &str,
+        name: &str,
+        payload: &[&str],
+    ) -> Self {
         let words = ["run", "-d", "--name", name, "--network", "none", image];
         super::output(person.command(&parts.bolt).args(words).args(payload));
         let text = super::output(person.command(&parts.bolt).args(["inspect", name]));
         let init = after(&text, "\"Pid\":");
         let status = fs::read_to_string(format!("/proc/{init}/status")).unwrap_or_default();
         let supervisor = after(&status, "PPid:");
-        Living { bolt: parts.bolt.clone(), person: person.clone(), name: name.to_owned(), init, supervisor }
+        Living {
+            bolt: parts.bolt.clone(),
+            person: person.clone(),
+            name: name.to_owned(),
+            init,
+            supervisor,
+        }
     }
 }
 

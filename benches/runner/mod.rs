@@ -11,8 +11,8 @@ pub(crate) mod images;
 pub(crate) mod living;
 pub(crate) mod meter;
 pub(crate) mod parts;
-pub(crate) mod people;
 pub(crate) mod peers;
+pub(crate) mod people;
 pub(crate) mod report;
 
 use std::process::Command;

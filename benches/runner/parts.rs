@@ -63,9 +63,14 @@ impl Parts {
 
     /// The seccomp program that Bolt loads, as it says itself; for floor and bwrap as well.
     pub(crate) fn filter(&self, person: &Person, image: &str) -> PathBuf {
-        let plan = super::output(
-            person.command(&self.bolt).args(["run", "--dry-run", "--network", "none", image, "/probe"]),
-        );
+        let plan = super::output(person.command(&self.bolt).args([
+            "run",
+            "--dry-run",
+            "--network",
+            "none",
+            image,
+            "/probe",
+        ]));
         let start = plan.find("\"seccomp\": [").unwrap_or_else(|| fail("no seccomp in the plan"));
         let rest = &plan[start + 12..];
         let list = rest.split(']').next().unwrap_or_default();
@@ -80,8 +85,17 @@ impl Parts {
 
 impl Drop for Parts {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.memory);
-        let _ = fs::remove_dir_all(&self.dir);
+        // rm goes on after what it cannot remove; a process that ends late may still write.
+        for _ in 0..3 {
+            let done = std::process::Command::new("rm")
+                .arg("-rf")
+                .args([&self.memory, &self.dir])
+                .status();
+            if done.is_ok_and(|status| status.success()) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
     }
 }
 

@@ -14,6 +14,19 @@ pub(crate) struct Podman {
     pub(crate) words: Vec<String>,
     /// For the report.
     pub(crate) about: String,
+    person: Person,
+}
+
+/// Its pause process, which holds the user namespace, ends with the bench.
+impl Drop for Podman {
+    fn drop(&mut self) {
+        end_podman(&self.person);
+    }
+}
+
+/// Ends the pause process that podman leaves for a user.
+pub(crate) fn end_podman(person: &Person) {
+    let _ = person.command("podman").args(["system", "migrate"]).output();
 }
 
 impl Podman {
@@ -23,7 +36,8 @@ impl Podman {
         let config = person.home.join(".config/containers");
         person.own_dir(&person.home.join(".config"));
         person.own_dir(&config);
-        if let Err(e) = fs::write(config.join("storage.conf"), "[storage]\ndriver = \"overlay\"\n") {
+        if let Err(e) = fs::write(config.join("storage.conf"), "[storage]\ndriver = \"overlay\"\n")
+        {
             fail(format_args!("storage.conf: {e}"));
         }
         let info = super::output(person.command("podman").args([
@@ -48,7 +62,8 @@ impl Podman {
                 let mut words = vec!["podman".to_owned()];
                 words.extend(extra.iter().map(|w| (*w).to_owned()));
                 let runtime = extra.last().map_or("its own runtime", |r| r);
-                return Podman { words, about: format!("podman: storage {info}, {runtime}, image {id}") };
+                let about = format!("podman: storage {info}, {runtime}, image {id}");
+                return Podman { words, about, person: person.clone() };
             }
         }
         fail("podman runs no container here, neither with crun nor with runc")
@@ -80,7 +95,9 @@ pub(crate) fn bwrap(root: &Path, files: &Path) -> Vec<String> {
         }
         add(&["--bind", &from.display().to_string(), &format!("/etc/{name}")]);
     }
-    for path in ["/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/interrupts"] {
+    for path in
+        ["/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/interrupts"]
+    {
         if Path::new(path).exists() {
             add(&["--dev-bind", "/dev/null", path]);
         }
@@ -90,7 +107,9 @@ pub(crate) fn bwrap(root: &Path, files: &Path) -> Vec<String> {
             add(&["--tmpfs", path, "--remount-ro", path]);
         }
     }
-    for path in ["/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"] {
+    for path in
+        ["/proc/asound", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+    {
         if Path::new(path).exists() {
             add(&["--ro-bind", path, path]);
         }

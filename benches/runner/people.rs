@@ -38,8 +38,7 @@ impl Person {
             _ => std::env::var_os("XDG_RUNTIME_DIR").map_or("/dev/shm".into(), PathBuf::from),
         };
         let home = dir.join(home);
-        let person =
-            Person { name, uid, home, runtime, drop: caller == 0, set: Vec::new() };
+        let person = Person { name, uid, home, runtime, drop: caller == 0, set: Vec::new() };
         person.own_dir(&person.home);
         if caller == 0 {
             person.own_dir(&person.runtime);

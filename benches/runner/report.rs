@@ -64,7 +64,9 @@ impl Report {
         self.line(&format!("\nover: {over}; load at the end: {}", host::load()));
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
         let path = dir.join(format!("{}.txt", self.name));
-        if let Err(e) = std::fs::create_dir_all(&dir).and_then(|()| std::fs::write(&path, &self.text)) {
+        if let Err(e) =
+            std::fs::create_dir_all(&dir).and_then(|()| std::fs::write(&path, &self.text))
+        {
             super::fail(format_args!("write {}: {e}", path.display()));
         }
     }

@@ -66,8 +66,7 @@ pub fn tar(data: &[u8]) {
         panic!("the scratch directory does not open")
     };
     let mut record = Vec::new();
-    let result =
-        unpack_layer(data, dir.as_fd(), &Owners::single(), &limits, Some(&mut record));
+    let result = unpack_layer(data, dir.as_fd(), &Owners::single(), &limits, Some(&mut record));
     if let Ok(stats) = result
         && stats.rebuildable
     {
@@ -84,8 +83,11 @@ pub fn tar(data: &[u8]) {
 pub fn registries_conf(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(registries) = Registries::parse(Path::new("/registries.conf"), text) else { return };
-    for name in ["docker.io/library/busybox:latest", "example.org:5000/a/b@sha256:\
-                 0000000000000000000000000000000000000000000000000000000000000000"] {
+    for name in [
+        "docker.io/library/busybox:latest",
+        "example.org:5000/a/b@sha256:\
+                 0000000000000000000000000000000000000000000000000000000000000000",
+    ] {
         if let Ok(reference) = Reference::parse(name) {
             let _ = registries.resolve(&reference);
         }
