@@ -4,6 +4,7 @@
 mod harness;
 mod chaos;
 mod docs;
+mod fuzz;
 mod house;
 mod image;
 mod run;

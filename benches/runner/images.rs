@@ -6,6 +6,9 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+/// Writes one layer's files into a directory.
+type Layer = Box<dyn Fn(&Path)>;
+
 /// An OCI layout and the trees its layers were made of.
 pub(crate) struct Image {
     /// `oci:LAYOUT:v1`.
@@ -18,7 +21,7 @@ pub(crate) struct Image {
 
 /// Ten layers of a few files, with the probe and a shell.
 pub(crate) fn ten_layers(parts: &Parts) -> Image {
-    let mut layers: Vec<Box<dyn Fn(&Path)>> = vec![Box::new(base)];
+    let mut layers: Vec<Layer> = vec![Box::new(base)];
     for n in 1..10 {
         layers.push(Box::new(move |root| {
             let dir = make_dir(&root.join("data"));
@@ -37,7 +40,7 @@ pub(crate) fn one_layer(parts: &Parts) -> Image {
 
 /// Twelve layers, two gigabytes unpacked.
 pub(crate) fn two_gigabytes(parts: &Parts) -> Image {
-    let mut layers: Vec<Box<dyn Fn(&Path)>> = vec![Box::new(base)];
+    let mut layers: Vec<Layer> = vec![Box::new(base)];
     for n in 1..12u64 {
         layers.push(Box::new(move |root| {
             let dir = make_dir(&root.join(format!("game/{n}")));
@@ -52,7 +55,7 @@ pub(crate) fn two_gigabytes(parts: &Parts) -> Image {
 
 /// Twelve layers, about 430 MB compressed, a third of it in one of them, 65,000 files.
 pub(crate) fn assorted(parts: &Parts) -> Image {
-    let mut layers: Vec<Box<dyn Fn(&Path)>> = vec![Box::new(base)];
+    let mut layers: Vec<Layer> = vec![Box::new(base)];
     for n in 1..12u64 {
         let (files, big) = if n == 4 { (17_000, 30) } else { (4_800, 6) };
         layers.push(Box::new(move |root| {
@@ -95,7 +98,7 @@ pub(crate) fn small_files(parts: &Parts) -> Image {
     )
 }
 
-fn build(parts: &Parts, name: &str, layers: &[Box<dyn Fn(&Path)>]) -> Image {
+fn build(parts: &Parts, name: &str, layers: &[Layer]) -> Image {
     let base = parts.dir.parent().unwrap_or(Path::new("/var/tmp")).join("bolt-bench-images");
     let dir = base.join(name);
     let (layout, trees) = (dir.join("layout"), dir.join("trees"));

@@ -85,8 +85,17 @@ impl Parts {
 
 impl Drop for Parts {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.memory);
-        let _ = fs::remove_dir_all(&self.dir);
+        // rm goes on after what it cannot remove; a process that ends late may still write.
+        for _ in 0..3 {
+            let done = std::process::Command::new("rm")
+                .arg("-rf")
+                .args([&self.memory, &self.dir])
+                .status();
+            if done.is_ok_and(|status| status.success()) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
     }
 }
 

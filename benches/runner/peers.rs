@@ -14,6 +14,19 @@ pub(crate) struct Podman {
     pub(crate) words: Vec<String>,
     /// For the report.
     pub(crate) about: String,
+    person: Person,
+}
+
+/// Its pause process, which holds the user namespace, ends with the bench.
+impl Drop for Podman {
+    fn drop(&mut self) {
+        end_podman(&self.person);
+    }
+}
+
+/// Ends the pause process that podman leaves for a user.
+pub(crate) fn end_podman(person: &Person) {
+    let _ = person.command("podman").args(["system", "migrate"]).output();
 }
 
 impl Podman {
@@ -49,10 +62,8 @@ impl Podman {
                 let mut words = vec!["podman".to_owned()];
                 words.extend(extra.iter().map(|w| (*w).to_owned()));
                 let runtime = extra.last().map_or("its own runtime", |r| r);
-                return Podman {
-                    words,
-                    about: format!("podman: storage {info}, {runtime}, image {id}"),
-                };
+                let about = format!("podman: storage {info}, {runtime}, image {id}");
+                return Podman { words, about, person: person.clone() };
             }
         }
         fail("podman runs no container here, neither with crun nor with runc")

@@ -1,0 +1,3 @@
+//! The fuzz targets, fed with their seeds.
+
+mod replay;
