@@ -164,7 +164,7 @@ pub fn dry_run(settings: &Settings, args: &CreateArgs) -> anyhow::Result<u8> {
     let containers = Containers::open(&settings.dirs)?;
     let source = userns::source(&settings.dirs, &containers)?;
     let mut dir = containers.create(None, None)?;
-    let mode = Mode { attach: true, size: None, restarts: 0 };
+    let mode = Mode { attach: true, size: None };
     let plan = launch::plan(settings, &dir, &config, &source, mode);
     containers.remove(&mut dir)?;
     let plan = plan?;

@@ -3,7 +3,8 @@
 use crate::exit;
 use crate::hint::checks::{self, Check, Status};
 use crate::hint::facts::{Caller, Facts, Overlay};
-use crate::sys::{atomic, dirs::Dirs};
+use crate::settings::Settings;
+use crate::sys::atomic;
 use crate::ui::{format, print};
 use anyhow::Context;
 use serde_json::json;
@@ -20,14 +21,14 @@ pub struct DoctorArgs {
 }
 
 /// Prints the checks. The exit code is 0 when none is a failure, else 1.
-pub fn run(args: &DoctorArgs, dirs: &Dirs) -> anyhow::Result<u8> {
+pub fn run(args: &DoctorArgs, settings: &Settings) -> anyhow::Result<u8> {
     let caller = Caller {
-        uid: dirs.uid,
-        runtime_dir: dirs.runtime.parent().map(Path::to_owned),
+        uid: settings.dirs.uid,
+        runtime_dir: settings.xdg_runtime.clone(),
         program: std::env::current_exe().context("find this program")?,
     };
     let mut facts = Facts::gather(Path::new("/"), caller);
-    facts.overlay = try_overlay(&dirs.data);
+    facts.overlay = try_overlay(&settings.dirs.data);
     let checks = checks::all(&facts);
     let text = match &args.format {
         None => report(&checks),
