@@ -38,8 +38,6 @@ pub struct Mode {
     pub attach: bool,
     /// Its terminal, where there is one.
     pub size: Option<TtySize>,
-    /// Restarts before this start.
-    pub restarts: u32,
 }
 
 /// Lowers `config` for a start now.
@@ -150,7 +148,7 @@ fn share(config: &Config) -> Share {
 /// exec starts from it.
 pub fn payload(settings: &Settings, config: &Config) -> anyhow::Result<Process> {
     let (rlimits, _) = ulimit::plan(&config.ulimits, caller_limit);
-    let mode = Mode { attach: false, size: None, restarts: 0 };
+    let mode = Mode { attach: false, size: None };
     Ok(Process { rlimits, ..process(settings, config, mode)? })
 }
 
@@ -316,7 +314,6 @@ fn monitor(settings: &Settings, config: &Config, mode: Mode) -> Monitor {
             .collect(),
         attach: mode.attach,
         created: config.created,
-        restarts: mode.restarts,
     }
 }
 

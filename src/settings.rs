@@ -10,7 +10,7 @@ pub struct Settings {
     pub dirs: Dirs,
     /// `TERM` of the caller.
     pub term: Option<String>,
-    /// `XDG_RUNTIME_DIR`, where auth.json is written.
+    /// `XDG_RUNTIME_DIR`, where auth.json is written and the user's bus is looked for.
     pub xdg_runtime: Option<PathBuf>,
     /// `DBUS_SESSION_BUS_ADDRESS`: where systemd --user is asked for a scope.
     pub bus_address: Option<String>,
@@ -87,7 +87,6 @@ fn root_dirs(config_home: PathBuf, home: PathBuf, user: String) -> Result<Dirs, 
     let root = base("BOLT_ROOT")?;
     Ok(Dirs {
         data: root.clone().unwrap_or_else(|| "/var/lib/bolt".into()),
-        runtime: base("BOLT_RUNROOT")?.unwrap_or_else(|| "/run/bolt".into()),
         cache: root.map_or_else(|| "/var/cache/bolt".into(), |r| r.join("cache")),
         config_home,
         home,
@@ -113,16 +112,7 @@ fn user_dirs(
         Some(root) => root.join("cache"),
         None => base("XDG_CACHE_HOME")?.unwrap_or_else(|| home.join(".cache")).join("bolt"),
     };
-    // Without XDG_RUNTIME_DIR the sockets lie beside the containers: still found by everybody,
-    // because only the data directory tells where a container is.
-    let runtime = match base("BOLT_RUNROOT")? {
-        Some(dir) => dir,
-        None => match base("XDG_RUNTIME_DIR")? {
-            Some(dir) => dir.join("bolt"),
-            None => PathBuf::new(),
-        },
-    };
-    Ok(Dirs { data, runtime, cache, config_home, home, user, uid, gid })
+    Ok(Dirs { data, cache, config_home, home, user, uid, gid })
 }
 
 fn base(name: &'static str) -> Result<Option<PathBuf>, SettingsError> {

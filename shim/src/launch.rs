@@ -236,7 +236,7 @@ pub enum MountKind {
     Devpts,
     /// POSIX message queues.
     Mqueue,
-    /// cgroup2, or read-only binds of v1.
+    /// cgroup2.
     Cgroup,
     /// tmpfs with mount(8) options such as `size=64m,mode=1777`.
     Tmpfs {
@@ -380,8 +380,6 @@ pub struct Monitor {
     pub attach: bool,
     /// Nanoseconds since 1970 when the container was created.
     pub created: i64,
-    /// How often it was restarted before (`bolt start` keeps counting).
-    pub restarts: u32,
 }
 
 /// Where output goes.

@@ -98,7 +98,6 @@ fn await_cgroup(launch: &mut Launch, report: &OwnedFd) -> Option<()> {
 
 fn supervise(launch: &Launch, report: OwnedFd) -> u8 {
     let mut state = State {
-        restarts: launch.monitor.restarts,
         cgroup: launch.cgroup.remove.clone(),
         notes: launch.denied.clone(),
         ..State::default()

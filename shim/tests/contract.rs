@@ -94,7 +94,6 @@ fn launch() -> Launch {
             volumes: Vec::new(),
             attach: false,
             created: i64::MIN,
-            restarts: 7,
         },
     }
 }

@@ -195,7 +195,7 @@ pub fn dry_run(settings: &Settings, args: &CreateArgs) -> anyhow::Result<u8> {
         // The plan names the copy, which is not made for a plan alone.
         std::fs::create_dir(dir.path().join("root")).context("stand in for the copied root")?;
     }
-    let mode = Mode { attach: true, size: None, restarts: 0 };
+    let mode = Mode { attach: true, size: None };
     let plan = launch::plan(settings, &dir, &config, &source, mode);
     containers.remove(&mut dir)?;
     let plan = plan?;

@@ -4,7 +4,7 @@ use crate::exit;
 use crate::hint::checks::{self, Check, Status};
 use crate::hint::facts::{Caller, Facts, Overlay};
 use crate::rootfs::driver;
-use crate::sys::dirs::Dirs;
+use crate::settings::Settings;
 use crate::ui::{format, print};
 use anyhow::Context;
 use serde_json::json;
@@ -19,14 +19,14 @@ pub struct DoctorArgs {
 }
 
 /// Prints the checks. The exit code is 0 when none is a failure, else 1.
-pub fn run(args: &DoctorArgs, dirs: &Dirs) -> anyhow::Result<u8> {
+pub fn run(args: &DoctorArgs, settings: &Settings) -> anyhow::Result<u8> {
     let caller = Caller {
-        uid: dirs.uid,
-        runtime_dir: dirs.runtime.parent().map(Path::to_owned),
+        uid: settings.dirs.uid,
+        runtime_dir: settings.xdg_runtime.clone(),
         program: std::env::current_exe().context("find this program")?,
     };
     let mut facts = Facts::gather(Path::new("/"), caller);
-    facts.overlay = match driver::try_overlay(&dirs.data) {
+    facts.overlay = match driver::try_overlay(&settings.dirs.data) {
         None => Overlay::Works,
         Some(refusal) => Overlay::Refused(refusal),
     };

@@ -146,7 +146,6 @@ fn store(settings: &Settings) -> anyhow::Result<Value> {
         "graphDriverName": driver.kind.name(),
         "graphDriverWhy": driver.why,
         "graphRoot": settings.dirs.data,
-        "runRoot": settings.dirs.runtime,
         "volumePath": settings.dirs.volumes(),
         "imageStore": { "number": store.images()?.len() },
         "containerStore": {

@@ -197,7 +197,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Wait(args) => wait::run(args, settings),
         Verb::Completion(args) => completion::run(&args, cli()).map(|()| 0),
         Verb::Create(args) => create::run(args, settings),
-        Verb::Doctor(args) => doctor::run(&args, &settings.dirs),
+        Verb::Doctor(args) => doctor::run(&args, settings),
         Verb::Login(args) => pull::login(&args, settings),
         Verb::Logout(args) => pull::logout(&args, settings),
         Verb::Image(args) => image::run(args, settings),

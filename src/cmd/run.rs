@@ -44,7 +44,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         detach_keys: keys,
     };
     let _held = if args.detach { None } else { attach::hold(&options)? };
-    let mode = Mode { attach: !args.detach, size: terminal::size(std::io::stdin()), restarts: 0 };
+    let mode = Mode { attach: !args.detach, size: terminal::size(std::io::stdin()) };
     let started =
         shim::start(settings, &created.containers, &mut created.dir, &created.config, mode);
     let started = match started {

@@ -18,7 +18,6 @@ pub(crate) fn containers() -> (Scratch, Containers) {
 pub(crate) fn dirs(root: &Path) -> Dirs {
     Dirs {
         data: root.join("data"),
-        runtime: root.join("run"),
         cache: root.join("cache"),
         config_home: root.join("config"),
         user: "tester".to_owned(),

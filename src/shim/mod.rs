@@ -112,7 +112,7 @@ fn again(settings: &Settings, dir: &ContainerDir, attach: bool) -> anyhow::Resul
     let mut dir = containers.open_id(dir.id())?;
     anyhow::ensure!(dir.try_lock()?, "container {} runs already", dir.id());
     let config = dir.read_config()?;
-    let mode = Mode { attach, size: terminal::size(io::stdin()), restarts: 0 };
+    let mode = Mode { attach, size: terminal::size(io::stdin()) };
     start(settings, &containers, &mut dir, &config, mode)
 }
 

@@ -7,8 +7,6 @@ use std::path::PathBuf;
 pub struct Dirs {
     /// `$XDG_DATA_HOME/bolt`, or `/var/lib/bolt` for root: store, containers, volumes.
     pub data: PathBuf,
-    /// `$XDG_RUNTIME_DIR/bolt`, or `/run/bolt` for root: control sockets only.
-    pub runtime: PathBuf,
     /// `$XDG_CACHE_HOME/bolt`, or `/var/cache/bolt` for root: things that can be made again.
     pub cache: PathBuf,
     /// `$XDG_CONFIG_HOME` (not only Bolt's part): `containers/registries.conf` lies below it.
