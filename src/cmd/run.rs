@@ -104,7 +104,7 @@ fn failure(error: &anyhow::Error) -> Option<&Failure> {
 /// `--dry-run`: the plan as JSON. The small files are planned in a scratch directory that goes
 /// at once; nothing is left and no process is made.
 pub fn dry_run(settings: &Settings, args: &CreateArgs) -> anyhow::Result<u8> {
-    let (origin, image) = create::origin(settings, args)?;
+    let (origin, image, _held) = create::origin(settings, args)?;
     let caller: Vec<(String, String)> = std::env::vars().collect();
     let id = "0".repeat(64);
     let name = args.name.clone().unwrap_or_else(|| "dry-run".into());

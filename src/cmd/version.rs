@@ -4,7 +4,7 @@ use crate::container::time;
 use crate::image::platform;
 use crate::settings::Settings;
 use crate::ui::{format, print};
-use bolt_shim::launch;
+use bolt_shim::launch::VERSION;
 use serde_json::{Value, json};
 use std::os::unix::fs::MetadataExt;
 
@@ -33,7 +33,7 @@ pub fn client() -> Value {
     let built = built();
     json!({
         "Version": env!("CARGO_PKG_VERSION"),
-        "APIVersion": launch::VERSION.to_string(),
+        "APIVersion": VERSION.to_string(),
         "Built": built,
         "BuiltTime": time::rfc3339(built.saturating_mul(1_000_000_000)),
         "OsArch": format!("{}/{}", platform.os, platform.architecture),
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn the_version_is_told() {
         let client = client();
-        assert_eq!(client["APIVersion"], launch::VERSION.to_string());
+        assert_eq!(client["APIVersion"], VERSION.to_string());
         assert!(client["Built"].as_i64().is_some_and(|built| built > 1_600_000_000));
         let text = lines(&client);
         assert!(text.contains(&format!("Version:      {}\n", env!("CARGO_PKG_VERSION"))), "{text}");
