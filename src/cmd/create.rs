@@ -9,7 +9,7 @@ use crate::image::types::RunConfig;
 use crate::launch::{self, Mode};
 use crate::rootfs::driver::{self, Kind};
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{SharedGuard, Store};
 use crate::sys::atomic::Sync;
 use crate::ui::print;
 use crate::userns;
@@ -47,10 +47,9 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 
 /// Everything that is refused is refused before anything is made.
 pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
-    // No gc between finding the layers and writing down that they are used.
-    let store = Store::open(&settings.dirs.store())?;
-    let held = store.shared_lock()?;
-    let (origin, image) = origin(settings, args)?;
+    // Held to the end: no gc between finding the layers and writing down that they are used, or
+    // copying them.
+    let (origin, image, _held) = origin(settings, args)?;
     let copied = matches!(&origin, Origin::Image { driver, .. } if driver == Kind::Copy.name());
     let caller = crate::settings::variables();
     let mut config = args.config(settings, "", "", origin, &image, &caller)?;
@@ -65,7 +64,6 @@ pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
         config.name = containers.name_of(dir.id())?.unwrap_or_default();
         volumes(settings, &mut config)?;
         dir.write_config(&config, Sync::Fast)?;
-        drop(held);
         if copied {
             copy_root::start(dir.id())?;
         }
@@ -78,17 +76,22 @@ pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
     Ok(Created { containers, dir, config })
 }
 
-/// Where the root comes from, and what the image says about running it.
-pub fn origin(settings: &Settings, args: &CreateArgs) -> anyhow::Result<(Origin, RunConfig)> {
+/// Where the root comes from, what the image says about running it, and the hold that keeps the
+/// image's layers from gc until the container is written down.
+pub fn origin(
+    settings: &Settings,
+    args: &CreateArgs,
+) -> anyhow::Result<(Origin, RunConfig, Option<SharedGuard>)> {
     if args.rootfs {
         let path = std::fs::canonicalize(&args.image)
             .with_context(|| format!("--rootfs {}", args.image))?;
         if !path.is_dir() {
             bail!("--rootfs {}: not a directory", args.image);
         }
-        return Ok((Origin::Directory(path), RunConfig::default()));
+        return Ok((Origin::Directory(path), RunConfig::default(), None));
     }
     let store = Store::open(&settings.dirs.store())?;
+    let held = store.shared_lock()?;
     let wish = pull::Wish {
         image: &args.image,
         policy: &args.pull,
@@ -111,7 +114,7 @@ pub fn origin(settings: &Settings, args: &CreateArgs) -> anyhow::Result<(Origin,
         layout: layout.name().to_owned(),
         driver: driver::choose(&settings.dirs).kind.name().to_owned(),
     };
-    Ok((origin, record.config))
+    Ok((origin, record.config, Some(held)))
 }
 
 /// Removes a container, running or not, with its anonymous volumes. By a process of its own,
@@ -169,7 +172,7 @@ fn write_cidfile(path: Option<&Path>, id: &str) -> anyhow::Result<()> {
 /// `--dry-run`: the plan as JSON. The small files are planned in a scratch directory that goes
 /// at once; nothing is left and no process is made.
 pub fn dry_run(settings: &Settings, args: &CreateArgs) -> anyhow::Result<u8> {
-    let (origin, image) = origin(settings, args)?;
+    let (origin, image, _held) = origin(settings, args)?;
     let caller = crate::settings::variables();
     let id = "0".repeat(64);
     let name = args.name.clone().unwrap_or_else(|| "dry-run".into());

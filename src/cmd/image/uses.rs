@@ -54,3 +54,43 @@ pub fn layers(list: List) -> Result<Vec<LayerKey>, Unknown> {
     }
     Ok(keys)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::error::Error;
+    use crate::container::state::{Recorded, Status};
+    use crate::container::testing::config;
+    use crate::image::filter::tests::image;
+    use crate::store::Layout;
+
+    fn entry(driver: &str, manifest: &Digest, chain: &Digest) -> Entry {
+        let mut config = config(&"a".repeat(64), "c");
+        config.origin = Origin::Image {
+            name: "localhost/a:1".into(),
+            id: String::new(),
+            manifest: manifest.to_string(),
+            layers: vec![chain.to_string()],
+            layout: "single".into(),
+            driver: driver.into(),
+        };
+        Entry { config, status: Status::Exited, recorded: Recorded::default() }
+    }
+
+    #[test]
+    fn overlays_need_their_layers_and_copies_do_not() {
+        let record = image(1, &[]).record;
+        let (manifest, chain) = (&record.manifest, &record.id);
+        let entries = vec![entry("overlay", manifest, chain), entry("copy", chain, chain)];
+        assert_eq!(containers(&entries, &record).count(), 1);
+        assert!(manifests(&entries).contains(manifest));
+        let keys = layers(List { entries, damaged: Vec::new() }).unwrap();
+        assert_eq!(keys, [LayerKey { layout: Layout::Single, chain: chain.clone() }]);
+    }
+
+    #[test]
+    fn an_unreadable_container_may_need_any_layer() {
+        let damaged = vec![Error::NotFound("c".into())];
+        assert!(layers(List { entries: Vec::new(), damaged }).is_err());
+    }
+}
