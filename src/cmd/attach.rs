@@ -38,15 +38,26 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let config = dir.read_config()?;
     let stdin = !args.no_stdin && config.process.stdin;
     let conn = connect(&dir, stdin)?;
+    follow(&conn, &config, stdin, args.sig_proxy, keys)
+}
+
+/// Stays with a container to its end, or until the keys are typed; the exit code.
+pub(super) fn follow(
+    conn: &Connection,
+    config: &Config,
+    stdin: bool,
+    sig_proxy: Option<bool>,
+    detach_keys: DetachKeys,
+) -> anyhow::Result<u8> {
     let options = attach::Options {
         stdin,
         stdout: true,
         stderr: true,
         tty: config.process.tty,
-        sig_proxy: args.sig_proxy.unwrap_or(true),
-        detach_keys: keys,
+        sig_proxy: sig_proxy.unwrap_or(true),
+        detach_keys,
     };
-    match attach(&conn, &options) {
+    match attach(conn, &options) {
         Ok(end) => super::run::finish(end),
         Err(e) => {
             let code = ending::code_of_error(&e);

@@ -1,11 +1,10 @@
 //! `bolt start`: runs containers that were created or have ended.
 
 use super::ending;
-use super::selection::{Selection, report};
+use super::selection::Selection;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::state::Status;
 use crate::settings::Settings;
-use crate::shim::attach::{self, attach};
 use crate::shim::detach::DetachKeys;
 
 /// Start containers
@@ -65,22 +64,8 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
             super::run::tell(crate::shim::start_attached(settings, &dir)?)
         }
     };
-    let options = attach::Options {
-        stdin: args.interactive && config.process.stdin,
-        stdout: true,
-        stderr: true,
-        tty: config.process.tty,
-        sig_proxy: args.sig_proxy.unwrap_or(true),
-        detach_keys: keys,
-    };
-    match attach(&conn, &options) {
-        Ok(end) => super::run::finish(end),
-        Err(e) => {
-            let code = ending::code_of_error(&e);
-            report(&e.into());
-            Ok(code)
-        }
-    }
+    let stdin = args.interactive && config.process.stdin;
+    super::attach::follow(&conn, &config, stdin, args.sig_proxy, keys)
 }
 
 fn start(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<()> {
