@@ -76,6 +76,12 @@ impl Writer {
         self.flush(dir, max_size);
     }
 
+    /// Lets room go that no bytes are in.
+    pub(crate) fn shrink(&mut self) {
+        self.out.shrink_to_fit();
+        self.streams.iter_mut().for_each(Vec::shrink_to_fit);
+    }
+
     fn line(&mut self, stamp: &str, stream: usize, line: &[u8], full: bool) {
         let mut kept = std::mem::take(&mut self.streams[stream]);
         if kept.is_empty() {

@@ -3,6 +3,9 @@
 //! Who: the first process of `bolt-shim`, child of `bolt`, in a session of its own. It enters
 //! the user namespace P and keeps capabilities over that alone; it stays dumpable, because I's
 //! maps and the way into P through /proc/M/ns/user need it.
+//!
+//! What is done once is `inline(never)`: the frames of [`run`] and [`supervise`] are memory that
+//! stays for the container's life.
 
 use crate::at::{At, Res, failure};
 use crate::event_loop::{End, Place, Supervisor};
@@ -14,7 +17,7 @@ use crate::sys::clone::{Cloned, clone3};
 use crate::sys::{process, socket};
 use crate::uplink;
 use bolt_shim::control::{Request, SOCKET};
-use bolt_shim::launch::{Launch, Net, Restart, Userns, VERSION, fd};
+use bolt_shim::launch::{Launch, Net, Restart, Root, Userns, VERSION, fd};
 use bolt_shim::report::{Failure, Report, Step};
 use nix::sched::{CloneFlags, setns};
 use rustix::mount::MountPropagationFlags;
@@ -53,7 +56,7 @@ pub(crate) fn run() -> u8 {
                 // bolt gave up, or is gone: nothing was made yet.
                 return 125;
             }
-            supervise(&launch, report)
+            supervise(&mut launch, report)
         }
         Err(failure) => {
             tell(&report, &Report::Failed(failure));
@@ -62,6 +65,7 @@ pub(crate) fn run() -> u8 {
     }
 }
 
+#[inline(never)]
 fn read_plan() -> Res<Launch> {
     let memfd = process::inherit(fd::LAUNCH).at(Step::Read, "plan")?;
     let size = rustix::fs::fstat(&memfd).at(Step::Read, "plan")?.st_size as usize;
@@ -83,6 +87,7 @@ fn read_plan() -> Res<Launch> {
 
 /// `bolt` puts us where we belong and says where the payload goes. Before P, because a cgroup
 /// is moved into by the outer uid.
+#[inline(never)]
 fn await_cgroup(launch: &mut Launch, report: &OwnedFd) -> Option<()> {
     let mut buffer = Vec::new();
     socket::receive(report, &mut buffer).ok()??;
@@ -96,7 +101,7 @@ fn await_cgroup(launch: &mut Launch, report: &OwnedFd) -> Option<()> {
     }
 }
 
-fn supervise(launch: &Launch, report: OwnedFd) -> u8 {
+fn supervise(launch: &mut Launch, report: OwnedFd) -> u8 {
     let mut state = State {
         cgroup: launch.cgroup.remove.clone(),
         notes: launch.denied.clone(),
@@ -118,6 +123,9 @@ fn supervise(launch: &Launch, report: OwnedFd) -> u8 {
         let began = state::ticks();
         note_running(&mut supervisor, &mut state);
         supervisor.begin(payload.pid);
+        if launch.monitor.restart == Restart::No {
+            forget_start(launch);
+        }
         let end = supervisor.watch(launch, payload);
         let again = wants_restart(launch.monitor.restart, &end, &state);
         note_exit(launch, &supervisor, &mut state, &end, again);
@@ -140,7 +148,25 @@ fn supervise(launch: &Launch, report: OwnedFd) -> u8 {
     }
 }
 
+/// Lets go of what only a start needs: there will be no other, and it is most of the plan.
+#[inline(never)]
+fn forget_start(launch: &mut Launch) {
+    launch.root =
+        Root::Overlay { lower: Vec::new(), upper: None, volatile: false, read_only: false };
+    launch.mounts = Vec::new();
+    launch.masked = Vec::new();
+    launch.read_only = Vec::new();
+    launch.sysctl = Vec::new();
+    launch.denied = Vec::new();
+    let process = &mut launch.process;
+    process.args = Vec::new();
+    process.env = Vec::new();
+    process.seccomp = Vec::new();
+    process.rlimits = Vec::new();
+}
+
 /// P, a mount namespace, the control socket: once for all restarts.
+#[inline(never)]
 fn prepare(
     launch: &Launch,
     state: &mut State,
@@ -243,6 +269,7 @@ fn listen(place: &OwnedFd) -> Res<OwnedFd> {
 }
 
 /// One start: clone I, hand it what only we can make, wait until it has become the payload.
+#[inline(never)]
 fn start(launch: &Launch, supervisor: &mut Supervisor, state: &mut State) -> Res<Payload> {
     supervisor.denied.clear();
     let (ours, theirs) = socket::pair().at(Step::Clone, "socket")?;
@@ -398,6 +425,7 @@ fn note_starting(pid: i32, supervisor: &mut Supervisor, state: &mut State) {
     }
 }
 
+#[inline(never)]
 fn note_running(supervisor: &mut Supervisor, state: &mut State) {
     state.status = "running";
     state.started = state::now();
@@ -409,6 +437,7 @@ fn note_running(supervisor: &mut Supervisor, state: &mut State) {
 }
 
 /// `again`: a stop must still be heard, so it does not count as ended.
+#[inline(never)]
 fn note_exit(launch: &Launch, supervisor: &Supervisor, state: &mut State, end: &End, again: bool) {
     state.status = if again { "restarting" } else { "exited" };
     state.finished = state::now();
@@ -433,6 +462,7 @@ fn wants_restart(policy: Restart, end: &End, state: &State) -> bool {
 
 /// A start that did not come to exec. The reason goes to `bolt`; a container that was created
 /// stays, unless it was to be removed.
+#[inline(never)]
 fn give_up(
     launch: &Launch,
     supervisor: &mut Supervisor,
@@ -458,6 +488,7 @@ fn give_up(
 }
 
 /// With `--rm` nothing is left when the caller hears of the end.
+#[inline(never)]
 fn finish(launch: &Launch, supervisor: &mut Supervisor, state: &mut State, end: &End) {
     if launch.monitor.remove {
         supervisor.clean(launch);

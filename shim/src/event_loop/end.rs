@@ -9,7 +9,7 @@ use crate::monitor::Payload;
 use crate::{remove, state};
 use bolt_shim::launch::Launch;
 use bolt_shim::report::{Report, Step};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::AsFd;
 
 /// How long a client that does not read is waited for when that cannot be for ever, in
@@ -69,8 +69,8 @@ impl Supervisor {
             let Some(fd) = fd else { continue };
             loop {
                 self.let_catch_up(launch, Client::holds_back);
-                let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
-                let ready = poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) > 0;
+                let mut fds = [PollFd::new(fd, PollFlags::IN)];
+                let ready = poll(&mut fds, Some(&Timespec::default())).unwrap_or(0) > 0;
                 if !ready || !self.copy(fd, stream) {
                     break;
                 }
@@ -104,7 +104,7 @@ impl Supervisor {
         self.tell(report);
         for client in &mut self.clients {
             while client.is_behind() && !client.gone {
-                if !wait_writable(client, PollTimeout::from(GRACE as u16)) {
+                if !wait_writable(client, GRACE) {
                     break;
                 }
             }
@@ -153,11 +153,11 @@ impl Supervisor {
     }
 }
 
-fn wait_writable(client: &mut Client, patience: PollTimeout) -> bool {
-    let n = {
-        let mut fds = [PollFd::new(client.fd(), PollFlags::POLLOUT)];
-        poll(&mut fds, patience).unwrap_or(0)
-    };
+/// Waits as many milliseconds at most.
+fn wait_writable(client: &mut Client, patience: i64) -> bool {
+    let patience = Timespec { tv_sec: patience / 1000, tv_nsec: patience % 1000 * 1_000_000 };
+    let mut fds = [PollFd::from_borrowed_fd(client.fd(), PollFlags::OUT)];
+    let n = poll(&mut fds, Some(&patience)).unwrap_or(0);
     if n > 0 {
         client.flush();
     }

@@ -6,16 +6,16 @@ mod execs;
 use crate::at::failure;
 use crate::clients::{Client, Role};
 use crate::monitor::Payload;
-use crate::sys::process;
+use crate::sys::{memory, process};
 use crate::{log, state};
 use bolt_shim::control::Request;
 use bolt_shim::launch::{Launch, TtySize};
 use bolt_shim::report::{Failure, Report, Step};
 use execs::Exec;
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -27,6 +27,9 @@ const MAX_INPUT: usize = 256 * 1024;
 const MAX_CLIENTS: usize = 256;
 /// Milliseconds for which nobody is accepted when there was no descriptor for him.
 const DEAFNESS: i64 = 200;
+/// Milliseconds without an event after which the memory of a long sleep is given back: a short
+/// container ends before, and one that is busy never pays for it.
+const WAKEFULNESS: i64 = 1000;
 
 /// Where the container lives, and what was inherited for its whole life.
 #[derive(Debug)]
@@ -87,6 +90,8 @@ pub(crate) struct Supervisor {
     oom_kills: u64,
     /// Accepting failed: poll(2) would return at once for a client that cannot be served.
     deaf_until: Option<i64>,
+    /// When to lie down; `None`: asleep since the last event.
+    awake_until: Option<i64>,
 }
 
 impl Supervisor {
@@ -118,6 +123,7 @@ impl Supervisor {
             timed_out: false,
             oom_kills: 0,
             deaf_until: None,
+            awake_until: None,
         }
     }
 
@@ -162,6 +168,7 @@ impl Supervisor {
             let _ = rustix::io::ioctl_fionbio(end, true);
         }
         self.timed_out = false;
+        self.awake_until = Some(state::ticks() + WAKEFULNESS);
         self.timeout_at = (launch.monitor.timeout > 0)
             .then(|| state::ticks() + i64::from(launch.monitor.timeout) * 1000);
         let mut output = true;
@@ -198,75 +205,87 @@ impl Supervisor {
     }
 
     fn wait(
-        &self,
+        &mut self,
         payload: Option<&Payload>,
         output: bool,
         error: bool,
     ) -> Vec<(Source, PollFlags)> {
+        let sleeps = self.lie_down();
         let held = self.clients.iter().any(Client::holds_back);
         let mut sources = Vec::with_capacity(8);
         let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(8);
         let mut add = |source, fd, flags| {
             sources.push(source);
-            fds.push(PollFd::new(fd, flags));
+            fds.push(PollFd::from_borrowed_fd(fd, flags));
         };
         if let Some(signals) = &self.signals {
-            add(Source::Signals, signals.as_fd(), PollFlags::POLLIN);
+            add(Source::Signals, signals.as_fd(), PollFlags::IN);
         }
         if self.clients.len() < MAX_CLIENTS && self.deaf_until.is_none() {
-            add(Source::Control, self.place.control.as_fd(), PollFlags::POLLIN);
+            add(Source::Control, self.place.control.as_fd(), PollFlags::IN);
         }
         for (n, client) in self.clients.iter().enumerate() {
             let mut flags = PollFlags::empty();
             if client.is_behind() {
-                flags |= PollFlags::POLLOUT;
+                flags |= PollFlags::OUT;
             }
             // Only who feeds the input waits for the payload to read it: others may want to stop
             // the very payload that does not.
             let feeds = client.role == Role::Attached { stdin: true };
             if !feeds || self.input.len() < MAX_INPUT {
-                flags |= PollFlags::POLLIN;
+                flags |= PollFlags::IN;
             }
             add(Source::Client(n), client.fd(), flags);
         }
         for (n, exec) in self.execs.iter().enumerate() {
             if let Some(socket) = &exec.socket {
-                add(Source::ExecSocket(n), socket.as_fd(), PollFlags::POLLIN);
+                add(Source::ExecSocket(n), socket.as_fd(), PollFlags::IN);
             } else if let Some((_, pidfd)) = &exec.program {
-                add(Source::ExecEnd(n), pidfd.as_fd(), PollFlags::POLLIN);
+                add(Source::ExecEnd(n), pidfd.as_fd(), PollFlags::IN);
             }
         }
         if let Some(payload) = payload {
             if output && !held {
-                add(Source::Output, payload.output.as_fd(), PollFlags::POLLIN);
+                add(Source::Output, payload.output.as_fd(), PollFlags::IN);
             }
             if let Some(fd) = payload.error.as_ref().filter(|_| error && !held) {
-                add(Source::Error, fd.as_fd(), PollFlags::POLLIN);
+                add(Source::Error, fd.as_fd(), PollFlags::IN);
             }
             if let Some(fd) =
                 payload.input.as_ref().filter(|_| !self.input.is_empty() || self.close_input)
             {
-                add(Source::Input, fd.as_fd(), PollFlags::POLLOUT);
+                add(Source::Input, fd.as_fd(), PollFlags::OUT);
             }
             // Last: what the payload wrote before its end is read before the end is seen.
-            add(Source::Payload, payload.pidfd.as_fd(), PollFlags::POLLIN);
+            add(Source::Payload, payload.pidfd.as_fd(), PollFlags::IN);
         }
-        if poll(&mut fds, self.patience()).is_err() {
+        let patience = self.patience();
+        let wait = if sleeps { memory::sleep } else { poll };
+        if wait(&mut fds, patience.as_ref()).is_err() {
             return Vec::new();
         }
-        let events: Vec<PollFlags> =
-            fds.iter().map(|f| f.revents().unwrap_or(PollFlags::empty())).collect();
+        let events: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
         drop(fds);
+        if events.iter().any(|e| !e.is_empty()) {
+            self.awake_until = Some(state::ticks() + WAKEFULNESS);
+        }
         sources.into_iter().zip(events).filter(|(_, e)| !e.is_empty()).collect()
     }
 
-    fn patience(&self) -> PollTimeout {
-        let timers = [self.kill_at, self.timeout_at, self.deaf_until];
-        let Some(at) = timers.into_iter().flatten().min() else {
-            return PollTimeout::NONE;
-        };
-        let left = (at - state::ticks()).clamp(0, i64::from(i32::MAX / 2));
-        PollTimeout::try_from(left as i32 + 1).unwrap_or(PollTimeout::NONE)
+    /// Whether nothing has happened for a while; then what was kept for the next event goes.
+    fn lie_down(&mut self) -> bool {
+        let sleeps = self.awake_until.is_some_and(|at| at <= state::ticks());
+        if sleeps {
+            self.awake_until = None;
+            self.log.shrink();
+        }
+        sleeps
+    }
+
+    fn patience(&self) -> Option<Timespec> {
+        let timers = [self.kill_at, self.timeout_at, self.deaf_until, self.awake_until];
+        let left = (timers.into_iter().flatten().min()? - state::ticks()).max(0) + 1;
+        Some(Timespec { tv_sec: left / 1000, tv_nsec: left % 1000 * 1_000_000 })
     }
 
     fn timers(&mut self, payload: &Payload) {
@@ -329,6 +348,7 @@ impl Supervisor {
         }
     }
 
+    #[inline(never)]
     fn serve(
         &mut self,
         launch: &Launch,
@@ -346,10 +366,10 @@ impl Supervisor {
             }
             Source::Control => self.accept(),
             Source::Client(n) => {
-                if events.contains(PollFlags::POLLOUT) {
+                if events.contains(PollFlags::OUT) {
                     self.clients[n].flush();
                 }
-                if events.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR)
+                if events.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR)
                     && let Some((request, fds)) = self.clients[n].receive()
                 {
                     self.answer(launch, n, request, fds, payload);

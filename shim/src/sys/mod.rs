@@ -2,6 +2,7 @@
 
 pub(crate) mod clone;
 pub(crate) mod lo;
+pub(crate) mod memory;
 pub(crate) mod mount;
 pub(crate) mod netns;
 pub(crate) mod process;
