@@ -12,7 +12,7 @@ use crate::userns::Source;
 use anyhow::Context;
 use bolt_shim::launch::{
     Cgroup, Device, FileId, Groups, IdMap, Launch, Log, Monitor, Mount as Step, MountFlags,
-    MountKind, Process, Propagation, Restart, Share, TtySize, Userns as Entry, VERSION,
+    MountKind, Process, Propagation, Restart, Share, TtySize, VERSION,
 };
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,6 @@ pub fn plan(
     let launch = Launch {
         version: VERSION,
         id: config.id.clone(),
-        userns: entry(settings, source),
         id_map: id_map(source, config.userns),
         share: share(config),
         net: network.net.clone(),
@@ -118,15 +117,6 @@ fn cgroup_plan(settings: &Settings, config: &Config) -> anyhow::Result<Option<cg
     };
     let host = cgroup::detect(Path::new("/"), &caller);
     Ok(Some(cgroup::plan(&host, &config.id, &limits)))
-}
-
-fn entry(settings: &Settings, source: &Source) -> Entry {
-    match source {
-        Source::Root => Entry::Host,
-        Source::Join(_) => Entry::Join,
-        Source::Full(..) => Entry::MakeFull,
-        Source::Single(_) => Entry::MakeSingle { uid: settings.dirs.uid, gid: settings.dirs.gid },
-    }
 }
 
 /// Root without a wish has no user namespace; everybody else nests one in P.

@@ -1,11 +1,33 @@
 //! The `bolt` processes on the line: launcher, attached terminals, execs, waiters. Runs in M.
 
+use crate::at::{At, Res};
 use crate::sys::socket;
-use bolt_shim::control::Request;
-use bolt_shim::report::Report;
+use bolt_shim::control::{Request, SOCKET};
+use bolt_shim::report::{Report, Step};
 use nix::errno::Errno;
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// In the container's own directory, where everybody finds it whatever his runtime directory
+/// is; reached through its descriptor, because a socket address takes 108 bytes.
+pub(crate) fn listen(place: &OwnedFd) -> Res<OwnedFd> {
+    use nix::sys::socket::{
+        AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+    };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let listener = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)
+        .at(Step::ControlSocket, SOCKET)?;
+    let _ = rustix::fs::unlinkat(place, SOCKET, rustix::fs::AtFlags::empty());
+    let path = format!("/proc/self/fd/{}/{SOCKET}", place.as_raw_fd());
+    let address = UnixAddr::new(path.as_str()).at(Step::ControlSocket, &path)?;
+    bind(listener.as_raw_fd(), &address).at(Step::ControlSocket, &path)?;
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::chmodat(place, SOCKET, mode, rustix::fs::AtFlags::empty())
+        .at(Step::ControlSocket, SOCKET)?;
+    let backlog = Backlog::new(64).at(Step::ControlSocket, SOCKET)?;
+    listen(&listener, backlog).at(Step::ControlSocket, SOCKET)?;
+    Ok(listener)
+}
 
 /// Output held back for a client that reads slowly, in bytes, before somebody has to wait.
 const MAX_PENDING: usize = 256 * 1024;

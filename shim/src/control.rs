@@ -57,6 +57,8 @@ pub enum Request {
     },
     /// Answer Exited when the payload ends for good.
     Wait,
+    /// The plan is complete: the first packet to a new monitor.
+    Planned,
     /// The cgroup is made; only to a monitor that waits for it.
     Cgroup {
         /// Where the payload is put.

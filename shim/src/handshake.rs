@@ -5,6 +5,7 @@
 //!   Ids ───────────────────────────────────▶   maps are written: become root of them
 //!   Trees + descriptors (as many packets ──▶   root first, then one for each bind and file,
 //!          as needed, 253 at most in each)     in the order of Launch.mounts
+//!   Recorded ──────────────────────────────▶   state.json names I
 //!   ◀──────────────────── Netns + descriptor   only with an uplink
 //!   NetReady ──────────────────────────────▶   only with an uplink
 //!   ◀───────────────────── Tty + pty master    only with a terminal
@@ -25,7 +26,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const LONGEST: usize = 4096 + 64;
 
 /// One packet, either direction.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Message {
     /// Maps are written.
     Ids,
@@ -34,6 +35,8 @@ pub(crate) enum Message {
         /// No further packet of them.
         last: bool,
     },
+    /// Whoever finds the container's directory can find I.
+    Recorded,
     /// The network namespace, as a descriptor.
     Netns,
     /// The uplink works.

@@ -44,7 +44,7 @@ fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>) -> Res<()> {
     let network =
         (launch.net != Net::Host).then(netns::start).transpose().at(Step::Unshare, "network")?;
     unshare(launch)?;
-    wait_for(socket)?;
+    expect(&Message::Ids, socket)?;
     // Only now: M has put us into our v1 groups, and this namespace is rooted where we are.
     if !launch.share.cgroup {
         nix::sched::unshare(CloneFlags::CLONE_NEWCGROUP).at(Step::Unshare, "cgroup")?;
@@ -62,6 +62,7 @@ fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>) -> Res<()> {
     for mount in before {
         mounter.mount(launch, mount)?;
     }
+    expect(&Message::Recorded, socket)?;
     if let Some(network) = network {
         join_network(launch, socket, network)?;
     }
@@ -102,9 +103,10 @@ fn unshare(launch: &Launch) -> Res<()> {
         .at(Step::Unshare, "/ (slave)")
 }
 
-fn wait_for(socket: &OwnedFd) -> Res<()> {
+/// Waits for that very word.
+fn expect(word: &Message, socket: &OwnedFd) -> Res<()> {
     match handshake::receive(socket)? {
-        Some((Message::Ids, _)) => Ok(()),
+        Some((message, _)) if message == *word => Ok(()),
         // M gave up, or died: nobody is left to tell.
         _ => process::exit_now(125),
     }
@@ -149,10 +151,7 @@ fn join_network(launch: &Launch, socket: &OwnedFd, network: netns::Pending) -> R
     lo::up().at(Step::Network, "lo")?;
     if let Net::Uplink { .. } = launch.net {
         handshake::send(socket, &Message::Netns, &[netns.as_fd()])?;
-        match handshake::receive(socket)? {
-            Some((Message::NetReady, _)) => {}
-            _ => process::exit_now(125),
-        }
+        expect(&Message::NetReady, socket)?;
     }
     Ok(())
 }

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of the whole contract; both programs refuse any other.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Descriptors that `bolt` places at fixed numbers before it starts `bolt-shim monitor`.
 pub mod fd {
-    /// The sealed memfd with the encoded [`super::Launch`].
+    /// The memfd with the encoded [`super::Launch`]: written and sealed when
+    /// [`crate::control::Request::Planned`] comes.
     pub const LAUNCH: i32 = 3;
     /// SEQPACKET socket to the launching `bolt`: reports, then the first attached client.
     pub const REPORT: i32 = 4;
@@ -28,8 +29,6 @@ pub struct Launch {
     pub version: u32,
     /// 64 hex digits.
     pub id: String,
-    /// How the monitor gets its user namespace P.
-    pub userns: Userns,
     /// Id map of the container's own user namespace, inside P. `None`: none is made (root).
     pub id_map: Option<IdMap>,
     /// Namespaces the container shares with the host.
@@ -64,8 +63,9 @@ pub struct Launch {
     pub monitor: Monitor,
 }
 
-/// How the monitor gets its user namespace P.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How the monitor gets its user namespace P. It begins with that before the plan is there, so
+/// this is its second argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Userns {
     /// Root: stay where we are.
     Host,
@@ -74,12 +74,26 @@ pub enum Userns {
     /// Make one; `bolt` runs newuidmap and newgidmap when told `NeedIdMaps`.
     MakeFull,
     /// Make one that maps only the user, to 0.
-    MakeSingle {
-        /// The user's uid.
-        uid: u32,
-        /// The user's gid.
-        gid: u32,
-    },
+    MakeSingle,
+}
+
+impl Userns {
+    const WORDS: [(Userns, &'static str); 4] = [
+        (Userns::Host, "host"),
+        (Userns::Join, "join"),
+        (Userns::MakeFull, "full"),
+        (Userns::MakeSingle, "single"),
+    ];
+
+    /// As an argument.
+    pub fn word(self) -> &'static str {
+        Userns::WORDS.iter().find(|(kind, _)| *kind == self).map_or("", |(_, word)| word)
+    }
+
+    /// What [`Userns::word`] wrote.
+    pub fn of(word: &str) -> Option<Self> {
+        Userns::WORDS.iter().find(|(_, known)| *known == word).map(|(kind, _)| *kind)
+    }
 }
 
 /// Shape of the container's map; the numbers come from the monitor's own map at run time.

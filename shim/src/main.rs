@@ -5,6 +5,7 @@
 
 mod at;
 mod clients;
+mod enter;
 mod event_loop;
 mod handshake;
 mod init;
@@ -18,6 +19,7 @@ mod step;
 mod sys;
 mod uplink;
 
+use bolt_shim::launch::Userns;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -25,7 +27,8 @@ fn main() -> ExitCode {
     match role.as_deref() {
         Some("monitor") => {
             sys::process::sanitise();
-            ExitCode::from(monitor::run())
+            let userns = std::env::args().nth(2).and_then(|word| Userns::of(&word));
+            userns.map_or(ExitCode::from(125), |userns| ExitCode::from(monitor::run(userns)))
         }
         Some("--version") => {
             let line = format!(

@@ -1,13 +1,13 @@
 //! Process **M**: from the plan to a running payload, and what comes after it.
 //!
 //! Who: the first process of `bolt-shim`, child of `bolt`, in a session of its own. It enters
-//! the user namespace P and keeps capabilities over that alone; it stays dumpable, because I's
-//! maps and the way into P through /proc/M/ns/user need it.
+//! the user namespace P (`enter.rs`) and keeps capabilities over that alone.
 //!
 //! What is done once is `inline(never)`: the frames of [`run`] and [`supervise`] are memory that
 //! stays for the container's life.
 
 use crate::at::{At, Res, failure};
+use crate::enter;
 use crate::event_loop::{End, Place, Supervisor};
 use crate::handshake::{self, Message};
 use crate::init::{self, Stdio};
@@ -16,13 +16,11 @@ use crate::step::{binds, ids, root};
 use crate::sys::clone::{Cloned, clone3};
 use crate::sys::{process, socket};
 use crate::uplink;
-use bolt_shim::control::{Request, SOCKET};
+use bolt_shim::control::Request;
 use bolt_shim::launch::{Launch, Net, Restart, Root, Userns, VERSION, fd};
 use bolt_shim::report::{Failure, Report, Step};
-use nix::sched::{CloneFlags, setns};
-use rustix::mount::MountPropagationFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Restarts wait 100 ms, doubled each time, at most a minute; a run of ten seconds resets that.
 const FIRST_PAUSE: u32 = 100;
@@ -47,22 +45,34 @@ pub(crate) struct Payload {
 }
 
 /// Runs the whole life of one container; the result is M's exit code.
-pub(crate) fn run() -> u8 {
+///
+/// `bolt` plans while M enters P. When the line ends before the plan is complete, nothing was
+/// made yet and nobody is left to be told.
+pub(crate) fn run(userns: Userns) -> u8 {
     process::set_name(c"bolt-shim");
     let Ok(report) = process::inherit(fd::REPORT) else { return 125 };
-    match read_plan() {
+    let begun = enter::begin(userns, &report);
+    if await_plan(&report).is_none() {
+        return 125;
+    }
+    match begun.and_then(|()| read_plan()) {
         Ok(mut launch) => {
             if launch.await_cgroup && await_cgroup(&mut launch, &report).is_none() {
-                // bolt gave up, or is gone: nothing was made yet.
                 return 125;
             }
-            supervise(&mut launch, report)
+            supervise(&mut launch, userns, report)
         }
         Err(failure) => {
             tell(&report, &Report::Failed(failure));
             125
         }
     }
+}
+
+fn await_plan(report: &OwnedFd) -> Option<()> {
+    let mut buffer = Vec::new();
+    socket::receive(report, &mut buffer).ok()??;
+    (postcard::from_bytes(&buffer) == Ok(Request::Planned)).then_some(())
 }
 
 #[inline(never)]
@@ -85,8 +95,7 @@ fn read_plan() -> Res<Launch> {
     Ok(launch)
 }
 
-/// `bolt` puts us where we belong and says where the payload goes. Before P, because a cgroup
-/// is moved into by the outer uid.
+/// `bolt` puts us where we belong and says where the payload goes.
 #[inline(never)]
 fn await_cgroup(launch: &mut Launch, report: &OwnedFd) -> Option<()> {
     let mut buffer = Vec::new();
@@ -101,13 +110,13 @@ fn await_cgroup(launch: &mut Launch, report: &OwnedFd) -> Option<()> {
     }
 }
 
-fn supervise(launch: &mut Launch, report: OwnedFd) -> u8 {
+fn supervise(launch: &mut Launch, userns: Userns, report: OwnedFd) -> u8 {
     let mut state = State {
         cgroup: launch.cgroup.remove.clone(),
         notes: launch.denied.clone(),
         ..State::default()
     };
-    let mut supervisor = match prepare(launch, &mut state, report) {
+    let mut supervisor = match prepare(launch, userns, &mut state, report) {
         Ok(supervisor) => supervisor,
         Err((report, failure)) => {
             tell(&report, &Report::Failed(failure));
@@ -165,107 +174,32 @@ fn forget_start(launch: &mut Launch) {
     process.rlimits = Vec::new();
 }
 
-/// P, a mount namespace, the control socket: once for all restarts.
-#[inline(never)]
+/// P, and the container's place: once for all restarts.
 fn prepare(
     launch: &Launch,
+    userns: Userns,
     state: &mut State,
     report: OwnedFd,
 ) -> Result<Supervisor, (OwnedFd, Failure)> {
-    match enter(launch, &report, state) {
+    match enter::end(userns, &report, state).and_then(|()| place(launch)) {
         Ok(place) => Ok(Supervisor::new(launch, report, place)),
         Err(failure) => Err((report, failure)),
     }
 }
 
-fn enter(launch: &Launch, report: &OwnedFd, state: &mut State) -> Res<Place> {
+fn place(launch: &Launch) -> Res<Place> {
     let lock = process::inherit(fd::LOCK).at(Step::Read, "lock")?;
     let dir = process::inherit(fd::DIR).at(Step::Read, "container directory")?;
-    // For I and every exec besides; a filter that allows keyctl(2) counts on it.
-    process::leave_keyring().at(Step::UserNamespace, "session keyring")?;
     if let Some(group) = &launch.cgroup.monitor {
         std::fs::write(format!("{group}/cgroup.procs"), "0").at(Step::Cgroup, group)?;
     }
-    user_namespace(launch.userns, report, state)?;
-    nix::sched::unshare(CloneFlags::CLONE_NEWNS).at(Step::MountNamespace, "unshare")?;
-    rustix::mount::mount_change(
-        "/",
-        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
-    )
-    .at(Step::MountNamespace, "/ (slave)")?;
     let path = std::fs::read_link(format!("/proc/self/fd/{}", fd::DIR))
         .at(Step::Read, "container directory")?;
     let path = path
         .to_str()
         .ok_or_else(|| failure(Step::Read, "container directory", libc::EILSEQ))?
         .to_owned();
-    let control = listen(&dir)?;
-    Ok(Place { dir, lock, path, control })
-}
-
-fn user_namespace(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()> {
-    match userns {
-        Userns::Host => return Ok(()),
-        Userns::Join => {
-            let ns = process::inherit(fd::USERNS).at(Step::UserNamespace, "P")?;
-            setns(&ns, CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "setns")?;
-        }
-        Userns::MakeFull => {
-            nix::sched::unshare(CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "unshare")?;
-            ask_for_maps(report)?;
-        }
-        Userns::MakeSingle { uid, gid } => {
-            nix::sched::unshare(CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "unshare")?;
-            map_user_alone(uid, gid)?;
-        }
-    }
-    let root = nix::unistd::Gid::from_raw(0);
-    nix::unistd::setresgid(root, root, root).at(Step::UserNamespace, "gid 0")?;
-    let root = nix::unistd::Uid::from_raw(0);
-    nix::unistd::setresuid(root, root, root).at(Step::UserNamespace, "uid 0")?;
-    process::set_dumpable(true);
-    state.userns = state::namespace("/proc/self/ns/user");
-    state.full = std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|m| m.lines().count() > 1);
-    Ok(())
-}
-
-/// newuidmap(1) must be run from outside: `bolt` does it and answers.
-fn ask_for_maps(report: &OwnedFd) -> Res<()> {
-    tell(report, &Report::NeedIdMaps);
-    let mut buffer = Vec::new();
-    socket::receive(report, &mut buffer).at(Step::IdMaps, "newuidmap")?;
-    match postcard::from_bytes::<Request>(&buffer) {
-        Ok(Request::IdMapsWritten) => Ok(()),
-        Ok(Request::IdMapsRefused { uid, gid }) => map_user_alone(uid, gid),
-        _ => Err(failure(Step::IdMaps, "newuidmap", libc::EPROTO)),
-    }
-}
-
-fn map_user_alone(uid: u32, gid: u32) -> Res<()> {
-    std::fs::write("/proc/self/setgroups", "deny").at(Step::IdMaps, "setgroups")?;
-    std::fs::write("/proc/self/uid_map", format!("0 {uid} 1")).at(Step::IdMaps, "uid_map")?;
-    std::fs::write("/proc/self/gid_map", format!("0 {gid} 1")).at(Step::IdMaps, "gid_map")
-}
-
-/// In the container's own directory, where everybody finds it whatever his runtime directory
-/// is; reached through its descriptor, because a socket address takes 108 bytes.
-fn listen(place: &OwnedFd) -> Res<OwnedFd> {
-    use nix::sys::socket::{
-        AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
-    };
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let listener = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)
-        .at(Step::ControlSocket, SOCKET)?;
-    let _ = rustix::fs::unlinkat(place, SOCKET, rustix::fs::AtFlags::empty());
-    let path = format!("/proc/self/fd/{}/{SOCKET}", place.as_raw_fd());
-    let address = UnixAddr::new(path.as_str()).at(Step::ControlSocket, &path)?;
-    bind(listener.as_raw_fd(), &address).at(Step::ControlSocket, &path)?;
-    let mode = rustix::fs::Mode::from_raw_mode(0o600);
-    rustix::fs::chmodat(place, SOCKET, mode, rustix::fs::AtFlags::empty())
-        .at(Step::ControlSocket, SOCKET)?;
-    let backlog = Backlog::new(64).at(Step::ControlSocket, SOCKET)?;
-    listen(&listener, backlog).at(Step::ControlSocket, SOCKET)?;
-    Ok(listener)
+    Ok(Place { dir, lock, path, control: None })
 }
 
 /// One start: clone I, hand it what only we can make, wait until it has become the payload.
@@ -301,9 +235,7 @@ fn start(launch: &Launch, supervisor: &mut Supervisor, state: &mut State) -> Res
         }
         Cloned::Parent { pid, pidfd } => {
             drop((theirs, stdio));
-            // I waits for us: should we be killed once it does not, it can be found.
-            note_starting(pid, supervisor, state);
-            let result = bring_up(launch, supervisor, pid, &ours, ends);
+            let result = bring_up(launch, supervisor, state, pid, &ours, ends);
             match result {
                 Ok((output, error, input, uplink)) => {
                     Ok(Payload { pid, pidfd, output, error, input, uplink })
@@ -347,6 +279,7 @@ type Ends = (OwnedFd, Option<OwnedFd>, Option<OwnedFd>, Option<uplink::Running>)
 fn bring_up(
     launch: &Launch,
     supervisor: &mut Supervisor,
+    state: &mut State,
     pid: i32,
     socket: &OwnedFd,
     ends: [Option<OwnedFd>; 3],
@@ -363,6 +296,11 @@ fn bring_up(
     trees.extend(binds::trees(launch, supervisor.path())?);
     handshake::send_trees(socket, &trees)?;
     drop(trees);
+    // All of it while I mounts. It waits for this word: should we be killed once it has it, it
+    // can be found.
+    supervisor.listen()?;
+    note_starting(pid, supervisor, state);
+    handshake::send(socket, &Message::Recorded, &[])?;
     let [mut output, error, mut input] = ends;
     let mut uplink: Option<uplink::Running> = None;
     let mut execing = false;
@@ -499,7 +437,8 @@ fn finish(launch: &Launch, supervisor: &mut Supervisor, state: &mut State, end: 
     supervisor.broadcast(launch, &Report::Exited { code: end.code, oom: end.oom });
 }
 
-fn tell(socket: &OwnedFd, report: &Report) {
+/// A report to `bolt` alone.
+pub(crate) fn tell(socket: &OwnedFd, report: &Report) {
     if let Ok(bytes) = postcard::to_stdvec(report) {
         // Nobody there: the launcher was killed, and the container goes on without it.
         let _ = socket::send(socket, &bytes, &[]);

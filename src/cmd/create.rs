@@ -9,6 +9,7 @@ use crate::image::types::RunConfig;
 use crate::launch::{self, Mode};
 use crate::rootfs::driver::{self, Kind};
 use crate::settings::Settings;
+use crate::shim::{self, Begun};
 use crate::store::{SharedGuard, Store};
 use crate::sys::atomic::Sync;
 use crate::ui::print;
@@ -33,6 +34,17 @@ pub struct Created {
     pub dir: ContainerDir,
     /// What it is.
     pub config: Config,
+    /// Its supervisor, where it is to be started at once.
+    pub begun: Option<Begun>,
+}
+
+/// What comes after the creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing.
+    Keep,
+    /// A start: its supervisor begins while the rest is written.
+    Start,
 }
 
 /// Creates and prints the id.
@@ -40,13 +52,13 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     if args.create.dry_run {
         return dry_run(settings, &args.create);
     }
-    let created = make(settings, &args.create)?;
+    let created = make(settings, &args.create, Next::Keep)?;
     print::stdout(&format!("{}\n", created.dir.id()))?;
     Ok(0)
 }
 
 /// Everything that is refused is refused before anything is made.
-pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
+pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Result<Created> {
     // Held to the end: no gc between finding the layers and writing down that they are used, or
     // copying them.
     let (origin, image, _held) = origin(settings, args)?;
@@ -60,7 +72,11 @@ pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
     }
     let mut dir = containers.create(None, args.name.as_deref())?;
     config.id = dir.id().to_owned();
+    let mut begun = None;
     let result = (|| {
+        if next == Next::Start {
+            begun = Some(shim::begin(settings, &containers, &dir)?);
+        }
         config.name = containers.name_of(dir.id())?.unwrap_or_default();
         volumes(settings, &mut config)?;
         dir.write_config(&config, Sync::Fast)?;
@@ -70,10 +86,11 @@ pub fn make(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Created> {
         write_cidfile(args.cidfile.as_deref(), dir.id())
     })();
     if let Err(error) = result {
+        drop(begun);
         let _ = crate::cmd::rm::remove(settings, &containers, &mut dir, true);
         return Err(error);
     }
-    Ok(Created { containers, dir, config })
+    Ok(Created { containers, dir, config, begun })
 }
 
 /// Where the root comes from, what the image says about running it, and the hold that keeps the

@@ -1,6 +1,6 @@
 //! `bolt run`: create, start, and stay until the end (or not, with `-d`).
 
-use crate::cmd::create::{self, Created};
+use crate::cmd::create::{self, Created, Next};
 use crate::cmd::create_args::CreateArgs;
 use crate::launch::Mode;
 use crate::settings::Settings;
@@ -34,7 +34,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     if args.create.dry_run {
         return create::dry_run(settings, &args.create);
     }
-    let mut created = create::make(settings, &args.create)?;
+    let mut created = create::make(settings, &args.create, Next::Start)?;
     let options = attach::Options {
         stdin: created.config.process.stdin,
         stdout: true,
@@ -45,8 +45,8 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     };
     let _held = if args.detach { None } else { attach::hold(&options)? };
     let mode = Mode { attach: !args.detach, size: terminal::size(std::io::stdin()) };
-    let started =
-        shim::start(settings, &created.containers, &mut created.dir, &created.config, mode);
+    let begun = created.begun.take().context("a container to run has a supervisor")?;
+    let started = shim::start(settings, begun, &mut created.dir, &created.config, mode);
     let started = match started {
         Ok(started) => started,
         Err(error) => return not_started(created, error),

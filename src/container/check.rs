@@ -149,6 +149,7 @@ fn read_dir(path: &Path) -> Result<Vec<String>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::name::to_link;
     use super::super::testing::{config, dirs};
     use super::*;
     use crate::sys::atomic::Sync;
@@ -171,7 +172,7 @@ mod tests {
         drop(all.create(None, Some("half")).unwrap());
         let path = dirs.containers();
         fs::create_dir(path.join(format!(".gone-{}", "a".repeat(64)))).unwrap();
-        symlink(format!("../{}", "b".repeat(64)), path.join("by-name/lost")).unwrap();
+        symlink(to_link(&"b".repeat(64)).unwrap(), path.join("by-name/lost")).unwrap();
         let found = check(&all, &dirs, &store, false).unwrap();
         assert_eq!(found.len(), 3, "{found:?}");
         assert!(found.iter().all(|p| !p.repaired));

@@ -118,7 +118,7 @@ impl Containers {
 
     /// Takes a name: symlinkat(2) is the test and the act in one.
     fn link(&self, name: &str, id: &str) -> Result<(), Error> {
-        let target = format!("../{id}");
+        let target = name::to_link(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
         loop {
             match fs::symlinkat(&target, &self.names, name) {
                 Ok(()) => return Ok(()),
@@ -322,8 +322,7 @@ impl Containers {
             Err(Errno::NOENT | Errno::INVAL) => return Ok(None),
             Err(e) => return Err(errno("read", self.shown_name(name))(e)),
         };
-        let id = link.to_str().ok().and_then(|l| l.strip_prefix("../"));
-        Ok(id.filter(|id| name::is_id(id)).map(str::to_owned))
+        Ok(link.to_str().ok().and_then(name::from_link))
     }
 
     fn unlink_name(&self, name: &str) -> Result<(), Error> {

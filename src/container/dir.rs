@@ -204,7 +204,12 @@ impl ContainerDir {
         self.lock.is_some()
     }
 
-    /// Hands the locked descriptor over, for the supervisor to inherit.
+    /// The locked descriptor, for the supervisor to inherit.
+    pub fn lock(&self) -> Option<BorrowedFd<'_>> {
+        self.lock.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Hands the locked descriptor over.
     pub fn take_lock(&mut self) -> Option<OwnedFd> {
         self.lock.take()
     }

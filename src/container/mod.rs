@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! containers/<id>/{lock, config.json, state.json, log, upper, work, control.sock?}
-//! containers/by-name/<name> → ../<id>
+//! containers/by-name/<name> → <id in base64url>
 //! ```
 //! `config.json` is written once by `create`; `state.json` by the supervisor; `lock` is an OFD
 //! write lock held by the supervisor for its whole life: free lock = no supervisor.

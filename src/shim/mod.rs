@@ -19,12 +19,12 @@ use crate::sys::{memfd, spawn};
 use crate::userns::{self, Source, subid};
 use anyhow::Context;
 use bolt_shim::control::Request;
-use bolt_shim::launch::{Cgroup, Launch, fd};
+use bolt_shim::launch::{Cgroup, Userns, fd};
 use bolt_shim::report::{Failure, Report, Step};
 use client::Connection;
 use program::Program;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 /// A started container.
@@ -41,9 +41,7 @@ impl Started {
     /// Waits until the supervisor itself is gone: nothing of the run is left then. Only for a
     /// caller that has seen the exit.
     pub fn reap(&self) {
-        if let Some(pid) = rustix::process::Pid::from_raw(self.monitor) {
-            let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
-        }
+        reap(self.monitor);
     }
 }
 
@@ -58,20 +56,86 @@ pub enum StartError {
     Died,
 }
 
-/// Starts the created container in `dir`, whose lock this process holds; the supervisor
-/// inherits the lock.
-pub fn start(
+/// A supervisor that enters P while its plan is made. Dropped, it ends, and has done nothing.
+#[derive(Debug)]
+pub struct Begun {
+    source: Source,
+    connection: Option<Connection>,
+    plan: OwnedFd,
+    pid: i32,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if self.connection.take().is_some() {
+            // It holds the container's lock until it is gone.
+            reap(self.pid);
+        }
+    }
+}
+
+fn reap(pid: i32) {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+        let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+    }
+}
+
+/// Spawns M for the container in `dir`, whose lock this process holds: M inherits that.
+pub fn begin(
     settings: &Settings,
     containers: &Containers,
+    dir: &ContainerDir,
+) -> anyhow::Result<Begun> {
+    let source = userns::source(&settings.dirs, containers)?;
+    let program = Program::find()?;
+    let plan = memfd::for_later(c"bolt-launch").context("hand the plan over")?;
+    let (ours, theirs) = crate::sys::scm::pair().context("make a socket")?;
+    let lock = dir.lock().context("the container's lock is not ours")?;
+    let mut fds: Vec<(BorrowedFd<'_>, i32)> = vec![
+        (plan.as_fd(), fd::LAUNCH),
+        (theirs.as_fd(), fd::REPORT),
+        (lock.as_fd(), fd::LOCK),
+        (dir.fd(), fd::DIR),
+    ];
+    if let Source::Join(p) = &source {
+        fds.push((p.as_fd(), fd::USERNS));
+    }
+    let args = ["bolt-shim", "monitor", entry(&source).word()];
+    let pid = spawn::spawn(program.path(), &args, &fds)
+        .with_context(|| format!("start {}", program.path().display()))?;
+    tracing::debug!(pid, "supervisor started");
+    let connection = Some(Connection::from_fd(ours, dir.id()));
+    Ok(Begun { source, connection, plan, pid })
+}
+
+fn entry(source: &Source) -> Userns {
+    match source {
+        Source::Root => Userns::Host,
+        Source::Join(_) => Userns::Join,
+        Source::Full(..) => Userns::MakeFull,
+        Source::Single(_) => Userns::MakeSingle,
+    }
+}
+
+/// Starts the created container in `dir` under its supervisor, which keeps the lock that this
+/// process lets go.
+pub fn start(
+    settings: &Settings,
+    mut begun: Begun,
     dir: &mut ContainerDir,
     config: &Config,
     mode: Mode,
 ) -> anyhow::Result<Started> {
-    let source = userns::source(&settings.dirs, containers)?;
-    let plan = launch::plan(settings, dir, config, &source, mode)?;
-    let (connection, pid) = spawn_monitor(dir, &plan.launch, &source)?;
+    let plan = launch::plan(settings, dir, config, &begun.source, mode)?;
+    let bytes = postcard::to_stdvec(&plan.launch).context("encode the plan")?;
+    memfd::complete(&begun.plan, &bytes).context("hand the plan over")?;
+    let connection = begun.connection.take().context("a supervisor starts one container")?;
+    let (source, pid) = (&begun.source, begun.pid as u32);
+    drop(dir.take_lock());
     let makes_p = matches!(source, Source::Full(..));
     let mut notes = plan.notes;
+    // Should it be dead already, its last words are still to be read.
+    let _ = connection.send(&Request::Planned);
     if let Some(group) = &plan.cgroup {
         connection.send(&make_cgroup(group, pid, &mut notes)?)?;
     }
@@ -79,7 +143,7 @@ pub fn start(
         match connection.receive()? {
             None => return Err(StartError::Died.into()),
             Some((Report::NeedIdMaps, _)) => {
-                let answer = id_maps(settings, &source, pid, &mut notes);
+                let answer = id_maps(settings, source, pid, &mut notes);
                 connection.send(&answer)?;
             }
             Some((Report::Denied(failure), _)) => {
@@ -113,33 +177,8 @@ fn again(settings: &Settings, dir: &ContainerDir, attach: bool) -> anyhow::Resul
     anyhow::ensure!(dir.try_lock()?, "container {} runs already", dir.id());
     let config = dir.read_config()?;
     let mode = Mode { attach, size: terminal::size(io::stdin()) };
-    start(settings, &containers, &mut dir, &config, mode)
-}
-
-/// Spawns M with everything at its number. Our copy of the lock is let go: M holds it now.
-fn spawn_monitor(
-    dir: &mut ContainerDir,
-    plan: &Launch,
-    source: &Source,
-) -> anyhow::Result<(Connection, u32)> {
-    let program = Program::find()?;
-    let bytes = postcard::to_stdvec(plan).context("encode the plan")?;
-    let memfd = memfd::sealed(c"bolt-launch", &bytes).context("hand the plan over")?;
-    let (ours, theirs) = crate::sys::scm::pair().context("make a socket")?;
-    let lock = dir.take_lock().context("the container's lock is not ours")?;
-    let mut fds: Vec<(BorrowedFd<'_>, i32)> = vec![
-        (memfd.as_fd(), fd::LAUNCH),
-        (theirs.as_fd(), fd::REPORT),
-        (lock.as_fd(), fd::LOCK),
-        (dir.fd(), fd::DIR),
-    ];
-    if let Source::Join(p) = source {
-        fds.push((p.as_fd(), fd::USERNS));
-    }
-    let pid = spawn::spawn(program.path(), &["bolt-shim", "monitor"], &fds)
-        .with_context(|| format!("start {}", program.path().display()))?;
-    tracing::debug!(pid, "supervisor started");
-    Ok((Connection::from_fd(ours, dir.id()), pid as u32))
+    let begun = begin(settings, &containers, &dir)?;
+    start(settings, begun, &mut dir, &config, mode)
 }
 
 /// Makes the cgroup around the waiting supervisor. A limit that is refused never stops a start.

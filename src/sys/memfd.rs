@@ -5,12 +5,23 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// A read-only memory file with `bytes`.
-pub fn sealed(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
-    seal(memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?, bytes)
+/// An empty memory file, which another process may hold already when [`complete`] fills it.
+pub fn for_later(name: &CStr) -> io::Result<OwnedFd> {
+    Ok(memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?)
 }
 
-/// The same, and it can be executed. `PermissionDenied` where the host forbids that
+/// Writes `bytes` into an empty memory file, which never changes again.
+pub fn complete(fd: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let n = rustix::io::write(fd, rest)?;
+        rest = &rest[n..];
+    }
+    fcntl_add_seals(fd, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+    Ok(())
+}
+
+/// A memory file with `bytes` that can be executed. `PermissionDenied` where the host forbids that
 /// (vm.memfd_noexec=2).
 pub fn sealed_program(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
@@ -19,15 +30,6 @@ pub fn sealed_program(name: &CStr, bytes: &[u8]) -> io::Result<OwnedFd> {
         Err(rustix::io::Errno::INVAL) => memfd_create(name, flags)?,
         other => other?,
     };
-    seal(fd, bytes)
-}
-
-fn seal(fd: OwnedFd, bytes: &[u8]) -> io::Result<OwnedFd> {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let n = rustix::io::write(&fd, rest)?;
-        rest = &rest[n..];
-    }
-    fcntl_add_seals(&fd, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+    complete(&fd, bytes)?;
     Ok(fd)
 }

@@ -3,8 +3,8 @@
 mod end;
 mod execs;
 
-use crate::at::failure;
-use crate::clients::{Client, Role};
+use crate::at::{Res, failure};
+use crate::clients::{self, Client, Role};
 use crate::monitor::Payload;
 use crate::sys::{memory, process};
 use crate::{log, state};
@@ -40,8 +40,8 @@ pub(crate) struct Place {
     pub(crate) lock: OwnedFd,
     /// Path of the directory.
     pub(crate) path: String,
-    /// The listening control socket.
-    pub(crate) control: OwnedFd,
+    /// The listening control socket, from the first start on.
+    pub(crate) control: Option<OwnedFd>,
 }
 
 /// How a run ended.
@@ -130,6 +130,14 @@ impl Supervisor {
     /// The container's directory.
     pub(crate) fn dir(&self) -> &OwnedFd {
         &self.place.dir
+    }
+
+    /// Later `bolt` processes can reach us from now on.
+    pub(crate) fn listen(&mut self) -> Res<()> {
+        if self.place.control.is_none() {
+            self.place.control = Some(clients::listen(&self.place.dir)?);
+        }
+        Ok(())
     }
 
     /// Path of the container's directory.
@@ -222,7 +230,9 @@ impl Supervisor {
             add(Source::Signals, signals.as_fd(), PollFlags::IN);
         }
         if self.clients.len() < MAX_CLIENTS && self.deaf_until.is_none() {
-            add(Source::Control, self.place.control.as_fd(), PollFlags::IN);
+            if let Some(control) = &self.place.control {
+                add(Source::Control, control.as_fd(), PollFlags::IN);
+            }
         }
         for (n, client) in self.clients.iter().enumerate() {
             let mut flags = PollFlags::empty();
@@ -384,7 +394,8 @@ impl Supervisor {
     fn accept(&mut self) {
         use std::os::fd::AsRawFd;
         let flags = nix::sys::socket::SockFlag::SOCK_CLOEXEC;
-        match nix::sys::socket::accept4(self.place.control.as_raw_fd(), flags) {
+        let Some(control) = &self.place.control else { return };
+        match nix::sys::socket::accept4(control.as_raw_fd(), flags) {
             Ok(raw) => self.clients.push(Client::new(process::own(raw), Role::New, false)),
             Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNABORTED) => {}
             Err(_) => self.deaf_until = Some(state::ticks() + DEAFNESS),
@@ -456,6 +467,7 @@ impl Supervisor {
             },
             Request::Stdin(_)
             | Request::CloseStdin
+            | Request::Planned
             | Request::Cgroup { .. }
             | Request::IdMapsWritten
             | Request::IdMapsRefused { .. } => {}

@@ -1,5 +1,6 @@
 //! Names, races and leftovers of [`super::Containers`].
 
+use super::super::name::to_link;
 use super::super::testing::{config, containers, dirs};
 use super::*;
 use crate::sys::scratch::Scratch;
@@ -60,7 +61,7 @@ fn a_name_is_taken_while_its_creator_works() {
 fn names_of_nothing_are_mended() {
     let (scratch, all) = containers();
     let link = scratch.path().join("data/containers/by-name/game");
-    symlink(format!("../{}", "0".repeat(64)), &link).unwrap();
+    symlink(to_link(&"0".repeat(64)).unwrap(), &link).unwrap();
     assert!(matches!(all.find("game"), Err(Error::NotFound(_))));
     drop(all.create(None, Some("game")).unwrap());
     // Its creator is gone without a config: the name is free again.
@@ -79,7 +80,7 @@ fn one_of_many_threads_gets_a_name() {
         let name = format!("n{round}");
         if round % 2 == 0 {
             let link = scratch.path().join("data/containers/by-name").join(&name);
-            symlink(format!("../{}", "0".repeat(64)), link).unwrap();
+            symlink(to_link(&"0".repeat(64)).unwrap(), link).unwrap();
         }
         let won = std::thread::scope(|scope| {
             let tries: Vec<_> = (0..4)

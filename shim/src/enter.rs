@@ -1,0 +1,86 @@
+//! The way of M into the user namespace P and a mount namespace of its own, while `bolt` still
+//! plans. Runs in M.
+
+use crate::at::{At, Res, failure};
+use crate::monitor::tell;
+use crate::state::{self, State};
+use crate::sys::{process, socket};
+use bolt_shim::control::Request;
+use bolt_shim::launch::{Userns, fd};
+use bolt_shim::report::{Report, Step};
+use nix::sched::{CloneFlags, setns};
+use rustix::mount::MountPropagationFlags;
+use std::os::fd::OwnedFd;
+
+/// As far as it goes without the plan: all the way, but for maps that `bolt` writes.
+pub(crate) fn begin(userns: Userns, report: &OwnedFd) -> Res<()> {
+    // For I and every exec besides; a filter that allows keyctl(2) counts on it.
+    process::leave_keyring().at(Step::UserNamespace, "session keyring")?;
+    match userns {
+        Userns::Host => {}
+        Userns::Join => {
+            let ns = process::inherit(fd::USERNS).at(Step::UserNamespace, "P")?;
+            setns(&ns, CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "setns")?;
+            become_root()?;
+        }
+        Userns::MakeFull => {
+            nix::sched::unshare(CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "unshare")?;
+            tell(report, &Report::NeedIdMaps);
+        }
+        Userns::MakeSingle => {
+            let (uid, gid) = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
+            nix::sched::unshare(CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "unshare")?;
+            map_user_alone(uid, gid)?;
+            become_root()?;
+        }
+    }
+    nix::sched::unshare(CloneFlags::CLONE_NEWNS).at(Step::MountNamespace, "unshare")?;
+    rustix::mount::mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
+        .at(Step::MountNamespace, "/ (slave)")
+}
+
+/// The rest of the way; which P it is goes into `state`.
+pub(crate) fn end(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()> {
+    match userns {
+        Userns::Host => return Ok(()),
+        // Only one that has the whole range is ever joined.
+        Userns::Join => state.full = true,
+        Userns::MakeFull => {
+            await_maps(report)?;
+            become_root()?;
+            let map = std::fs::read_to_string("/proc/self/uid_map");
+            state.full = map.is_ok_and(|m| m.lines().count() > 1);
+        }
+        Userns::MakeSingle => {}
+    }
+    state.userns = state::namespace("/proc/self/ns/user");
+    Ok(())
+}
+
+/// newuidmap(1) must be run from outside: `bolt` does it and answers.
+fn await_maps(report: &OwnedFd) -> Res<()> {
+    let mut buffer = Vec::new();
+    socket::receive(report, &mut buffer).at(Step::IdMaps, "newuidmap")?;
+    match postcard::from_bytes::<Request>(&buffer) {
+        Ok(Request::IdMapsWritten) => Ok(()),
+        Ok(Request::IdMapsRefused { uid, gid }) => map_user_alone(uid, gid),
+        _ => Err(failure(Step::IdMaps, "newuidmap", libc::EPROTO)),
+    }
+}
+
+fn map_user_alone(uid: u32, gid: u32) -> Res<()> {
+    std::fs::write("/proc/self/setgroups", "deny").at(Step::IdMaps, "setgroups")?;
+    std::fs::write("/proc/self/uid_map", format!("0 {uid} 1")).at(Step::IdMaps, "uid_map")?;
+    std::fs::write("/proc/self/gid_map", format!("0 {gid} 1")).at(Step::IdMaps, "gid_map")
+}
+
+/// Dumpable again, which a change of ids ends: I's maps and the way into P through
+/// /proc/M/ns/user need it.
+fn become_root() -> Res<()> {
+    let root = nix::unistd::Gid::from_raw(0);
+    nix::unistd::setresgid(root, root, root).at(Step::UserNamespace, "gid 0")?;
+    let root = nix::unistd::Uid::from_raw(0);
+    nix::unistd::setresuid(root, root, root).at(Step::UserNamespace, "uid 0")?;
+    process::set_dumpable(true);
+    Ok(())
+}
