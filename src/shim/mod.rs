@@ -25,7 +25,7 @@ use client::Connection;
 use program::Program;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A started container.
 #[derive(Debug)]
@@ -69,8 +69,10 @@ pub fn start(
 ) -> anyhow::Result<Started> {
     let source = userns::source(&settings.dirs, containers)?;
     let plan = launch::plan(settings, dir, config, &source, mode)?;
-    let (connection, pid) = spawn_monitor(dir, &plan.launch, &source)?;
     let makes_p = matches!(source, Source::Full(..));
+    // Who makes P has looked for a living supervisor, and found none.
+    let program = Program::find(&settings.dirs.data, containers, makes_p)?;
+    let (connection, pid) = spawn_monitor(dir, &plan.launch, &source, &program)?;
     let mut notes = plan.notes;
     if let Some(group) = &plan.cgroup {
         connection.send(&make_cgroup(group, pid, &mut notes)?)?;
@@ -90,6 +92,7 @@ pub fn start(
                 if makes_p {
                     userns::remember(&settings.dirs, dir.id());
                 }
+                program.remember(&settings.dirs.data, dir.id());
                 return Ok(Started { connection, notes, monitor: pid as i32 });
             }
             Some(_) => {}
@@ -121,8 +124,8 @@ fn spawn_monitor(
     dir: &mut ContainerDir,
     plan: &Launch,
     source: &Source,
+    program: &Program,
 ) -> anyhow::Result<(Connection, u32)> {
-    let program = Program::find()?;
     let bytes = postcard::to_stdvec(plan).context("encode the plan")?;
     let memfd = memfd::sealed(c"bolt-launch", &bytes).context("hand the plan over")?;
     let (ours, theirs) = crate::sys::scm::pair().context("make a socket")?;
@@ -136,8 +139,14 @@ fn spawn_monitor(
     if let Source::Join(p) = source {
         fds.push((p.as_fd(), fd::USERNS));
     }
-    let pid = spawn::spawn(program.path(), &["bolt-shim", "monitor"], &fds)
-        .with_context(|| format!("start {}", program.path().display()))?;
+    let spawn = |path: &Path| {
+        spawn::spawn(path, &["bolt-shim", "monitor"], &fds)
+            .with_context(|| format!("start {}", path.display()))
+    };
+    let pid = match spawn(program.path()) {
+        Err(_) if program.is_lent() => spawn(Program::own()?.path()),
+        other => other,
+    }?;
     tracing::debug!(pid, "supervisor started");
     Ok((Connection::from_fd(ours, dir.id()), pid as u32))
 }
