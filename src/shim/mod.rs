@@ -25,7 +25,7 @@ use client::Connection;
 use program::Program;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A started container.
 #[derive(Debug)]
@@ -60,6 +60,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Begun {
     source: Source,
+    program: Program,
     connection: Option<Connection>,
     plan: OwnedFd,
     pid: i32,
@@ -87,7 +88,9 @@ pub fn begin(
     dir: &ContainerDir,
 ) -> anyhow::Result<Begun> {
     let source = userns::source(&settings.dirs, containers)?;
-    let program = Program::find()?;
+    // Who makes P has looked for a living supervisor, and found none.
+    let alone = matches!(source, Source::Full(..));
+    let program = Program::find(&settings.dirs.data, containers, alone)?;
     let plan = memfd::for_later(c"bolt-launch").context("hand the plan over")?;
     let (ours, theirs) = crate::sys::scm::pair().context("make a socket")?;
     let lock = dir.lock().context("the container's lock is not ours")?;
@@ -101,11 +104,16 @@ pub fn begin(
         fds.push((p.as_fd(), fd::USERNS));
     }
     let args = ["bolt-shim", "monitor", entry(&source).word()];
-    let pid = spawn::spawn(program.path(), &args, &fds)
-        .with_context(|| format!("start {}", program.path().display()))?;
+    let spawn = |path: &Path| {
+        spawn::spawn(path, &args, &fds).with_context(|| format!("start {}", path.display()))
+    };
+    let pid = match spawn(program.path()) {
+        Err(_) if program.is_lent() => spawn(Program::own()?.path()),
+        other => other,
+    }?;
     tracing::debug!(pid, "supervisor started");
     let connection = Some(Connection::from_fd(ours, dir.id()));
-    Ok(Begun { source, connection, plan, pid })
+    Ok(Begun { source, program, connection, plan, pid })
 }
 
 fn entry(source: &Source) -> Userns {
@@ -154,6 +162,7 @@ pub fn start(
                 if makes_p {
                     userns::remember(&settings.dirs, dir.id());
                 }
+                begun.program.remember(&settings.dirs.data, dir.id());
                 return Ok(Started { connection, notes, monitor: pid as i32 });
             }
             Some(_) => {}

@@ -1,19 +1,32 @@
 //! Which file the supervisor is started from.
 
-use crate::sys::memfd;
+use crate::container::dir::{ContainerDir, Containers, LOCK};
+use crate::container::live;
+use crate::container::state::Recorded;
+use crate::sys::{atomic, memfd};
 use anyhow::Context as _;
+use bolt_shim::launch::fd;
+use rustix::fs::{AtFlags, Stat};
+use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+/// In the data directory: id of a container whose supervisor runs from a copy.
+const HINT: &str = "supervisor";
+/// Containers that are looked at for a living copy; making another is cheaper than many looks.
+const LOOKS: usize = 64;
+
 /// `bolt-shim`, ready to be started.
 #[derive(Debug)]
 pub(super) struct Program {
     path: PathBuf,
     /// The copy behind `path`.
-    _copy: Option<OwnedFd>,
+    copy: Option<OwnedFd>,
+    /// The copy was a living supervisor's before.
+    lent: bool,
 }
 
 impl Program {
@@ -22,34 +35,133 @@ impl Program {
     /// A payload whose program is `/proc/self/exe` runs the supervisor's own file, and another
     /// process in there opens it through `/proc/PID/exe` (CVE-2019-5736). Where it belongs to the
     /// user, it belongs to the container's root: he could change its mode, and its content too
-    /// as soon as nobody runs it. Nothing can change the copy.
-    pub(super) fn find() -> anyhow::Result<Self> {
-        let path = find()?;
-        let mut file = File::open(&path).with_context(|| format!("open {}", path.display()))?;
-        let uid = file.metadata().with_context(|| format!("look at {}", path.display()))?.uid();
-        let ours = rustix::process::geteuid();
-        if uid != ours.as_raw() && !ours.is_root() {
-            return Ok(Program { path, _copy: None });
+    /// as soon as nobody runs it. Nothing can change a copy's content, and its set-user-id bit
+    /// counts for nothing on the kernel's own mount, so all supervisors of the user may share
+    /// one. `alone`: none of them lives.
+    pub(super) fn find(data: &Path, containers: &Containers, alone: bool) -> anyhow::Result<Self> {
+        let (path, file, name) = installed()?;
+        let Some(name) = name else { return Ok(Program { path, copy: None, lent: false }) };
+        if !alone && let Some(copy) = lent(data, containers, &name) {
+            return Ok(Program { path: behind(&copy), copy: Some(copy), lent: true });
         }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).with_context(|| format!("read {}", path.display()))?;
-        let copy = match memfd::sealed_program(c"bolt-shim", &bytes) {
-            Ok(copy) => copy,
-            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
-                tracing::warn!("vm.memfd_noexec=2: a container can reach {}", path.display());
-                return Ok(Program { path, _copy: None });
-            }
-            Err(e) => return Err(e).context("copy the supervisor"),
-        };
-        // Below our own /proc: the child has the same numbers until it executes.
-        let path = PathBuf::from(format!("/proc/self/fd/{}", copy.as_raw_fd()));
-        Ok(Program { path, _copy: Some(copy) })
+        copy(path, file, &name)
+    }
+
+    /// The same, when the copy that somebody lent cannot be executed: a container's root may
+    /// have changed the mode of that one, or its owner.
+    pub(super) fn own() -> anyhow::Result<Self> {
+        let (path, file, name) = installed()?;
+        copy(path, file, &name.context("the program changed its owner meanwhile")?)
     }
 
     /// Valid as long as this lives.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Whether it is a copy that was a living supervisor's before.
+    pub(super) fn is_lent(&self) -> bool {
+        self.lent
+    }
+
+    /// Writes down that container `id` runs from this copy, so that the next start finds it.
+    pub(super) fn remember(&self, data: &Path, id: &str) {
+        if self.copy.is_some() && !self.lent {
+            hint(data, id);
+        }
+    }
+}
+
+/// The installed program, and the name that its copy gets if it has to be copied: which file it
+/// is, and which version of it. The time of the last change cannot be set by anybody.
+fn installed() -> anyhow::Result<(PathBuf, File, Option<String>)> {
+    let path = find()?;
+    let file = File::open(&path).with_context(|| format!("open {}", path.display()))?;
+    let meta = file.metadata().with_context(|| format!("look at {}", path.display()))?;
+    let ours = rustix::process::geteuid();
+    let name = (meta.uid() == ours.as_raw() || ours.is_root()).then(|| {
+        let (dev, ino, size) = (meta.dev(), meta.ino(), meta.size());
+        format!("bolt-shim-{dev:x}-{ino:x}-{size:x}-{:x}-{:x}", meta.ctime(), meta.ctime_nsec())
+    });
+    Ok((path, file, name))
+}
+
+fn copy(path: PathBuf, mut file: File, name: &str) -> anyhow::Result<Program> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).with_context(|| format!("read {}", path.display()))?;
+    let name = CString::new(name).context("name the supervisor's copy")?;
+    match memfd::sealed_program(&name, &bytes) {
+        Ok(copy) => Ok(Program { path: behind(&copy), copy: Some(copy), lent: false }),
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+            tracing::warn!("vm.memfd_noexec=2: a container can reach {}", path.display());
+            Ok(Program { path, copy: None, lent: false })
+        }
+        Err(e) => Err(e).context("copy the supervisor"),
+    }
+}
+
+/// Below our own /proc: the child has the same numbers until it executes.
+fn behind(copy: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", copy.as_raw_fd()))
+}
+
+/// The copy `name` from a living supervisor of this user, if one is soon found.
+fn lent(data: &Path, containers: &Containers, name: &str) -> Option<OwnedFd> {
+    let hinted = std::fs::read_to_string(data.join(HINT)).unwrap_or_default();
+    if let Some(copy) = copy_of(containers, hinted.trim(), name) {
+        return Some(copy);
+    }
+    let ids = containers.ids().ok()?;
+    let found = ids.iter().take(LOOKS).find_map(|id| Some((id, copy_of(containers, id, name)?)));
+    let (id, copy) = found?;
+    hint(data, id);
+    Some(copy)
+}
+
+fn hint(data: &Path, id: &str) {
+    if let Ok(dir) = File::open(data) {
+        // Lost or torn, the next start looks through the containers.
+        let _ = atomic::write(&dir, HINT, id.as_bytes(), atomic::Sync::Fast);
+    }
+}
+
+/// The file that the supervisor of container `id` runs from, if it is the sealed copy `name`.
+/// What was opened counts only when the supervisor is seen alive afterwards.
+fn copy_of(containers: &Containers, id: &str, name: &str) -> Option<OwnedFd> {
+    let dir = containers.open_id(id).ok()?;
+    let state = dir.read_state().ok()?;
+    if !supervises(&dir, &state) {
+        return None;
+    }
+    let copy: OwnedFd = File::open(format!("/proc/{}/exe", state.monitor)).ok()?.into();
+    (is_copy(&copy, name) && supervises(&dir, &state)).then_some(copy)
+}
+
+/// Whether the recorded process is the container's supervisor, and none that got its number: the
+/// lock is held, the start is the recorded one, and the file of the lock, which is open nowhere
+/// else and in no container, lies at the number of the contract.
+fn supervises(dir: &ContainerDir, state: &Recorded) -> bool {
+    let held = || rustix::fs::stat(format!("/proc/{}/fd/{}", state.monitor, fd::LOCK)).ok();
+    let lock = || rustix::fs::statat(dir.fd(), LOCK, AtFlags::SYMLINK_NOFOLLOW).ok();
+    state.boot == live::boot_id()
+        && live::is_same_process(state.monitor, state.monitor_start, 0)
+        && held().zip(lock()).is_some_and(|(held, lock)| same_file(&held, &lock))
+        && dir.is_supervised().unwrap_or(false)
+}
+
+fn same_file(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
+
+/// Whether this is a memory file of that name, sealed, and with the owner and mode that it was
+/// made with.
+fn is_copy(file: &OwnedFd, name: &str) -> bool {
+    let shown = std::fs::read_link(behind(file)).unwrap_or_default();
+    let Ok(stat) = rustix::fs::fstat(file) else { return false };
+    shown.to_str() == Some(&format!("/memfd:{name} (deleted)"))
+        && memfd::is_sealed(file)
+        && stat.st_uid == rustix::process::geteuid().as_raw()
+        && stat.st_mode & 0o7777 == 0o777
 }
 
 /// Beside this program, as installed and as built; `BOLT_SHIM` for a tree laid out otherwise.
@@ -69,4 +181,39 @@ pub fn find() -> anyhow::Result<PathBuf> {
         "bolt-shim is not beside {}; install both programs into one directory",
         here.display()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_sealed_file_of_that_name_and_mode_is_a_copy() {
+        let copy = memfd::sealed_program(c"bolt-shim-1", b"x").unwrap();
+        assert!(is_copy(&copy, "bolt-shim-1"));
+        assert!(!is_copy(&copy, "bolt-shim-2"));
+        rustix::fs::fchmod(&copy, rustix::fs::Mode::from_raw_mode(0o4777)).unwrap();
+        assert!(!is_copy(&copy, "bolt-shim-1"));
+        let flags = rustix::fs::MemfdFlags::CLOEXEC | rustix::fs::MemfdFlags::ALLOW_SEALING;
+        let open = rustix::fs::memfd_create(c"bolt-shim-1", flags).unwrap();
+        assert!(!is_copy(&open, "bolt-shim-1"));
+    }
+
+    #[test]
+    fn a_process_that_does_not_hold_the_lock_is_no_supervisor() {
+        let (_scratch, containers) = crate::container::testing::containers();
+        let mut holder = containers.create(None, None).unwrap();
+        assert!(holder.try_lock().unwrap());
+        let dir = containers.open_id(holder.id()).unwrap();
+        assert!(dir.is_supervised().unwrap());
+        // As recorded in all but the lock: its file is not at the number of the contract.
+        let pid = std::process::id() as i32;
+        let state = Recorded {
+            monitor: pid,
+            monitor_start: live::start_time(pid).unwrap(),
+            boot: live::boot_id().into(),
+            ..Recorded::default()
+        };
+        assert!(!supervises(&dir, &state));
+    }
 }

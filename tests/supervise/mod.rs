@@ -4,5 +4,6 @@ mod crashes;
 mod files;
 mod list;
 mod logs;
+mod memory;
 mod programs;
 mod restarts;
