@@ -59,9 +59,9 @@ pub(crate) fn end(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()
 
 /// newuidmap(1) must be run from outside: `bolt` does it and answers.
 fn await_maps(report: &OwnedFd) -> Res<()> {
-    let mut buffer = Vec::new();
-    socket::receive(report, &mut buffer).at(Step::IdMaps, "newuidmap")?;
-    match postcard::from_bytes::<Request>(&buffer) {
+    let mut buffer = [0; 64];
+    let received = socket::receive_into(report, &mut buffer).at(Step::IdMaps, "newuidmap")?;
+    match postcard::from_bytes::<Request>(&buffer[..received.map_or(0, |(length, _)| length)]) {
         Ok(Request::IdMapsWritten) => Ok(()),
         Ok(Request::IdMapsRefused { uid, gid }) => map_user_alone(uid, gid),
         _ => Err(failure(Step::IdMaps, "newuidmap", libc::EPROTO)),

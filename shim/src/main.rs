@@ -22,6 +22,11 @@ mod uplink;
 use bolt_shim::launch::Userns;
 use std::process::ExitCode;
 
+/// musl's own allocator maps and unmaps a page for many a short-lived path, twenty times in a
+/// start; this one keeps what it has.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     let role = std::env::args().nth(1);
     match role.as_deref() {

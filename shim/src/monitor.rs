@@ -14,6 +14,7 @@ use crate::init::{self, Stdio};
 use crate::state::{self, State};
 use crate::step::{binds, ids, root};
 use crate::sys::clone::{Cloned, clone3};
+use crate::sys::memory::Mapped;
 use crate::sys::{process, socket};
 use crate::uplink;
 use bolt_shim::control::Request;
@@ -70,25 +71,17 @@ pub(crate) fn run(userns: Userns) -> u8 {
 }
 
 fn await_plan(report: &OwnedFd) -> Option<()> {
-    let mut buffer = Vec::new();
-    socket::receive(report, &mut buffer).ok()??;
-    (postcard::from_bytes(&buffer) == Ok(Request::Planned)).then_some(())
+    let mut buffer = [0; 64];
+    let (length, _) = socket::receive_into(report, &mut buffer).ok()??;
+    (postcard::from_bytes(&buffer[..length]) == Ok(Request::Planned)).then_some(())
 }
 
 #[inline(never)]
 fn read_plan() -> Res<Launch> {
-    let memfd = process::inherit(fd::LAUNCH).at(Step::Read, "plan")?;
-    let size = rustix::fs::fstat(&memfd).at(Step::Read, "plan")?.st_size as usize;
-    let mut bytes = vec![0; size];
-    let mut done = 0;
-    while done < size {
-        match rustix::io::pread(&memfd, &mut bytes[done..], done as u64).at(Step::Read, "plan")? {
-            0 => break,
-            n => done += n,
-        }
-    }
-    let launch: Launch =
-        postcard::from_bytes(&bytes).map_err(|_| failure(Step::Read, "plan", libc::EBADMSG))?;
+    let file = process::inherit(fd::LAUNCH).at(Step::Read, "plan")?;
+    let plan = Mapped::of(&file).at(Step::Read, "plan")?;
+    let launch: Launch = postcard::from_bytes(plan.bytes())
+        .map_err(|_| failure(Step::Read, "plan", libc::EBADMSG))?;
     if launch.version != VERSION {
         return Err(failure(Step::Read, "contract version", libc::EPROTONOSUPPORT));
     }

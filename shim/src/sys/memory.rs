@@ -1,10 +1,12 @@
-//! What a sleeping supervisor gives back to the kernel: the pages of its own program, and the
-//! stack below its frame. Nothing of them is needed before it wakes.
+//! Memory that a supervisor does not take, or not for long: the plan is read where it lies, and
+//! a sleeping supervisor gives back the pages of its own program and the stack below its frame.
 
 use rustix::event::{PollFd, Timespec, poll};
 use rustix::io::Errno;
-use rustix::mm::{Advice, madvise};
+use rustix::fs::{SealFlags, fcntl_get_seals, fstat};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 use std::ffi::{c_int, c_void};
+use std::os::fd::OwnedFd;
 
 /// Most ranges of pages that belong to the program's file and are never written: its headers,
 /// code and constants, each a segment of its own.
@@ -101,6 +103,43 @@ fn give_stack_back() {
 #[cfg(not(target_arch = "x86_64"))]
 fn give_stack_back() {}
 
+/// A sealed memory file, read where it lies: none of its bytes costs a page of ours.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    start: *mut c_void,
+    size: usize,
+}
+
+impl Mapped {
+    /// `EINVAL` for a file that could still change.
+    pub(crate) fn of(file: &OwnedFd) -> Result<Self, Errno> {
+        let size = fstat(file)?.st_size as usize;
+        let last = SealFlags::WRITE | SealFlags::SHRINK;
+        if !fcntl_get_seals(file)?.contains(last) {
+            return Err(Errno::INVAL);
+        }
+        // SAFETY: a new mapping at a place that the kernel chooses.
+        let start = unsafe {
+            mmap(std::ptr::null_mut(), size, ProtFlags::READ, MapFlags::PRIVATE, file, 0)?
+        };
+        Ok(Mapped { start, size })
+    }
+
+    /// The whole content.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: mapped for as long as `self` lives; the seals keep everybody from writing to the
+        // file or cutting it.
+        unsafe { std::slice::from_raw_parts(self.start.cast(), self.size) }
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: mapped in `of`, and `bytes` borrows from us.
+        let _ = unsafe { munmap(self.start, self.size) };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +158,16 @@ mod tests {
             }
         }
         panic!("nothing is mapped at {address:x}");
+    }
+
+    #[test]
+    fn only_what_cannot_change_is_mapped() {
+        use rustix::fs::{MemfdFlags, fcntl_add_seals, memfd_create};
+        let file = memfd_create(c"test", MemfdFlags::ALLOW_SEALING).unwrap();
+        rustix::io::write(&file, b"plan").unwrap();
+        assert_eq!(Mapped::of(&file).map(drop), Err(Errno::INVAL));
+        fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK).unwrap();
+        assert_eq!(Mapped::of(&file).unwrap().bytes(), b"plan");
     }
 
     #[test]
