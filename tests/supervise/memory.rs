@@ -1,6 +1,6 @@
 //! What a supervisor keeps while nothing happens, and what supervisors share.
 
-use crate::harness::user::{Session, until};
+use crate::harness::user::until;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Duration;
