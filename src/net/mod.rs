@@ -28,20 +28,53 @@ pub struct Plan {
 
 /// Why a network could not be planned.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("--network {0}: {0}(1) is not installed; install the package '{1}' or use --network host")]
-pub struct Missing(&'static str, &'static str);
+pub enum NetError {
+    /// No such program.
+    #[error(
+        "--network {0}: {0}(1) is not installed; install the package '{1}' or use --network host"
+    )]
+    Missing(&'static str, &'static str),
+    /// Either program needs a tun device.
+    #[error("--network {0}: {1}")]
+    Tun(&'static str, &'static str),
+}
+
+/// Why no tun device can be had, with the fix.
+fn no_tun() -> Option<&'static str> {
+    use rustix::fs::{Access, access};
+    match access("/dev/net/tun", Access::READ_OK | Access::WRITE_OK) {
+        Ok(()) => None,
+        Err(rustix::io::Errno::ACCESS) => {
+            Some("/dev/net/tun cannot be opened by you; sudo chmod 0666 /dev/net/tun")
+        }
+        Err(_) => Some("/dev/net/tun is not there; sudo modprobe tun"),
+    }
+}
 
 /// Finds the program and writes its arguments. `root`: pasta must not drop to another user.
-pub fn plan(network: &Network) -> Result<Plan, Missing> {
+pub fn plan(network: &Network) -> Result<Plan, NetError> {
+    match (network, no_tun_for(network)) {
+        (Network::Default, Some(why)) => {
+            return Ok(bare(Net::None, Some(format!("denied: network: {why}"))));
+        }
+        (Network::Pasta(_), Some(why)) => return Err(NetError::Tun("pasta", why)),
+        (Network::Slirp4netns(_), Some(why)) => return Err(NetError::Tun("slirp4netns", why)),
+        _ => {}
+    }
     match network {
         Network::None => Ok(bare(Net::None, None)),
         Network::Host => Ok(bare(Net::Host, None)),
-        Network::Pasta(options) => pasta(options, true).ok_or(Missing("pasta", "passt")),
-        Network::Slirp4netns(options) => slirp(options, true).ok_or(Missing("slirp4netns", "slirp4netns")),
+        Network::Pasta(options) => pasta(options, true).ok_or(NetError::Missing("pasta", "passt")),
+        Network::Slirp4netns(options) => slirp(options, true)
+            .ok_or(NetError::Missing("slirp4netns", "slirp4netns")),
         Network::Default => Ok(pasta(&[], false).or_else(|| slirp(&[], false)).unwrap_or_else(|| {
             bare(Net::None, Some("no network: neither pasta(1) nor slirp4netns(1) is installed; install the package 'passt'".into()))
         })),
     }
+}
+
+fn no_tun_for(network: &Network) -> Option<&'static str> {
+    (!matches!(network, Network::None | Network::Host)).then(no_tun)?
 }
 
 fn bare(net: Net, note: Option<String>) -> Plan {

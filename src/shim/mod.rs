@@ -270,6 +270,9 @@ fn reason(failure: &Failure, errno: i32) -> String {
         (Step::Mount, libc::ESTALE) => {
             "it was replaced while the container was being set up".into()
         }
+        (Step::Network, libc::ECHILD) => {
+            "it ended before there was a network; run by hand it says why".into()
+        }
         (Step::WorkDir, libc::EXDEV) => "it lies outside the container".into(),
         (Step::User, libc::ENOENT) => "no such user or group in the container".into(),
         (Step::User, libc::ERANGE) => "an id must be below 4294967295".into(),

@@ -2,8 +2,8 @@
 //! a sleeping supervisor gives back the pages of its own program and the stack below its frame.
 
 use rustix::event::{PollFd, Timespec, poll};
-use rustix::io::Errno;
 use rustix::fs::{SealFlags, fcntl_get_seals, fstat};
+use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 use std::ffi::{c_int, c_void};
 use std::os::fd::OwnedFd;
