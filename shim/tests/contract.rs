@@ -2,7 +2,7 @@
 
 use bolt_shim::launch::{
     Cgroup, FileId, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags, MountKind, Net,
-    Process, Propagation, Restart, Root, Share, TtySize, Uplink, UplinkKind, Userns, VERSION,
+    Process, Propagation, Restart, Root, Share, TtySize, Uplink, UplinkKind, VERSION,
 };
 use std::process::Command;
 
@@ -26,7 +26,6 @@ fn launch() -> Launch {
     Launch {
         version: VERSION,
         id: "ab".repeat(32),
-        userns: Userns::MakeSingle { uid: 1000, gid: 100 },
         id_map: Some(IdMap::KeepId { uid: 1000, gid: 100 }),
         share: Share { ipc: true, ..Share::default() },
         net: Net::Uplink {
@@ -106,4 +105,13 @@ fn a_launch_survives_its_encoding() {
     for cut in 0..bytes.len() {
         assert!(postcard::from_bytes::<Launch>(&bytes[..cut]).is_err(), "cut at {cut}");
     }
+}
+
+#[test]
+fn the_way_into_p_is_a_word() {
+    use bolt_shim::launch::Userns;
+    for way in [Userns::Host, Userns::Join, Userns::MakeFull, Userns::MakeSingle] {
+        assert_eq!(Userns::of(way.word()), Some(way));
+    }
+    assert_eq!(Userns::of(""), None);
 }
