@@ -170,8 +170,13 @@ pub enum Userns {
     },
     /// `nomap`: the user is not there.
     NoMap,
-    /// `auto`: as `nomap`; a range of its own is refused and told.
-    Auto,
+    /// `auto`: a range of the subordinate ids that no other such container has.
+    Auto {
+        /// Its first id, counted from 1 over all of the user's.
+        first: u32,
+        /// How many.
+        size: u32,
+    },
 }
 
 /// One mount asked for.

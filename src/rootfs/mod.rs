@@ -122,7 +122,7 @@ fn lower(
     layout: Layout,
     image: &str,
 ) -> Result<Vec<String>, RootError> {
-    let base = dirs.store().join("layers").join(layout.name());
+    let base = dirs.store().join("layers").join(layout.to_string());
     layers
         .iter()
         .rev()
