@@ -403,7 +403,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l hostname -d 'Host n
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s l -l label -d 'Set metadata' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l annotation -d 'Add an annotation' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l userns -d 'User namespace: host, keep-id[:uid=N,gid=N], nomap or auto' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l userns -d 'User namespace: host, keep-id[:uid=N,gid=N], nomap or auto[:size=N]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l ipc -d 'IPC namespace: private or host' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l uts -d 'UTS namespace: private or host' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cgroupns -d 'Cgroup namespace: private or host' -r
@@ -592,7 +592,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l hostname -d 'Host name
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s l -l label -d 'Set metadata' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l annotation -d 'Add an annotation' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l userns -d 'User namespace: host, keep-id[:uid=N,gid=N], nomap or auto' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l userns -d 'User namespace: host, keep-id[:uid=N,gid=N], nomap or auto[:size=N]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l ipc -d 'IPC namespace: private or host' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l uts -d 'UTS namespace: private or host' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cgroupns -d 'Cgroup namespace: private or host' -r

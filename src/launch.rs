@@ -8,7 +8,7 @@ use crate::net;
 use crate::rootfs::{self, text};
 use crate::settings::Settings;
 use crate::spec::{caps, defaults, seccomp, ulimit};
-use crate::userns::Source;
+use crate::userns::{self, Source};
 use anyhow::Context;
 use bolt_shim::launch::{
     Cgroup, Device, FileId, Groups, IdMap, Launch, Log, Monitor, Mount as Step, MountFlags,
@@ -56,9 +56,8 @@ pub fn plan(
     let hostname = hostname(config);
     notes.extend(labels_denied(config));
     write_files(dir, config, &network, &hostname)?;
-    if config.userns == Userns::Auto {
-        // Files on disk carry one layout for all; a range per container would copy the image.
-        notes.push("denied: --userns auto: a range of its own; the container has the subordinate ids that others have too, and not yours".into());
+    if let Userns::Auto { first, size } = config.userns {
+        userns::auto::check(&settings.dirs, first, size)?;
     }
     let (rlimits, lowered) = ulimit::plan(&config.ulimits, caller_limit);
     notes.extend(lowered);
@@ -125,7 +124,8 @@ fn id_map(source: &Source, userns: Userns) -> Option<IdMap> {
         (Source::Root, Userns::Host) => None,
         (_, Userns::Host) => Some(IdMap::RootIsUser),
         (_, Userns::KeepId { uid, gid }) => Some(IdMap::KeepId { uid, gid }),
-        (_, Userns::NoMap | Userns::Auto) => Some(IdMap::NoMap),
+        (_, Userns::NoMap) => Some(IdMap::NoMap),
+        (_, Userns::Auto { first, size }) => Some(IdMap::Range { first, size }),
     }
 }
 

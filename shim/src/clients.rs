@@ -62,6 +62,8 @@ pub(crate) struct Client {
     pub(crate) gone: bool,
     /// It got the last report.
     pub(crate) told: bool,
+    /// Too slow to be waited for any longer: it gets no output, but hears the end.
+    given_up: bool,
     /// Hang up as soon as nothing is pending.
     pub(crate) closing: bool,
 }
@@ -70,6 +72,7 @@ impl Client {
     /// Takes over a connected socket.
     pub(crate) fn new(socket: OwnedFd, role: Role, primary: bool) -> Self {
         let _ = rustix::io::ioctl_fionbio(&socket, true);
+        socket::keep_reserve(&socket);
         Client {
             socket,
             role,
@@ -78,6 +81,7 @@ impl Client {
             pending_bytes: 0,
             gone: false,
             told: false,
+            given_up: false,
             closing: false,
         }
     }
@@ -104,7 +108,8 @@ impl Client {
 
     /// Queues and sends one report.
     pub(crate) fn send(&mut self, report: &Report, fds: &[BorrowedFd<'_>]) {
-        if self.gone {
+        let is_output = matches!(report, Report::Stdout(_) | Report::Stderr(_));
+        if self.gone || (self.given_up && is_output) {
             return;
         }
         let Ok(bytes) = postcard::to_stdvec(report) else { return };
@@ -123,6 +128,21 @@ impl Client {
         if !self.primary && self.pending_bytes > MAX_PENDING {
             self.gone = true;
         }
+    }
+
+    /// Does not wait for it any longer: what is pending is dropped (the log has it), and the
+    /// reserve of its line opened, so that the end of the payload still reaches it when it
+    /// reads again, perhaps after this process is gone.
+    pub(crate) fn give_up(&mut self) {
+        if self.given_up {
+            self.gone = true;
+            return;
+        }
+        self.given_up = true;
+        self.pending.clear();
+        self.pending_bytes = 0;
+        self.told = false;
+        socket::open_reserve(&self.socket);
     }
 
     /// Sends what can be sent now.

@@ -110,6 +110,13 @@ pub enum IdMap {
     },
     /// Only subordinate ids: the user is not there.
     NoMap,
+    /// A range of the subordinate ids, of uids and gids alike; nothing else is there.
+    Range {
+        /// Its first id in P, which is 0 inside.
+        first: u32,
+        /// How many; all must exist in P.
+        size: u32,
+    },
 }
 
 /// Namespaces shared with the host instead of made anew.

@@ -7,6 +7,7 @@ mod tree;
 
 use super::ending::CLEANUP;
 use super::selection::report;
+use crate::container::config::Userns;
 use crate::container::dir::Containers;
 use crate::container::state::Status;
 use crate::exit;
@@ -82,7 +83,12 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         }
     }
     userns::enter(&settings.dirs)?;
-    let rules = Rules { keep_owner: args.archive == Some(false), overwrite: args.overwrite };
+    let owner = match &target_dir {
+        Some(dir) => root_in_p(dir.read_config()?.userns),
+        None => (0, 0),
+    };
+    let keep_owner = args.archive == Some(false);
+    let rules = Rules { keep_owner, owner, overwrite: args.overwrite };
     let place = |side: &Side, dir, text: &str| place(settings, side, dir, text);
     let result = match (&source, &target) {
         (Side::Stream, _) => unpack(&place(&target, target_dir.as_ref(), &args.target)?, rules),
@@ -99,6 +105,15 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
             report(&e);
             Ok(exit::ENGINE)
         }
+    }
+}
+
+/// The ids in P whose files are root's in a container without the user.
+fn root_in_p(userns: Userns) -> (u32, u32) {
+    match userns {
+        Userns::Host | Userns::KeepId { .. } => (0, 0),
+        Userns::NoMap => (1, 1),
+        Userns::Auto { first, .. } => (first, first),
     }
 }
 

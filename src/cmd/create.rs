@@ -1,19 +1,21 @@
 //! `bolt create`: a container that `start` can start.
 
-use crate::cmd::create_args::CreateArgs;
+use crate::cmd::create_args::{Asked, CreateArgs};
 use crate::cmd::{copy_root, pull};
-use crate::container::config::{Config, MountKind, Origin};
+use crate::container::config::{Config, MountKind, Origin, Userns};
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::volume::Volumes;
-use crate::image::types::RunConfig;
+use crate::image::ids::{self, IdsError};
+use crate::image::types::{ImageRecord, RunConfig};
 use crate::launch::{self, Mode};
 use crate::rootfs::driver::{self, Kind};
 use crate::settings::Settings;
 use crate::shim::{self, Begun};
-use crate::store::{SharedGuard, Store};
+use crate::store::{NOBODY, SharedGuard, Store};
 use crate::sys::atomic::Sync;
 use crate::ui::print;
 use crate::userns;
+use crate::userns::auto::{self, Reserved};
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -61,10 +63,11 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Result<Created> {
     // Held to the end: no gc between finding the layers and writing down that they are used, or
     // copying them.
-    let (origin, image, _held) = origin(settings, args)?;
-    let copied = matches!(&origin, Origin::Image { driver, .. } if driver == Kind::Copy.name());
+    let base = base(settings, args)?;
+    let copied =
+        matches!(&base.origin, Origin::Image { driver, .. } if driver == Kind::Copy.name());
     let caller = crate::settings::variables();
-    let mut config = args.config(settings, "", "", origin, &image, &caller)?;
+    let mut config = args.config("", "", &base, &caller)?;
     sources(&config)?;
     let containers = Containers::open(&settings.dirs)?;
     if let (true, Some(name)) = (args.replace, &args.name) {
@@ -93,19 +96,32 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
     Ok(Created { containers, dir, config, begun })
 }
 
-/// Where the root comes from, what the image says about running it, and the hold that keeps the
-/// image's layers from gc until the container is written down.
-pub fn origin(
-    settings: &Settings,
-    args: &CreateArgs,
-) -> anyhow::Result<(Origin, RunConfig, Option<SharedGuard>)> {
+/// Where a container starts from.
+#[derive(Debug)]
+pub struct Base {
+    /// Its root.
+    pub origin: Origin,
+    /// What the image says about running it.
+    pub image: RunConfig,
+    /// Its ids.
+    pub userns: Userns,
+    /// Keeps the image's layers from gc, and the container's ids from others, until it is
+    /// written down.
+    _held: (Option<SharedGuard>, Option<Reserved>),
+}
+
+/// Finds, or pulls, what the container starts from.
+pub fn base(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Base> {
+    let asked = args.userns(settings)?;
     if args.rootfs {
         let path = std::fs::canonicalize(&args.image)
             .with_context(|| format!("--rootfs {}", args.image))?;
         if !path.is_dir() {
             bail!("--rootfs {}: not a directory", args.image);
         }
-        return Ok((Origin::Directory(path), RunConfig::default(), None));
+        let (userns, range) = userns_of(settings, args, asked, 0)?;
+        let origin = Origin::Directory(path);
+        return Ok(Base { origin, image: RunConfig::default(), userns, _held: (None, range) });
     }
     let store = Store::open(&settings.dirs.store())?;
     let held = store.shared_lock()?;
@@ -116,10 +132,15 @@ pub fn origin(
         access: &args.access,
     };
     let found = pull::ensure(settings, &store, &wish)?;
-    let full = userns::can_be_full(&settings.dirs);
-    let layout = pull::layout_for(settings, args.userns(settings)?, full)?;
-    pull::ensure_layout(&store, &found.record, layout)?;
     let record = found.record;
+    let highest = match asked {
+        Asked::Auto { size } => highest_id(&store, &record, args.user.as_deref(), size)?,
+        Asked::Is(_) => 0,
+    };
+    let (userns, range) = userns_of(settings, args, asked, highest)?;
+    let full = userns::can_be_full(&settings.dirs);
+    let layout = pull::layout_for(settings, userns, full)?;
+    pull::ensure_layout(&store, &record, layout)?;
     let origin = Origin::Image {
         name: found.name,
         id: record.id.hex().to_owned(),
@@ -128,10 +149,53 @@ pub fn origin(
             .iter()
             .map(|l| l.chain_id.to_string())
             .collect(),
-        layout: layout.name().to_owned(),
+        layout: layout.to_string(),
         driver: driver::choose(&settings.dirs).kind.name().to_owned(),
     };
-    Ok((origin, record.config, Some(held)))
+    Ok(Base { origin, image: record.config, userns, _held: (Some(held), range) })
+}
+
+/// The highest id that the image, or its user, has. With a size of the caller's own, an image
+/// of which that is not known is taken at his word.
+fn highest_id(
+    store: &Store,
+    image: &ImageRecord,
+    user: Option<&str>,
+    size: Option<u32>,
+) -> anyhow::Result<u32> {
+    let user = user.unwrap_or(&image.config.user);
+    let numbers = user.split(':').filter_map(|id| id.parse::<u32>().ok());
+    let of_user = numbers.filter(|id| *id != NOBODY).max().unwrap_or(0);
+    let of_files = match (ids::highest(store, image), size) {
+        (Err(IdsError::Unknown(_)), Some(_)) => 0,
+        (highest, _) => highest?,
+    };
+    Ok(of_user.max(of_files))
+}
+
+/// The user namespace that was asked for; `auto` with a range that holds the ids up to `highest`.
+fn userns_of(
+    settings: &Settings,
+    args: &CreateArgs,
+    asked: Asked,
+    highest: u32,
+) -> anyhow::Result<(Userns, Option<Reserved>)> {
+    let wanted = match asked {
+        Asked::Is(userns) => return Ok((userns, None)),
+        Asked::Auto { size } => size,
+    };
+    let needed = highest.saturating_add(1);
+    let size = wanted.unwrap_or(needed.max(auto::SMALLEST));
+    if size < needed {
+        bail!(
+            "--userns auto:size={size}: {} has files or users up to id {highest}; use size={needed}",
+            args.image
+        );
+    }
+    let containers = Containers::open(&settings.dirs)?;
+    let except = args.name.as_deref().filter(|_| args.replace);
+    let range = auto::reserve(&settings.dirs, &containers, size, except)?;
+    Ok((range.userns, Some(range)))
 }
 
 /// Removes a container, running or not, with its anonymous volumes. By a process of its own,
@@ -189,11 +253,11 @@ fn write_cidfile(path: Option<&Path>, id: &str) -> anyhow::Result<()> {
 /// `--dry-run`: the plan as JSON. The small files are planned in a scratch directory that goes
 /// at once; nothing is left and no process is made.
 pub fn dry_run(settings: &Settings, args: &CreateArgs) -> anyhow::Result<u8> {
-    let (origin, image, _held) = origin(settings, args)?;
+    let base = base(settings, args)?;
     let caller = crate::settings::variables();
     let id = "0".repeat(64);
     let name = args.name.clone().unwrap_or_else(|| "dry-run".into());
-    let mut config = args.config(settings, &id, &name, origin, &image, &caller)?;
+    let mut config = args.config(&id, &name, &base, &caller)?;
     let volumes = settings.dirs.volumes();
     config.mounts.retain(|mount| {
         let known = mount.kind != MountKind::Volume

@@ -2,8 +2,21 @@
 
 use crate::cmd::create_args::parse::{memory, swap};
 use crate::cmd::pull::Access;
+use crate::container::config::Userns;
 use crate::spec::defaults;
 use std::path::PathBuf;
+
+/// What `--userns` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// This.
+    Is(Userns),
+    /// A range of its own, with the ids that the image needs or with so many.
+    Auto {
+        /// `size=N`.
+        size: Option<u32>,
+    },
+}
 
 /// Flags of `run` and `create` (podman-run(1)).
 #[derive(Debug, clap::Args)]
@@ -71,7 +84,7 @@ pub struct CreateArgs {
     /// Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]
     #[arg(long, visible_alias = "net", value_name = "MODE")]
     pub network: Option<String>,
-    /// User namespace: host, keep-id[:uid=N,gid=N], nomap or auto
+    /// User namespace: host, keep-id[:uid=N,gid=N], nomap or auto[:size=N]
     #[arg(long, value_name = "MODE")]
     pub userns: Option<String>,
     /// IPC namespace: private or host

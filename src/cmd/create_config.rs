@@ -1,9 +1,10 @@
 //! What the flags of `run` and `create` mean: flags, image and caller → [`Config`].
 
-use crate::cmd::create_args::CreateArgs;
+use crate::cmd::create::Base;
 use crate::cmd::create_args::parse::memory;
+use crate::cmd::create_args::{Asked, CreateArgs};
 use crate::container::config::{
-    Config, Mount, Network, Origin, Process, Resources, Security, Userns, VERSION,
+    Config, Mount, Network, Process, Resources, Security, Userns, VERSION,
 };
 use crate::image::types::RunConfig;
 use crate::settings::Settings;
@@ -16,22 +17,20 @@ impl CreateArgs {
     /// What the flags mean for a container of this origin. `caller` is the caller's environment.
     pub fn config(
         &self,
-        settings: &Settings,
         id: &str,
         name: &str,
-        origin: Origin,
-        image: &RunConfig,
+        base: &Base,
         caller: &[(String, String)],
     ) -> anyhow::Result<Config> {
-        let userns = self.userns(settings)?;
+        let (image, userns) = (&base.image, base.userns);
         let config = Config {
             version: VERSION,
             id: id.to_owned(),
             name: name.to_owned(),
             created: crate::container::time::now(),
             create_command: crate::settings::command_line(),
-            origin,
-            process: self.process(settings, userns, image, caller)?,
+            origin: base.origin.clone(),
+            process: self.process(userns, image, caller)?,
             hostname: self.hostname.clone(),
             labels: self.labels(image),
             annotations: pairs(&self.annotation),
@@ -64,7 +63,6 @@ impl CreateArgs {
 
     fn process(
         &self,
-        settings: &Settings,
         userns: Userns,
         image: &RunConfig,
         caller: &[(String, String)],
@@ -102,7 +100,6 @@ impl CreateArgs {
         if !cwd.starts_with('/') {
             bail!("--workdir {cwd:?} must be an absolute path");
         }
-        let _ = settings;
         Ok(Process {
             entrypoint,
             cmd,
@@ -173,13 +170,13 @@ impl CreateArgs {
     }
 
     /// `--userns` as it was meant.
-    pub fn userns(&self, settings: &Settings) -> anyhow::Result<Userns> {
-        let Some(mode) = &self.userns else { return Ok(Userns::Host) };
+    pub fn userns(&self, settings: &Settings) -> anyhow::Result<Asked> {
+        let Some(mode) = &self.userns else { return Ok(Asked::Is(Userns::Host)) };
         let (name, options) = mode.split_once(':').unwrap_or((mode, ""));
         match (name, options) {
-            ("host" | "", "") => Ok(Userns::Host),
-            ("nomap", "") => Ok(Userns::NoMap),
-            ("auto", "") => Ok(Userns::Auto),
+            ("host" | "", "") => Ok(Asked::Is(Userns::Host)),
+            ("nomap", "") => Ok(Asked::Is(Userns::NoMap)),
+            ("auto", options) => auto(mode, options),
             ("keep-id", options) => {
                 let (mut uid, mut gid) = (settings.dirs.uid, settings.dirs.gid);
                 for option in options.split(',').filter(|o| !o.is_empty()) {
@@ -195,10 +192,10 @@ impl CreateArgs {
                         ),
                     }
                 }
-                Ok(Userns::KeepId { uid, gid })
+                Ok(Asked::Is(Userns::KeepId { uid, gid }))
             }
             _ => bail!(
-                "--userns {mode:?} is not known; use host, keep-id[:uid=N,gid=N], nomap or auto"
+                "--userns {mode:?} is not known; use host, keep-id[:uid=N,gid=N], nomap or auto[:size=N]"
             ),
         }
     }
@@ -372,6 +369,26 @@ impl CreateArgs {
         }
         Ok(size)
     }
+}
+
+fn auto(mode: &str, options: &str) -> anyhow::Result<Asked> {
+    let mut wanted = None;
+    for option in options.split(',').filter(|o| !o.is_empty()) {
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        match key {
+            "size" => {
+                let size = value.parse().ok().filter(|size| *size > 0);
+                wanted = Some(size.with_context(|| {
+                    format!("--userns {mode:?}: {option:?} wants a number of ids")
+                })?);
+            }
+            "uidmapping" | "gidmapping" => bail!(
+                "--userns {mode:?}: {key} is not in this version: it would mix ids of others into the container's own range"
+            ),
+            _ => bail!("--userns {mode:?}: unknown option {key:?}; size is known"),
+        }
+    }
+    Ok(Asked::Auto { size: wanted })
 }
 
 fn pairs(list: &[String]) -> BTreeMap<String, String> {

@@ -1,19 +1,24 @@
 //! `bolt ps`: containers and what they do.
 
 use super::selection::report;
-use crate::container::config::{MountKind, Origin};
+use crate::container::config::{Listed, MountKind, Origin, Summary};
 use crate::container::dir::Containers;
-use crate::container::filter::{Filters, network_name};
-use crate::container::list::{self, Entry};
-use crate::container::state::Status;
+use crate::container::filter::{BadFilter, Filters, network_name};
+use crate::container::list::{self, Entry, List};
+use crate::container::state::{Recorded, Status};
 use crate::container::time;
 use crate::settings::Settings;
+use crate::sys::dirs::Dirs;
 use crate::sys::tree;
-use crate::ui::print;
+use crate::ui::{format, print};
 use serde_json::{Value, json};
 
 const COLUMNS: &str =
     "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.Created}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
+/// Fields and headings of the plain table, which is [`COLUMNS`] without a template.
+const FIELDS: [&str; 7] = ["ID", "Image", "Command", "Created", "Status", "Ports", "Names"];
+const PLAIN: [&str; 7] =
+    ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
 const NAMESPACES: &str = "{{.ID}}\t{{.Names}}\t{{.Pid}}\t{{.CGROUPNS}}\t{{.IPC}}\t{{.MNT}}\t{{.NET}}\t{{.PIDNS}}\t{{.USERNS}}\t{{.UTS}}";
 const HEADINGS: &[(&str, &str)] = &[("ID", "CONTAINER ID"), ("CreatedHuman", "CREATED")];
 
@@ -71,30 +76,26 @@ enum Sort {
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let filters = Filters::parse(&args.filter)?;
     let all = Containers::open(&settings.dirs)?;
-    let found = list::read(&all)?;
-    for error in found.damaged {
-        report(&error.into());
-    }
-    let last = if args.latest { Some(1) } else { args.last.and_then(|n| usize::try_from(n).ok()) };
-    let mut entries = filters.apply(found.entries)?;
-    if let Some(last) = last {
-        entries.drain(..entries.len().saturating_sub(last));
-    } else if !args.all && !filters.names_a_state() {
-        entries.retain(|e| is_running(e.status));
-    }
-    // The newest first, as everywhere.
-    entries.reverse();
-    sort(&mut entries, args.sort);
-    if args.quiet {
-        for entry in &entries {
-            print::line(shown_id(entry, args.no_trunc));
+    // What a plain table shows is a small part of each config, and reading it all takes longer
+    // than everything else here.
+    let plain = matches!(args.format.as_deref().map(str::trim_start), None | Some("" | "table"));
+    if plain && filters.is_empty() && !args.size && !args.ns {
+        let entries = select(list::read_as::<Summary>(&all)?, &filters, &args, Ok)?;
+        if args.quiet {
+            return quiet(&entries, &args);
         }
+        let rows = entries.iter().map(|e| cells(e, args.no_trunc));
+        print::stdout(&format::cells(PLAIN, rows, args.noheading)?)?;
         return Ok(0);
+    }
+    let entries = select(list::read(&all)?, &filters, &args, |all| filters.apply(all))?;
+    if args.quiet {
+        return quiet(&entries, &args);
     }
     let json = args.format.as_deref() == Some("json");
     let rows = entries
         .iter()
-        .map(|e| row(settings, e, &args, json))
+        .map(|e| row(&settings.dirs, e, &args, json))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut columns = COLUMNS.to_owned();
     if args.size {
@@ -107,38 +108,81 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// Those that the flags ask for, in the order they are shown in.
+fn select<C: Listed>(
+    found: List<C>,
+    filters: &Filters,
+    args: &Args,
+    filter: impl FnOnce(Vec<Entry<C>>) -> Result<Vec<Entry<C>>, BadFilter>,
+) -> anyhow::Result<Vec<Entry<C>>> {
+    for error in found.damaged {
+        report(&error.into());
+    }
+    let last = if args.latest { Some(1) } else { args.last.and_then(|n| usize::try_from(n).ok()) };
+    let mut entries = filter(found.entries)?;
+    if let Some(last) = last {
+        entries.drain(..entries.len().saturating_sub(last));
+    } else if !args.all && !filters.names_a_state() {
+        entries.retain(|e| is_running(e.status));
+    }
+    // The newest first, as everywhere.
+    entries.reverse();
+    sort(&mut entries, args.sort);
+    Ok(entries)
+}
+
+fn quiet<C: Listed>(entries: &[Entry<C>], args: &Args) -> anyhow::Result<u8> {
+    for entry in entries {
+        print::line(shown_id(&entry.config, args.no_trunc));
+    }
+    Ok(0)
+}
+
 fn is_running(status: Status) -> bool {
     matches!(status, Status::Running | Status::Orphaned | Status::Starting)
 }
 
-fn sort(entries: &mut [Entry], by: Sort) {
+fn sort<C: Listed>(entries: &mut [Entry<C>], by: Sort) {
     match by {
         Sort::Created | Sort::Runningfor | Sort::Size => {}
-        Sort::Command => entries.sort_by_key(|e| e.config.args()),
-        Sort::Id => entries.sort_by(|a, b| a.config.id.cmp(&b.config.id)),
-        Sort::Image => entries.sort_by_key(|e| image(e).0),
-        Sort::Names => entries.sort_by(|a, b| a.config.name.cmp(&b.config.name)),
+        Sort::Command => entries.sort_by_cached_key(|e| e.config.args()),
+        Sort::Id => entries.sort_by(|a, b| a.config.id().cmp(b.config.id())),
+        Sort::Image => entries.sort_by(|a, b| a.config.image().cmp(&b.config.image())),
+        Sort::Names => entries.sort_by(|a, b| a.config.name().cmp(b.config.name())),
         Sort::Status => entries.sort_by_key(|e| e.status.word()),
     }
 }
 
-fn shown_id(entry: &Entry, whole: bool) -> &str {
-    if whole { &entry.config.id } else { entry.config.short_id() }
+fn shown_id(config: &impl Listed, whole: bool) -> &str {
+    if whole { config.id() } else { config.short_id() }
 }
 
-/// Name and id of the image.
-fn image(entry: &Entry) -> (String, &str) {
-    match &entry.config.origin {
-        Origin::Image { name, id, .. } => (name.clone(), id.strip_prefix("sha256:").unwrap_or(id)),
-        Origin::Directory(path) => (path.display().to_string(), ""),
+/// The cells of the plain table, in the order of [`FIELDS`].
+fn cells<C: Listed>(entry: &Entry<C>, whole: bool) -> [String; 7] {
+    let config = &entry.config;
+    let mut command = config.args().join(" ");
+    if !whole && command.chars().count() > 20 {
+        command = command.chars().take(17).chain("...".chars()).collect();
     }
+    [
+        shown_id(config, whole).to_owned(),
+        config.image().into_owned(),
+        command,
+        ago(config.created()),
+        status(entry.status, &entry.recorded),
+        String::new(),
+        config.name().to_owned(),
+    ]
 }
 
 /// One container with podman's keys: those of `--format json`, or those of templates, where
 /// lists are text.
-fn row(settings: &Settings, entry: &Entry, args: &Args, json: bool) -> anyhow::Result<Value> {
+fn row(dirs: &Dirs, entry: &Entry, args: &Args, json: bool) -> anyhow::Result<Value> {
     let (config, recorded) = (&entry.config, &entry.recorded);
-    let (image, image_id) = image(entry);
+    let image_id = match &config.origin {
+        Origin::Image { id, .. } => id.strip_prefix("sha256:").unwrap_or(id),
+        Origin::Directory(_) => "",
+    };
     let mounts: Vec<_> = config.mounts.iter().map(|m| m.target.as_str()).collect();
     let networks = match network_name(&config.network) {
         "default" | "none" | "host" => Vec::new(),
@@ -154,7 +198,7 @@ fn row(settings: &Settings, entry: &Entry, args: &Args, json: bool) -> anyhow::R
         "Exited": entry.status == Status::Exited,
         "ExitedAt": seconds(recorded.finished),
         "Id": config.id,
-        "Image": image,
+        "Image": config.image(),
         "ImageID": image_id,
         "IsInfra": false,
         "Labels": config.labels,
@@ -170,10 +214,10 @@ fn row(settings: &Settings, entry: &Entry, args: &Args, json: bool) -> anyhow::R
         "Size": null,
         "StartedAt": seconds(recorded.started),
         "State": entry.status.word(),
-        "Status": status(entry),
+        "Status": status(entry.status, recorded),
     });
     if args.size {
-        let upper = settings.dirs.containers().join(&config.id).join("upper");
+        let upper = dirs.containers().join(&config.id).join("upper");
         let bytes = tree::size(&upper)?;
         row["Size"] = json!({ "rootFsSize": bytes, "rwSize": bytes });
     }
@@ -189,21 +233,15 @@ fn flatten(row: &mut Value, entry: &Entry, args: &Args) {
     let labels: Vec<_> = config.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let anonymous = |m: &&crate::container::config::Mount| m.kind != MountKind::Tmpfs;
     let mounts: Vec<_> = config.mounts.iter().filter(anonymous).map(|m| &*m.target).collect();
-    let mut command = config.args().join(" ");
-    if !args.no_trunc && command.chars().count() > 20 {
-        command = command.chars().take(17).chain("...".chars()).collect();
+    for (field, cell) in FIELDS.into_iter().zip(cells(entry, args.no_trunc)) {
+        row[field] = Value::String(cell);
     }
-    row["ID"] = json!(shown_id(entry, args.no_trunc));
-    row["Names"] = json!(config.name);
-    row["Command"] = json!(command);
     row["CreatedAt"] = json!(time::go_string(config.created));
-    row["Created"] = json!(ago(config.created));
     row["CreatedHuman"] = json!(ago(config.created));
     row["RunningFor"] = json!(ago(config.created));
     row["Labels"] = json!(labels.join(","));
     row["Mounts"] = json!(mounts.join(","));
     row["Networks"] = json!(network_name(&config.network));
-    row["Ports"] = json!("");
     let bytes = row["Size"]["rwSize"].as_u64();
     row["Size"] = json!(bytes.map_or(String::new(), |n| format!("{n}B")));
     if let Value::Object(names) = row["Namespaces"].take() {
@@ -231,9 +269,8 @@ fn seconds(at: i64) -> i64 {
     if at == 0 { -62_135_596_800 } else { at / 1_000_000_000 }
 }
 
-fn status(entry: &Entry) -> String {
-    let recorded = &entry.recorded;
-    match entry.status {
+fn status(status: Status, recorded: &Recorded) -> String {
+    match status {
         Status::Created => "Created".to_owned(),
         Status::Starting if recorded.status == "restarting" => {
             format!("Restarting ({}) {}", recorded.exit, ago(recorded.finished))
@@ -266,4 +303,46 @@ fn span(at: i64) -> String {
         .find(|(size, _)| seconds >= *size)
         .map_or((seconds, "second"), |(size, unit)| (seconds / size, unit));
     if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::testing::{config, containers, dirs};
+    use crate::sys::atomic::Sync;
+    use crate::ui::format::Defaults;
+
+    /// The plain table is written without a template and from a part of each config; nobody is
+    /// to see that.
+    #[test]
+    fn the_plain_table_is_what_its_template_makes() {
+        let (scratch, all) = containers();
+        for (name, command) in [("a", "sh"), ("b", "x\ty\n\u{1b}[1m and longer than it is shown")] {
+            let mut dir = all.create(None, Some(name)).unwrap();
+            let mut config = config(dir.id(), name);
+            config.process.entrypoint = vec!["\u{202e}run".into()];
+            config.process.cmd = vec![command.into(), "-é".into()];
+            config.created += name.len() as i64;
+            dir.write_config(&config, Sync::Fast).unwrap();
+            let state =
+                r#"{"version":1,"status":"exited","exit":3,"finished":1700000000000000000}"#;
+            std::fs::write(dir.path().join("state.json"), state).unwrap();
+            dir.unlock();
+        }
+        let dirs = dirs(scratch.path());
+        let words = ["ps", "--no-trunc"];
+        for words in [&words[..1], &words[..]] {
+            let args = <Args as clap::Args>::augment_args(clap::Command::new("ps"));
+            let matches = args.get_matches_from(words);
+            let args = <Args as clap::FromArgMatches>::from_arg_matches(&matches).unwrap();
+            let part = list::read_as::<Summary>(&all).unwrap().entries;
+            let cells = part.iter().map(|e| cells(e, args.no_trunc));
+            let plain = format::cells(PLAIN, cells, false).unwrap();
+            let whole = list::read(&all).unwrap().entries;
+            let rows: Vec<_> = whole.iter().map(|e| row(&dirs, e, &args, false).unwrap()).collect();
+            let defaults = Defaults { columns: COLUMNS, headings: HEADINGS, bare: false };
+            assert_eq!(plain, format::rows(None, &rows, &defaults).unwrap());
+            assert_eq!(plain.lines().count(), 3, "{plain}");
+        }
+    }
 }

@@ -15,8 +15,8 @@ use crate::image::unpack::Owners;
 use crate::image::{platform, relayout};
 use crate::settings::{Settings, variable};
 use crate::store::{Layout, Store};
-use crate::ui::print;
 use crate::ui::progress::Transfer;
+use crate::ui::{human, print};
 use crate::userns;
 use anyhow::{Context, bail};
 use std::path::PathBuf;
@@ -91,7 +91,9 @@ fn owners(settings: &Settings, layout: Layout) -> Owners {
         Layout::Root => Owners::identity(u32::MAX, true),
         Layout::RootIsUser => Owners::identity(all, false),
         Layout::UserIsUser => Owners::keep_id(settings.dirs.uid, settings.dirs.gid, all),
+        Layout::Kept { uid, gid } => Owners::keep_id(uid, gid, all),
         Layout::NoUser => Owners::no_user(all),
+        Layout::Range { first, size } => Owners::range(first, size),
         Layout::Single => Owners::single(),
     }
 }
@@ -363,7 +365,7 @@ fn fetch(
         command.arg("--quiet");
     }
     if let Some(layout) = layout {
-        command.args(["--layout", layout.name()]);
+        command.args(["--layout", &layout.to_string()]);
     }
     let access = wish.access;
     if let Some(platform) = &access.platform {
@@ -403,22 +405,32 @@ fn fetch(
 
 /// The layout that a container of this user namespace needs.
 pub fn layout_for(settings: &Settings, userns: Userns, full: bool) -> anyhow::Result<Layout> {
+    let dirs = &settings.dirs;
     match userns {
-        Userns::KeepId { uid, gid }
-            if full && (uid, gid) != (settings.dirs.uid, settings.dirs.gid) =>
-        {
-            bail!(
-                "--userns keep-id:uid={uid},gid={gid}: with an image only your own ids {}:{} can be kept in this version",
-                settings.dirs.uid,
-                settings.dirs.gid
-            )
+        Userns::KeepId { uid, gid } if (uid, gid) == (dirs.uid, dirs.gid) => {
+            let user = full && dirs.uid != 0;
+            Ok(if user { Layout::UserIsUser } else { default_layout(settings, full) })
         }
-        Userns::KeepId { .. } if full && settings.dirs.uid != 0 => Ok(Layout::UserIsUser),
-        Userns::NoMap | Userns::Auto if full && settings.dirs.uid != 0 => Ok(Layout::NoUser),
-        Userns::NoMap | Userns::Auto => {
+        Userns::KeepId { .. } if dirs.uid == 0 => {
+            bail!("--userns keep-id: root keeps only 0:0; use it as another user")
+        }
+        Userns::KeepId { uid, gid } if full => {
+            let ids = userns::subid::lookup(&dirs.user, dirs.uid);
+            let (uids, gids) = ids.map_or((0, 0), |ids| ids.counts());
+            if uid > uids || gid > gids {
+                bail!(
+                    "--userns keep-id:uid={uid},gid={gid}: with an image the ids go up to {uids}:{gids}, as many as are {}'s in /etc/subuid and /etc/subgid",
+                    dirs.user
+                );
+            }
+            Ok(Layout::Kept { uid, gid })
+        }
+        Userns::NoMap | Userns::Auto { .. } if !full || dirs.uid == 0 => {
             bail!("--userns nomap and auto need subordinate ids; see 'bolt doctor'")
         }
-        _ => Ok(default_layout(settings, full)),
+        Userns::NoMap => Ok(Layout::NoUser),
+        Userns::Auto { first, size } => Ok(Layout::Range { first, size }),
+        Userns::Host | Userns::KeepId { .. } => Ok(default_layout(settings, full)),
     }
 }
 
@@ -428,12 +440,17 @@ pub fn ensure_layout(store: &Store, image: &ImageRecord, layout: Layout) -> anyh
     if missing.is_empty() {
         return Ok(());
     }
+    let mut bytes = 0;
+    for layer in &missing {
+        bytes += store.layer_size(&layer.chain_id)?;
+    }
     print::warning(&format!(
-        "unpacking {} layers once more for the id layout {layout}",
-        missing.len()
+        "unpacking {} layers ({}) once more for the id layout {layout}",
+        missing.len(),
+        human::size(bytes)
     ));
     let status = Command::new("/proc/self/exe")
-        .args(["__relayout", image.manifest.as_str(), layout.name()])
+        .args(["__relayout", image.manifest.as_str(), &layout.to_string()])
         .stdin(Stdio::null())
         .status()
         .context("start the unpacking")?;

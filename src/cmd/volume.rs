@@ -7,6 +7,7 @@ use crate::container::volume::{Volume, VolumeError, Volumes, users};
 use crate::container::{name, time};
 use crate::exit;
 use crate::settings::Settings;
+use crate::ui::filter::{Wanted, flag, has_label};
 use crate::ui::print;
 use crate::userns;
 use serde_json::{Value, json};
@@ -162,50 +163,33 @@ fn show(settings: &Settings, volumes: &Volumes, ls: &Ls) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// `name`, `label`, `label!`, `driver`, `anonymous`, `until` and `dangling` (podman-volume-ls(1)).
+const FILTERS: &[&str] = &["name", "driver", "label", "label!", "dangling", "anonymous", "until"];
+
+/// The volumes that pass every filter (podman-volume-ls(1)).
 fn filtered(
     found: Vec<Volume>,
     words: &[String],
     entries: &[Entry],
 ) -> anyhow::Result<Vec<Volume>> {
-    let mut kept = found;
     let now = time::now();
-    for word in words {
-        let (key, value) = word
-            .split_once('=')
-            .ok_or_else(|| anyhow::anyhow!("{word:?} is not a filter: use key=value"))?;
-        let truth = || -> anyhow::Result<bool> {
-            value
-                .parse()
-                .map_err(|_| anyhow::anyhow!("filter {key}: {value:?} is not true or false"))
-        };
-        let has_label = |v: &Volume| match value.split_once('=') {
-            Some((key, value)) => v.labels.get(key).is_some_and(|have| have == value),
-            None => v.labels.contains_key(value),
-        };
-        match key {
-            "name" => kept.retain(|v| v.name.contains(value)),
-            "driver" => kept.retain(|_| value == "local"),
-            "label" => kept.retain(has_label),
-            "label!" => kept.retain(|v| !has_label(v)),
-            "dangling" => {
-                let wanted = truth()?;
-                kept.retain(|v| users(&v.name, entries).is_empty() == wanted);
-            }
-            "anonymous" => {
-                let wanted = truth()?;
-                kept.retain(|v| v.anonymous == wanted);
-            }
-            "until" => {
-                let at = time::parse(value, now)?;
-                kept.retain(|v| v.created < at);
-            }
-            _ => anyhow::bail!(
-                "{key:?} is not a filter key of volumes; known are name, driver, label, label!, dangling, anonymous, until"
-            ),
-        }
-    }
-    Ok(kept)
+    let wanted = Wanted::parse(words, "volumes", FILTERS, |key, value| match key {
+        "dangling" | "anonymous" => flag(value).map(|_| ()),
+        "until" => time::parse(value, now).map(|_| ()).map_err(|e| e.to_string()),
+        _ => Ok(()),
+    })?;
+    let passes = |volume: &Volume, key: &str, value: &str| match key {
+        "name" => volume.name.contains(value),
+        "driver" => value == "local",
+        "label" => has_label(&volume.labels, value),
+        "label!" => !has_label(&volume.labels, value),
+        "dangling" => flag(value) == Ok(users(&volume.name, entries).is_empty()),
+        "anonymous" => flag(value) == Ok(volume.anonymous),
+        _ => time::parse(value, now).is_ok_and(|at| volume.created < at),
+    };
+    let all = |volume: &Volume| {
+        wanted.iter().all(|(key, values)| values.iter().all(|v| passes(volume, key, v)))
+    };
+    Ok(found.into_iter().filter(all).collect())
 }
 
 fn inspect(volumes: &Volumes, names: &[String], format: Option<&str>) -> anyhow::Result<u8> {

@@ -1,6 +1,6 @@
 //! One container's directory: its files, its lock, and what they say together.
 
-use super::config::{self, Config};
+use super::config::{self, Config, Listed};
 use super::error::{Error, errno, io};
 use super::live;
 use super::state::{Recorded, Status};
@@ -8,7 +8,6 @@ use crate::sys::{atomic, lock};
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,6 +22,9 @@ pub const CONFIG: &str = "config.json";
 pub const STATE: &str = "state.json";
 /// Name of the log.
 pub const LOG: &str = "log";
+
+/// Bytes that the files of nearly every container fit in.
+const READ: usize = 8192;
 
 /// Exit code of a run whose end nobody saw.
 const UNKNOWN_EXIT: i32 = 255;
@@ -72,10 +74,15 @@ impl ContainerDir {
 
     /// Reads `config.json`.
     pub fn read_config(&self) -> Result<Config, Error> {
+        self.read_config_as()
+    }
+
+    /// Reads `config.json`, or only a part of it.
+    pub fn read_config_as<C: Listed>(&self) -> Result<C, Error> {
         let text = self.read(CONFIG)?.ok_or_else(|| Error::NotFound(self.id.clone()))?;
         let damaged = |source| Error::Damaged { id: self.id.clone(), file: CONFIG, source };
-        let config: Config = serde_json::from_slice(&text).map_err(damaged)?;
-        self.check_version(CONFIG, config.version, config::VERSION)?;
+        let config: C = serde_json::from_slice(&text).map_err(damaged)?;
+        self.check_version(CONFIG, config.version(), config::VERSION)?;
         Ok(config)
     }
 
@@ -147,7 +154,7 @@ impl ContainerDir {
             return Ok(false);
         }
         match self.open_lock(OFlags::RDONLY)? {
-            Some(fd) => lock::is_held(fd).map_err(io("probe", self.shown(LOCK))),
+            Some(fd) => lock::is_held(fd).map_err(|e| io("probe", self.shown(LOCK))(e)),
             None => Ok(false),
         }
     }
@@ -253,11 +260,22 @@ impl ContainerDir {
         }
     }
 
+    /// The whole of a small file. A list reads two of every container, so this asks for no
+    /// size first: a regular file gives less than was asked for only at its end (read(2)).
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        let Some(mut file) = self.open_file(name)? else { return Ok(None) };
-        let mut bytes = Vec::with_capacity(4096);
-        file.read_to_end(&mut bytes).map_err(io("read", self.shown(name)))?;
-        Ok(Some(bytes))
+        let Some(file) = self.open_file(name)? else { return Ok(None) };
+        let mut bytes = Vec::with_capacity(READ);
+        loop {
+            if bytes.spare_capacity_mut().is_empty() {
+                bytes.reserve(bytes.len());
+            }
+            let room = bytes.spare_capacity_mut().len();
+            match rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes)) {
+                Ok(n) if n < room => return Ok(Some(bytes)),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(e) => return Err(errno("read", self.shown(name))(e)),
+            }
+        }
     }
 }
 

@@ -6,6 +6,8 @@ use super::config::{MountKind, Network, Origin};
 use super::list::Entry;
 use super::state::Status;
 use super::time;
+pub use crate::ui::filter::BadFilter;
+use crate::ui::filter::{Wanted, flag, has_label};
 
 const KEYS: &[&str] = &[
     "id",
@@ -39,50 +41,19 @@ const STATES: &[&str] = &[
     "orphaned",
 ];
 
-/// A filter that cannot be understood.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum BadFilter {
-    /// No `=`.
-    #[error("{0:?} is not a filter: use key=value")]
-    Form(String),
-    /// An unknown key.
-    #[error("{0:?} is not a filter key; known are {known}", known = KEYS.join(", "))]
-    Key(String),
-    /// A value that the key does not take.
-    #[error("{value:?} is not a value of filter {key:?}: {why}")]
-    Value {
-        /// The key.
-        key: String,
-        /// The value.
-        value: String,
-        /// What it takes.
-        why: String,
-    },
-}
-
 /// Checked filters.
 #[derive(Debug, Clone, Default)]
 pub struct Filters {
-    wanted: Vec<(String, Vec<String>)>,
+    wanted: Wanted,
     now: i64,
 }
 
 impl Filters {
     /// Reads `key=value` words.
     pub fn parse(words: &[String]) -> Result<Self, BadFilter> {
-        let mut filters = Filters { wanted: Vec::new(), now: time::now() };
-        for word in words {
-            let (key, value) = word.split_once('=').ok_or_else(|| BadFilter::Form(word.clone()))?;
-            if !KEYS.contains(&key) {
-                return Err(BadFilter::Key(key.to_owned()));
-            }
-            filters.check(key, value)?;
-            match filters.wanted.iter_mut().find(|(k, _)| k == key) {
-                Some((_, values)) => values.push(value.to_owned()),
-                None => filters.wanted.push((key.to_owned(), vec![value.to_owned()])),
-            }
-        }
-        Ok(filters)
+        let now = time::now();
+        let wanted = Wanted::parse(words, "containers", KEYS, |key, value| check(key, value, now))?;
+        Ok(Filters { wanted, now })
     }
 
     /// Whether there are none.
@@ -95,39 +66,20 @@ impl Filters {
         self.wanted.iter().any(|(key, _)| key == "status" || key == "exited")
     }
 
-    fn check(&self, key: &str, value: &str) -> Result<(), BadFilter> {
-        let why = match key {
-            "status" if !STATES.contains(&value) => format!("use one of {}", STATES.join(", ")),
-            "exited" if value.parse::<i32>().is_err() => "use an exit code".to_owned(),
-            "until" => match time::parse(value, self.now) {
-                Ok(_) => return Ok(()),
-                Err(e) => e.to_string(),
-            },
-            "health" if !["healthy", "unhealthy", "starting", "none"].contains(&value) => {
-                "use healthy, unhealthy, starting or none".to_owned()
-            }
-            "should-start-on-boot" if value.parse::<bool>().is_err() => {
-                "use true or false".to_owned()
-            }
-            _ => return Ok(()),
-        };
-        Err(BadFilter::Value { key: key.to_owned(), value: value.to_owned(), why })
-    }
-
     /// Keeps the entries that pass. `before` and `since` name another container of the list.
     pub fn apply(&self, entries: Vec<Entry>) -> Result<Vec<Entry>, BadFilter> {
         let mut keep = vec![true; entries.len()];
-        for (key, values) in &self.wanted {
-            let limits = match key.as_str() {
+        for (key, values) in self.wanted.iter() {
+            let limits = match key {
                 "before" | "since" => creation_of(key, values, &entries)?,
                 _ => Vec::new(),
             };
             for (entry, keep) in entries.iter().zip(&mut keep) {
-                let passes = match key.as_str() {
+                let passes = match key {
                     "before" => limits.iter().any(|at| entry.config.created < *at),
                     "since" => limits.iter().any(|at| entry.config.created > *at),
-                    "label" => values.iter().all(|v| has_label(entry, v)),
-                    "label!" => !values.iter().any(|v| has_label(entry, v)),
+                    "label" => values.iter().all(|v| has_label(&entry.config.labels, v)),
+                    "label!" => !values.iter().any(|v| has_label(&entry.config.labels, v)),
                     _ => values.iter().any(|v| self.passes(entry, key, v)),
                 };
                 *keep &= passes;
@@ -170,6 +122,19 @@ impl Filters {
     }
 }
 
+/// Whether a key takes a value; else why not.
+fn check(key: &str, value: &str, now: i64) -> Result<(), String> {
+    let healths = ["healthy", "unhealthy", "starting", "none"];
+    match key {
+        "status" if !STATES.contains(&value) => Err(format!("use one of {}", STATES.join(", "))),
+        "exited" if value.parse::<i32>().is_err() => Err("use an exit code".to_owned()),
+        "until" => time::parse(value, now).map(|_| ()).map_err(|e| e.to_string()),
+        "health" if !healths.contains(&value) => Err(format!("use {}", healths.join(", "))),
+        "should-start-on-boot" => flag(value).map(|_| ()),
+        _ => Ok(()),
+    }
+}
+
 /// `default`, `none`, `host`, `pasta` or `slirp4netns`.
 pub fn network_name(network: &Network) -> &'static str {
     match network {
@@ -196,13 +161,6 @@ fn matches(text: &str, pattern: &str) -> bool {
         (true, false) => text.starts_with(pattern),
         (false, true) => text.ends_with(pattern),
         (false, false) => text.contains(pattern),
-    }
-}
-
-fn has_label(entry: &Entry, wanted: &str) -> bool {
-    match wanted.split_once('=') {
-        Some((key, value)) => entry.config.labels.get(key).is_some_and(|v| v == value),
-        None => entry.config.labels.contains_key(wanted),
     }
 }
 
@@ -240,11 +198,7 @@ fn creation_of(key: &str, values: &[String], entries: &[Entry]) -> Result<Vec<i6
             .find(|e| e.config.name == *value || e.config.id == *value)
             .or_else(|| entries.iter().find(|e| e.config.id.starts_with(value.as_str())))
             .map(|e| e.config.created)
-            .ok_or_else(|| BadFilter::Value {
-                key: key.to_owned(),
-                value: value.clone(),
-                why: "no such container".to_owned(),
-            })
+            .ok_or_else(|| BadFilter::value(key, value, "no such container"))
     };
     values.iter().map(find).collect()
 }
@@ -321,7 +275,7 @@ mod tests {
     fn what_is_not_understood_is_named() {
         let parse = |word: &str| Filters::parse(&[word.to_owned()]).unwrap_err();
         assert_eq!(parse("name"), BadFilter::Form("name".into()));
-        assert_eq!(parse("color=red"), BadFilter::Key("color".into()));
+        assert!(matches!(parse("color=red"), BadFilter::Key { .. }));
         for bad in ["status=gone", "exited=x", "until=soon", "health=ill"] {
             assert!(matches!(parse(bad), BadFilter::Value { .. }), "{bad}");
         }

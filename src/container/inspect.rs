@@ -251,6 +251,19 @@ fn host_basics(dir: &ContainerDir, config: &Config) -> Value {
     })
 }
 
+/// The container's ids as podman writes them: `INSIDE:OUTSIDE:COUNT`, outside counted in the
+/// user's namespace, where 0 is the user and 1… are his subordinate ids. `null` where that depends
+/// on the start.
+fn id_mappings(config: &Config) -> Value {
+    match config.userns {
+        Userns::Auto { first, size } => {
+            let map = [format!("0:{first}:{size}")];
+            json!({ "UidMap": map, "GidMap": map })
+        }
+        _ => Value::Null,
+    }
+}
+
 fn host_namespaces(config: &Config) -> Value {
     let shared = |name: &str| config.share.iter().any(|s| s == name);
     let mode = |name| if shared(name) { "host" } else { "private" };
@@ -258,7 +271,7 @@ fn host_namespaces(config: &Config) -> Value {
         Userns::Host => String::new(),
         Userns::KeepId { uid, gid } => format!("keep-id:uid={uid},gid={gid}"),
         Userns::NoMap => "nomap".to_owned(),
-        Userns::Auto => "auto".to_owned(),
+        Userns::Auto { size, .. } => format!("auto:size={size}"),
     };
     json!({
         "NetworkMode": network_name(&config.network),
@@ -274,6 +287,7 @@ fn host_namespaces(config: &Config) -> Value {
         "UTSMode": mode("uts"),
         "CgroupMode": mode("cgroup"),
         "UsernsMode": userns,
+        "IDMappings": id_mappings(config),
         "Cgroup": "",
         "Cgroups": "default",
         "CgroupManager": "",

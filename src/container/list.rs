@@ -1,6 +1,6 @@
 //! All containers at one moment: one readdir, then probe and read each.
 
-use super::config::Config;
+use super::config::{Config, Listed};
 use super::dir::Containers;
 use super::error::Error;
 use super::state::{Recorded, Status};
@@ -8,9 +8,9 @@ use super::state::{Recorded, Status};
 /// One container as a list shows it. It holds no descriptor: there may be more containers than
 /// a process may open files.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct Entry<C = Config> {
     /// What was decided at creation.
-    pub config: Config,
+    pub config: C,
     /// What it is doing.
     pub status: Status,
     /// What its supervisor wrote last.
@@ -18,10 +18,10 @@ pub struct Entry {
 }
 
 /// What was found.
-#[derive(Debug, Default)]
-pub struct List {
+#[derive(Debug)]
+pub struct List<C = Config> {
     /// Readable containers, the oldest first.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Entry<C>>,
     /// Why the others could not be read; each names its container.
     pub damaged: Vec<Error>,
 }
@@ -29,29 +29,34 @@ pub struct List {
 /// Reads all containers. One that vanishes meanwhile or is not created yet is left out; one that
 /// cannot be read hides none of the others.
 pub fn read(all: &Containers) -> Result<List, Error> {
-    let mut list = List::default();
+    read_as(all)
+}
+
+/// [`read`] with as much of each config as `C` holds.
+pub fn read_as<C: Listed>(all: &Containers) -> Result<List<C>, Error> {
+    let mut list = List { entries: Vec::new(), damaged: Vec::new() };
     for id in all.ids()? {
-        match read_one(all, &id) {
+        match read_one_as(all, &id) {
             Ok(entry) => list.entries.push(entry),
             Err(Error::NotFound(_)) => {}
             Err(e) => list.damaged.push(e),
         }
     }
-    list.entries
-        .sort_by(|a, b| (a.config.created, &a.config.id).cmp(&(b.config.created, &b.config.id)));
+    let age = |e: &Entry<C>| e.config.created();
+    list.entries.sort_by(|a, b| age(a).cmp(&age(b)).then_with(|| a.config.id().cmp(b.config.id())));
     Ok(list)
 }
 
-/// Reads one container.
-pub fn read_one(all: &Containers, id: &str) -> Result<Entry, Error> {
+fn read_one_as<C: Listed>(all: &Containers, id: &str) -> Result<Entry<C>, Error> {
     let dir = all.open_id(id)?;
-    let config = dir.read_config()?;
+    let config = dir.read_config_as()?;
     let now = dir.snapshot()?;
     Ok(Entry { config, status: now.status, recorded: now.recorded })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::Summary;
     use super::super::testing::{config, containers};
     use super::*;
     use crate::sys::atomic::Sync;
@@ -91,7 +96,7 @@ mod tests {
         }
         let best = (0..5).map(|_| {
             let start = std::time::Instant::now();
-            assert_eq!(read(&all).unwrap().entries.len(), 500);
+            assert_eq!(read_as::<Summary>(&all).unwrap().entries.len(), 500);
             start.elapsed()
         });
         let best = best.min().unwrap();

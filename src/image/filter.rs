@@ -5,6 +5,8 @@
 use crate::container::time;
 use crate::image::types::{Digest, ImageRecord};
 use crate::store::ListedImage;
+pub use crate::ui::filter::BadFilter;
+use crate::ui::filter::{Wanted, flag, has_label};
 use std::collections::BTreeSet;
 
 const KEYS: &[&str] = &[
@@ -23,31 +25,10 @@ const KEYS: &[&str] = &[
     "until",
 ];
 
-/// A filter that cannot be understood.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum BadFilter {
-    /// No `=`.
-    #[error("{0:?} is not a filter: use key=value")]
-    Form(String),
-    /// An unknown key.
-    #[error("{0:?} is not a filter key of images; known are {known}", known = KEYS.join(", "))]
-    Key(String),
-    /// A value that the key does not take.
-    #[error("{value:?} is not a value of filter {key:?}: {why}")]
-    Value {
-        /// The key.
-        key: String,
-        /// The value.
-        value: String,
-        /// What it takes.
-        why: String,
-    },
-}
-
 /// Checked filters.
 #[derive(Debug, Clone, Default)]
 pub struct Filters {
-    wanted: Vec<(String, Vec<String>)>,
+    wanted: Wanted,
     now: i64,
 }
 
@@ -59,44 +40,14 @@ pub fn created(record: &ImageRecord) -> i64 {
 impl Filters {
     /// Reads `key=value` words. `label!=x` asks for images without a label.
     pub fn parse(words: &[String]) -> Result<Self, BadFilter> {
-        let mut filters = Filters { wanted: Vec::new(), now: time::now() };
-        for word in words {
-            let (key, value) = word.split_once('=').ok_or_else(|| BadFilter::Form(word.clone()))?;
-            if !KEYS.contains(&key) {
-                return Err(BadFilter::Key(key.to_owned()));
-            }
-            filters.check(key, value)?;
-            filters.add(key, value);
-        }
-        Ok(filters)
+        let now = time::now();
+        let wanted = Wanted::parse(words, "images", KEYS, |key, value| check(key, value, now))?;
+        Ok(Filters { wanted, now })
     }
 
     /// Adds `reference=NAME`: the argument of `bolt images`.
     pub fn add_reference(&mut self, name: &str) {
-        self.add("reference", name);
-    }
-
-    fn add(&mut self, key: &str, value: &str) {
-        match self.wanted.iter_mut().find(|(k, _)| k == key) {
-            Some((_, values)) => values.push(value.to_owned()),
-            None => self.wanted.push((key.to_owned(), vec![value.to_owned()])),
-        }
-    }
-
-    fn check(&self, key: &str, value: &str) -> Result<(), BadFilter> {
-        let why = match key {
-            "until" => match time::parse(value, self.now) {
-                Ok(_) => return Ok(()),
-                Err(e) => e.to_string(),
-            },
-            "containers" | "dangling" | "intermediate" | "readonly"
-                if value.parse::<bool>().is_err() =>
-            {
-                "use true or false".to_owned()
-            }
-            _ => return Ok(()),
-        };
-        Err(BadFilter::Value { key: key.to_owned(), value: value.to_owned(), why })
+        self.wanted.add("reference", name);
     }
 
     /// Keeps the images that pass. `used` are the manifests that containers were made from;
@@ -107,18 +58,18 @@ impl Filters {
         used: &BTreeSet<Digest>,
     ) -> Result<Vec<ListedImage>, BadFilter> {
         let mut keep = vec![true; all.len()];
-        for (key, values) in &self.wanted {
-            let limits = match key.as_str() {
+        for (key, values) in self.wanted.iter() {
+            let limits = match key {
                 "before" | "since" | "after" => creation_of(key, values, &all)?,
                 _ => Vec::new(),
             };
             for (image, keep) in all.iter().zip(&mut keep) {
                 let at = created(&image.record);
-                let passes = match key.as_str() {
+                let passes = match key {
                     "before" => limits.iter().any(|limit| at < *limit),
                     "since" | "after" => limits.iter().any(|limit| at > *limit),
-                    "label" => values.iter().all(|v| has_label(&image.record, v)),
-                    "label!" => !values.iter().any(|v| has_label(&image.record, v)),
+                    "label" => values.iter().all(|v| has_label(&image.record.config.labels, v)),
+                    "label!" => !values.iter().any(|v| has_label(&image.record.config.labels, v)),
                     "containers" => {
                         let is_used = used.contains(&image.record.manifest);
                         values.iter().any(|v| v.parse() == Ok(is_used))
@@ -145,6 +96,15 @@ impl Filters {
             // Nothing here is read-only, and no build leaves intermediate images.
             _ => value.parse() == Ok(false),
         }
+    }
+}
+
+/// Whether a key takes a value; else why not.
+fn check(key: &str, value: &str, now: i64) -> Result<(), String> {
+    match key {
+        "until" => time::parse(value, now).map(|_| ()).map_err(|e| e.to_string()),
+        "containers" | "dangling" | "intermediate" | "readonly" => flag(value).map(|_| ()),
+        _ => Ok(()),
     }
 }
 
@@ -211,13 +171,6 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
     pattern[p..].iter().all(|b| *b == b'*')
 }
 
-fn has_label(record: &ImageRecord, wanted: &str) -> bool {
-    match wanted.split_once('=') {
-        Some((key, value)) => record.config.labels.get(key).is_some_and(|v| v == value),
-        None => record.config.labels.contains_key(wanted),
-    }
-}
-
 fn creation_of(key: &str, values: &[String], all: &[ListedImage]) -> Result<Vec<i64>, BadFilter> {
     let find = |value: &String| {
         let id = value.trim_start_matches("sha256:");
@@ -227,11 +180,7 @@ fn creation_of(key: &str, values: &[String], all: &[ListedImage]) -> Result<Vec<
             .or_else(|| all.iter().find(|i| i.names.iter().any(|n| is_called(n, value))))
             .or_else(|| all.iter().find(|i| i.record.id.hex().starts_with(id)))
             .map(|i| created(&i.record))
-            .ok_or_else(|| BadFilter::Value {
-                key: key.to_owned(),
-                value: value.clone(),
-                why: "no such image".to_owned(),
-            })
+            .ok_or_else(|| BadFilter::value(key, value, "no such image"))
     };
     values.iter().map(find).collect()
 }
@@ -316,7 +265,7 @@ pub(crate) mod tests {
     fn what_is_not_understood_is_named() {
         let parse = |word: &str| Filters::parse(&[word.to_owned()]).unwrap_err();
         assert_eq!(parse("dangling"), BadFilter::Form("dangling".into()));
-        assert_eq!(parse("color=red"), BadFilter::Key("color".into()));
+        assert!(matches!(parse("color=red"), BadFilter::Key { .. }));
         for bad in ["dangling=maybe", "until=soon"] {
             assert!(matches!(parse(bad), BadFilter::Value { .. }), "{bad}");
         }

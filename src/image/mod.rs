@@ -9,6 +9,7 @@ pub mod config;
 mod decompress;
 pub mod filter;
 mod hash;
+pub mod ids;
 pub mod image_config;
 pub mod layout;
 pub mod manifest;

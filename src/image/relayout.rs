@@ -114,7 +114,7 @@ fn one(
 
 /// A layout that has the layer and can give its tar again.
 fn source(store: &Store, chain: &Digest, except: Layout) -> Result<Option<Layout>, StoreError> {
-    for layout in Layout::ALL {
+    for layout in store.layouts()? {
         if layout != except
             && store.has_layer(layout, chain)?
             && store.layer_facts(layout, chain)?.is_some_and(|f| f.rebuildable)

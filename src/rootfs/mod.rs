@@ -9,7 +9,7 @@ use crate::container::dir::ContainerDir;
 use crate::store::Layout;
 use crate::sys::dirs::Dirs;
 use crate::sys::mount;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use bolt_shim::launch::{FileId, Root};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
@@ -109,8 +109,12 @@ pub fn mount_for_read_write(dirs: &Dirs, dir: &ContainerDir) -> anyhow::Result<O
         Root::Overlay { lower, upper, .. } => {
             mount::overlay(&lower, upper.as_ref()).context("mount the container's overlay")
         }
-        Root::FuseOverlay { .. } => {
-            bail!("a stopped container over fuse-overlayfs cannot be opened; start it first")
+        Root::FuseOverlay { program, lower, upper, mountpoint, .. } => {
+            anyhow::ensure!(
+                !program.is_empty(),
+                "the container's root is put together by fuse-overlayfs, which is not here; install the package 'fuse-overlayfs'"
+            );
+            mount::fuse_overlay(&program, &lower, &upper, &mountpoint)
         }
     }
 }
@@ -122,7 +126,7 @@ fn lower(
     layout: Layout,
     image: &str,
 ) -> Result<Vec<String>, RootError> {
-    let base = dirs.store().join("layers").join(layout.name());
+    let base = dirs.store().join("layers").join(layout.to_string());
     layers
         .iter()
         .rev()

@@ -3,7 +3,7 @@
 use super::files::{is_record, is_temporary};
 use super::gc::{describe, needed_blobs};
 use super::images::RefFile;
-use super::{ExclusiveGuard, LayerKey, Layout, Result, Store, StoreError};
+use super::{ExclusiveGuard, LayerKey, Result, Store, StoreError};
 use crate::image::types::{Digest, ImageRecord};
 use std::collections::BTreeSet;
 
@@ -66,7 +66,7 @@ impl Store {
             let text = format!("{} {reason}; repair removes it", describe(&key));
             findings.add(text, || self.drop_layer(key.layout, &key.chain))?;
         }
-        for layout in Layout::ALL {
+        for layout in self.layouts()? {
             let leftovers = self.leftovers(layout)?;
             if leftovers.is_empty() {
                 continue;
@@ -139,7 +139,7 @@ impl Store {
         }
         for layer in &record.layers {
             let mut here = self.has_blob(&layer.blob.digest)?;
-            for layout in Layout::ALL {
+            for layout in self.layouts()? {
                 here = here || self.has_layer(layout, &layer.chain_id)?;
             }
             if !here {

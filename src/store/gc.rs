@@ -4,6 +4,7 @@ use super::files::{is_record, is_temporary};
 use super::layers::layer_path;
 use super::{ExclusiveGuard, Layout, Result, Store};
 use crate::image::types::{Digest, ImageRecord};
+use rustix::fs::AtFlags;
 use std::collections::BTreeSet;
 
 /// One unpacked layer.
@@ -122,7 +123,7 @@ impl Store {
     /// Every layer directory, fresh ones included.
     pub(super) fn layers_on_disk(&self) -> Result<Vec<LayerKey>> {
         let mut found = BTreeSet::new();
-        for layout in Layout::ALL {
+        for layout in self.layouts()? {
             for name in self.list(&format!("layers/{layout}"))? {
                 let hex = name.strip_prefix(".fresh-").unwrap_or(&name);
                 if let Some(chain) = digest_of_hex(hex) {
@@ -174,7 +175,8 @@ impl Store {
             records.iter().flat_map(|r| &r.layers).map(|l| &l.chain_id).collect();
         let in_use: BTreeSet<&LayerKey> = in_use.iter().collect();
         for key in self.layers_on_disk()? {
-            if named.contains(&key.chain) || in_use.contains(&key) {
+            let kept = named.contains(&key.chain) && !key.layout.is_passing();
+            if kept || in_use.contains(&key) {
                 continue;
             }
             let bytes = self.layer_bytes(&key);
@@ -183,8 +185,16 @@ impl Store {
                 freed.bytes += bytes;
             }
         }
-        for layout in Layout::ALL {
+        for layout in self.layouts()? {
             self.remove_leftovers(layout)?;
+            if layout.is_passing() {
+                // Not empty where a layer is in use.
+                let _ = rustix::fs::unlinkat(
+                    &self.root,
+                    format!("layers/{layout}"),
+                    AtFlags::REMOVEDIR,
+                );
+            }
         }
         Ok(())
     }

@@ -101,7 +101,7 @@ impl Store {
     /// Its fresh layers, in every layout, become permanent first (see [`Store::settle`]).
     pub fn put_image(&self, record: &ImageRecord) -> Result<()> {
         let chains: Vec<Digest> = record.layers.iter().map(|l| l.chain_id.clone()).collect();
-        for layout in super::Layout::ALL {
+        for layout in self.layouts()? {
             self.settle(layout, &chains)?;
         }
         self.write_json("images", &image_file(&record.manifest), record, Sync::Durable)

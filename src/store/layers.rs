@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+/// The id that has no owner: a file of it shows the same where the id does not exist.
+pub const NOBODY: u32 = 65534;
+
 /// What is known of an unpacked layer. The file format of `layers/<layout>/<hex>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerFacts {
@@ -32,6 +35,9 @@ pub struct LayerFacts {
     /// Whether the tar record gives the exact tar again; else the blob must be kept to push.
     #[serde(default)]
     pub rebuildable: bool,
+    /// Highest uid or gid of its files, [`NOBODY`] not counted; `None`: not noted.
+    #[serde(default)]
+    pub highest: Option<u32>,
     /// Boot in which it was unpacked: counts while the layer is fresh. Set by the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<String>,
@@ -47,12 +53,18 @@ impl LayerFacts {
             entries: 0,
             opaque_root: false,
             rebuildable: false,
+            highest: None,
             boot: None,
         }
     }
 }
 
 impl Store {
+    /// The id layouts that something was unpacked in.
+    pub fn layouts(&self) -> Result<Vec<Layout>> {
+        Ok(self.list("layers")?.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
     /// Whether a layer is unpacked. One stat for a permanent one.
     pub fn has_layer(&self, layout: Layout, chain: &Digest) -> Result<bool> {
         let path = layer_path(layout, chain);
@@ -68,6 +80,16 @@ impl Store {
     /// What is known of a layer; `None` when it is not here.
     pub fn layer_facts(&self, layout: Layout, chain: &Digest) -> Result<Option<LayerFacts>> {
         self.read_json(&format!("layers/{layout}/{}.json", chain.hex()))
+    }
+
+    /// Bytes of a layer's regular files, from any layout that has it; 0 where none is known.
+    pub fn layer_size(&self, chain: &Digest) -> Result<u64> {
+        for layout in self.layouts()? {
+            if let Some(facts) = self.layer_facts(layout, chain)? {
+                return Ok(facts.size);
+            }
+        }
+        Ok(0)
     }
 
     /// Makes fresh layers permanent: one syncfs(2) for all, then a rename each. Chains that are

@@ -32,7 +32,7 @@ pub use check::Problem;
 pub use error::{Result, StoreError};
 pub use gc::{Freed, LayerKey, LayerUse, Sizes};
 pub use images::ListedImage;
-pub use layers::LayerFacts;
+pub use layers::{LayerFacts, NOBODY};
 pub use layout::{BadLayout, Layout};
 pub use partial::{Partial, PartialReader};
 pub use record::{RecordReader, RecordWriter};

@@ -1,14 +1,16 @@
 //! Mounts that `bolt` itself makes, in a mount namespace of its own: for `cp` and its kin on a
 //! container that does not run.
 
+use anyhow::Context;
 use rustix::fs::CWD;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, OpenTreeFlags,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, OpenTreeFlags, UnmountFlags,
     fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount_change,
-    open_tree,
+    open_tree, unmount,
 };
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Command, Stdio};
 
 /// A mount namespace for this process; nothing it mounts is seen outside. One thread only.
 pub fn isolate() -> io::Result<()> {
@@ -41,4 +43,26 @@ pub fn overlay(lower: &[String], upper: Option<&(String, String)>) -> io::Result
     fsconfig_set_flag(fs, "userxattr")?;
     fsconfig_create(fs)?;
     Ok(fsmount(fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
+}
+
+/// The same by fuse-overlayfs(1), which goes to the background once the mount answers, and ends
+/// when the last descriptor of the tree is closed. What it complains about goes to standard error.
+pub fn fuse_overlay(
+    program: &str,
+    lower: &[String],
+    (upper, work): &(String, String),
+    mountpoint: &str,
+) -> anyhow::Result<OwnedFd> {
+    let options = format!("lowerdir={},upperdir={upper},workdir={work}", lower.join(":"));
+    let status = Command::new(program)
+        .args(["-o", &options, mountpoint])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .with_context(|| format!("start {program}"))?;
+    anyhow::ensure!(status.success(), "{program} could not mount the container's root ({status})");
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = open_tree(CWD, mountpoint, flags).with_context(|| format!("open {mountpoint}"));
+    unmount(mountpoint, UnmountFlags::DETACH).with_context(|| format!("unmount {mountpoint}"))?;
+    tree
 }

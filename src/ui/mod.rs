@@ -1,5 +1,6 @@
 //! L1: what the user sees: tables, templates, progress, human forms of numbers, errors.
 
+pub mod filter;
 pub mod format;
 pub mod human;
 pub mod print;

@@ -4,6 +4,7 @@
 //! below a common P can share networks and layers, and all starts but the first skip the two
 //! setuid programs. Where P cannot have the whole range it maps the user alone.
 
+pub mod auto;
 pub mod subid;
 
 use crate::container::dir::Containers;
@@ -47,7 +48,7 @@ pub fn source(dirs: &Dirs, containers: &Containers) -> anyhow::Result<Source> {
     if no_new_privs() {
         return Ok(Source::Single("no_new_privs is set, so newuidmap cannot work".into()));
     }
-    let guard = make_lock(dirs)?;
+    let guard = lock_file(dirs, "lock")?;
     match living(containers)? {
         Some((id, fd)) => {
             remember(dirs, &id);
@@ -73,10 +74,10 @@ pub fn remember(dirs: &Dirs, id: &str) {
     }
 }
 
-fn make_lock(dirs: &Dirs) -> anyhow::Result<File> {
+fn lock_file(dirs: &Dirs, name: &str) -> anyhow::Result<File> {
     let dir = dirs.data.join("userns");
     std::fs::create_dir_all(&dir).with_context(|| format!("make {}", dir.display()))?;
-    let path = dir.join("lock");
+    let path = dir.join(name);
     let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
     let file = file.with_context(|| format!("open {}", path.display()))?;
     lock::lock(&file, lock::Kind::Exclusive).with_context(|| format!("lock {}", path.display()))?;

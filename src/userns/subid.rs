@@ -13,6 +13,15 @@ pub struct SubIds {
     pub gids: Vec<(u32, u32)>,
 }
 
+impl SubIds {
+    /// How many uids and gids there are.
+    pub fn counts(&self) -> (u32, u32) {
+        let sum =
+            |all: &[(u32, u32)]| all.iter().fold(0u32, |n, (_, more)| n.saturating_add(*more));
+        (sum(&self.uids), sum(&self.gids))
+    }
+}
+
 /// The ranges of a user, by name or by number; `None` when either file has none.
 pub fn lookup(user: &str, uid: u32) -> Option<SubIds> {
     let uids = ranges(&std::fs::read_to_string("/etc/subuid").ok()?, user, uid);

@@ -124,16 +124,18 @@ fn limits_and_masks_of_the_process() {
 #[test]
 fn id_maps() {
     let s = session!();
-    let (uid, gid) = (s.user.uid.to_string(), s.user.gid.to_string());
+    let owners_script = "echo $(id -u):$(id -g) $(stat -c %u:%g /mine /root | tr '\\n' ' ')";
+    let (uid, gid) = (s.user.uid, s.user.gid);
     let file = s.file("mine", "x");
     let mount = format!("{file}:/mine");
-    let owner = "echo $(id -u):$(id -g) $(stat -c %u:%g /mine)";
-    assert_eq!(s.script(&["-v", &mount], owner), "0:0 0:0");
-    let keep = s.script(&["--userns", "keep-id", "-v", &mount], owner);
-    assert_eq!(keep, format!("{uid}:{gid} {uid}:{gid}"));
-    let other = s.once(&["--userns", "keep-id:uid=77,gid=78"], &["true"]);
-    assert!(other.code == 125 && other.err.contains("keep-id:uid=77"), "{other:?}");
-    let root = s.script(&["--userns", "keep-id", "-u", "0", "-v", &mount], owner);
-    assert_eq!(root, format!("0:0 {uid}:{gid}"));
-    assert_eq!(s.script(&["--userns", "nomap", "-v", &mount], owner), "0:0 65534:65534");
+    let owners = |flags: &[&str]| {
+        let flags: Vec<_> = ["-v", &mount].into_iter().chain(flags.iter().copied()).collect();
+        s.script(&flags, owners_script).trim_end().to_owned()
+    };
+    assert_eq!(owners(&[]), "0:0 0:0 0:0");
+    let kept = format!("{uid}:{gid}");
+    assert_eq!(owners(&["--userns", "keep-id"]), format!("{kept} {kept} 0:0"));
+    assert_eq!(owners(&["--userns", "keep-id", "-u", "0"]), format!("0:0 {kept} 0:0"));
+    assert_eq!(owners(&["--userns", "nomap"]), "0:0 65534:65534 0:0");
+    assert_eq!(owners(&["--userns", "auto"]), "0:0 65534:65534 0:0");
 }

@@ -8,4 +8,5 @@ mod sandbox;
 mod security;
 mod streams;
 mod terminal;
+mod userns;
 mod volumes;

@@ -1,7 +1,8 @@
 //! The supervisor is killed, directories go, the environment is another one.
 
-use crate::harness::process::{lives, signal};
+use crate::harness::process::{finish, lives, signal};
 use crate::harness::user::{IMAGE, Session, until};
+use std::time::Duration;
 
 fn status(s: &Session, name: &str) -> String {
     s.inspect(name, ".State.Status")
@@ -162,4 +163,28 @@ fn files(s: &Session) -> Vec<String> {
     }
     paths.sort();
     paths
+}
+
+/// The end is told to a launcher that sleeps (^Z of its shell), however much output waits for it.
+#[test]
+fn a_suspended_launcher_hears_the_end() {
+    let s = session!();
+    let quiet = "echo up; trap 'exit 9' TERM; while :; do sleep 0.05; done";
+    let loud = "trap 'exit 9' TERM; while :; do cat /bin/busybox; done";
+    for script in [quiet, loud] {
+        let args = ["run", "--name", "x", "--network", "none", IMAGE, "sh", "-c", script];
+        let child = s.spawn(&args);
+        until("running", || s.run(&["inspect", "x"]).code == 0 && status(&s, "x") == "running");
+        signal(child.id(), 19);
+        // Its queues fill.
+        std::thread::sleep(Duration::from_millis(300));
+        s.ok(&["stop", "-t", "1", "x"]);
+        until("the supervisor is gone", || status(&s, "x") == "exited");
+        std::thread::sleep(Duration::from_millis(1500));
+        signal(child.id(), 18);
+        let out = finish(child, Duration::from_secs(20), script);
+        let want: i32 = s.inspect("x", ".State.ExitCode").parse().unwrap();
+        assert_eq!((out.code, out.err.as_str()), (want, ""), "{script}");
+        s.ok(&["rm", "x"]);
+    }
 }

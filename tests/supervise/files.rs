@@ -1,6 +1,7 @@
 //! `cp` both ways, `rename`, `inspect`.
 
 use crate::harness::user::IMAGE;
+use std::path::Path;
 
 #[test]
 fn copies_both_ways() {
@@ -34,6 +35,56 @@ fn copies_both_ways() {
     }
     s.ok(&["start", "x"]);
     assert_eq!(s.ok(&["exec", "x", "cat", "/tmp/from-outside"]), "outer");
+}
+
+/// In a container without the user's id what is copied in belongs to its root all the same.
+#[test]
+fn copies_belong_to_the_containers_root() {
+    let s = session!();
+    let file = s.file("outer", "outer\n");
+    for mode in ["host", "nomap", "auto"] {
+        s.detached("x", &["--replace", "--userns", mode], "exec sleep 1000");
+        s.ok(&["cp", &file, "x:/tmp/running"]);
+        s.ok(&["stop", "-t", "0", "x"]);
+        s.ok(&["cp", &file, "x:/tmp/stopped"]);
+        s.ok(&["start", "x"]);
+        let owners = s.ok(&["exec", "x", "stat", "-c", "%u:%g", "/tmp/running", "/tmp/stopped"]);
+        assert_eq!(owners, "0:0\n0:0", "{mode}");
+    }
+}
+
+#[test]
+fn copies_of_a_stopped_container_over_fuse() {
+    let s = session!();
+    let Some(fuse) = ["/usr/bin/fuse-overlayfs"].into_iter().find(|p| Path::new(p).exists()) else {
+        crate::skip!("no fuse-overlayfs");
+    };
+    let opens = s.command("/bin/sh").args(["-c", ": <>/dev/fuse"]).status().unwrap();
+    if !opens.success() {
+        crate::skip!(format!("{fuse}: the user may not open /dev/fuse"));
+    }
+    let id = s.ok(&["create", "--name", "x", "--network", "none", IMAGE, "sleep", "1000"]);
+    let config = s.data().join("containers").join(&id).join("config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(config, text.replace("\"overlay\"", "\"fuse-overlayfs\"")).unwrap();
+    s.ok(&["start", "x"]);
+    s.ok(&[
+        "exec",
+        "x",
+        "sh",
+        "-c",
+        "rm /srv/data/file; echo new >/srv/data/new; grep -q fuse /proc/self/mounts",
+    ]);
+    s.ok(&["stop", "-t", "0", "x"]);
+    let out = s.home().join("out");
+    let out = out.to_str().unwrap();
+    s.ok(&["cp", "x:/srv/data", out]);
+    assert_eq!(std::fs::read_to_string(format!("{out}/new")).unwrap(), "new\n");
+    assert!(!Path::new(out).join("file").exists(), "what was removed stays so");
+    let file = s.file("outer", "outer\n");
+    s.ok(&["cp", &file, "x:/srv/data/file"]);
+    s.ok(&["start", "x"]);
+    assert_eq!(s.ok(&["exec", "x", "cat", "/srv/data/file", "/srv/data/new"]), "outer\nnew");
 }
 
 /// A link within the container leads nowhere but within.

@@ -89,7 +89,7 @@ impl Supervisor {
                 self.serve(launch, source, events, None);
             }
             if self.kill_at.is_some_and(|at| at <= state::ticks()) {
-                self.clients.iter_mut().filter(|c| behind(c)).for_each(|c| c.gone = true);
+                self.clients.iter_mut().filter(|c| behind(c)).for_each(Client::give_up);
             }
             self.sweep();
         }

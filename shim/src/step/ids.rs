@@ -1,6 +1,6 @@
 //! Id maps (user_namespaces(7)). Runs in M, which derives every number from its own map.
 
-use crate::at::{At, Res};
+use crate::at::{At, Res, failure};
 use bolt_shim::launch::IdMap;
 use bolt_shim::report::Step;
 use std::fmt::Write as _;
@@ -31,6 +31,7 @@ fn wanted(shape: IdMap, id: u32) -> Vec<Extent> {
     match shape {
         IdMap::RootIsUser => vec![Extent { inside: 0, outside: 0, count: rest }],
         IdMap::NoMap => vec![Extent { inside: 0, outside: 1, count: rest - 1 }],
+        IdMap::Range { first, size } => vec![Extent { inside: 0, outside: first, count: size }],
         IdMap::KeepId { .. } => {
             let mut map = vec![Extent { inside: id, outside: 0, count: 1 }];
             if id > 0 {
@@ -75,6 +76,12 @@ pub(crate) fn write(pid: i32, shape: IdMap) -> Res<()> {
     for (kind, id) in [("uid_map", uid), ("gid_map", gid)] {
         let mine = std::fs::read_to_string(format!("/proc/self/{kind}")).at(Step::IdMaps, kind)?;
         let map = cut(&wanted(shape, id), &own(&mine));
+        if let IdMap::Range { size, .. } = shape
+            && map.iter().map(|e| e.count).sum::<u32>() != size
+        {
+            // P lacks some of them: what it lacks would be nobody's, or the files a neighbour's.
+            return Err(failure(Step::IdMaps, kind, libc::ERANGE));
+        }
         std::fs::write(format!("/proc/{pid}/{kind}"), text(&map)).at(Step::IdMaps, kind)?;
     }
     Ok(())
@@ -99,7 +106,7 @@ pub(crate) fn root_in_p(shape: Option<IdMap>) -> (u32, u32) {
     };
     match shape {
         Some(IdMap::KeepId { uid, gid }) => (one(uid, "uid_map"), one(gid, "gid_map")),
-        Some(IdMap::NoMap) => (one(0, "uid_map"), one(0, "gid_map")),
+        Some(IdMap::NoMap | IdMap::Range { .. }) => (one(0, "uid_map"), one(0, "gid_map")),
         _ => (0, 0),
     }
 }
@@ -130,6 +137,14 @@ mod tests {
     #[test]
     fn nomap_leaves_the_user_out() {
         assert_eq!(text(&cut(&wanted(IdMap::NoMap, 0), FULL)), "0 1 65536\n");
+    }
+
+    #[test]
+    fn a_range_is_all_there_is() {
+        let shape = IdMap::Range { first: 1025, size: 1024 };
+        assert_eq!(text(&cut(&wanted(shape, 0), FULL)), "0 1025 1024\n");
+        let two = [(0, 1), (1, 1500), (1501, 1000)];
+        assert_eq!(text(&cut(&wanted(shape, 0), &two)), "0 1025 476\n476 1501 548\n");
     }
 
     #[test]

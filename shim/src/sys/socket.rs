@@ -3,8 +3,8 @@
 use bolt_shim::report::MAX_PACKET;
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
-    sendmsg, socketpair,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, getsockopt,
+    recvmsg, sendmsg, setsockopt, socketpair, sockopt,
 };
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -16,6 +16,26 @@ pub(crate) const MAX_FDS: usize = 253;
 /// A connected pair, both ends close-on-exec.
 pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+}
+
+/// Lets the queue of sent packets take half of what it could, see [`open_reserve`].
+pub(crate) fn keep_reserve(socket: &OwnedFd) {
+    scale_queue(socket, |now| now / 2);
+}
+
+/// Lets the queue take all that it could before [`keep_reserve`]: room for the last packet to a
+/// reader that has gone to sleep. It is more than one packet of output, by which a queue may be
+/// overdrawn.
+pub(crate) fn open_reserve(socket: &OwnedFd) {
+    scale_queue(socket, |now| now * 2);
+}
+
+/// The kernel doubles what is set for its own bookkeeping, and tells the doubled (socket(7),
+/// SO_SNDBUF). Where it refuses, the queue stays as it was: output waits sooner or later.
+fn scale_queue(socket: &OwnedFd, scale: fn(usize) -> usize) {
+    if let Ok(now) = getsockopt(socket, sockopt::SndBuf) {
+        let _ = setsockopt(socket, sockopt::SndBuf, &(scale(now) / 2));
+    }
 }
 
 /// Sends one packet with `fds`. EAGAIN on a full non-blocking socket.

@@ -4,7 +4,7 @@ use super::*;
 use crate::sys::scratch::Scratch;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-const PLAIN: Rules = Rules { keep_owner: false, overwrite: false };
+const PLAIN: Rules = Rules { keep_owner: false, owner: (0, 0), overwrite: false };
 
 fn at(root: &Path, text: &str) -> Place {
     Place {

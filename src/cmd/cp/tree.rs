@@ -17,10 +17,21 @@ const DIR: OFlags =
 /// What a copy keeps and replaces.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
-    /// Owner and group as at the source; else whoever copies.
+    /// Owner and group as at the source; else `owner`.
     pub(super) keep_owner: bool,
+    /// The ids in P of the target's root; 0 is whoever copies.
+    pub(super) owner: (u32, u32),
     /// Files and directories replace each other.
     pub(super) overwrite: bool,
+}
+
+impl Rules {
+    /// Whose the copy becomes; `None`: it is right as it is made.
+    fn owner_of(&self, meta: &Meta) -> Option<(Uid, Gid)> {
+        let (uid, gid) = if self.keep_owner { (meta.uid, meta.gid) } else { self.owner };
+        let as_made = !self.keep_owner && (uid, gid) == (0, 0);
+        (!as_made).then(|| (Uid::from_raw(uid), Gid::from_raw(gid)))
+    }
 }
 
 /// What is told about one file.
@@ -187,8 +198,7 @@ impl<'a> TreeSink<'a> {
     }
 
     fn finish(&self, fd: impl AsFd, meta: &Meta) -> anyhow::Result<()> {
-        if self.rules.keep_owner {
-            let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
+        if let Some((uid, gid)) = self.rules.owner_of(meta) {
             fs::fchown(&fd, Some(uid), Some(gid)).context("set the owner")?;
         }
         // After chown, which takes the set-id bits away.
@@ -257,8 +267,7 @@ impl Sink for TreeSink<'_> {
     fn link(&mut self, name: &str, meta: &Meta, target: &str) -> anyhow::Result<()> {
         self.clear(name)?;
         fs::symlinkat(target, self.at(), name).with_context(|| format!("make link {name}"))?;
-        if self.rules.keep_owner {
-            let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
+        if let Some((uid, gid)) = self.rules.owner_of(meta) {
             fs::chownat(self.at(), name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
                 .context("set the owner")?;
         }

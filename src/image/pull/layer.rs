@@ -217,6 +217,7 @@ fn unpack(
         entries: stats.entries,
         opaque_root: stats.opaque_root,
         rebuildable: stats.rebuildable,
+        highest: Some(stats.highest),
         ..LayerFacts::new(layer.diff_id.clone())
     };
     Ok((facts, record))

@@ -31,6 +31,7 @@ pub use limits::Limits;
 pub use owners::{Extent, Owners};
 pub use record::{RebuildError, rebuild};
 
+use crate::store::NOBODY;
 use entry::{Entry, Kind};
 use record::Recorder;
 use source::Source;
@@ -58,6 +59,8 @@ pub struct Stats {
     pub owners_kept: u64,
     /// Files whose owner could be neither applied nor kept (links, devices).
     pub owners_lost: u64,
+    /// Highest uid or gid of an entry, 65534 not counted.
+    pub highest: u32,
     /// The layer hides everything below it.
     pub opaque_root: bool,
     /// Whether the record gives the exact tar again: no entry replaced an earlier one.
@@ -84,6 +87,11 @@ pub fn unpack_layer(
     tree.own_root()?;
     while let Some(entry) = entry::next(&mut source, limits)? {
         tree.stats.entries += 1;
+        for id in [entry.uid, entry.gid].map(|id| u32::try_from(id).unwrap_or(u32::MAX)) {
+            if id != NOBODY {
+                tree.stats.highest = tree.stats.highest.max(id);
+            }
+        }
         unpack_entry(&mut source, &mut tree, &entry, limits)?;
     }
     source.drain()?;

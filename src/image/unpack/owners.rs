@@ -53,6 +53,12 @@ impl Owners {
         Owners { uids: all.clone(), gids: all, can_mknod: false }
     }
 
+    /// `range-FIRST-SIZE`: the image's ids are `size` ids from `first` on; those above have none.
+    pub fn range(first: u32, size: u32) -> Self {
+        let all = vec![Extent { image: 0, here: first, len: size }];
+        Owners { uids: all.clone(), gids: all, can_mknod: false }
+    }
+
     /// `single`: everything belongs to the user; other owners are kept in an xattr.
     pub fn single() -> Self {
         Owners { uids: Vec::new(), gids: Vec::new(), can_mknod: false }

@@ -5,10 +5,11 @@ use super::parse::{Base, Block, Command, Node, Operand, Pipeline};
 use super::{Fault, Values, fault};
 use crate::ui::print;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// Fills the tree in.
 pub(super) fn render(nodes: &[Node], data: &Value, values: Values) -> Result<String, Fault> {
-    let variables = vec![(String::new(), data.clone())];
+    let variables = vec![(String::new(), Cow::Borrowed(data))];
     let mut run = Run { variables, out: String::new(), values };
     run.nodes(nodes, data)?;
     Ok(run.out)
@@ -45,14 +46,14 @@ pub(super) fn truth(value: &Value) -> bool {
     }
 }
 
-struct Run {
+struct Run<'a> {
     /// Name without `$` and value; the innermost last. The first one is `$` itself.
-    variables: Vec<(String, Value)>,
+    variables: Vec<(String, Cow<'a, Value>)>,
     out: String,
     values: Values,
 }
 
-impl Run {
+impl Run<'_> {
     fn nodes(&mut self, nodes: &[Node], dot: &Value) -> Result<(), Fault> {
         for node in nodes {
             match node {
@@ -60,7 +61,10 @@ impl Run {
                 Node::Pipeline(pipeline) => {
                     let value = self.pipeline(pipeline, dot)?;
                     if pipeline.variables.is_empty() {
-                        let text = shown(&value);
+                        let text = match value {
+                            Value::String(text) => text,
+                            other => shown(&other),
+                        };
                         match self.values {
                             Values::Raw => self.out.push_str(&text),
                             Values::Cells => self.out.push_str(&print::escaped_cell(&text)),
@@ -136,12 +140,12 @@ impl Run {
 
     fn store(&mut self, pipeline: &Pipeline, name: &str, value: Value) -> Result<(), Fault> {
         if !pipeline.assigns {
-            self.variables.push((name.to_owned(), value));
+            self.variables.push((name.to_owned(), Cow::Owned(value)));
             return Ok(());
         }
         match self.variables.iter_mut().rev().find(|(known, _)| known == name) {
             Some(slot) => {
-                slot.1 = value;
+                slot.1 = Cow::Owned(value);
                 Ok(())
             }
             None => fault(offset_of(pipeline), format!("undefined variable ${name}")),

@@ -1,0 +1,132 @@
+//! `--userns`: whose ids a container has, and that no two of `auto` have the same.
+
+use crate::harness::image::TestImage;
+use crate::harness::process::finish;
+use crate::harness::user::IMAGE;
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+const OWNERS: &str = "echo $(id -u):$(id -g) $(stat -c %u:%g /mine /root | tr '\\n' ' ')";
+
+#[test]
+fn keep_id_gives_the_user_any_id() {
+    let s = session!();
+    let file = s.file("mine", "x");
+    let mount = format!("{file}:/mine");
+    for (mode, want) in [
+        ("keep-id:uid=77,gid=78", "77:78 77:78 0:0"),
+        ("keep-id:uid=1000,gid=1000", "1000:1000 1000:1000 0:0"),
+    ] {
+        let got = s.script(&["--userns", mode, "-v", &mount], OWNERS);
+        assert_eq!(got.trim_end(), want, "{mode}");
+    }
+    let far = s.once(&["--userns", "keep-id:uid=4000000000"], &["true"]);
+    assert!(far.code == 125 && far.err.contains("/etc/subuid"), "{far:?}");
+}
+
+#[test]
+fn auto_gives_each_container_ids_of_its_own() {
+    let s = session!();
+    let wait = "touch /made; exec sleep 1000";
+    let first = s.detached("first", &["--userns", "auto"], wait);
+    let second = s.detached("second", &["--userns", "auto:size=2000"], wait);
+    let map = |name: &str| {
+        let text = s.ok(&["exec", name, "cat", "/proc/1/uid_map", "/proc/1/gid_map"]);
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(map("first"), "0 1 1024 0 1 1024");
+    assert_eq!(map("second"), "0 1025 2000 0 1025 2000");
+    let mappings = "json .HostConfig.IDMappings";
+    let shown: serde_json::Value = serde_json::from_str(&s.inspect("second", mappings)).unwrap();
+    assert_eq!(shown, serde_json::json!({"UidMap": ["0:1025:2000"], "GidMap": ["0:1025:2000"]}));
+    assert_eq!(s.inspect("first", ".HostConfig.UsernsMode"), "auto:size=1024");
+    // What they made belongs to nobody else on the host either.
+    let owner = |id: &str| {
+        let made = s.data().join("containers").join(id).join("upper/made");
+        std::fs::symlink_metadata(made).unwrap().uid()
+    };
+    assert_eq!(owner(&second) - owner(&first), 1024);
+    assert!(![0, s.user.uid].contains(&owner(&first)));
+    // The ids outlive a stop, and are another's after a removal.
+    s.ok(&["stop", "-t", "0", "first"]);
+    s.ok(&["start", "first"]);
+    assert_eq!(map("first"), "0 1 1024 0 1 1024");
+    s.ok(&["rm", "-f", "-t", "0", "first"]);
+    s.detached("third", &["--userns", "auto"], wait);
+    assert_eq!(map("third"), "0 1 1024 0 1 1024");
+    // Its layers go with the next prune; the plain ones stay.
+    s.ok(&["rm", "-f", "-t", "0", "--all"]);
+    s.ok(&["image", "prune", "-f"]);
+    let layouts = std::fs::read_dir(s.data().join("store/layers")).unwrap();
+    let ranges = layouts.flatten().filter(|e| e.file_name().to_string_lossy().contains("range"));
+    assert_eq!(ranges.count(), 0);
+    assert_eq!(s.script(&[], "echo here"), "here");
+}
+
+#[test]
+fn auto_is_fair_to_those_who_start_at_once() {
+    let s = session!();
+    // The first one unpacks the layout of its range; the others need their own.
+    let start = |n: usize| {
+        let name = format!("c{n}");
+        let words =
+            ["create", "--userns", "auto", "--network", "none", "--name", &name, IMAGE, "true"];
+        s.spawn(&words)
+    };
+    let all: Vec<_> = (0..4).map(start).collect();
+    for child in all {
+        let out = finish(child, Duration::from_secs(60), "create");
+        assert_eq!(out.code, 0, "{out:?}");
+    }
+    let range = |n| s.inspect(&format!("c{n}"), "index .HostConfig.IDMappings.UidMap 0");
+    let ranges: BTreeSet<_> = (0..4).map(range).collect();
+    let want = ["0:1:1024", "0:1025:1024", "0:2049:1024", "0:3073:1024"];
+    assert_eq!(ranges, want.map(str::to_owned).into());
+}
+
+#[test]
+fn auto_holds_the_ids_of_the_image_or_refuses() {
+    let s = session!();
+    let image = TestImage::new(&[]);
+    image.add(|root| {
+        std::fs::create_dir(root.join("etc")).unwrap();
+        let passwd = "root:x:0:0::/:/bin/sh\nhi:x:4000:4000::/:/bin/sh\nnobody:x:65534:65534::/:\n";
+        std::fs::write(root.join("etc/passwd"), passwd).unwrap();
+    });
+    let id = s.pull(&image);
+    let run = |mode: &str, user: &str| {
+        s.run(&[
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "-u",
+            user,
+            "--userns",
+            mode,
+            &id,
+            "/bin/busybox",
+            "cat",
+            "/proc/self/uid_map",
+        ])
+    };
+    let map = |mode: &str, user: &str| {
+        let out = run(mode, user);
+        assert_eq!(out.code, 0, "{out:?}");
+        out.out.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(map("auto", "0"), "0 1 4001");
+    assert_eq!(map("auto", "hi"), "0 1 4001");
+    assert_eq!(map("auto", "5000:1"), "0 1 5001");
+    for (mode, said) in [
+        ("auto:size=4000", "use size=4001"),
+        ("auto:size=4000000000", "/etc/subuid"),
+        ("auto:size=0", "wants a number"),
+        ("auto:uidmapping=0:1:1", "not in this version"),
+    ] {
+        let out = run(mode, "0");
+        assert!(out.code == 125 && out.err.contains(said), "{mode}: {out:?}");
+    }
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+}
