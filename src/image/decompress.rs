@@ -11,7 +11,9 @@ const ZSTD_WINDOW: u32 = 27;
 ///
 /// The first bytes decide, not the media type: tools exist that name the wrong one, and the
 /// content is verified by its diff id either way.
-pub(super) fn decompress<'a>(mut packed: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+pub(super) fn decompress<'a>(
+    mut packed: impl BufRead + Send + 'a,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
     // A reader that follows a download may give its first bytes one by one.
     let mut start = Vec::with_capacity(4);
     packed.by_ref().take(4).read_to_end(&mut start)?;

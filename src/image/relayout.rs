@@ -9,6 +9,9 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::os::fd::AsFd;
 
+/// Bytes of a tar between the thread that rebuilds it and the one that unpacks it.
+const BUFFER: usize = 256 << 10;
+
 /// Why a layer could not be had in another layout.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayoutError {
@@ -85,15 +88,16 @@ fn one(
         .map_err(|e| RelayoutError::Io(chain.clone(), e.into()))?;
     let (read, write) = io::pipe().map_err(|e| RelayoutError::Io(chain.clone(), e))?;
     let mut writer = staging.record_writer()?;
-    let mut reader = HashingReader::new(BufReader::new(read), &layer.diff_id);
+    let mut reader = HashingReader::new(read, &layer.diff_id);
     let (rebuilt, unpacked) = std::thread::scope(|scope| {
         let feeder = scope.spawn(|| {
             let mut out = BufWriter::new(write);
             rebuild(record, tree.as_fd(), &mut out)
                 .and_then(|()| out.flush().map_err(RebuildError::Write))
         });
+        let tar = BufReader::with_capacity(BUFFER, &mut reader);
         let unpacked =
-            unpack_layer(&mut reader, staging.dir(), owners, &Limits::default(), Some(&mut writer));
+            unpack_layer(tar, staging.dir(), owners, &Limits::default(), Some(&mut writer));
         if unpacked.is_err() {
             // A feeder that still writes must not wait for a reader that has given up.
             let _ = io::copy(&mut reader, &mut io::sink());

@@ -1,6 +1,7 @@
 //! One blob on its way to unpacked layers: hashed, decompressed, hashed again, unpacked, checked.
 
 use super::PullError;
+use super::ahead::read_ahead;
 use super::plan::{Download, Feed, Job};
 use super::work::Shop;
 use crate::image::decompress::decompress;
@@ -10,6 +11,7 @@ use crate::image::types::{Descriptor, Digest, LayerRecord};
 use crate::image::unpack::{Limits, unpack_layer};
 use crate::store::{LayerFacts, RecordWriter, Staging};
 use std::io::{BufReader, Read, Seek};
+use std::panic::resume_unwind;
 
 /// Bytes read from a blob at once.
 const BUFFER: usize = 128 << 10;
@@ -166,7 +168,7 @@ fn one(
     shop: &Shop<'_>,
     blob: &Descriptor,
     layer: &LayerRecord,
-    raw: impl Read,
+    raw: impl Read + Send,
     resumed: bool,
 ) -> Result<Seen, PullError> {
     let Some(staging) = shop.store.stage_layer(shop.layout, &layer.chain_id)? else {
@@ -197,15 +199,19 @@ fn unpack(
     blob: &Descriptor,
     layer: &LayerRecord,
     staging: &Staging,
-    packed: impl Read,
+    packed: impl Read + Send,
 ) -> Result<(LayerFacts, RecordWriter), PullError> {
     let tar = decompress(BufReader::with_capacity(BUFFER, packed))
         .map_err(|source| read_error(shop, blob, source))?;
-    let mut tar = HashingReader::new(tar, &layer.diff_id);
+    let tar = HashingReader::new(tar, &layer.diff_id);
     let limits = Limits::for_blob(blob.size);
     let mut record = staging.record_writer()?;
-    let unpacked = unpack_layer(&mut tar, staging.dir(), shop.owners, &limits, Some(&mut record));
-    let stats = unpacked.map_err(|source| PullError::Unpack {
+    let (stats, tar) = std::thread::scope(|scope| {
+        let (tar, thread) = read_ahead(scope, tar);
+        let stats = unpack_layer(tar, staging.dir(), shop.owners, &limits, Some(&mut record));
+        (stats, thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    let stats = stats.map_err(|source| PullError::Unpack {
         place: shop.place.to_owned(),
         blob: blob.digest.clone(),
         source,

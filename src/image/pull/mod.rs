@@ -3,11 +3,13 @@
 //! ```text
 //! policy, endpoints → manifest → platform → configuration → plan (which layers are missing)
 //! network thread:   blob ──append──▶ .part
-//! worker threads:             .part ──follow──▶ sha256 → decompress → sha256 → unpack → commit
+//! worker threads:             .part ──follow──▶ sha256 → decompress → sha256 ═▶ unpack → commit
+//!                             (two threads more a worker: before ═▶, and in unpack)
 //! then: manifest, configuration, index → image record → name
 //! ```
 //! The calling thread is the network thread. All threads and the runtime end before it returns.
 
+mod ahead;
 mod error;
 mod layer;
 mod plan;

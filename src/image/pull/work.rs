@@ -13,6 +13,9 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+/// Most layers unpacked at once. Each has three threads, some megabytes and fifty descriptors.
+const MOST_WORKERS: usize = 8;
+
 /// What all jobs of one pull share.
 #[derive(Clone, Copy)]
 pub(super) struct Shop<'a> {
@@ -49,7 +52,7 @@ pub(super) fn run(
     let outcome = Outcome::default();
     let wanted = arrivals(shop, &mut jobs, &outcome);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = cores.min(jobs.len());
+    let workers = cores.min(MOST_WORKERS).min(jobs.len());
     let queue = Mutex::new(VecDeque::from(jobs));
     // Only what opens local blobs may be used from several threads, not the source itself.
     let (opener, fetch) = match source.delivery() {

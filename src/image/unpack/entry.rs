@@ -6,7 +6,7 @@ use super::limits::Limits;
 use super::pax::{self, Pax};
 use super::source::Source;
 use super::sparse::{self, SparseMap};
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 use tar::Header;
 
 /// What an entry is.
@@ -78,7 +78,7 @@ impl Extensions {
 }
 
 /// The next entry; `None` after the last.
-pub(super) fn next<R: Read>(
+pub(super) fn next<R: BufRead>(
     source: &mut Source<'_, R>,
     limits: &Limits,
 ) -> Result<Option<Entry>, UnpackError> {
@@ -122,7 +122,7 @@ pub(super) fn next<R: Read>(
 
 /// The next header block. Two zero blocks, or the end of the bytes, end the tar; they must not
 /// come between an extension and its entry.
-fn next_block<R: Read>(
+fn next_block<R: BufRead>(
     source: &mut Source<'_, R>,
     pending: bool,
 ) -> Result<Option<[u8; BLOCK as usize]>, UnpackError> {
@@ -145,7 +145,7 @@ fn next_block<R: Read>(
 }
 
 /// The body of an extension header.
-fn extension<R: Read>(
+fn extension<R: BufRead>(
     source: &mut Source<'_, R>,
     size: u64,
     max: u64,
@@ -160,7 +160,7 @@ fn extension<R: Read>(
 }
 
 /// Puts header and extensions together.
-fn assemble<R: Read>(
+fn assemble<R: BufRead>(
     source: &mut Source<'_, R>,
     header: &Header,
     size: u64,
@@ -219,7 +219,7 @@ fn assemble<R: Read>(
 }
 
 /// Finds the sparse map, in whichever of the four ways it was stored.
-fn read_sparse<R: Read>(
+fn read_sparse<R: BufRead>(
     source: &mut Source<'_, R>,
     header: &Header,
     pax: &Pax,

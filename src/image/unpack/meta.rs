@@ -8,10 +8,43 @@ use super::owners::Owners;
 use rustix::fs::{self, AtFlags, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// Marks a directory that hides what the layers below have in it (kernel, overlayfs.rst).
 pub(super) const OPAQUE_XATTR: &str = "user.overlay.opaque";
+
+/// Completes files whose names are made.
+#[derive(Clone, Copy)]
+pub(super) struct Finisher<'a> {
+    pub(super) owners: &'a Owners,
+    /// Bits that creation takes away.
+    pub(super) umask: u32,
+}
+
+impl Finisher<'_> {
+    /// The mode a file is created with. Who has no CAP_DAC_OVERRIDE needs write permission on the
+    /// file itself, not only a descriptor, to set attributes.
+    pub(super) fn first_mode(&self, entry: &Entry) -> u32 {
+        let attributes = !entry.xattrs.is_empty() || keeps_owner(entry, self.owners);
+        entry.mode & 0o777 | if attributes { 0o600 } else { 0 }
+    }
+
+    /// Owner, mode, attributes, time of a file whose content is written.
+    pub(super) fn finish(
+        &self,
+        entry: &Entry,
+        file: &File,
+        stats: &mut Stats,
+    ) -> Result<(), UnpackError> {
+        apply_owner(file.as_fd(), entry, self.owners, stats)?;
+        apply_xattrs(file.as_fd(), entry, stats)?;
+        if entry.mode & (0o7000 | self.umask) != 0 || entry.mode != self.first_mode(entry) {
+            set_mode(file, entry.mode, entry)?;
+        }
+        fs::futimens(file, &times(entry.mtime)).map_err(|e| entry.io("set the time of", e))
+    }
+}
 
 /// The owner to apply, when it is not what a new file has anyway.
 pub(super) fn owner(entry: &Entry, owners: &Owners) -> Option<(Uid, Gid)> {
@@ -107,6 +140,6 @@ pub(super) fn times((seconds, nanos): (i64, u32)) -> Timestamps {
 }
 
 /// Sets all twelve mode bits.
-pub(super) fn set_mode(fd: impl AsFd, mode: u32, entry: &Entry) -> Result<(), UnpackError> {
+fn set_mode(fd: impl AsFd, mode: u32, entry: &Entry) -> Result<(), UnpackError> {
     fs::fchmod(fd, Mode::from_raw_mode(mode)).map_err(|e| entry.io("set the mode of", e))
 }

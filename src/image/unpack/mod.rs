@@ -3,6 +3,7 @@
 //! ```text
 //! source (bytes, limits) → header, pax, sparse → entry (what one entry means)
 //!     → names (is its path sane) → tree (create it beneath the root) → record (how to rebuild)
+//!                                         └ files (a second thread: content of small files)
 //! ```
 //! The tar is hostile. Nothing is ever opened by a whole path: a parent directory is resolved
 //! beneath the layer's root with openat2(RESOLVE_IN_ROOT), as containers/storage does it, so a
@@ -14,6 +15,7 @@
 
 mod entry;
 mod error;
+mod files;
 mod header;
 mod limits;
 mod meta;
@@ -33,9 +35,10 @@ pub use record::{RebuildError, rebuild};
 
 use crate::store::NOBODY;
 use entry::{Entry, Kind};
+use files::Files;
 use record::Recorder;
 use source::Source;
-use std::io::{Read, Write};
+use std::io::{BufRead, Write};
 use std::os::fd::BorrowedFd;
 use tree::Tree;
 
@@ -67,15 +70,25 @@ pub struct Stats {
     pub rebuildable: bool,
 }
 
+impl Stats {
+    /// Adds what another thread counted.
+    fn add(&mut self, other: &Stats) {
+        self.xattrs_dropped += other.xattrs_dropped;
+        self.owners_kept += other.owners_kept;
+        self.owners_lost += other.owners_lost;
+    }
+}
+
 /// Unpacks an uncompressed layer tar into the empty directory `dir`, to the reader's last byte.
 ///
 /// Whiteouts become overlay's: a 0:0 character device, and `user.overlay.opaque` on directories
 /// (the overlay is mounted with `userxattr`). `record` receives what [`rebuild`] needs.
-/// On error the directory holds what was unpacked so far; the caller throws it away.
+/// One more thread, ended on return, writes small files. On error the directory holds what was
+/// unpacked so far; the caller throws it away.
 ///
 /// Errors: [`UnpackError`], which names the entry by number and path.
 pub fn unpack_layer(
-    reader: impl Read,
+    reader: impl BufRead,
     dir: BorrowedFd<'_>,
     owners: &Owners,
     limits: &Limits,
@@ -85,16 +98,13 @@ pub fn unpack_layer(
     let mut source = Source::new(reader, limits, recorder);
     let mut tree = Tree::new(dir, owners, limits);
     tree.own_root()?;
-    while let Some(entry) = entry::next(&mut source, limits)? {
-        tree.stats.entries += 1;
-        for id in [entry.uid, entry.gid].map(|id| u32::try_from(id).unwrap_or(u32::MAX)) {
-            if id != NOBODY {
-                tree.stats.highest = tree.stats.highest.max(id);
-            }
-        }
-        unpack_entry(&mut source, &mut tree, &entry, limits)?;
-    }
-    source.drain()?;
+    std::thread::scope(|scope| {
+        let mut files = Files::new(scope, tree.finisher());
+        let read = unpack_entries(&mut source, &mut tree, &mut files, limits);
+        // What that thread could not write came before what stopped this one.
+        tree.stats.add(&files.finish(read.is_ok())?);
+        read
+    })?;
     tree.finish()?;
     let mut stats = tree.stats;
     stats.tar_bytes = source.total();
@@ -103,56 +113,81 @@ pub fn unpack_layer(
     Ok(stats)
 }
 
-/// Places one entry and consumes its data and padding.
-fn unpack_entry<R: Read>(
+/// Reads the tar to its end and places all entries.
+fn unpack_entries<R: BufRead>(
     source: &mut Source<'_, R>,
     tree: &mut Tree<'_>,
-    entry: &Entry,
+    files: &mut Files<'_, '_>,
+    limits: &Limits,
+) -> Result<(), UnpackError> {
+    while let Some(entry) = entry::next(source, limits)? {
+        tree.stats.entries += 1;
+        for id in [entry.uid, entry.gid].map(|id| u32::try_from(id).unwrap_or(u32::MAX)) {
+            if id != NOBODY {
+                tree.stats.highest = tree.stats.highest.max(id);
+            }
+        }
+        unpack_entry(source, tree, files, entry, limits)?;
+    }
+    source.drain()
+}
+
+/// Places one entry and consumes its data and padding.
+fn unpack_entry<R: BufRead>(
+    source: &mut Source<'_, R>,
+    tree: &mut Tree<'_>,
+    files: &mut Files<'_, '_>,
+    entry: Entry,
     limits: &Limits,
 ) -> Result<(), UnpackError> {
     let path = names::clean(&entry.path, limits).map_err(|why| entry.refused(why))?;
     let whiteout = names::whiteout(&path).map_err(|why| entry.refused(why))?;
     if let Some(whiteout) = whiteout {
-        tree.whiteout(entry, &path, whiteout)?;
+        tree.whiteout(&entry, &path, whiteout)?;
     } else {
         match entry.kind {
-            Kind::File => return unpack_file(source, tree, entry, &path),
-            Kind::Dir => tree.directory(entry, &path)?,
-            Kind::Symlink => tree.symlink(entry, &path)?,
+            Kind::File => return unpack_file(source, tree, files, entry, &path),
+            Kind::Dir => tree.directory(&entry, &path)?,
+            Kind::Symlink => tree.symlink(&entry, &path)?,
             Kind::HardLink => {
                 let target = names::clean(&entry.link, limits)
                     .map_err(|why| entry.refused(format!("its link target: {why}")))?;
-                tree.hard_link(entry, &path, &target)?;
+                tree.hard_link(&entry, &path, &target)?;
             }
-            Kind::Fifo | Kind::Char | Kind::Block => tree.node(entry, &path)?,
+            Kind::Fifo | Kind::Char | Kind::Block => tree.node(&entry, &path)?,
             Kind::Label => {}
         }
     }
-    source.skip(entry.data).map_err(|e| e.at(entry))?;
-    source.skip_padding(entry.stored).map_err(|e| e.at(entry))
+    source.skip(entry.data).map_err(|e| e.at(&entry))?;
+    source.skip_padding(entry.stored).map_err(|e| e.at(&entry))
 }
 
-/// A regular file: its data goes straight from the read buffer to the disk.
-fn unpack_file<R: Read>(
+/// A regular file: made here, in the tar's order. A small one is then left to the other thread;
+/// the data of a large one goes straight from the reader's buffer to the disk.
+fn unpack_file<R: BufRead>(
     source: &mut Source<'_, R>,
     tree: &mut Tree<'_>,
-    entry: &Entry,
+    files: &mut Files<'_, '_>,
+    entry: Entry,
     path: &[u8],
 ) -> Result<(), UnpackError> {
-    let file = tree.create_file(entry, path)?;
-    let whole = [(0, entry.data)];
-    let (extents, size) = match &entry.sparse {
-        Some(map) => (map.extents.as_slice(), Some(map.size)),
-        None => (whole.as_slice(), None),
-    };
-    source.copy_to(&file, extents, entry)?;
-    if let Some(size) = size {
-        rustix::fs::ftruncate(&file, size).map_err(|e| entry.io("size", e))?;
-    }
+    let file = tree.create_file(&entry, path)?;
     tree.stats.bytes += entry.data;
-    tree.finish_file(entry, &file)?;
+    let whole = [(0, entry.data)];
+    let extents = entry.sparse.as_ref().map_or(whole.as_slice(), |map| map.extents.as_slice());
+    if entry.sparse.is_none() && entry.data <= files::SMALL {
+        source.append_to(files.data(), entry.data)?;
+        source.record_file(path, extents)?;
+        source.skip_padding(entry.stored).map_err(|e| e.at(&entry))?;
+        return files.add(file, entry);
+    }
+    source.copy_to(&file, extents, &entry)?;
+    if let Some(map) = &entry.sparse {
+        rustix::fs::ftruncate(&file, map.size).map_err(|e| entry.io("size", e))?;
+    }
+    tree.finisher().finish(&entry, &file, &mut tree.stats)?;
     source.record_file(path, extents)?;
-    source.skip_padding(entry.stored).map_err(|e| e.at(entry))
+    source.skip_padding(entry.stored).map_err(|e| e.at(&entry))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The tar's bytes: read once through one buffer, counted, and recorded.
+//! The tar's bytes: read once, counted, and recorded.
 
 use super::entry::Entry;
 use super::error::UnpackError;
@@ -6,18 +6,12 @@ use super::header::{BLOCK, padding};
 use super::limits::Limits;
 use super::record::Recorder;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 use std::os::unix::fs::FileExt;
-
-/// Large enough that a small file costs one write and a large one few.
-const BUFFER: usize = 256 * 1024;
 
 /// Reads the layer.
 pub(super) struct Source<'a, R> {
     reader: R,
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
     /// Bytes taken from the reader.
     read: u64,
     max: u64,
@@ -31,22 +25,10 @@ pub(super) struct Source<'a, R> {
     pub(super) logical: u64,
 }
 
-impl<'a, R: Read> Source<'a, R> {
+impl<'a, R: BufRead> Source<'a, R> {
     pub(super) fn new(reader: R, limits: &Limits, recorder: Option<Recorder<'a>>) -> Self {
         let (max, max_name) = limits.total();
-        Source {
-            reader,
-            buffer: vec![0; BUFFER].into_boxed_slice(),
-            start: 0,
-            end: 0,
-            read: 0,
-            max,
-            max_name,
-            recorder,
-            headers: 0,
-            entry: 1,
-            logical: 0,
-        }
+        Source { reader, read: 0, max, max_name, recorder, headers: 0, entry: 1, logical: 0 }
     }
 
     /// Bytes read so far.
@@ -72,43 +54,67 @@ impl<'a, R: Read> Source<'a, R> {
         UnpackError::Truncated { entry: self.entry }
     }
 
-    /// Makes at least one byte available; `false` at the end.
-    fn fill(&mut self) -> Result<bool, UnpackError> {
-        if self.start < self.end {
-            return Ok(true);
-        }
-        let got = loop {
-            match self.reader.read(&mut self.buffer) {
-                Ok(got) => break got,
+    /// How many bytes can be had without waiting, after waiting for the first; 0 at the end.
+    fn fill(&mut self) -> Result<usize, UnpackError> {
+        let there = loop {
+            match self.reader.fill_buf() {
+                Ok(bytes) => break bytes.len(),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(UnpackError::Read(e)),
             }
         };
-        self.start = 0;
-        self.end = got;
-        self.read += got as u64;
-        if self.read > self.max {
+        let allowed = usize::try_from(self.max - self.read).unwrap_or(usize::MAX);
+        if there > 0 && allowed == 0 {
             return Err(self.limit(self.max, self.max_name));
         }
-        Ok(got > 0)
+        Ok(there.min(allowed))
+    }
+
+    /// The next `len` bytes, which [`Source::fill`] has said are there, go to `to`; then they are
+    /// behind us.
+    fn pass(
+        &mut self,
+        len: usize,
+        to: impl FnOnce(&[u8], Option<&mut Recorder<'a>>) -> Result<(), UnpackError>,
+    ) -> Result<(), UnpackError> {
+        let bytes = self.reader.fill_buf().map_err(UnpackError::Read)?;
+        to(&bytes[..len], self.recorder.as_mut())?;
+        self.reader.consume(len);
+        self.read += len as u64;
+        Ok(())
+    }
+
+    /// Gives the next `len` bytes to `to`, piece by piece.
+    fn pass_all(
+        &mut self,
+        len: u64,
+        mut to: impl FnMut(&[u8], Option<&mut Recorder<'a>>) -> Result<(), UnpackError>,
+    ) -> Result<(), UnpackError> {
+        let mut left = len;
+        while left > 0 {
+            let there = self.fill()?;
+            if there == 0 {
+                return Err(self.truncated());
+            }
+            let take = usize::try_from(left).unwrap_or(usize::MAX).min(there);
+            self.pass(take, &mut to)?;
+            left -= take as u64;
+        }
+        Ok(())
     }
 
     /// The next block of 512 bytes, recorded; `None` when the tar ends exactly here.
     pub(super) fn block(&mut self) -> Result<Option<[u8; BLOCK as usize]>, UnpackError> {
+        if self.fill()? == 0 {
+            return Ok(None);
+        }
         let mut block = [0; BLOCK as usize];
         let mut have = 0;
-        while have < block.len() {
-            if !self.fill()? {
-                if have == 0 {
-                    return Ok(None);
-                }
-                return Err(self.truncated());
-            }
-            let take = (self.end - self.start).min(block.len() - have);
-            block[have..have + take].copy_from_slice(&self.buffer[self.start..self.start + take]);
-            self.start += take;
-            have += take;
-        }
+        self.pass_all(BLOCK, |bytes, _| {
+            block[have..have + bytes.len()].copy_from_slice(bytes);
+            have += bytes.len();
+            Ok(())
+        })?;
         self.record_raw(&block)?;
         Ok(Some(block))
     }
@@ -116,33 +122,28 @@ impl<'a, R: Read> Source<'a, R> {
     /// `len` bytes in memory, recorded. The caller has bounded `len`.
     pub(super) fn bytes(&mut self, len: u64) -> Result<Vec<u8>, UnpackError> {
         let mut bytes = Vec::new();
-        let mut left = len;
-        while left > 0 {
-            let take = self.chunk(left)?;
-            bytes.extend_from_slice(&self.buffer[self.start..self.start + take]);
-            self.start += take;
-            left -= take as u64;
-        }
+        self.append_to(&mut bytes, len)?;
         self.record_raw(&bytes)?;
         Ok(bytes)
     }
 
+    /// Adds the next `len` bytes to `out`. Not recorded: see [`Source::record_file`].
+    pub(super) fn append_to(&mut self, out: &mut Vec<u8>, len: u64) -> Result<(), UnpackError> {
+        self.pass_all(len, |bytes, _| {
+            out.extend_from_slice(bytes);
+            Ok(())
+        })
+    }
+
     /// Passes over `len` bytes, recorded.
     pub(super) fn skip(&mut self, len: u64) -> Result<(), UnpackError> {
-        let mut left = len;
-        while left > 0 {
-            let take = self.chunk(left)?;
-            self.record_buffer(take)?;
-            self.start += take;
-            left -= take as u64;
-        }
-        Ok(())
+        self.pass_all(len, record)
     }
 
     /// Passes over what fills `size` bytes of data up to a block. The tar may end before it:
     /// umoci-insert(1) of a single file writes neither padding nor end, and every reader takes it.
     pub(super) fn skip_padding(&mut self, size: u64) -> Result<(), UnpackError> {
-        if padding(size) == 0 || !self.fill()? { Ok(()) } else { self.skip(padding(size)) }
+        if padding(size) == 0 || self.fill()? == 0 { Ok(()) } else { self.skip(padding(size)) }
     }
 
     /// Writes the next bytes into the pieces of a file. Not recorded: see [`Source::record_file`].
@@ -153,27 +154,24 @@ impl<'a, R: Read> Source<'a, R> {
         entry: &Entry,
     ) -> Result<(), UnpackError> {
         for (offset, len) in extents {
-            let (mut at, mut left) = (*offset, *len);
-            while left > 0 {
-                let take = self.chunk(left)?;
-                file.write_all_at(&self.buffer[self.start..self.start + take], at)
-                    .map_err(|e| entry.io("write", e))?;
-                self.start += take;
-                at += take as u64;
-                left -= take as u64;
-            }
+            let mut at = *offset;
+            self.pass_all(*len, |bytes, _| {
+                file.write_all_at(bytes, at).map_err(|e| entry.io("write", e))?;
+                at += bytes.len() as u64;
+                Ok(())
+            })?;
         }
         Ok(())
     }
 
     /// Reads to the end: what follows the two zero blocks belongs to the digest.
     pub(super) fn drain(&mut self) -> Result<(), UnpackError> {
-        while self.fill()? {
-            let take = self.end - self.start;
-            self.record_buffer(take)?;
-            self.start = self.end;
+        loop {
+            match self.fill()? {
+                0 => return Ok(()),
+                there => self.pass(there, record)?,
+            }
         }
-        Ok(())
     }
 
     /// Notes that the bytes just copied are to be found in a file.
@@ -196,27 +194,14 @@ impl<'a, R: Read> Source<'a, R> {
         }
     }
 
-    /// How many of the `left` bytes wanted are in the buffer now; at least one.
-    fn chunk(&mut self, left: u64) -> Result<usize, UnpackError> {
-        if !self.fill()? {
-            return Err(self.truncated());
-        }
-        Ok(usize::try_from(left).unwrap_or(usize::MAX).min(self.end - self.start))
-    }
-
-    fn record_buffer(&mut self, len: usize) -> Result<(), UnpackError> {
-        match &mut self.recorder {
-            Some(recorder) => recorder
-                .raw(&self.buffer[self.start..self.start + len])
-                .map_err(UnpackError::Record),
-            None => Ok(()),
-        }
-    }
-
     fn record_raw(&mut self, bytes: &[u8]) -> Result<(), UnpackError> {
-        match &mut self.recorder {
-            Some(recorder) => recorder.raw(bytes).map_err(UnpackError::Record),
-            None => Ok(()),
-        }
+        record(bytes, self.recorder.as_mut())
+    }
+}
+
+fn record(bytes: &[u8], recorder: Option<&mut Recorder<'_>>) -> Result<(), UnpackError> {
+    match recorder {
+        Some(recorder) => recorder.raw(bytes).map_err(UnpackError::Record),
+        None => Ok(()),
     }
 }

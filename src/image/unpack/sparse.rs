@@ -5,7 +5,7 @@ use super::header::{BLOCK, number};
 use super::limits::Limits;
 use super::pax::decimal;
 use super::source::Source;
-use std::io::Read;
+use std::io::BufRead;
 use tar::GnuHeader;
 
 /// The pieces of a sparse file that have data, in order.
@@ -41,7 +41,7 @@ impl SparseMap {
 }
 
 /// Reads the map of an old GNU header (type `S`) and the extension blocks behind it.
-pub(super) fn old_gnu<R: Read>(
+pub(super) fn old_gnu<R: BufRead>(
     source: &mut Source<'_, R>,
     header: &GnuHeader,
     limits: &Limits,
@@ -77,7 +77,7 @@ fn push(extents: &mut Vec<(u64, u64)>, offset: &[u8], len: &[u8]) -> Result<(), 
 
 /// Reads the map in front of the data (pax 1.0): decimal lines, padded to a block. Returns the
 /// pieces and how many bytes the map took.
-pub(super) fn pax_1_0<R: Read>(
+pub(super) fn pax_1_0<R: BufRead>(
     source: &mut Source<'_, R>,
     stored: u64,
     limits: &Limits,

@@ -5,6 +5,7 @@ mod gnu;
 mod hostile;
 mod limits;
 mod meaning;
+mod threads;
 
 use super::*;
 use rustix::fs::{Mode, OFlags};

@@ -6,7 +6,7 @@ use super::Stats;
 use super::entry::{Entry, Kind};
 use super::error::UnpackError;
 use super::limits::Limits;
-use super::meta::{self, OPAQUE_XATTR};
+use super::meta::{self, Finisher, OPAQUE_XATTR};
 use super::names::{Whiteout, split};
 use super::owners::Owners;
 use crate::sys::{beneath, tree};
@@ -78,32 +78,20 @@ impl<'a> Tree<'a> {
         )
     }
 
+    /// What files are completed with.
+    pub(super) fn finisher(&self) -> Finisher<'a> {
+        Finisher { owners: self.owners, umask: self.umask }
+    }
+
     /// Creates an empty file in the place of whatever is there.
     pub(super) fn create_file(&mut self, entry: &Entry, path: &[u8]) -> Result<File, UnpackError> {
         let (parent, name) = self.place(entry, path)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(self.first_mode(entry));
+        let mode = Mode::from_raw_mode(self.finisher().first_mode(entry));
         let fd =
             self.instead(entry, path, &parent, &name, || fs::openat(&*parent, &name, flags, mode))?;
         Ok(File::from(fd))
-    }
-
-    /// Owner, mode, attributes, time of a file whose content is written.
-    pub(super) fn finish_file(&mut self, entry: &Entry, file: &File) -> Result<(), UnpackError> {
-        meta::apply_owner(file.as_fd(), entry, self.owners, &mut self.stats)?;
-        meta::apply_xattrs(file.as_fd(), entry, &mut self.stats)?;
-        if entry.mode & (0o7000 | self.umask) != 0 || entry.mode != self.first_mode(entry) {
-            meta::set_mode(file, entry.mode, entry)?;
-        }
-        fs::futimens(file, &meta::times(entry.mtime)).map_err(|e| entry.io("set the time of", e))
-    }
-
-    /// The mode a file is created with. Who has no CAP_DAC_OVERRIDE needs write permission on the
-    /// file itself, not only a descriptor, to set attributes.
-    fn first_mode(&self, entry: &Entry) -> u32 {
-        let attributes = !entry.xattrs.is_empty() || meta::keeps_owner(entry, self.owners);
-        entry.mode & 0o777 | if attributes { 0o600 } else { 0 }
     }
 
     /// A directory: made, or given the entry's owner and mode when it is there.

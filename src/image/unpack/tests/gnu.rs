@@ -126,6 +126,7 @@ fn a_layer_goes_through_the_store_while_it_is_downloaded() {
     let staging = store.stage_layer(Layout::Single, &digest).unwrap().unwrap();
     let stats = std::thread::scope(|scope| {
         let (reader, staging, tar_len) = (partial.reader(), &staging, tar.len() as u64);
+        let reader = std::io::BufReader::new(reader);
         let unpacking = scope.spawn(move || {
             let mut record = staging.record_writer().unwrap();
             let owners = Owners::single();
