@@ -88,8 +88,9 @@ fn names(all: &Containers, path: &Path, repair: bool) -> Result<Vec<Problem>, Er
     for entry in read_dir(&dir)? {
         let link = dir.join(&entry);
         let Ok(target) = fs::read_link(&link) else { continue };
-        let id = target.file_name().and_then(|id| id.to_str()).unwrap_or_default();
-        if !matches!(all.open_id(id), Err(Error::NotFound(_))) {
+        let id = target.to_str().and_then(super::name::from_link);
+        let id = id.unwrap_or_else(|| target.display().to_string());
+        if !matches!(all.open_id(&id), Err(Error::NotFound(_))) {
             continue;
         }
         let repaired = repair && fs::remove_file(&link).is_ok();

@@ -229,10 +229,11 @@ impl Supervisor {
         if let Some(signals) = &self.signals {
             add(Source::Signals, signals.as_fd(), PollFlags::IN);
         }
-        if self.clients.len() < MAX_CLIENTS && self.deaf_until.is_none() {
-            if let Some(control) = &self.place.control {
-                add(Source::Control, control.as_fd(), PollFlags::IN);
-            }
+        if self.clients.len() < MAX_CLIENTS
+            && self.deaf_until.is_none()
+            && let Some(control) = &self.place.control
+        {
+            add(Source::Control, control.as_fd(), PollFlags::IN);
         }
         for (n, client) in self.clients.iter().enumerate() {
             let mut flags = PollFlags::empty();
