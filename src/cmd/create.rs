@@ -9,7 +9,7 @@ use crate::image::ids::{self, IdsError};
 use crate::image::types::{ImageRecord, RunConfig};
 use crate::launch::{self, Mode};
 use crate::rootfs::driver::{self, Kind};
-use crate::settings::Settings;
+use crate::settings::{Settings, containers_conf};
 use crate::store::{NOBODY, SharedGuard, Store};
 use crate::sys::atomic::Sync;
 use crate::ui::print;
@@ -38,7 +38,8 @@ pub struct Created {
 }
 
 /// Creates and prints the id.
-pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    args.create.complete(containers_conf::load(&settings.containers_conf)?)?;
     if args.create.dry_run {
         return dry_run(settings, &args.create);
     }
