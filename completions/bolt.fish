@@ -415,11 +415,11 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l device -d 'Add a ho
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cidfile -d 'Write the container id to a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l stop-signal -d 'Signal to stop the container' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped [default: 10]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l timeout -d 'Seconds after which the container is killed' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l shm-size -d 'Size of /dev/shm' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l sysctl -d 'Kernel parameters of the container\'s namespaces' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l umask -d 'umask in the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l umask -d 'umask in the container [default: 0022]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l tz -d 'Time zone in the container, bound to /etc/localtime; local is the host\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s m -l memory -d 'Memory limit' -r
@@ -427,7 +427,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l memory-swap -d 'Mem
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpus -d 'Number of CPUs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpuset-cpus -d 'CPUs to run on' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l pids-limit -d 'Limit of processes and threads; none unless given' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-driver -d 'Log driver: k8s-file or none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-opt -d 'Log options: max-size=SIZE' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l pull -d 'Pull policy: always, missing, never, newer' -r
@@ -604,11 +604,11 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l device -d 'Add a host 
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cidfile -d 'Write the container id to a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l stop-signal -d 'Signal to stop the container' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped [default: 10]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l timeout -d 'Seconds after which the container is killed' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l shm-size -d 'Size of /dev/shm' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l sysctl -d 'Kernel parameters of the container\'s namespaces' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l umask -d 'umask in the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l umask -d 'umask in the container [default: 0022]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l tz -d 'Time zone in the container, bound to /etc/localtime; local is the host\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s m -l memory -d 'Memory limit' -r
@@ -616,7 +616,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l memory-swap -d 'Memory
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpus -d 'Number of CPUs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpuset-cpus -d 'CPUs to run on' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l pids-limit -d 'Limit of processes and threads; none unless given' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-driver -d 'Log driver: k8s-file or none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-opt -d 'Log options: max-size=SIZE' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l pull -d 'Pull policy: always, missing, never, newer' -r

@@ -96,17 +96,22 @@ pub fn limits(resources: &Resources) -> cgroup::Limits {
         cpu_shares: resources.cpu_shares,
         cpuset_cpus: resources.cpuset_cpus.clone(),
         pids: resources.pids,
+        pids_implied: false,
     }
 }
 
-/// A cgroup is made where limits were asked for, and on a pure v2 host, where it costs one mkdir
-/// and gives `cgroup.kill`. Elsewhere the payload stays in the caller's.
+/// A cgroup is made where limits were asked for, for root, and on a pure v2 host, where it costs
+/// one mkdir and gives `cgroup.kill`. Elsewhere the payload stays in the caller's.
 fn cgroup_plan(settings: &Settings, config: &Config) -> anyhow::Result<Option<cgroup::Plan>> {
-    let limits = limits(&config.resources);
+    let mut limits = limits(&config.resources);
     limits.validate()?;
     let v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
-    if limits.asked().is_empty() && !v2 {
+    if limits.asked().is_empty() && !v2 && settings.dirs.uid != 0 {
         return Ok(None);
+    }
+    if limits.pids.is_none() {
+        limits.pids = Some(defaults::PIDS_LIMIT);
+        limits.pids_implied = true;
     }
     let caller = cgroup::Caller {
         pid: std::process::id(),
@@ -185,7 +190,8 @@ fn write_files(
     network: &net::Plan,
     hostname: &str,
 ) -> anyhow::Result<()> {
-    let resolv = net::resolv_conf(&net::host_file(Path::new("/etc/resolv.conf")), network);
+    let resolv =
+        net::resolv_conf(&net::host_file(Path::new("/etc/resolv.conf")), network, &config.dns);
     let hosts = match config.network {
         Network::Host => {
             net::hosts(hostname, &config.name, network, &net::host_file(Path::new("/etc/hosts")))

@@ -1,5 +1,7 @@
 //! What was typed → what is meant. The only reader of the environment and of Bolt's own files.
 
+pub mod containers_conf;
+
 use crate::sys::dirs::Dirs;
 use std::path::PathBuf;
 
@@ -20,6 +22,8 @@ pub struct Settings {
     pub docker_config: Option<PathBuf>,
     /// `CONTAINERS_REGISTRIES_CONF`.
     pub registries_conf: Option<PathBuf>,
+    /// Where podman's own defaults are looked for.
+    pub containers_conf: containers_conf::Places,
     /// `BOLT_KEEP_BLOBS`: compressed layers stay in the store after unpacking.
     pub keep_blobs: bool,
 }
@@ -70,6 +74,10 @@ impl Settings {
             user_dirs(config_home, home, user, uid, gid)?
         };
         let path = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let mut conf_dirs = vec!["/usr/share/containers".into(), "/etc/containers".into()];
+        if uid != 0 {
+            conf_dirs.push(dirs.config_home.join("containers"));
+        }
         Ok(Settings {
             dirs,
             term: variable("TERM"),
@@ -78,6 +86,11 @@ impl Settings {
             auth_file: path("REGISTRY_AUTH_FILE"),
             docker_config: path("DOCKER_CONFIG"),
             registries_conf: path("CONTAINERS_REGISTRIES_CONF"),
+            containers_conf: containers_conf::Places {
+                only: path("CONTAINERS_CONF"),
+                last: path("CONTAINERS_CONF_OVERRIDE"),
+                dirs: conf_dirs,
+            },
             keep_blobs: variable("BOLT_KEEP_BLOBS").is_some_and(|v| v == "1" || v == "true"),
         })
     }

@@ -38,6 +38,7 @@ pub fn describe(host: &Host) -> Description {
         cpu_shares: Some(1024),
         cpuset_cpus: Some(cpu.unwrap_or(&0).to_string()),
         pids: Some(1024),
+        pids_implied: false,
     };
     let plan = plan(host, "info", &all);
     let works = |flag: &str| !plan.denied.iter().any(|denied| denied.setting == flag);

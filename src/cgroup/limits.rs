@@ -25,6 +25,9 @@ pub struct Limits {
     pub cpuset_cpus: Option<String>,
     /// `--pids-limit`, processes and threads; 0 and -1 are unlimited.
     pub pids: Option<i64>,
+    /// Nobody typed `pids`: it is written where that costs a directory at most, and its absence
+    /// is not told.
+    pub pids_implied: bool,
 }
 
 /// A limit that makes no sense; nothing was changed.
@@ -155,6 +158,13 @@ impl Limits {
         .into_iter()
         .filter_map(|(setting, asked)| asked.then_some(setting))
         .collect()
+    }
+
+    /// [`Self::asked`] without what nobody typed.
+    pub fn typed(&self) -> Vec<Setting> {
+        let mut asked = self.asked();
+        asked.retain(|setting| *setting != Setting::Pids || !self.pids_implied);
+        asked
     }
 }
 

@@ -1,5 +1,6 @@
 //! Carries a plan out: directories, controllers, values; and takes it down again.
 
+use super::limits::Setting;
 use super::plan::{Denied, DirPlan, Manager, Plan};
 use super::scope::systemd_scope;
 use rustix::io::Errno;
@@ -192,7 +193,11 @@ impl Work {
                 (Some(why), false) => why,
                 (None, _) => match write(&job.file, &job.value) {
                     Ok(()) => continue,
-                    Err(error) if job.implied && error.kind() == io::ErrorKind::NotFound => {
+                    Err(error)
+                        if job.implied
+                            && (error.kind() == io::ErrorKind::NotFound
+                                || job.setting == Setting::Pids) =>
+                    {
                         continue;
                     }
                     Err(error) => words(&job.file, &error),

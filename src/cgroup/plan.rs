@@ -174,7 +174,7 @@ pub fn plan(host: &Host, id: &str, limits: &Limits) -> Plan {
         Host::V1(v1) => plan_v1(v1, id, limits),
         Host::None => {
             let why = "this system has no cgroup file system; mount one at /sys/fs/cgroup";
-            all_denied(limits.asked(), why)
+            all_denied(limits.typed(), why)
         }
     }
 }
@@ -196,8 +196,18 @@ fn leaf(plan: &mut Plan, v2: &V2, id: &str) {
 }
 
 fn plan_v2(v2: &V2, id: &str, limits: &Limits) -> Plan {
-    let asked = limits.asked();
+    let asked = limits.typed();
     if asked.is_empty() {
+        // What nobody typed is not worth a talk with systemd, nor moving the caller.
+        let ready = |nest: &&Nest| {
+            let free = nest.occupied == Occupied::Free && !nest.controllers.is_empty();
+            free || nest.enabled.iter().any(|name| name == Setting::Pids.controller())
+        };
+        if let Some(nest) = v2.nest.as_ref().filter(ready)
+            && !limits.asked().is_empty()
+        {
+            return plan_nest(v2, nest, id, limits);
+        }
         let mut plan = Plan::none();
         leaf(&mut plan, v2, id);
         return plan;
@@ -306,7 +316,11 @@ fn divide(
     }
     for setting in limits.asked() {
         let name = setting.controller();
+        let implied = setting == Setting::Pids && limits.pids_implied;
         if !has(name) {
+            if implied {
+                continue;
+            }
             plan.deny(setting, format!("no `{name}` controller: {fix}"));
             continue;
         }
@@ -339,6 +353,9 @@ fn write_v2(plan: &mut Plan, dir: &Path, setting: Setting, v2: &V2, limits: &Lim
         Setting::CpusetCpus => write_cpuset(plan, dir, &v2.cpus, limits),
         Setting::Pids => {
             plan.put(dir, "pids.max", limits::pids_max(limits.pids.unwrap_or(0)), setting);
+            if let Some(write) = plan.writes.last_mut() {
+                write.implied = limits.pids_implied;
+            }
         }
         // Swap is written with the memory it belongs to, the weight where siblings compare it.
         Setting::MemorySwap | Setting::CpuShares => {}
@@ -369,6 +386,11 @@ fn plan_v1(v1: &V1, id: &str, limits: &Limits) -> Plan {
     let mut plan = Plan::none();
     for setting in limits.asked() {
         let name = setting.controller();
+        let implied = setting == Setting::Pids && limits.pids_implied;
+        let parent = v1.controllers.get(name).and_then(|hierarchy| hierarchy.parent.as_ref());
+        if implied && parent.is_none() {
+            continue;
+        }
         let Some(hierarchy) = v1.controllers.get(name) else {
             let fix = "check /proc/cgroups and the kernel's command line (cgroup_disable=)";
             plan.deny(setting, format!("no `{name}` controller is mounted; {fix}"));
@@ -430,7 +452,46 @@ fn write_v1(plan: &mut Plan, dir: &Path, setting: Setting, v1: &V1, limits: &Lim
         Setting::CpusetCpus => write_cpuset(plan, dir, &v1.cpus, limits),
         Setting::Pids => {
             plan.put(dir, "pids.max", limits::pids_max(limits.pids.unwrap_or(0)), setting);
+            if let Some(write) = plan.writes.last_mut() {
+                write.implied = limits.pids_implied;
+            }
         }
         Setting::MemorySwap => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::host::Hierarchy;
+    use super::super::make::make;
+    use super::*;
+
+    fn silent(plan: &Plan, written: usize) {
+        assert_eq!((plan.writes.len(), plan.denied.len()), (written, 0));
+    }
+
+    /// Nobody typed it: written where a directory is ours to make, and never missed.
+    #[test]
+    fn a_default_limit_of_pids_is_silent() {
+        let limits = Limits { pids: Some(2048), pids_implied: true, ..Limits::default() };
+        let names = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let v2 = |occupied, enabled: &[&str]| {
+            let (dir, controllers) = ("/sys/fs/cgroup/mine".into(), names(&["memory", "pids"]));
+            let nest = Nest { dir, controllers, enabled: names(enabled), occupied };
+            let mount = "/sys/fs/cgroup".into();
+            Host::V2(V2 { mount, nest: Some(nest), systemd: None, cpus: vec![0] })
+        };
+        silent(&plan(&v2(Occupied::Free, &[]), "x", &limits), 1);
+        silent(&plan(&v2(Occupied::Others, &["pids"]), "x", &limits), 1);
+        silent(&plan(&v2(Occupied::Others, &[]), "x", &limits), 0);
+        silent(&plan(&v2(Occupied::OnlyCaller, &[]), "x", &limits), 0);
+        for (parent, written) in [(None, 0), (Some("/proc/nosuch".into()), 1)] {
+            let hierarchy = Hierarchy { mount: "/proc".into(), parent };
+            let controllers = [("pids".to_owned(), hierarchy)].into();
+            let planned = plan(&Host::V1(V1 { controllers, cpus: vec![0] }), "x", &limits);
+            silent(&planned, written);
+            assert_eq!(make(&planned, std::process::id(), false).unwrap().denied.len(), 0);
+        }
+        silent(&plan(&Host::None, "x", &limits), 0);
     }
 }

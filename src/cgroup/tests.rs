@@ -21,7 +21,12 @@ fn everything() -> Limits {
         cpu_shares: Some(512),
         cpuset_cpus: Some("0".to_owned()),
         pids: Some(40),
+        pids_implied: false,
     }
+}
+
+fn pids(pids: i64) -> Limits {
+    Limits { pids: Some(pids), ..Limits::default() }
 }
 
 fn caller() -> Caller {
@@ -124,6 +129,8 @@ fn a_user_with_systemd_gets_a_scope_only_for_limits() {
     let host = detect(&tree.0, &user(5));
     let free = plan(&host, ID, &Limits::default());
     assert_eq!((free.manager, free.denied.len()), (Manager::None, 0));
+    // A default is not worth a scope.
+    assert_eq!(plan(&host, ID, &Limits { pids_implied: true, ..pids(9) }), free);
 
     let plan = plan(&host, ID, &everything());
     let scope = plan.scope.as_ref().unwrap();
@@ -238,8 +245,7 @@ fn a_joint_v1_hierarchy_is_made_and_joined_once() {
 fn what_cannot_be_made_is_denied_and_required_limits_fail() {
     let hierarchy = Hierarchy { mount: "/proc".into(), parent: Some("/proc".into()) };
     let controllers = [("pids".to_owned(), hierarchy)].into();
-    let limits = Limits { pids: Some(5), ..Limits::default() };
-    let plan = plan(&Host::V1(V1 { controllers, cpus: vec![0] }), ID, &limits);
+    let plan = plan(&Host::V1(V1 { controllers, cpus: vec![0] }), ID, &pids(5));
     let made = make(&plan, std::process::id(), false).unwrap();
     assert_eq!((made.manager, made.denied.len()), (Manager::None, 1));
     assert!(made.join_v1.is_empty());

@@ -9,7 +9,7 @@ use crate::image::ids::{self, IdsError};
 use crate::image::types::{ImageRecord, RunConfig};
 use crate::launch::{self, Mode};
 use crate::rootfs::driver::{self, Kind};
-use crate::settings::Settings;
+use crate::settings::{Settings, containers_conf};
 use crate::shim::{self, Begun};
 use crate::store::{NOBODY, SharedGuard, Store};
 use crate::sys::atomic::Sync;
@@ -50,7 +50,8 @@ pub enum Next {
 }
 
 /// Creates and prints the id.
-pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    args.create.complete(containers_conf::load(&settings.containers_conf)?)?;
     if args.create.dry_run {
         return dry_run(settings, &args.create);
     }

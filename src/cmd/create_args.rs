@@ -3,7 +3,7 @@
 use crate::cmd::create_args::parse::{memory, swap};
 use crate::cmd::pull::Access;
 use crate::container::config::Userns;
-use crate::spec::defaults;
+use crate::settings::containers_conf::Defaults;
 use std::path::PathBuf;
 
 /// What `--userns` asks for.
@@ -126,9 +126,9 @@ pub struct CreateArgs {
     /// Signal to stop the container
     #[arg(long, value_name = "SIGNAL")]
     pub stop_signal: Option<String>,
-    /// Seconds to wait before killing a container that is stopped
-    #[arg(long, value_name = "SECONDS", default_value_t = defaults::STOP_TIMEOUT)]
-    pub stop_timeout: u32,
+    /// Seconds to wait before killing a container that is stopped [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    pub stop_timeout: Option<u32>,
     /// Seconds after which the container is killed
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub timeout: u32,
@@ -138,9 +138,9 @@ pub struct CreateArgs {
     /// Kernel parameters of the container's namespaces
     #[arg(long, value_name = "NAME=VALUE")]
     pub sysctl: Vec<String>,
-    /// umask in the container
-    #[arg(long, value_name = "MODE", default_value = "0022")]
-    pub umask: String,
+    /// umask in the container [default: 0022]
+    #[arg(long, value_name = "MODE")]
+    pub umask: Option<String>,
     /// Time zone in the container, bound to /etc/localtime; local is the host's
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
@@ -162,7 +162,7 @@ pub struct CreateArgs {
     /// CPUs to run on
     #[arg(long, value_name = "LIST")]
     pub cpuset_cpus: Option<String>,
-    /// Limit of processes and threads; none unless given
+    /// Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub pids_limit: Option<i64>,
     /// Log driver: k8s-file or none
@@ -186,6 +186,9 @@ pub struct CreateArgs {
     /// Show the plan as JSON and make no container; a missing image is pulled
     #[arg(long)]
     pub dry_run: bool,
+    /// What containers.conf says besides, once it was read.
+    #[arg(skip)]
+    pub defaults: Defaults,
     /// Image, or with --rootfs a directory
     #[arg(value_name = "IMAGE")]
     pub image: String,

@@ -4,7 +4,7 @@ use crate::cmd::create::Base;
 use crate::cmd::create_args::parse::memory;
 use crate::cmd::create_args::{Asked, CreateArgs};
 use crate::container::config::{
-    Config, Mount, Network, Process, Resources, Security, Userns, VERSION,
+    Config, Dns, Mount, Network, Process, Resources, Security, Userns, VERSION,
 };
 use crate::image::types::RunConfig;
 use crate::settings::Settings;
@@ -35,6 +35,7 @@ impl CreateArgs {
             labels: self.labels(image),
             annotations: pairs(&self.annotation),
             network: self.network()?,
+            dns: self.dns()?,
             userns,
             share: self.share()?,
             mounts: self.mounts(image)?,
@@ -49,7 +50,7 @@ impl CreateArgs {
             remove: self.rm,
             restart: self.restart()?,
             stop_signal: self.stop_signal(image)?,
-            stop_timeout: self.stop_timeout,
+            stop_timeout: self.stop_timeout.unwrap_or(defaults::STOP_TIMEOUT),
             timeout: self.timeout,
             log_driver: self.log_driver()?,
             log_max_size: self.log_max_size()?,
@@ -108,14 +109,17 @@ impl CreateArgs {
             cwd,
             user,
             groups: self.group_add.clone(),
-            umask: u32::from_str_radix(&self.umask, 8)
-                .ok()
-                .filter(|m| *m <= 0o777)
-                .with_context(|| format!("--umask {:?} is no octal mode up to 0777", self.umask))?,
+            umask: self.umask()?,
             tty: self.tty,
             stdin: self.interactive,
             oom_score_adj: self.oom_score_adj,
         })
+    }
+
+    fn umask(&self) -> anyhow::Result<u32> {
+        let Some(text) = &self.umask else { return Ok(defaults::UMASK) };
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+        mode.with_context(|| format!("--umask {text:?} is no octal mode up to 0777"))
     }
 
     fn env(&self, image: &RunConfig, caller: &[(String, String)]) -> anyhow::Result<Vec<String>> {
@@ -129,6 +133,9 @@ impl CreateArgs {
             if self.env_host || env::PROXIES.contains(&key.as_str()) {
                 all.set(key, value);
             }
+        }
+        for word in self.defaults.env.iter().flatten() {
+            all.add(word, caller)?;
         }
         for pair in &image.env {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -167,6 +174,23 @@ impl CreateArgs {
                 "--network {mode:?} is not known; use none, host, pasta or slirp4netns (named networks are not in this version)"
             ),
         })
+    }
+
+    fn dns(&self) -> anyhow::Result<Dns> {
+        let list = |of: &Option<Vec<String>>| of.clone().unwrap_or_default();
+        let dns = Dns {
+            servers: list(&self.defaults.dns_servers),
+            searches: list(&self.defaults.dns_searches),
+            options: list(&self.defaults.dns_options),
+        };
+        if let Some(bad) = dns.servers.iter().find(|s| s.parse::<std::net::IpAddr>().is_err()) {
+            bail!("containers.conf: dns_servers: {bad:?} is not an IP address");
+        }
+        let words = dns.searches.iter().chain(&dns.options);
+        if let Some(bad) = words.into_iter().find(|w| w.contains(char::is_whitespace)) {
+            bail!("containers.conf: dns_searches and dns_options are single words, not {bad:?}");
+        }
+        Ok(dns)
     }
 
     /// `--userns` as it was meant.
@@ -225,6 +249,12 @@ impl CreateArgs {
         for text in &self.tmpfs {
             list.push(mounts::tmpfs(text)?);
         }
+        for text in self.defaults.volumes.iter().flatten() {
+            let volume = mounts::volume(text, &cwd)?;
+            if !list.iter().any(|m: &Mount| m.target == volume.target) {
+                list.push(volume);
+            }
+        }
         for target in &image.volumes {
             let volume = mounts::image_volume(target)?;
             if !list.iter().any(|m: &Mount| m.target == volume.target) {
@@ -271,8 +301,13 @@ impl CreateArgs {
     }
 
     fn security(&self) -> anyhow::Result<Security> {
-        let base =
-            if self.privileged { caps::CapSet::ALL } else { caps::CapSet::container_default() };
+        let base = match &self.defaults.capabilities {
+            _ if self.privileged => caps::CapSet::ALL,
+            Some(names) => caps::CapSet::EMPTY
+                .adjusted(names, &[])
+                .context("containers.conf: default_capabilities")?,
+            None => caps::CapSet::container_default(),
+        };
         let kept = base.adjusted(&self.cap_add, &self.cap_drop)?;
         let mut security = Security {
             caps: kept.names().map(str::to_owned).collect(),

@@ -8,6 +8,7 @@ pub mod cp;
 pub mod create;
 pub mod create_args;
 mod create_config;
+mod create_defaults;
 pub mod doctor;
 pub mod ending;
 pub mod exec;

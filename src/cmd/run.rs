@@ -3,7 +3,7 @@
 use crate::cmd::create::{self, Created, Next};
 use crate::cmd::create_args::CreateArgs;
 use crate::launch::Mode;
-use crate::settings::Settings;
+use crate::settings::{Settings, containers_conf};
 use crate::shim::attach::{self, End};
 use crate::shim::client::Connection;
 use crate::shim::detach::DetachKeys;
@@ -29,8 +29,9 @@ pub struct Args {
 }
 
 /// Runs the container; the exit code is the payload's.
-pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let keys = DetachKeys::parse(&args.detach_keys).context("--detach-keys")?;
+    args.create.complete(containers_conf::load(&settings.containers_conf)?)?;
     if args.create.dry_run {
         return create::dry_run(settings, &args.create);
     }

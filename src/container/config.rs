@@ -38,6 +38,9 @@ pub struct Config {
     pub annotations: BTreeMap<String, String>,
     /// `--network`.
     pub network: Network,
+    /// What resolv.conf says instead of the host's.
+    #[serde(default)]
+    pub dns: Dns,
     /// `--userns`.
     pub userns: Userns,
     /// Namespaces shared with the host: `ipc`, `uts`, `cgroup`, `pid`.
@@ -153,6 +156,17 @@ pub enum Network {
     Pasta(Vec<String>),
     /// slirp4netns(1) with further options.
     Slirp4netns(Vec<String>),
+}
+
+/// resolv.conf(5) of a container with a network of its own; an empty list leaves the host's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dns {
+    /// Addresses of name servers.
+    pub servers: Vec<String>,
+    /// Domains that short names are looked up in.
+    pub searches: Vec<String>,
+    /// Options of the resolver.
+    pub options: Vec<String>,
 }
 
 /// `--userns`.

@@ -41,6 +41,7 @@ pub(crate) fn config(id: &str, name: &str) -> Config {
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         network: Network::None,
+        dns: Dns::default(),
         userns: Userns::Host,
         share: Vec::new(),
         mounts: Vec::new(),

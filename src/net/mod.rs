@@ -1,6 +1,6 @@
 //! L2: the container's network and the three small files that describe it.
 
-use crate::container::config::Network;
+use crate::container::config::{Dns, Network};
 use bolt_shim::launch::{Net, Uplink, UplinkKind};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -145,12 +145,18 @@ pub fn find(name: &str) -> Option<String> {
 
 /// `/etc/resolv.conf` of the container out of the host's. A loopback server of the host cannot
 /// be reached from another network namespace; the uplink's own stands in for it.
-pub fn resolv_conf(host: &str, plan: &Plan) -> String {
+/// What `dns` says stands instead of the host's lines of its kind.
+pub fn resolv_conf(host: &str, plan: &Plan, dns: &Dns) -> String {
     if plan.net == Net::Host {
         return host.to_owned();
     }
     let mut servers: Vec<String> = plan.dns.iter().map(|d| (*d).to_owned()).collect();
     let mut others = String::new();
+    for (key, words) in [("search", &dns.searches), ("options", &dns.options)] {
+        if !words.is_empty() {
+            others.push_str(&format!("{key} {}\n", words.join(" ")));
+        }
+    }
     for line in host.lines() {
         let mut words = line.split_ascii_whitespace();
         match (words.next(), words.next()) {
@@ -160,12 +166,17 @@ pub fn resolv_conf(host: &str, plan: &Plan) -> String {
                     servers.push(server.to_owned());
                 }
             }
+            (Some("search" | "domain"), _) if !dns.searches.is_empty() => {}
+            (Some("options"), _) if !dns.options.is_empty() => {}
             (Some("search" | "options" | "domain"), _) => {
                 others.push_str(line);
                 others.push('\n');
             }
             _ => {}
         }
+    }
+    if !dns.servers.is_empty() {
+        servers.clone_from(&dns.servers);
     }
     let mut text = others;
     for server in servers.iter().take(3) {
@@ -208,14 +219,25 @@ mod tests {
             host: None,
             note: None,
         };
-        let text =
-            resolv_conf("# c\nnameserver 127.0.0.53\nnameserver 10.1.1.1\nsearch lan\n", &plan);
+        let none = Dns::default();
+        let text = resolv_conf(
+            "# c\nnameserver 127.0.0.53\nnameserver 10.1.1.1\nsearch lan\n",
+            &plan,
+            &none,
+        );
         assert_eq!(text, "search lan\nnameserver 169.254.1.1\nnameserver 10.1.1.1\n");
+        let dns = Dns {
+            servers: vec!["10.9.9.9".into()],
+            searches: vec!["a".into(), "b".into()],
+            options: vec!["ndots:2".into()],
+        };
+        let text = resolv_conf("nameserver 10.1.1.1\nsearch lan\noptions x\n", &plan, &dns);
+        assert_eq!(text, "search a b\noptions ndots:2\nnameserver 10.9.9.9\n");
     }
 
     #[test]
     fn without_a_network_nothing_is_asked() {
-        let text = resolv_conf("nameserver 10.1.1.1\n", &bare(Net::None, None));
+        let text = resolv_conf("nameserver 10.1.1.1\n", &bare(Net::None, None), &Dns::default());
         assert_eq!(text, "");
     }
 }

@@ -26,6 +26,12 @@ pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 /// Size of /dev/shm in bytes.
 pub const SHM_SIZE: u64 = 64 << 20;
 
+/// umask(2) of the payload.
+pub const UMASK: u32 = 0o022;
+
+/// Processes and threads of a container, where that can be limited.
+pub const PIDS_LIMIT: i64 = 2048;
+
 /// Seconds between the stop signal and SIGKILL.
 pub const STOP_TIMEOUT: u32 = 10;
 

@@ -2,6 +2,7 @@
 
 use crate::harness::image::TestImage;
 use crate::harness::run;
+use crate::harness::user::IMAGE;
 
 #[test]
 fn variables() {
@@ -138,4 +139,55 @@ fn id_maps() {
     assert_eq!(owners(&["--userns", "keep-id", "-u", "0"]), format!("0:0 {kept} 0:0"));
     assert_eq!(owners(&["--userns", "nomap"]), "0:0 65534:65534 0:0");
     assert_eq!(owners(&["--userns", "auto"]), "0:0 65534:65534 0:0");
+}
+
+/// What podman's users have set for all their containers; a flag goes before it.
+#[test]
+fn containers_conf() {
+    let s = session!();
+    std::fs::create_dir_all(s.home().join(".config/containers/containers.conf.d")).unwrap();
+    let conf = ".config/containers/containers.conf";
+    s.file(
+        conf,
+        r#"
+        [containers]
+        shm_size = "1m"
+        umask = "0027"
+        env = ["A=conf", "FROM_CONF=1"]
+        default_ulimits = ["stack=1048576:1048576", "nofile=64:64"]
+        default_capabilities = ["CHOWN"]
+        annotations = ["k=v"]
+        dns_servers = ["10.9.9.9"]
+        volumes = ["/etc:/conf:ro"]
+        init = true
+        pids_limit = 0
+        "#,
+    );
+    s.file(".config/containers/containers.conf.d/z.conf", "[engine]\nstop_timeout = 3\n");
+    let script = "umask; echo $A $FROM_CONF; ulimit -s; ulimit -n; cat /etc/resolv.conf; \
+        df -k /dev/shm | tail -n 1 | awk '{print $2}'; test -e /conf/passwd && echo bound; \
+        grep CapBnd /proc/self/status; cat /proc/1/cmdline | tr '\\0' ' '";
+    let got = s.script(&["--ulimit", "nofile=99:99"], script);
+    let lines: Vec<&str> = got.lines().collect();
+    assert_eq!(
+        lines[..7],
+        ["0027", "b 1", "1024", "99", "nameserver 10.9.9.9", "1024", "bound"],
+        "the image's A=b goes before the file's: {got}"
+    );
+    assert_eq!(lines[7], "CapBnd:\t0000000000000001");
+    assert!(!lines[8].starts_with("sh "), "an init is pid 1: {got}");
+    let typed = s.script(&["--umask", "0077", "--shm-size", "2m", "-e", "A=flag"], script);
+    assert!(typed.starts_with("0077\nflag 1\n") && typed.contains("\n2048\n"), "{typed}");
+    let id = s.ok(&["create", IMAGE, "true"]);
+    assert_eq!(s.inspect(&id, "index .HostConfig.Annotations \"k\""), "v");
+    assert_eq!(s.inspect(&id, ".Config.StopTimeout"), "3");
+    for (text, said) in [
+        ("[containers]\npids_limit = \"many\"\n", "[containers] pids_limit must be a whole number"),
+        ("[containers]\nshm_size = \"big\"\n", "shm_size"),
+        ("[containers\n", "containers.conf:1: "),
+    ] {
+        s.file(conf, text);
+        let out = s.once(&[], &["true"]);
+        assert!(out.code == 125 && out.err.contains(said), "{text}: {out:?}");
+    }
 }

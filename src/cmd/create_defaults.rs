@@ -1,0 +1,67 @@
+//! What containers.conf(5) adds to the flags of `run` and `create`: a flag that was typed goes
+//! before it.
+
+use crate::cmd::create_args::CreateArgs;
+use crate::settings::containers_conf::Defaults;
+use crate::ui::human;
+use anyhow::Context;
+
+impl CreateArgs {
+    /// Fills in what was not typed. Errors name the key whose value makes no sense.
+    pub fn complete(&mut self, mut defaults: Defaults) -> anyhow::Result<()> {
+        self.pids_limit = self.pids_limit.or(defaults.pids_limit);
+        if let (None, Some(size)) = (self.shm_size, &defaults.shm_size) {
+            let bytes = human::parse_size(size);
+            self.shm_size =
+                Some(bytes.with_context(|| format!("containers.conf: shm_size {size:?}"))?);
+        }
+        let seconds = |n: i64| {
+            u32::try_from(n).with_context(|| {
+                format!("containers.conf: stop_timeout {n} is no number of seconds")
+            })
+        };
+        let stop_timeout = defaults.stop_timeout.map(seconds).transpose()?;
+        self.stop_timeout = self.stop_timeout.or(stop_timeout);
+        or(&mut self.umask, &mut defaults.umask);
+        or(&mut self.tz, &mut defaults.tz);
+        or(&mut self.userns, &mut defaults.userns);
+        self.init |= defaults.init.unwrap_or(false);
+        self.read_only |= defaults.read_only.unwrap_or(false);
+        self.env_host |= defaults.env_host.unwrap_or(false);
+        let has = |list: &[String], key: &str| list.iter().any(|text| names(text, key));
+        if let Some(profile) = &defaults.seccomp_profile
+            && !has(&self.security_opt, "seccomp")
+        {
+            self.security_opt.push(format!("seccomp={profile}"));
+        }
+        if let Some(size) = defaults.log_size_max.filter(|size| *size > 0)
+            && !has(&self.log_opt, "max-size")
+        {
+            self.log_opt.push(format!("max-size={size}"));
+        }
+        let mut ulimits = defaults.ulimits.take().unwrap_or_default();
+        ulimits.retain(|text| !has(&self.ulimit, text.split('=').next().unwrap_or(text)));
+        before(&mut self.ulimit, ulimits);
+        before(&mut self.annotation, defaults.annotations.take().unwrap_or_default());
+        before(&mut self.device, defaults.devices.take().unwrap_or_default());
+        self.defaults = defaults;
+        Ok(())
+    }
+}
+
+fn or(flag: &mut Option<String>, default: &mut Option<String>) {
+    if flag.is_none() {
+        *flag = default.take();
+    }
+}
+
+/// What is typed comes last and wins.
+fn before(flags: &mut Vec<String>, mut defaults: Vec<String>) {
+    defaults.append(flags);
+    *flags = defaults;
+}
+
+/// Whether `KEY=VALUE`, or `KEY:VALUE`, is about this key.
+fn names(text: &str, key: &str) -> bool {
+    text.split(['=', ':']).next().is_some_and(|word| word.eq_ignore_ascii_case(key))
+}

@@ -1,0 +1,367 @@
+//! containers.conf(5): what podman's users have set for all their containers, as far as it
+//! concerns flags of `run` and `create`. Read where podman reads it; a later file wins key by key.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// Where the files lie.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    /// `CONTAINERS_CONF`: this file alone.
+    pub only: Option<PathBuf>,
+    /// `CONTAINERS_CONF_OVERRIDE`: this file last.
+    pub last: Option<PathBuf>,
+    /// Directories with `containers.conf` and `containers.conf.d/*.conf`, the last one wins.
+    pub dirs: Vec<PathBuf>,
+}
+
+/// Defaults of new containers; what no file sets is `None` or empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// `pids_limit`: 0 and -1 are unlimited.
+    pub pids_limit: Option<i64>,
+    /// `shm_size`, as typed: `65536k`.
+    pub shm_size: Option<String>,
+    /// `umask`, octal.
+    pub umask: Option<String>,
+    /// `tz`.
+    pub tz: Option<String>,
+    /// `userns`, as `--userns`.
+    pub userns: Option<String>,
+    /// `seccomp_profile`: a path.
+    pub seccomp_profile: Option<String>,
+    /// `log_size_max` in bytes; -1: no limit.
+    pub log_size_max: Option<i64>,
+    /// `init`.
+    pub init: Option<bool>,
+    /// `read_only`.
+    pub read_only: Option<bool>,
+    /// `env_host`.
+    pub env_host: Option<bool>,
+    /// `[engine] stop_timeout` in seconds.
+    pub stop_timeout: Option<i64>,
+    /// `default_capabilities`: instead of podman's own.
+    pub capabilities: Option<Vec<String>>,
+    /// `default_ulimits`, as `--ulimit`.
+    pub ulimits: Option<Vec<String>>,
+    /// `env`: the image's own goes before it.
+    pub env: Option<Vec<String>>,
+    /// `annotations`, as `--annotation`.
+    pub annotations: Option<Vec<String>>,
+    /// `devices`, as `--device`.
+    pub devices: Option<Vec<String>>,
+    /// `volumes`, as `-v`.
+    pub volumes: Option<Vec<String>>,
+    /// `dns_servers`.
+    pub dns_servers: Option<Vec<String>>,
+    /// `dns_searches`.
+    pub dns_searches: Option<Vec<String>>,
+    /// `dns_options`.
+    pub dns_options: Option<Vec<String>>,
+}
+
+/// A file that cannot be used; nothing of it is guessed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfError {
+    /// It is there and cannot be read, or it was named and is not there.
+    #[error("{0}")]
+    Read(PathBuf, #[source] io::Error),
+    /// No TOML.
+    #[error("{file}:{line}: {reason}", file = .file.display())]
+    Syntax {
+        /// The file.
+        file: PathBuf,
+        /// Line from 1.
+        line: usize,
+        /// The parser's words.
+        reason: String,
+    },
+    /// A value of another type.
+    #[error("{file}: {key} must be {wanted}, it is {found}", file = .file.display())]
+    Type {
+        /// The file.
+        file: PathBuf,
+        /// Section and key.
+        key: String,
+        /// What podman takes there.
+        wanted: &'static str,
+        /// What stands there.
+        found: &'static str,
+    },
+}
+
+/// Reads all files. One that is absent costs one failed open.
+pub fn load(places: &Places) -> Result<Defaults, ConfError> {
+    let mut all = Defaults::default();
+    if let Some(only) = &places.only {
+        merge(&mut all, only, &read(only)?)?;
+    } else {
+        for dir in &places.dirs {
+            for file in
+                [vec![dir.join("containers.conf")], drop_ins(&dir.join("containers.conf.d"))?]
+                    .concat()
+            {
+                match read(&file) {
+                    Ok(text) => merge(&mut all, &file, &text)?,
+                    Err(ConfError::Read(_, e)) if is_absent(&e) => {}
+                    Err(e) => return Err(e),
+                }
+            }
+        }
+    }
+    if let Some(last) = &places.last {
+        merge(&mut all, last, &read(last)?)?;
+    }
+    Ok(all)
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn read(file: &Path) -> Result<String, ConfError> {
+    fs::read_to_string(file).map_err(|e| ConfError::Read(file.to_owned(), e))
+}
+
+/// `*.conf` by name.
+fn drop_ins(dir: &Path) -> Result<Vec<PathBuf>, ConfError> {
+    let entries = match fs::read_dir(dir) {
+        Err(e) if is_absent(&e) => return Ok(Vec::new()),
+        other => other.map_err(|e| ConfError::Read(dir.to_owned(), e))?,
+    };
+    let mut files: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "conf"))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn merge(all: &mut Defaults, file: &Path, text: &str) -> Result<(), ConfError> {
+    let text = settings_of(text);
+    if text.trim().is_empty() {
+        return Ok(());
+    }
+    let mut table: Table = text.parse().map_err(|e: toml::de::Error| ConfError::Syntax {
+        file: file.to_owned(),
+        line: e
+            .span()
+            .map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1),
+        reason: e.message().to_owned(),
+    })?;
+    let mut keys =
+        Keys { file, section: "containers", table: section(file, &mut table, "containers")? };
+    keys.number("pids_limit", &mut all.pids_limit)?;
+    keys.number("log_size_max", &mut all.log_size_max)?;
+    keys.text("shm_size", &mut all.shm_size)?;
+    keys.text("umask", &mut all.umask)?;
+    keys.text("tz", &mut all.tz)?;
+    keys.text("userns", &mut all.userns)?;
+    keys.text("seccomp_profile", &mut all.seccomp_profile)?;
+    keys.flag("init", &mut all.init)?;
+    keys.flag("read_only", &mut all.read_only)?;
+    keys.flag("env_host", &mut all.env_host)?;
+    keys.list("default_capabilities", &mut all.capabilities)?;
+    keys.list("default_ulimits", &mut all.ulimits)?;
+    keys.list("env", &mut all.env)?;
+    keys.list("annotations", &mut all.annotations)?;
+    keys.list("devices", &mut all.devices)?;
+    keys.list("volumes", &mut all.volumes)?;
+    keys.list("dns_servers", &mut all.dns_servers)?;
+    keys.list("dns_searches", &mut all.dns_searches)?;
+    keys.list("dns_options", &mut all.dns_options)?;
+    let mut keys = Keys { file, section: "engine", table: section(file, &mut table, "engine")? };
+    keys.number("stop_timeout", &mut all.stop_timeout)
+}
+
+/// The text with empty lines for those of comments: what distributions ship is 25 KiB of them,
+/// and this is read at every start.
+fn settings_of(text: &str) -> String {
+    if text.contains("\"\"\"") || text.contains("'''") {
+        // A comment may stand within a string of many lines.
+        return text.to_owned();
+    }
+    let line = |line: &'_ str| !line.trim_start().starts_with('#');
+    text.lines().flat_map(|l| [if line(l) { l } else { "" }, "\n"]).collect()
+}
+
+fn section(file: &Path, table: &mut Table, name: &str) -> Result<Table, ConfError> {
+    match table.remove(name) {
+        None => Ok(Table::new()),
+        Some(Value::Table(section)) => Ok(section),
+        Some(other) => Err(ConfError::Type {
+            file: file.to_owned(),
+            key: name.to_owned(),
+            wanted: "a section",
+            found: kind(&other),
+        }),
+    }
+}
+
+struct Keys<'a> {
+    file: &'a Path,
+    section: &'static str,
+    table: Table,
+}
+
+impl Keys<'_> {
+    fn wrong(&self, key: &str, wanted: &'static str, found: &Value) -> ConfError {
+        let key = format!("[{}] {key}", self.section);
+        ConfError::Type { file: self.file.to_owned(), key, wanted, found: kind(found) }
+    }
+
+    fn number(&mut self, key: &str, to: &mut Option<i64>) -> Result<(), ConfError> {
+        match self.table.remove(key) {
+            None => {}
+            Some(Value::Integer(number)) => *to = Some(number),
+            Some(other) => return Err(self.wrong(key, "a whole number", &other)),
+        }
+        Ok(())
+    }
+
+    fn flag(&mut self, key: &str, to: &mut Option<bool>) -> Result<(), ConfError> {
+        match self.table.remove(key) {
+            None => {}
+            Some(Value::Boolean(flag)) => *to = Some(flag),
+            Some(other) => return Err(self.wrong(key, "true or false", &other)),
+        }
+        Ok(())
+    }
+
+    /// An empty text is no setting, as for podman.
+    fn text(&mut self, key: &str, to: &mut Option<String>) -> Result<(), ConfError> {
+        match self.table.remove(key) {
+            None => {}
+            Some(Value::String(text)) => *to = (!text.is_empty()).then_some(text),
+            Some(other) => return Err(self.wrong(key, "a text in quotes", &other)),
+        }
+        Ok(())
+    }
+
+    /// A list replaces that of earlier files, or with `{append=true}` among its items goes behind
+    /// it.
+    fn list(&mut self, key: &str, to: &mut Option<Vec<String>>) -> Result<(), ConfError> {
+        const WANTED: &str = "a list of texts in quotes";
+        let items = match self.table.remove(key) {
+            None => return Ok(()),
+            Some(Value::Array(items)) => items,
+            Some(other) => return Err(self.wrong(key, WANTED, &other)),
+        };
+        let mut list = Vec::new();
+        let mut append = false;
+        for item in items {
+            match item {
+                Value::String(text) => list.push(text),
+                Value::Table(mark) if mark.get("append").is_some_and(Value::is_bool) => {
+                    append = mark.get("append").and_then(Value::as_bool).unwrap_or(false);
+                }
+                other => return Err(self.wrong(key, WANTED, &other)),
+            }
+        }
+        let earlier = to.take().filter(|_| append).unwrap_or_default();
+        *to = Some(earlier.into_iter().chain(list).collect());
+        Ok(())
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a text",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a number with a point",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list, or has such an item",
+        Value::Table(_) => "a section, or has such an item",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::scratch::Scratch;
+
+    fn parse(texts: &[&str]) -> Result<Defaults, String> {
+        let mut all = Defaults::default();
+        for text in texts {
+            merge(&mut all, Path::new("f.conf"), text).map_err(|e| e.to_string())?;
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn later_files_win_and_lists_can_be_added_to() {
+        let first = "# c\n[containers]\npids_limit = 10\n  # d\nenv = [\"A=1\"]\ntz = \"UTC\"\nvolumes=[\"/a:/b\"]\n";
+        let second = "[containers]\npids_limit = -1\nenv = [\"B=2\", {append=true}]\ntz = \"\"\nvolumes=[]\nno_hosts = true\n[engine]\nstop_timeout = 3\n[network]\nx = 1\n";
+        let all = parse(&[first, second, "", "# only a comment"]).unwrap();
+        assert_eq!((all.pids_limit, all.tz, all.stop_timeout), (Some(-1), None, Some(3)));
+        assert_eq!(all.env.unwrap(), ["A=1", "B=2"]);
+        assert_eq!(all.volumes.unwrap(), Vec::<String>::new());
+        let text = parse(&["[containers]\ntz = '''\n#x'''\n"]).unwrap();
+        assert_eq!(text.tz.as_deref(), Some("#x"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        for (text, said) in [
+            (
+                "[containers]\npids_limit = \"many\"",
+                "f.conf: [containers] pids_limit must be a whole number, it is a text",
+            ),
+            (
+                "[containers]\ninit = 1",
+                "f.conf: [containers] init must be true or false, it is a whole number",
+            ),
+            (
+                "[containers]\nenv = \"A=1\"",
+                "f.conf: [containers] env must be a list of texts in quotes, it is a text",
+            ),
+            (
+                "[containers]\nenv = [1]",
+                "f.conf: [containers] env must be a list of texts in quotes, it is a whole number",
+            ),
+            ("containers = 1", "f.conf: containers must be a section, it is a whole number"),
+        ] {
+            assert_eq!(parse(&[text]).unwrap_err(), said);
+        }
+        let syntax = parse(&["# a comment\n[containers]\ntz = UTC\n"]).unwrap_err();
+        assert!(syntax.starts_with("f.conf:3: "), "{syntax}");
+    }
+
+    #[test]
+    fn files_are_read_in_podmans_order() {
+        let scratch = Scratch::new("containers-conf");
+        let write = |name: &str, tz: &str| {
+            let path = scratch.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, format!("[containers]\ntz = \"{tz}\"\n")).unwrap();
+            path
+        };
+        let dirs = ["system", "admin", "user"].map(|d| scratch.path().join(d)).to_vec();
+        let mut places = Places { dirs, ..Places::default() };
+        let tz = |places: &Places| load(places).unwrap().tz;
+        assert_eq!(tz(&places), None);
+        for file in [
+            "system/containers.conf",
+            "admin/containers.conf",
+            "admin/containers.conf.d/10-a.conf",
+            "admin/containers.conf.d/20-b.conf",
+            "user/containers.conf",
+            "user/containers.conf.d/a.conf",
+        ] {
+            write(file, file);
+            assert_eq!(tz(&places).as_deref(), Some(file));
+        }
+        write("user/containers.conf.d/z.conf.old", "no");
+        assert_eq!(tz(&places).as_deref(), Some("user/containers.conf.d/a.conf"));
+        places.last = Some(write("last", "last"));
+        assert_eq!(tz(&places).as_deref(), Some("last"));
+        places = Places { only: Some(write("only", "only")), last: None, ..places };
+        assert_eq!(tz(&places).as_deref(), Some("only"));
+        places.only = Some(scratch.path().join("absent"));
+        assert!(load(&places).unwrap_err().to_string().ends_with("absent"));
+    }
+}
