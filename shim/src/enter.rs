@@ -25,7 +25,6 @@ pub(crate) fn begin(userns: Userns, report: &OwnedFd) -> Res<()> {
         }
         Userns::MakeFull => {
             nix::sched::unshare(CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "unshare")?;
-            tell(report, &Report::NeedIdMaps);
         }
         Userns::MakeSingle => {
             let (uid, gid) = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
@@ -35,8 +34,15 @@ pub(crate) fn begin(userns: Userns, report: &OwnedFd) -> Res<()> {
         }
     }
     nix::sched::unshare(CloneFlags::CLONE_NEWNS).at(Step::MountNamespace, "unshare")?;
-    rustix::mount::mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
-        .at(Step::MountNamespace, "/ (slave)")
+    rustix::mount::mount_change(
+        "/",
+        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
+    )
+    .at(Step::MountNamespace, "/ (slave)")?;
+    if userns == Userns::MakeFull {
+        tell(report, &Report::NeedIdMaps);
+    }
+    Ok(())
 }
 
 /// The rest of the way; which P it is goes into `state`.

@@ -56,18 +56,29 @@ pub(crate) fn run(userns: Userns) -> u8 {
     if await_plan(&report).is_none() {
         return 125;
     }
-    match begun.and_then(|()| read_plan()) {
-        Ok(mut launch) => {
-            if launch.await_cgroup && await_cgroup(&mut launch, &report).is_none() {
-                return 125;
-            }
-            supervise(&mut launch, userns, report)
-        }
+    let mut launch = match read_plan() {
+        Ok(launch) => launch,
         Err(failure) => {
             tell(&report, &Report::Failed(failure));
-            125
+            return 125;
         }
+    };
+    if launch.await_cgroup && await_cgroup(&mut launch, &report).is_none() {
+        return 125;
     }
+    match begun {
+        Ok(()) => supervise(&mut launch, userns, report),
+        Err(failure) => refuse(&launch, &report, failure),
+    }
+}
+
+/// Nothing of the container was made, but for its control groups.
+fn refuse(launch: &Launch, report: &OwnedFd, failure: Failure) -> u8 {
+    for group in &launch.cgroup.remove {
+        let _ = std::fs::remove_dir(group);
+    }
+    tell(report, &Report::Failed(failure));
+    125
 }
 
 fn await_plan(report: &OwnedFd) -> Option<()> {
@@ -111,10 +122,7 @@ fn supervise(launch: &mut Launch, userns: Userns, report: OwnedFd) -> u8 {
     };
     let mut supervisor = match prepare(launch, userns, &mut state, report) {
         Ok(supervisor) => supervisor,
-        Err((report, failure)) => {
-            tell(&report, &Report::Failed(failure));
-            return 125;
-        }
+        Err((report, failure)) => return refuse(launch, &report, failure),
     };
     let mut pause = FIRST_PAUSE;
     loop {

@@ -78,7 +78,8 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
     config.id = dir.id().to_owned();
     let mut begun = None;
     let result = (|| {
-        if next == Next::Start {
+        // Copying enters P, which who makes it keeps others from: that comes first then.
+        if next == Next::Start && !copied {
             begun = Some(shim::begin(settings, &containers, &dir)?);
         }
         config.name = containers.name_of(dir.id())?.unwrap_or_default();
@@ -86,6 +87,9 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
         dir.write_config(&config, Sync::Fast)?;
         if copied {
             copy_root::start(dir.id())?;
+        }
+        if next == Next::Start && begun.is_none() {
+            begun = Some(shim::begin(settings, &containers, &dir)?);
         }
         write_cidfile(args.cidfile.as_deref(), dir.id())
     })();

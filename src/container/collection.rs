@@ -128,6 +128,15 @@ impl Containers {
         }
     }
 
+    /// What is no link of ours was put there by somebody, and stays.
+    fn is_free(&self, name: &str) -> Result<(), Error> {
+        match fs::statat(&self.names, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(()),
+            Err(e) => Err(errno("look at", self.shown_name(name))(e)),
+            Ok(_) => Err(Error::NameInUse { name: name.to_owned(), id: self.shown_name(name) }),
+        }
+    }
+
     /// Ok when the name is free now, or may be: the caller tries again.
     ///
     /// Only one process at a time looks again and unlinks; so no link that another creator made
@@ -137,7 +146,7 @@ impl Containers {
         let mend = fs::openat(&self.names, MEND, flags, Mode::RUSR | Mode::WUSR)
             .map_err(errno("open", self.shown_name(MEND)))?;
         lock::lock(&mend, lock::Kind::Exclusive).map_err(io("lock", self.shown_name(MEND)))?;
-        let Some(id) = self.target(name)? else { return Ok(()) };
+        let Some(id) = self.target(name)? else { return self.is_free(name) };
         match self.open_id(&id) {
             Ok(mut dir) => {
                 let whole = exists(&dir, CONFIG)?;

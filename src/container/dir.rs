@@ -137,7 +137,8 @@ impl ContainerDir {
             }
             Err(Error::Damaged { .. }) => {
                 let status = if supervised { Status::Starting } else { Status::Exited };
-                Ok(Snapshot { status, recorded: Recorded::default() })
+                let exit = if supervised { 0 } else { UNKNOWN_EXIT };
+                Ok(Snapshot { status, recorded: Recorded { exit, ..Recorded::default() } })
             }
             Err(e) => Err(e),
         }

@@ -61,8 +61,11 @@ pub fn to_link(id: &str) -> Option<String> {
     (link.len() == 43).then_some(link)
 }
 
-/// The id behind [`to_link`].
+/// The id behind [`to_link`], or behind a link as the first builds made it: `../<id>`.
 pub fn from_link(link: &str) -> Option<String> {
+    if let Some(id) = link.strip_prefix("../").filter(|id| is_id(id)) {
+        return Some(id.to_owned());
+    }
     let mut id = String::with_capacity(64);
     let (mut bits, mut count) = (0u32, 0);
     for character in link.bytes() {
@@ -140,6 +143,7 @@ mod tests {
             assert_eq!((link.len(), from_link(&link)), (43, Some(id)), "{link}");
         }
         assert_eq!(to_link("abc"), None);
+        assert_eq!(from_link(&format!("../{}", "a".repeat(64))), Some("a".repeat(64)));
         for odd in ["", "../x", "/etc", &"A".repeat(42), &"A".repeat(44), &"_".repeat(43)] {
             assert_eq!(from_link(odd), None, "{odd}");
         }

@@ -142,17 +142,17 @@ pub fn start(
     drop(dir.take_lock());
     let makes_p = matches!(source, Source::Full(..));
     let mut notes = plan.notes;
-    // Should it be dead already, its last words are still to be read.
+    // Should it be dead already, here or below, its last words are still to be read.
     let _ = connection.send(&Request::Planned);
     if let Some(group) = &plan.cgroup {
-        connection.send(&make_cgroup(group, pid, &mut notes)?)?;
+        let _ = connection.send(&make_cgroup(group, pid, &mut notes)?);
     }
     loop {
         match connection.receive()? {
             None => return Err(StartError::Died.into()),
             Some((Report::NeedIdMaps, _)) => {
                 let answer = id_maps(settings, source, pid, &mut notes);
-                connection.send(&answer)?;
+                let _ = connection.send(&answer);
             }
             Some((Report::Denied(failure), _)) => {
                 notes.push(format!("denied: {}", words(&failure)))

@@ -148,6 +148,7 @@ impl Supervisor {
     /// In I: nothing of the monitor may live on in the container, least of all the lock.
     pub(crate) fn close_in_child(&mut self) {
         process::close_lock(&self.place.lock);
+        self.place.control = None;
         self.clients.clear();
         self.execs.clear();
         self.signals = None;

@@ -70,6 +70,7 @@ fn names_of_nothing_are_mended() {
     // Not one of our links at all.
     symlink("/etc", link.with_file_name("odd")).unwrap();
     assert!(matches!(all.find("odd"), Err(Error::NotFound(_))));
+    assert!(matches!(all.create(None, Some("odd")), Err(Error::NameInUse { .. })));
 }
 
 #[test]
