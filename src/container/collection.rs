@@ -2,6 +2,7 @@
 
 use super::dir::{CONFIG, ContainerDir, LOCK};
 use super::error::{Error, errno, io};
+use super::files::Files;
 use super::name;
 use crate::sys::dirs::Dirs;
 use crate::sys::{atomic, lock, tree};
@@ -198,6 +199,11 @@ impl Containers {
             Err(Errno::NOENT) => Err(Error::NotFound(id.to_owned())),
             Err(e) => Err(errno("open", self.path.join(id).display().to_string())(e)),
         }
+    }
+
+    /// The files of a container by its whole id, without opening its directory.
+    pub(super) fn files<'a>(&'a self, id: &'a str, below: &'a str) -> Files<'a> {
+        Files { at: self.fd.as_fd(), below, id, path: &self.path }
     }
 
     /// Ids of all container directories, half-made ones too, in no order.

@@ -1,11 +1,12 @@
 //! One container's directory: its files, its lock, and what they say together.
 
-use super::config::{self, Config, Listed};
+use super::config::Config;
 use super::error::{Error, errno, io};
+use super::files::Files;
 use super::live;
 use super::state::{Recorded, Status};
 use crate::sys::{atomic, lock};
-use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::fs::{self, AtFlags, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -22,12 +23,6 @@ pub const CONFIG: &str = "config.json";
 pub const STATE: &str = "state.json";
 /// Name of the log.
 pub const LOG: &str = "log";
-
-/// Bytes that the files of nearly every container fit in.
-const READ: usize = 8192;
-
-/// Exit code of a run whose end nobody saw.
-const UNKNOWN_EXIT: i32 = 255;
 
 /// The open directory of one container.
 #[derive(Debug)]
@@ -74,16 +69,7 @@ impl ContainerDir {
 
     /// Reads `config.json`.
     pub fn read_config(&self) -> Result<Config, Error> {
-        self.read_config_as()
-    }
-
-    /// Reads `config.json`, or only a part of it.
-    pub fn read_config_as<C: Listed>(&self) -> Result<C, Error> {
-        let text = self.read(CONFIG)?.ok_or_else(|| Error::NotFound(self.id.clone()))?;
-        let damaged = |source| Error::Damaged { id: self.id.clone(), file: CONFIG, source };
-        let config: C = serde_json::from_slice(&text).map_err(damaged)?;
-        self.check_version(CONFIG, config.version(), config::VERSION)?;
-        Ok(config)
+        self.files().config()
     }
 
     /// Replaces `config.json` in one step.
@@ -99,49 +85,12 @@ impl ContainerDir {
     /// Reads `state.json`; a container that was never started has none, which is the default
     /// record with status `created`.
     pub fn read_state(&self) -> Result<Recorded, Error> {
-        let Some(text) = self.read(STATE)? else {
-            return Ok(Recorded { status: "created".into(), ..Recorded::default() });
-        };
-        let state: Recorded = serde_json::from_slice(&text).map_err(|source| Error::Damaged {
-            id: self.id.clone(),
-            file: STATE,
-            source,
-        })?;
-        self.check_version(STATE, state.version, 1)?;
-        Ok(state)
+        self.files().state()
     }
 
-    fn check_version(&self, file: &'static str, version: u32, known: u32) -> Result<(), Error> {
-        if version <= known {
-            return Ok(());
-        }
-        Err(Error::Version { id: self.id.clone(), file, version, known })
-    }
-
-    /// Lock, record and process together.
-    ///
-    /// A torn record is no error: with a free lock it means that the machine went down while it
-    /// was written (state is not synced), so nothing runs.
+    /// Lock, record and process together. A torn record is no error: nothing runs then.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
-        // The lock comes first: a supervisor that ends between the two reads has then already
-        // written its last state.
-        let supervised = self.is_supervised()?;
-        match self.read_state() {
-            Ok(mut recorded) => {
-                let status = judge(supervised, &recorded);
-                if status == Status::Exited && recorded.status == "running" {
-                    // Killed with its supervisor: nobody saw the code, and 0 would mean success.
-                    recorded.exit = UNKNOWN_EXIT;
-                }
-                Ok(Snapshot { status, recorded })
-            }
-            Err(Error::Damaged { .. }) => {
-                let status = if supervised { Status::Starting } else { Status::Exited };
-                let exit = if supervised { 0 } else { UNKNOWN_EXIT };
-                Ok(Snapshot { status, recorded: Recorded { exit, ..Recorded::default() } })
-            }
-            Err(e) => Err(e),
-        }
+        self.files().snapshot(self.lock.is_some())
     }
 
     /// What the container is doing.
@@ -154,10 +103,7 @@ impl ContainerDir {
         if self.lock.is_some() {
             return Ok(false);
         }
-        match self.open_lock(OFlags::RDONLY)? {
-            Some(fd) => lock::is_held(fd).map_err(|e| io("probe", self.shown(LOCK))(e)),
-            None => Ok(false),
-        }
+        self.files().is_locked()
     }
 
     /// Takes the lock for as long as this value (or the descriptor of [`Self::take_lock`])
@@ -166,7 +112,7 @@ impl ContainerDir {
         if self.lock.is_some() {
             return Ok(true);
         }
-        let Some(fd) = self.open_lock(OFlags::RDWR | OFlags::CREATE)? else {
+        let Some(fd) = self.files().open(LOCK, OFlags::RDWR | OFlags::CREATE)? else {
             return Err(Error::NotFound(self.id.clone()));
         };
         let taken =
@@ -229,12 +175,7 @@ impl ContainerDir {
 
     /// Opens the log for reading; `None`: nothing was logged.
     pub fn open_file(&self, name: &str) -> Result<Option<File>, Error> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match fs::openat(&self.fd, name, flags, Mode::empty()) {
-            Ok(fd) => Ok(Some(File::from(fd))),
-            Err(Errno::NOENT) => Ok(None),
-            Err(e) => Err(errno("open", self.shown(name))(e)),
-        }
+        Ok(self.files().open(name, OFlags::RDONLY)?.map(File::from))
     }
 
     /// Path of a file of this container for messages.
@@ -252,36 +193,13 @@ impl ContainerDir {
         }
     }
 
-    fn open_lock(&self, flags: OFlags) -> Result<Option<OwnedFd>, Error> {
-        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match fs::openat(&self.fd, LOCK, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(fd) => Ok(Some(fd)),
-            Err(Errno::NOENT) => Ok(None),
-            Err(e) => Err(errno("open", self.shown(LOCK))(e)),
-        }
-    }
-
-    /// The whole of a small file. A list reads two of every container, so this asks for no
-    /// size first: a regular file gives less than was asked for only at its end (read(2)).
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        let Some(file) = self.open_file(name)? else { return Ok(None) };
-        let mut bytes = Vec::with_capacity(READ);
-        loop {
-            if bytes.spare_capacity_mut().is_empty() {
-                bytes.reserve(bytes.len());
-            }
-            let room = bytes.spare_capacity_mut().len();
-            match rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes)) {
-                Ok(n) if n < room => return Ok(Some(bytes)),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(e) => return Err(errno("read", self.shown(name))(e)),
-            }
-        }
+    fn files(&self) -> Files<'_> {
+        Files { at: self.fd.as_fd(), below: "", id: &self.id, path: &self.path }
     }
 }
 
 /// The rules of a container's status.
-fn judge(supervised: bool, state: &Recorded) -> Status {
+pub(super) fn judge(supervised: bool, state: &Recorded) -> Status {
     if supervised {
         if state.status == "running" {
             return Status::Running;
@@ -308,6 +226,7 @@ fn judge(supervised: bool, state: &Recorded) -> Status {
 
 #[cfg(test)]
 mod tests {
+    use super::super::config;
     use super::super::testing::{config, containers};
     use super::*;
     use std::os::unix::fs::MetadataExt;
@@ -396,7 +315,7 @@ mod tests {
         std::fs::write(dir.path().join(STATE), serde_json::to_vec(&gone).unwrap()).unwrap();
         dir.unlock();
         let now = dir.snapshot().unwrap();
-        assert_eq!((now.status, now.recorded.exit), (Status::Exited, UNKNOWN_EXIT));
+        assert_eq!((now.status, now.recorded.exit), (Status::Exited, 255));
     }
 
     #[test]

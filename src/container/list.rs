@@ -48,9 +48,11 @@ pub fn read_as<C: Listed>(all: &Containers) -> Result<List<C>, Error> {
 }
 
 fn read_one_as<C: Listed>(all: &Containers, id: &str) -> Result<Entry<C>, Error> {
-    let dir = all.open_id(id)?;
-    let config = dir.read_config_as()?;
-    let now = dir.snapshot()?;
+    let below = format!("{id}/");
+    let files = all.files(id, &below);
+    let now = files.snapshot(false)?;
+    // Last: a container that is removed meanwhile has none, and is then left out.
+    let config = files.config()?;
     Ok(Entry { config, status: now.status, recorded: now.recorded })
 }
 

@@ -12,6 +12,7 @@ mod collection;
 pub mod config;
 pub mod dir;
 pub mod error;
+mod files;
 pub mod filter;
 pub mod inspect;
 pub mod list;

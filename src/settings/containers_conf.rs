@@ -1,6 +1,7 @@
 //! containers.conf(5): what podman's users have set for all their containers, as far as it
 //! concerns flags of `run` and `create`. Read where podman reads it; a later file wins key by key.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -141,15 +142,17 @@ fn drop_ins(dir: &Path) -> Result<Vec<PathBuf>, ConfError> {
 }
 
 fn merge(all: &mut Defaults, file: &Path, text: &str) -> Result<(), ConfError> {
-    let text = settings_of(text);
-    if text.trim().is_empty() {
+    let settings = without_comments(text);
+    if settings.is_empty() {
         return Ok(());
     }
-    let mut table: Table = text.parse().map_err(|e: toml::de::Error| ConfError::Syntax {
+    // Read again for the line of an error, which the comments count in.
+    let parsed = settings.parse::<Table>().or_else(|_| text.parse());
+    let mut table: Table = parsed.map_err(|e: toml::de::Error| ConfError::Syntax {
         file: file.to_owned(),
         line: e
             .span()
-            .map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1),
+            .map_or(1, |span| text.get(..span.start).unwrap_or(text).matches('\n').count() + 1),
         reason: e.message().to_owned(),
     })?;
     let mut keys =
@@ -177,15 +180,17 @@ fn merge(all: &mut Defaults, file: &Path, text: &str) -> Result<(), ConfError> {
     keys.number("stop_timeout", &mut all.stop_timeout)
 }
 
-/// The text with empty lines for those of comments: what distributions ship is 25 KiB of them,
-/// and this is read at every start.
-fn settings_of(text: &str) -> String {
-    if text.contains("\"\"\"") || text.contains("'''") {
-        // A comment may stand within a string of many lines.
-        return text.to_owned();
+/// The lines that are no comments: what distributions ship is 25 KiB of those, and this is read
+/// at every start. The whole text where a string of many lines may hold what looks like one.
+fn without_comments(text: &str) -> Cow<'_, str> {
+    let mut kept = String::new();
+    for line in text.lines().filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'))
+    {
+        kept.push_str(line);
+        kept.push('\n');
     }
-    let line = |line: &'_ str| !line.trim_start().starts_with('#');
-    text.lines().flat_map(|l| [if line(l) { l } else { "" }, "\n"]).collect()
+    let long_strings = kept.contains("\"\"\"") || kept.contains("'''");
+    if long_strings { Cow::Borrowed(text) } else { Cow::Owned(kept) }
 }
 
 fn section(file: &Path, table: &mut Table, name: &str) -> Result<Table, ConfError> {
