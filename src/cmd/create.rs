@@ -4,6 +4,7 @@ use crate::cmd::create_args::{Asked, CreateArgs};
 use crate::cmd::{copy_root, pull};
 use crate::container::config::{Config, MountKind, Origin, Userns};
 use crate::container::dir::{ContainerDir, Containers};
+use crate::container::error::Error;
 use crate::container::volume::Volumes;
 use crate::image::ids::{self, IdsError};
 use crate::image::types::{ImageRecord, RunConfig};
@@ -11,7 +12,7 @@ use crate::launch::{self, Mode};
 use crate::rootfs::driver::{self, Kind};
 use crate::settings::{Settings, containers_conf};
 use crate::shim::{self, Begun};
-use crate::store::{NOBODY, SharedGuard, Store};
+use crate::store::{SharedGuard, Store};
 use crate::sys::atomic::Sync;
 use crate::ui::print;
 use crate::userns;
@@ -30,9 +31,7 @@ pub struct Args {
 /// A container that exists and has not been started; its lock is ours.
 #[derive(Debug)]
 pub struct Created {
-    /// All containers of the user.
-    pub containers: Containers,
-    /// This one.
+    /// Where it lives.
     pub dir: ContainerDir,
     /// What it is.
     pub config: Config,
@@ -72,6 +71,10 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
     sources(&config)?;
     let containers = Containers::open(&settings.dirs)?;
     if let (true, Some(name)) = (args.replace, &args.name) {
+        // It may have another name by now, and its ids are ours already.
+        if let Some(id) = &base.replaced {
+            discard(id)?;
+        }
         discard(name)?;
     }
     let mut dir = containers.create(None, args.name.as_deref())?;
@@ -98,7 +101,7 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
         let _ = crate::cmd::rm::remove(settings, &containers, &mut dir, true);
         return Err(error);
     }
-    Ok(Created { containers, dir, config, begun })
+    Ok(Created { dir, config, begun })
 }
 
 /// Where a container starts from.
@@ -110,6 +113,8 @@ pub struct Base {
     pub image: RunConfig,
     /// Its ids.
     pub userns: Userns,
+    /// Id of the container that is replaced, where its ids may be taken over.
+    replaced: Option<String>,
     /// Keeps the image's layers from gc, and the container's ids from others, until it is
     /// written down.
     _held: (Option<SharedGuard>, Option<Reserved>),
@@ -124,9 +129,9 @@ pub fn base(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Base> {
         if !path.is_dir() {
             bail!("--rootfs {}: not a directory", args.image);
         }
-        let (userns, range) = userns_of(settings, args, asked, 0)?;
-        let origin = Origin::Directory(path);
-        return Ok(Base { origin, image: RunConfig::default(), userns, _held: (None, range) });
+        let (userns, replaced, range) = userns_of(settings, args, asked, 0)?;
+        let (origin, image) = (Origin::Directory(path), RunConfig::default());
+        return Ok(Base { origin, image, userns, replaced, _held: (None, range) });
     }
     let store = Store::open(&settings.dirs.store())?;
     let held = store.shared_lock()?;
@@ -139,10 +144,10 @@ pub fn base(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Base> {
     let found = pull::ensure(settings, &store, &wish)?;
     let record = found.record;
     let highest = match asked {
-        Asked::Auto { size } => highest_id(&store, &record, args.user.as_deref(), size)?,
+        Asked::Auto { size } => highest_id(&store, &record, args, size)?,
         Asked::Is(_) => 0,
     };
-    let (userns, range) = userns_of(settings, args, asked, highest)?;
+    let (userns, replaced, range) = userns_of(settings, args, asked, highest)?;
     let full = userns::can_be_full(&settings.dirs);
     let layout = pull::layout_for(settings, userns, full)?;
     pull::ensure_layout(&store, &record, layout)?;
@@ -157,25 +162,26 @@ pub fn base(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Base> {
         layout: layout.to_string(),
         driver: driver::choose(&settings.dirs).kind.name().to_owned(),
     };
-    Ok(Base { origin, image: record.config, userns, _held: (Some(held), range) })
+    Ok(Base { origin, image: record.config, userns, replaced, _held: (Some(held), range) })
 }
 
-/// The highest id that the image, or its user, has. With a size of the caller's own, an image
-/// of which that is not known is taken at his word.
+/// The highest id that the image, its user or an added group has. With a size of the caller's
+/// own, an image of which that is not known is taken at his word.
 fn highest_id(
     store: &Store,
     image: &ImageRecord,
-    user: Option<&str>,
+    args: &CreateArgs,
     size: Option<u32>,
 ) -> anyhow::Result<u32> {
-    let user = user.unwrap_or(&image.config.user);
-    let numbers = user.split(':').filter_map(|id| id.parse::<u32>().ok());
-    let of_user = numbers.filter(|id| *id != NOBODY).max().unwrap_or(0);
-    let of_files = match (ids::highest(store, image), size) {
+    let user = args.user.as_deref().unwrap_or(&image.config.user);
+    let mut wanted: Vec<&str> = user.split(':').collect();
+    wanted.extend(args.group_add.iter().map(String::as_str));
+    let typed = wanted.iter().filter_map(|id| id.parse().ok()).max().unwrap_or(0);
+    let known = match (ids::highest(store, image, &wanted), size) {
         (Err(IdsError::Unknown(_)), Some(_)) => 0,
         (highest, _) => highest?,
     };
-    Ok(of_user.max(of_files))
+    Ok(typed.max(known))
 }
 
 /// The user namespace that was asked for; `auto` with a range that holds the ids up to `highest`.
@@ -184,9 +190,9 @@ fn userns_of(
     args: &CreateArgs,
     asked: Asked,
     highest: u32,
-) -> anyhow::Result<(Userns, Option<Reserved>)> {
+) -> anyhow::Result<(Userns, Option<String>, Option<Reserved>)> {
     let wanted = match asked {
-        Asked::Is(userns) => return Ok((userns, None)),
+        Asked::Is(userns) => return Ok((userns, None, None)),
         Asked::Auto { size } => size,
     };
     let needed = highest.saturating_add(1);
@@ -198,9 +204,14 @@ fn userns_of(
         );
     }
     let containers = Containers::open(&settings.dirs)?;
-    let except = args.name.as_deref().filter(|_| args.replace);
-    let range = auto::reserve(&settings.dirs, &containers, size, except)?;
-    Ok((range.userns, Some(range)))
+    let replaced = args.name.as_deref().filter(|_| args.replace);
+    let replaced = match replaced.map(|name| containers.find(name)) {
+        Some(Ok(dir)) => Some(dir.id().to_owned()),
+        Some(Err(Error::NotFound(_))) | None => None,
+        Some(Err(error)) => return Err(error.into()),
+    };
+    let range = auto::reserve(&settings.dirs, &containers, size, replaced.as_deref())?;
+    Ok((range.userns, replaced, Some(range)))
 }
 
 /// Removes a container, running or not, with its anonymous volumes. By a process of its own,

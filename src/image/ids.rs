@@ -24,8 +24,9 @@ pub enum IdsError {
 }
 
 /// The highest uid or gid of the image's files and of its accounts; nobody (65534) does not
-/// count, who looks the same where he does not exist.
-pub fn highest(store: &Store, image: &ImageRecord) -> Result<u32, IdsError> {
+/// count, who looks the same where he does not exist, unless he is among those that a process
+/// is to become: `wanted`, names or numbers of users and groups.
+pub fn highest(store: &Store, image: &ImageRecord, wanted: &[&str]) -> Result<u32, IdsError> {
     let layouts = store.layouts()?;
     let mut highest = 0;
     for layer in &image.layers {
@@ -39,7 +40,7 @@ pub fn highest(store: &Store, image: &ImageRecord) -> Result<u32, IdsError> {
     }
     for path in ["etc/passwd", "etc/group"] {
         if let Some(text) = account_file(store, image, path)? {
-            highest = highest.max(highest_account(&text));
+            highest = highest.max(highest_account(&text, wanted));
         }
     }
     Ok(highest)
@@ -94,10 +95,20 @@ fn open(dir: &OwnedFd, path: &str) -> Found {
     Found::File(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The third field of passwd(5) and group(5).
-fn highest_account(text: &str) -> u32 {
-    let ids = text.lines().filter_map(|line| line.split(':').nth(2)?.parse().ok());
-    ids.filter(|id| *id != NOBODY && *id != u32::MAX).max().unwrap_or(0)
+/// The third field of passwd(5) and group(5), and a wanted user's own group.
+fn highest_account(text: &str, wanted: &[&str]) -> u32 {
+    let mut highest = 0;
+    for line in text.lines() {
+        let mut fields = line.split(':');
+        let name = fields.next().unwrap_or_default();
+        let mut ids = fields.skip(1).map_while(|id| id.parse::<u32>().ok());
+        let (id, group) = (ids.next(), ids.next());
+        let is_wanted = wanted.iter().any(|w| *w == name || w.parse().is_ok_and(|n| id == Some(n)));
+        let known = id.into_iter().chain(group.filter(|_| is_wanted));
+        let counts = |id: &u32| *id != u32::MAX && (is_wanted || *id != NOBODY);
+        highest = known.filter(counts).fold(highest, u32::max);
+    }
+    highest
 }
 
 #[cfg(test)]
@@ -108,8 +119,17 @@ mod tests {
     #[test]
     fn accounts_are_counted_without_nobody() {
         let text = "root:x:0:0::/:\nnobody:x:65534:65534::/:\nhi:x:4000:1::/:\nbad:x:y\n-1:x:4294967295:\n";
-        assert_eq!(highest_account(text), 4000);
-        assert_eq!(highest_account(""), 0);
+        assert_eq!(highest_account(text, &[]), 4000);
+        assert_eq!(highest_account("", &[]), 0);
+    }
+
+    #[test]
+    fn nobody_counts_where_he_is_to_be_become() {
+        let text = "nobody:x:65534:65534::/:\ngame:x:500:65534::/:\nusers:x:100:a,b\n";
+        assert_eq!(highest_account(text, &["nobody"]), 65534);
+        assert_eq!(highest_account(text, &["65534"]), 65534);
+        assert_eq!(highest_account(text, &["game"]), 65534, "his group");
+        assert_eq!(highest_account(text, &["users"]), 500);
     }
 
     #[test]

@@ -40,9 +40,9 @@ pub enum NetError {
 }
 
 /// Why no tun device can be had, with the fix.
-fn no_tun() -> Option<&'static str> {
+fn no_tun(device: &Path) -> Option<&'static str> {
     use rustix::fs::{Access, access};
-    match access("/dev/net/tun", Access::READ_OK | Access::WRITE_OK) {
+    match access(device, Access::READ_OK | Access::WRITE_OK) {
         Ok(()) => None,
         Err(rustix::io::Errno::ACCESS) => {
             Some("/dev/net/tun cannot be opened by you; sudo chmod 0666 /dev/net/tun")
@@ -74,7 +74,8 @@ pub fn plan(network: &Network) -> Result<Plan, NetError> {
 }
 
 fn no_tun_for(network: &Network) -> Option<&'static str> {
-    (!matches!(network, Network::None | Network::Host)).then(no_tun)?
+    (!matches!(network, Network::None | Network::Host))
+        .then(|| no_tun(Path::new("/dev/net/tun")))?
 }
 
 fn bare(net: Net, note: Option<String>) -> Plan {
@@ -233,6 +234,15 @@ mod tests {
         };
         let text = resolv_conf("nameserver 10.1.1.1\nsearch lan\noptions x\n", &plan, &dns);
         assert_eq!(text, "search a b\noptions ndots:2\nnameserver 10.9.9.9\n");
+    }
+
+    #[test]
+    fn a_device_that_cannot_be_had_is_told_with_its_fix() {
+        assert_eq!(no_tun(Path::new("/dev/null")), None);
+        assert!(no_tun(Path::new("/dev/null/tun")).unwrap().contains("modprobe tun"));
+        if !rustix::process::geteuid().is_root() {
+            assert!(no_tun(Path::new("/etc/shadow")).unwrap().contains("chmod 0666"));
+        }
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::ptr;
 
 /// Starts `program` with `args`, an empty environment, `/dev/null` as 0, 1 and 2, each of `fds`
-/// at its number, and nothing else open. Returns its pid.
+/// at its number, and nothing else open. Returns its pid. It has a session of its own from the
+/// first instant: no key of the caller's terminal reaches it.
 ///
 /// posix_spawn shares no state with threads of the caller, so it is safe in any of them.
 pub fn spawn(program: &Path, args: &[&str], fds: &[(BorrowedFd<'_>, i32)]) -> io::Result<i32> {
@@ -27,15 +28,16 @@ pub fn spawn(program: &Path, args: &[&str], fds: &[(BorrowedFd<'_>, i32)]) -> io
     for (copy, (_, number)) in copies.iter().zip(fds) {
         actions.dup2(copy.as_raw_fd(), *number)?;
     }
+    let attributes = Attributes::new_session()?;
     let mut pid: libc::pid_t = 0;
     // SAFETY: path, argv and envp are terminated arrays of terminated strings that outlive the
-    // call; actions were initialised.
+    // call; actions and attributes were initialised.
     let rc = unsafe {
         libc::posix_spawn(
             &mut pid,
             path.as_ptr(),
             &actions.0,
-            ptr::null(),
+            &attributes.0,
             argv.as_ptr(),
             envp.as_ptr(),
         )
@@ -58,6 +60,29 @@ fn above(fd: BorrowedFd<'_>, lowest: i32) -> io::Result<OwnedFd> {
     }
     // SAFETY: fcntl has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+struct Attributes(libc::posix_spawnattr_t);
+
+impl Attributes {
+    fn new_session() -> io::Result<Self> {
+        // SAFETY: the struct is plain data that init fills.
+        let mut attributes = unsafe { std::mem::zeroed() };
+        // SAFETY: a valid place for the struct.
+        check(unsafe { libc::posix_spawnattr_init(&mut attributes) })?;
+        let mut attributes = Attributes(attributes);
+        let flags = libc::POSIX_SPAWN_SETSID;
+        // SAFETY: initialised above.
+        check(unsafe { libc::posix_spawnattr_setflags(&mut attributes.0, flags) })?;
+        Ok(attributes)
+    }
+}
+
+impl Drop for Attributes {
+    fn drop(&mut self) {
+        // SAFETY: initialised in new_session, destroyed once.
+        unsafe { libc::posix_spawnattr_destroy(&mut self.0) };
+    }
 }
 
 struct Actions(libc::posix_spawn_file_actions_t);

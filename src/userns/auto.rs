@@ -38,8 +38,8 @@ pub struct NoRange {
     user: String,
 }
 
-/// Reserves `size` ids that no container has but the one called `except`, which is about to be
-/// replaced.
+/// Reserves `size` ids that no container has but the one with the id `except`, which is about to
+/// be replaced.
 ///
 /// Errors: no subordinate ids at all, [`NoRange`], and what reading the containers says.
 pub fn reserve(
@@ -93,7 +93,7 @@ fn total(dirs: &Dirs) -> anyhow::Result<u32> {
 
 /// First id and size of every range that a container has.
 fn taken(entries: &[Entry], except: Option<&str>) -> Vec<(u32, u32)> {
-    let others = entries.iter().filter(|e| except != Some(e.config.name.as_str()));
+    let others = entries.iter().filter(|e| except != Some(e.config.id.as_str()));
     let range = |entry: &Entry| match entry.config.userns {
         Userns::Auto { first, size } => Some((first, size)),
         _ => None,
@@ -156,6 +156,8 @@ mod tests {
         let mut all = taken(&list, None);
         all.sort();
         assert_eq!(all, [(1, 1024), (1025, 2048)]);
-        assert_eq!(taken(&list, Some("old")), [(1025, 2048)]);
+        let old = list.iter().find(|e| e.config.name == "old").unwrap().config.id.clone();
+        assert_eq!(taken(&list, Some(&old)), [(1025, 2048)]);
+        assert_eq!(taken(&list, Some("old")).len(), 2, "a name may be another's by now");
     }
 }
