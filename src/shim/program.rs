@@ -206,14 +206,18 @@ mod tests {
         assert!(holder.try_lock().unwrap());
         let dir = containers.open_id(holder.id()).unwrap();
         assert!(dir.is_supervised().unwrap());
-        // As recorded in all but the lock: its file is not at the number of the contract.
-        let pid = std::process::id() as i32;
+        // As recorded in all but the lock, whose file this process does not have open.
+        let mut other = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = other.id() as i32;
         let state = Recorded {
             monitor: pid,
             monitor_start: live::start_time(pid).unwrap(),
             boot: live::boot_id().into(),
             ..Recorded::default()
         };
-        assert!(!supervises(&dir, &state));
+        let taken = supervises(&dir, &state);
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert!(!taken);
     }
 }
