@@ -188,3 +188,40 @@ fn a_suspended_launcher_hears_the_end() {
         s.ok(&["rm", "x"]);
     }
 }
+
+/// `bolt run --rm` with that program in the supervisor's place.
+fn with_shim(s: &Session, shim: &str) -> crate::harness::process::Out {
+    let mut run = s.bolt(&["run", "--rm", "--network", "none", IMAGE, "true"]);
+    let child = run.env("BOLT_SHIM", shim).spawn().unwrap();
+    finish(child, Duration::from_secs(20), shim)
+}
+
+#[test]
+fn a_supervisor_that_dies_without_a_word_is_told_and_leaves_nothing() {
+    let s = session!();
+    let out = with_shim(&s, "/bin/true");
+    assert_eq!(out.code, 125, "{out:?}");
+    assert!(out.err.contains("bolt-shim died while it set the container up"), "{out:?}");
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+    let left: Vec<_> = std::fs::read_dir(s.data().join("containers"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .filter(|name| name != "by-name")
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(s.ok(&["run", "--rm", "--network", "none", IMAGE, "echo", "next"]), "next");
+}
+
+/// A Ctrl-C of the launcher's terminal goes to its process group; the supervisor must be out of
+/// that from its first instruction, or it dies before it can clean up.
+#[test]
+fn a_supervisor_has_a_session_of_its_own_from_the_start() {
+    let s = session!();
+    let told = s.file("told", "");
+    let shim = s.file("shim", format!("#!/bin/sh\ncut -d' ' -f1,6 /proc/$$/stat > {told}\n"));
+    std::fs::set_permissions(&shim, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    with_shim(&s, &shim);
+    let told = std::fs::read_to_string(&told).unwrap();
+    let (pid, session) = told.trim().split_once(' ').expect("pid and session");
+    assert_eq!(pid, session);
+}
