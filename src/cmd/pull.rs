@@ -293,6 +293,13 @@ pub fn find(settings: &Settings, store: &Store, image: &str) -> anyhow::Result<O
             {
                 return Ok(Some(found));
             }
+            // Nobody gives an alias the form of an id as `bolt images` prints it, and reading
+            // registries.conf would be a fifth of the program's own work at a start.
+            if looks_like_id(image, SHOWN_ID)
+                && let Some(found) = by_id(store, image)?
+            {
+                return Ok(Some(found));
+            }
             let search = Search {
                 home_config: settings.dirs.config_home.clone(),
                 system: "/etc".into(),
@@ -303,12 +310,19 @@ pub fn find(settings: &Settings, store: &Store, image: &str) -> anyhow::Result<O
                     return Ok(Some(found));
                 }
             }
-            let is_prefix = image.len() >= 3
-                && image.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-            if is_prefix { by_id(store, image) } else { Ok(None) }
+            if looks_like_id(image, SHORTEST_ID) { by_id(store, image) } else { Ok(None) }
         }
         ImageName::OciLayout { .. } | ImageName::OciArchive { .. } => Ok(None),
     }
+}
+
+/// Digits of an id in tables.
+const SHOWN_ID: usize = 12;
+/// Fewer digits than these are a name.
+const SHORTEST_ID: usize = 3;
+
+fn looks_like_id(text: &str, least: usize) -> bool {
+    text.len() >= least && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 fn by_id(store: &Store, prefix: &str) -> anyhow::Result<Option<Found>> {

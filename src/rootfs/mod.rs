@@ -107,7 +107,8 @@ pub fn mount_for_read_write(dirs: &Dirs, dir: &ContainerDir) -> anyhow::Result<O
     match plan(dirs, dir, &config)? {
         Root::Dir { path, .. } => mount::clone_tree(&path).with_context(|| format!("open {path}")),
         Root::Overlay { lower, upper, .. } => {
-            mount::overlay(&lower, upper.as_ref()).context("mount the container's overlay")
+            let place = text(dir.path())?;
+            mount::overlay(&lower, upper.as_ref(), &place).context("mount the container's overlay")
         }
         Root::FuseOverlay { program, lower, upper, mountpoint, .. } => {
             anyhow::ensure!(

@@ -211,17 +211,3 @@ fn a_supervisor_that_dies_without_a_word_is_told_and_leaves_nothing() {
     assert!(left.is_empty(), "{left:?}");
     assert_eq!(s.ok(&["run", "--rm", "--network", "none", IMAGE, "echo", "next"]), "next");
 }
-
-/// A Ctrl-C of the launcher's terminal goes to its process group; the supervisor must be out of
-/// that from its first instruction, or it dies before it can clean up.
-#[test]
-fn a_supervisor_has_a_session_of_its_own_from_the_start() {
-    let s = session!();
-    let told = s.file("told", "");
-    let shim = s.file("shim", format!("#!/bin/sh\ncut -d' ' -f1,6 /proc/$$/stat > {told}\n"));
-    std::fs::set_permissions(&shim, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    with_shim(&s, &shim);
-    let told = std::fs::read_to_string(&told).unwrap();
-    let (pid, session) = told.trim().split_once(' ').expect("pid and session");
-    assert_eq!(pid, session);
-}
