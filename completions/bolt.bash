@@ -31,11 +31,17 @@ _bolt() {
             bolt,create)
                 cmd="bolt__subcmd__create"
                 ;;
+            bolt,diff)
+                cmd="bolt__subcmd__diff"
+                ;;
             bolt,doctor)
                 cmd="bolt__subcmd__doctor"
                 ;;
             bolt,exec)
                 cmd="bolt__subcmd__exec"
+                ;;
+            bolt,export)
+                cmd="bolt__subcmd__export"
                 ;;
             bolt,image)
                 cmd="bolt__subcmd__image"
@@ -94,6 +100,9 @@ _bolt() {
             bolt,tag)
                 cmd="bolt__subcmd__tag"
                 ;;
+            bolt,top)
+                cmd="bolt__subcmd__top"
+                ;;
             bolt,unshare)
                 cmd="bolt__subcmd__unshare"
                 ;;
@@ -115,11 +124,17 @@ _bolt() {
             bolt__subcmd__container,cp)
                 cmd="bolt__subcmd__container__subcmd__cp"
                 ;;
+            bolt__subcmd__container,diff)
+                cmd="bolt__subcmd__container__subcmd__diff"
+                ;;
             bolt__subcmd__container,exec)
                 cmd="bolt__subcmd__container__subcmd__exec"
                 ;;
             bolt__subcmd__container,exists)
                 cmd="bolt__subcmd__container__subcmd__exists"
+                ;;
+            bolt__subcmd__container,export)
+                cmd="bolt__subcmd__container__subcmd__export"
                 ;;
             bolt__subcmd__container,inspect)
                 cmd="bolt__subcmd__container__subcmd__inspect"
@@ -156,6 +171,9 @@ _bolt() {
                 ;;
             bolt__subcmd__container,stop)
                 cmd="bolt__subcmd__container__subcmd__stop"
+                ;;
+            bolt__subcmd__container,top)
+                cmd="bolt__subcmd__container__subcmd__top"
                 ;;
             bolt__subcmd__container,wait)
                 cmd="bolt__subcmd__container__subcmd__wait"
@@ -233,7 +251,7 @@ _bolt() {
 
     case "${cmd}" in
         bolt)
-            opts="-h -V --help --version attach container cp exec inspect kill logs ps rename restart rm start stop unshare volume wait completion create doctor image images info rmi system tag untag version login logout pull run"
+            opts="-h -V --help --version attach container cp diff exec export inspect kill logs ps rename restart rm start stop top unshare volume wait completion create doctor image images info rmi system tag untag version login logout pull run"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -283,7 +301,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__container)
-            opts="-h --help attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait"
+            opts="-h --help attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -331,6 +349,24 @@ _bolt() {
                     ;;
                 -a)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__container__subcmd__diff)
+            opts="-l -h --latest --format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "json" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -397,6 +433,28 @@ _bolt() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__container__subcmd__export)
+            opts="-o -h --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -673,6 +731,20 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__container__subcmd__top)
+            opts="-l -h --latest --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -970,6 +1042,24 @@ _bolt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bolt__subcmd__diff)
+            opts="-l -h --latest --format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bolt__subcmd__doctor)
             opts="-f -h --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1032,6 +1122,28 @@ _bolt() {
                     return 0
                     ;;
                 --cidfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__export)
+            opts="-o -h --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1968,6 +2080,20 @@ _bolt() {
             ;;
         bolt__subcmd__tag)
             opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__top)
+            opts="-l -h --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

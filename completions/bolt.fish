@@ -29,7 +29,9 @@ complete -c bolt -n "__fish_bolt_needs_command" -s V -l version -d 'Print versio
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "attach" -d 'Attach to a running container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "container" -d 'Manage containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "exec" -d 'Run a command in a running container'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "export" -d 'Write the root file system of a container as a tar archive'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "inspect" -d 'Show containers or volumes in detail'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "kill" -d 'Send a signal to running containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "logs" -d 'Show the output of containers'
@@ -39,6 +41,7 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "restart" -d 'Restart cont
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "rm" -d 'Remove containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "start" -d 'Start containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "stop" -d 'Stop containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "top" -d 'List the running processes of a container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "unshare" -d 'Run a command in the user namespace of the containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "volume" -d 'Manage volumes'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
@@ -63,24 +66,27 @@ false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l no-stdin -d 'Do not feed standard input'
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "attach" -d 'Attach to a running container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "cp" -d 'Copy files between a container and the host'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "exec" -d 'Run a command in a running container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "exists" -d 'Exit with 0 if the container exists, else with 1'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "inspect" -d 'Show containers or volumes in detail'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "kill" -d 'Send a signal to running containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "ls" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "list" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "ps" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "logs" -d 'Show the output of containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "prune" -d 'Remove all containers that do not run'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "rename" -d 'Rename a container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "restart" -d 'Restart containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "rm" -d 'Remove containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "start" -d 'Start containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "stop" -d 'Stop containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "attach" -d 'Attach to a running container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "exec" -d 'Run a command in a running container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "export" -d 'Write the root file system of a container as a tar archive'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "exists" -d 'Exit with 0 if the container exists, else with 1'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "inspect" -d 'Show containers or volumes in detail'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "kill" -d 'Send a signal to running containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "ls" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "list" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "ps" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "logs" -d 'Show the output of containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "prune" -d 'Remove all containers that do not run'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "rename" -d 'Rename a container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "restart" -d 'Restart containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "rm" -d 'Remove containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "start" -d 'Start containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "stop" -d 'Stop containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "top" -d 'List the running processes of a container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Forward signals when there is no terminal' -r -f -a "true\t''
 false\t''"
@@ -91,6 +97,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from cp" -l overwrite -d 'Directories replace files and files replace directories'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from cp" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from diff" -l format -d 'json: one object with three lists' -r -f -a "json\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from diff" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s e -l env -d 'Set an environment variable; without =VALUE: the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'Read environment variables from a file' -r -F
@@ -103,6 +112,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l privileged -d 'All capabilities of the container\'s user namespace'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from export" -s o -l output -d 'Write to this file instead of standard output' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exists" -l external -d 'Accepted for podman\'s sake: there are no other programs\' containers here'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Go template or json' -r
@@ -223,6 +234,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from top" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from top" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l cidfile -d 'Read the container ID from this file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'State to wait for; several are alternatives' -r -f -a "configured\t''
@@ -245,6 +258,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand cp" -s a -l archive -d 'Files 
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand cp" -l overwrite -d 'Directories replace files and files replace directories'
 complete -c bolt -n "__fish_bolt_using_subcommand cp" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand diff" -l format -d 'json: one object with three lists' -r -f -a "json\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand diff" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand diff" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s e -l env -d 'Set an environment variable; without =VALUE: the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -l env-file -d 'Read environment variables from a file' -r -F
@@ -257,6 +273,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand exec" -s t -l tty -d 'Give the
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -l privileged -d 'All capabilities of the container\'s user namespace'
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand export" -s o -l output -d 'Write to this file instead of standard output' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand export" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s f -l format -d 'Go template or json' -r
 complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s t -l type -d 'Kind of the objects' -r -f -a "all\t''
 container\t''
@@ -334,6 +352,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand stop" -s a -l all -d 'All cont
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand top" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand top" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand unshare" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -f -a "create" -d 'Create a volume'

@@ -9,9 +9,11 @@ pub mod create;
 pub mod create_args;
 mod create_config;
 mod create_defaults;
+pub mod diff;
 pub mod doctor;
 pub mod ending;
 pub mod exec;
+pub mod export;
 pub mod image;
 pub mod images;
 pub mod info;
@@ -34,6 +36,7 @@ pub mod start;
 pub mod stop;
 pub mod system;
 pub mod tag;
+pub mod top;
 pub mod unshare;
 pub mod untag;
 pub mod version;
@@ -59,7 +62,9 @@ enum Verb {
     Attach(attach::Args),
     Container(container::Args),
     Cp(cp::Args),
+    Diff(diff::Args),
     Exec(exec::Args),
+    Export(export::Args),
     Inspect(inspect::Args),
     Kill(kill::Args),
     Logs(logs::Args),
@@ -69,6 +74,7 @@ enum Verb {
     Rm(rm::Args),
     Start(start::Args),
     Stop(stop::Args),
+    Top(top::Args),
     Unshare(unshare::Args),
     Volume(volume::Args),
     Wait(wait::Args),
@@ -183,7 +189,9 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Attach(args) => attach::run(args, settings),
         Verb::Container(args) => container::run(args, settings),
         Verb::Cp(args) => cp::run(args, settings),
+        Verb::Diff(args) => diff::run(args, settings),
         Verb::Exec(args) => exec::run(args, settings),
+        Verb::Export(args) => export::run(args, settings),
         Verb::Inspect(args) => inspect::run(args, settings),
         Verb::Kill(args) => kill::run(args, settings),
         Verb::Logs(args) => logs::run(args, settings),
@@ -193,6 +201,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Rm(args) => rm::run(args, settings),
         Verb::Start(args) => start::run(args, settings),
         Verb::Stop(args) => stop::run(args, settings),
+        Verb::Top(args) => top::run(args, settings),
         Verb::Unshare(args) => unshare::run(args, settings),
         Verb::Volume(args) => volume::run(args, settings),
         Verb::Wait(args) => wait::run(args, settings),

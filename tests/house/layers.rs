@@ -43,7 +43,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustbus", &["cgroup"]),
     ("rustls", &["image"]),
     ("tabwriter", &["ui/format.rs"]),
-    ("tar", &["image", "cmd/cp"]),
+    ("tar", &["image", "cmd/cp", "rootfs/export.rs"]),
     ("tokio", &["image"]),
     ("toml", &["image/config", "settings"]),
     ("zstd", &["image", "store/record.rs"]),
