@@ -67,6 +67,9 @@ _bolt() {
             bolt,pull)
                 cmd="bolt__subcmd__pull"
                 ;;
+            bolt,push)
+                cmd="bolt__subcmd__push"
+                ;;
             bolt,rename)
                 cmd="bolt__subcmd__rename"
                 ;;
@@ -178,6 +181,9 @@ _bolt() {
             bolt__subcmd__image,pull)
                 cmd="bolt__subcmd__image__subcmd__pull"
                 ;;
+            bolt__subcmd__image,push)
+                cmd="bolt__subcmd__image__subcmd__push"
+                ;;
             bolt__subcmd__image,remove)
                 cmd="bolt__subcmd__image__subcmd__rm"
                 ;;
@@ -233,7 +239,7 @@ _bolt() {
 
     case "${cmd}" in
         bolt)
-            opts="-h -V --help --version attach container cp exec inspect kill logs ps rename restart rm start stop unshare volume wait completion create doctor image images info rmi system tag untag version login logout pull run"
+            opts="-h -V --help --version attach container cp exec inspect kill logs ps rename restart rm start stop unshare volume wait completion create doctor image images info rmi system tag untag version login logout pull push run"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1043,7 +1049,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__image)
-            opts="-h --help exists inspect list ls prune pull rm remove tag untag"
+            opts="-h --help exists inspect list ls prune pull push rm remove tag untag"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1168,6 +1174,52 @@ _bolt() {
                     return 0
                     ;;
                 --layout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__image__subcmd__push)
+            opts="-q -h --compression-format --compression-level --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --compression-format)
+                    COMPREPLY=($(compgen -W "gzip zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --compression-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --digestfile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1480,6 +1532,52 @@ _bolt() {
                     return 0
                     ;;
                 --layout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__push)
+            opts="-q -h --compression-format --compression-level --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --compression-format)
+                    COMPREPLY=($(compgen -W "gzip zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --compression-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --digestfile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
