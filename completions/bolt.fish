@@ -59,6 +59,7 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "version" -d 'Show the ver
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "login" -d 'Log in to a registry'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "logout" -d 'Log out of a registry'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "pull" -d 'Pull an image from a registry, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "push" -d 'Push an image to a registry, an OCI layout or an OCI archive'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "run" -d 'Run a command in a new container'
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l sig-proxy -d 'Forward signals when there is no terminal' -r -f -a "true\t''
@@ -471,17 +472,18 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l dry-run -d 'Show th
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand doctor" -s f -l format -d 'Print as "json", or by a Go template for each check' -r
 complete -c bolt -n "__fish_bolt_using_subcommand doctor" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "exists" -d 'Check whether an image is in the local store: exit code 0 when it is, else 1'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "inspect" -d 'Show what is known of images'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "list" -d 'List images'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "ls" -d 'List images'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "prune" -d 'Remove images without a name that no container was made from'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "pull" -d 'Pull an image from a registry, an OCI layout or an OCI archive'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "rm" -d 'Remove images from the local store'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "remove" -d 'Remove images from the local store'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "tag" -d 'Give an image further names'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull rm remove tag untag" -f -a "untag" -d 'Take names away from an image; without NAME, all of them'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "exists" -d 'Check whether an image is in the local store: exit code 0 when it is, else 1'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "inspect" -d 'Show what is known of images'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "list" -d 'List images'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "ls" -d 'List images'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "prune" -d 'Remove images without a name that no container was made from'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "pull" -d 'Pull an image from a registry, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "push" -d 'Push an image to a registry, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "rm" -d 'Remove images from the local store'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "remove" -d 'Remove images from the local store'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "tag" -d 'Give an image further names'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "untag" -d 'Take names away from an image; without NAME, all of them'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Print as "json", or by a Go template for each image' -r
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
@@ -524,6 +526,18 @@ complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -l layout -d 'Id layout of the unpacked files: root-is-user, user-is-user or single' -r
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-format -d 'Compress all layers with gzip or zstd, also those that are compressed otherwise' -r -f -a "gzip\t''
+zstd\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-level -d 'Level of the compressor: gzip 0 to 9, zstd 1 to 20' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the digest of the pushed manifest to this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from rm" -s a -l all -d 'Remove all images'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Remove all names with an id, and containers made from the image that do not run'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'No error for an image that is not there'
@@ -594,6 +608,18 @@ complete -c bolt -n "__fish_bolt_using_subcommand pull" -l retry -d 'How often a
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -l layout -d 'Id layout of the unpacked files: root-is-user, user-is-user or single' -r
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand push" -l compression-format -d 'Compress all layers with gzip or zstd, also those that are compressed otherwise' -r -f -a "gzip\t''
+zstd\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand push" -l compression-level -d 'Level of the compressor: gzip 0 to 9, zstd 1 to 20' -r
+complete -c bolt -n "__fish_bolt_using_subcommand push" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand push" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand push" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand push" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand push" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand push" -l digestfile -d 'Write the digest of the pushed manifest to this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand push" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l detach-keys -d 'Keys that detach a terminal' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l sig-proxy -d 'Forward signals to the container' -r -f -a "true\t''
 false\t''"

@@ -7,5 +7,6 @@ mod docs;
 mod fuzz;
 mod house;
 mod image;
+mod publish;
 mod run;
 mod supervise;

@@ -7,7 +7,7 @@ pub mod prune;
 pub mod removal;
 pub mod uses;
 
-use crate::cmd::{images, pull, rmi, tag, untag};
+use crate::cmd::{images, pull, push, rmi, tag, untag};
 use crate::settings::Settings;
 use clap::Subcommand;
 
@@ -26,6 +26,7 @@ enum Verb {
     List(images::Args),
     Prune(prune::Args),
     Pull(pull::Args),
+    Push(push::Args),
     #[command(visible_alias = "remove")]
     Rm(rmi::Args),
     Tag(tag::Args),
@@ -40,6 +41,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         Verb::List(args) => images::run(args, settings),
         Verb::Prune(args) => prune::run(args, settings),
         Verb::Pull(args) => pull::run(args, settings),
+        Verb::Push(args) => push::run(args, settings),
         Verb::Rm(args) => rmi::run(args, settings),
         Verb::Tag(args) => tag::run(args, settings),
         Verb::Untag(args) => untag::run(args, settings),

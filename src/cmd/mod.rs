@@ -26,6 +26,8 @@ mod output;
 pub mod probe;
 pub mod ps;
 pub mod pull;
+pub mod push;
+pub mod remote;
 pub mod rename;
 pub mod restart;
 pub mod rm;
@@ -92,6 +94,7 @@ enum Verb {
     Login(login::Args),
     Logout(logout::Args),
     Pull(pull::Args),
+    Push(push::Args),
     Run(run::Args),
 }
 
@@ -219,6 +222,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Untag(args) => untag::run(args, settings),
         Verb::Version(args) => version::run(args, settings),
         Verb::Pull(args) => pull::run(args, settings),
+        Verb::Push(args) => push::run(args, settings),
         Verb::Run(args) => run::run(args, settings),
     }
 }

@@ -112,9 +112,11 @@ pub struct Sources {
     pub registries: Registries,
     /// auth.json.
     pub auth: AuthFiles,
-    certs: CertDirs,
+    /// certs.d.
+    pub certs: CertDirs,
     policy: Policy,
-    proxies: Proxies,
+    /// Proxies.
+    pub proxies: Proxies,
 }
 
 impl Sources {
@@ -492,6 +494,9 @@ impl Progress for Transfer {
     }
     fn blob_done(&self, digest: &Digest) {
         self.arrived(digest.as_str());
+    }
+    fn blob_sent(&self, digest: &Digest) {
+        self.unpacked(digest.as_str());
     }
     fn blob_exists(&self, digest: &Digest) {
         self.present(digest.as_str());

@@ -1,7 +1,7 @@
 //! Digests of streams: bytes are hashed on their way through.
 
 use crate::image::types::Digest;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 /// A running hash of the algorithm that some digest names.
 #[derive(Clone)]
@@ -71,6 +71,38 @@ impl<R: Read> Read for HashingReader<R> {
         let n = self.inner.read(buf)?;
         self.hasher.update(&buf[..n]);
         Ok(n)
+    }
+}
+
+/// A writer that hashes and counts what passes through it.
+#[derive(Debug)]
+pub(super) struct HashingWriter<W> {
+    inner: W,
+    hasher: Hasher,
+    count: u64,
+}
+
+impl<W: Write> HashingWriter<W> {
+    /// Hashes what goes to `inner` with the algorithm of `wanted`.
+    pub(super) fn new(inner: W, wanted: &Digest) -> Self {
+        HashingWriter { inner, hasher: Hasher::like(wanted), count: 0 }
+    }
+    /// The writer, the digest of what it got, and how many bytes that were.
+    pub(super) fn finish(self) -> (W, Digest, u64) {
+        let Hasher { context, algorithm } = self.hasher;
+        (self.inner, Digest::from_hash(algorithm, context.finish().as_ref()), self.count)
+    }
+}
+
+impl<W: Write> Write for HashingWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.inner.write(bytes)?;
+        self.hasher.update(&bytes[..n]);
+        self.count += n as u64;
+        Ok(n)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }
 

@@ -18,6 +18,10 @@ pub trait Progress: Sync {
     fn blob_done(&self, digest: &Digest) {
         let _ = digest;
     }
+    /// A blob has been taken by the place it is pushed to.
+    fn blob_sent(&self, digest: &Digest) {
+        let _ = digest;
+    }
     /// A blob needs no transfer: every layer made of it is already in the store.
     fn blob_exists(&self, digest: &Digest) {
         let _ = digest;
@@ -53,6 +57,8 @@ pub enum Event {
     Bytes(Digest, u64),
     /// [`Progress::blob_done`].
     Done(Digest),
+    /// [`Progress::blob_sent`].
+    Sent(Digest),
     /// [`Progress::blob_exists`].
     Exists(Digest),
     /// [`Progress::layer_unpacked`].
@@ -90,6 +96,9 @@ impl Progress for Recording {
     }
     fn blob_done(&self, digest: &Digest) {
         self.push(Event::Done(digest.clone()));
+    }
+    fn blob_sent(&self, digest: &Digest) {
+        self.push(Event::Sent(digest.clone()));
     }
     fn blob_exists(&self, digest: &Digest) {
         self.push(Event::Exists(digest.clone()));

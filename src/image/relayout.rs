@@ -75,7 +75,7 @@ fn one(
     owners: &Owners,
 ) -> Result<(), RelayoutError> {
     let chain = &layer.chain_id;
-    let Some(from) = source(store, chain, layout)? else {
+    let Some(from) = rebuildable(store, chain, Some(layout))? else {
         return Err(RelayoutError::NoSource(chain.clone()));
     };
     let Some(staging) = store.stage_layer(layout, chain)? else { return Ok(()) };
@@ -116,10 +116,14 @@ fn one(
     Ok(())
 }
 
-/// A layout that has the layer and can give its tar again.
-fn source(store: &Store, chain: &Digest, except: Layout) -> Result<Option<Layout>, StoreError> {
+/// A layout other than `except` that has the layer and can give its tar again.
+pub(super) fn rebuildable(
+    store: &Store,
+    chain: &Digest,
+    except: Option<Layout>,
+) -> Result<Option<Layout>, StoreError> {
     for layout in store.layouts()? {
-        if layout != except
+        if Some(layout) != except
             && store.has_layer(layout, chain)?
             && store.layer_facts(layout, chain)?.is_some_and(|f| f.rebuildable)
         {

@@ -35,9 +35,14 @@ impl Digest {
     }
     /// Wraps 32 raw bytes of a sha256.
     pub fn from_sha256(raw: &[u8]) -> Self {
+        Self::from_hash("sha256", raw)
+    }
+    /// Wraps the raw bytes that `algorithm` (sha256 or sha512) gave.
+    pub(crate) fn from_hash(algorithm: &'static str, raw: &[u8]) -> Self {
         use std::fmt::Write;
         let mut text = String::with_capacity(7 + raw.len() * 2);
-        text.push_str("sha256:");
+        text.push_str(algorithm);
+        text.push(':');
         for byte in raw {
             let _ = write!(text, "{byte:02x}");
         }

@@ -53,6 +53,23 @@ impl Store {
         atomic::write(&dir, name, &bytes, sync).map_err(|e| StoreError::io("write", path, e))
     }
 
+    /// A new file in the store's file system that has no name, and ends with its last user.
+    pub fn unnamed_file(&self) -> Result<File> {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o600);
+        match fs::openat(&self.root, "blobs", flags | OFlags::TMPFILE, mode) {
+            Ok(fd) => return Ok(File::from(fd)),
+            // Not every file system knows these.
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {}
+            Err(e) => return Err(self.io("create a file in", "blobs", e)),
+        }
+        let path = format!("images/{}", atomic::temp_name("unnamed"));
+        let fd = fs::openat(&self.root, &path, flags | OFlags::CREATE | OFlags::EXCL, mode)
+            .map_err(|e| self.io("create", &path, e))?;
+        self.unlink(&path)?;
+        Ok(File::from(fd))
+    }
+
     /// A descriptor of a folder of the store, good for fsync and reading.
     pub(super) fn folder(&self, folder: &str) -> Result<OwnedFd> {
         let path = if folder.is_empty() { "." } else { folder };

@@ -32,6 +32,11 @@ pub(crate) enum Fault {
     Stall(usize),
     /// One byte of the body is another.
     Corrupt,
+    /// The connection is cut after so many bytes of the request's body; with 0 nothing of the
+    /// request reaches the registry.
+    CutRequest(usize),
+    /// The registry gets the request, and nobody its answer.
+    LoseAnswer,
     /// An answer without asking the registry: status line, headers, body.
     Answer(String, Vec<(String, String)>, String),
 }
@@ -101,27 +106,30 @@ fn serve(
     rule: &Rule,
     stop: &AtomicBool,
 ) {
-    let Some(request) = read_request(&client) else { return };
+    let mut body = BufReader::new(client.try_clone().unwrap());
+    let Some(request) = read_request(&mut body) else { return };
     let fault = {
         let mut log = log.lock().unwrap();
         let fault = rule(&request, log.len());
         log.push(request.clone());
         fault
     };
-    if let Fault::Answer(status, headers, body) = fault {
+    if let Fault::Answer(status, headers, text) = fault {
         let mut head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+        head.push_str(&format!("Content-Length: {}\r\n\r\n{text}", text.len()));
         let _ = client.write_all(head.as_bytes());
+        // A client that still sends would find its connection reset instead of the answer.
+        let _ = client.shutdown(Shutdown::Write);
+        let _ = std::io::copy(&mut body.take(64 << 20), &mut std::io::sink());
         return;
     }
-    let _ = forward(client, upstream, &request, &fault, stop);
+    let _ = forward(client, body, upstream, &request, &fault, stop);
 }
 
-fn read_request(client: &TcpStream) -> Option<Request> {
-    let mut reader = BufReader::new(client);
+fn read_request(reader: &mut impl BufRead) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split_ascii_whitespace();
@@ -136,13 +144,33 @@ fn read_request(client: &TcpStream) -> Option<Request> {
     Some(Request { method, path, headers })
 }
 
+/// Sends the body of a request on; `false` when it was cut.
+fn forward_body(
+    body: impl Read,
+    request: &Request,
+    fault: &Fault,
+    server: &mut TcpStream,
+) -> std::io::Result<bool> {
+    let whole: u64 = request.headers.get("content-length").map_or(0, |len| len.parse().unwrap());
+    let part = match fault {
+        Fault::CutRequest(limit) => (*limit as u64).min(whole),
+        _ => whole,
+    };
+    std::io::copy(&mut body.take(part), server)?;
+    Ok(!matches!(fault, Fault::CutRequest(_)))
+}
+
 fn forward(
     mut client: TcpStream,
+    body: impl Read,
     upstream: SocketAddr,
     request: &Request,
     fault: &Fault,
     stop: &AtomicBool,
 ) -> std::io::Result<()> {
+    if matches!(fault, Fault::CutRequest(0)) {
+        return client.shutdown(Shutdown::Both);
+    }
     let mut server = TcpStream::connect(upstream)?;
     let mut head = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", request.method, request.path);
     for (name, value) in &request.headers {
@@ -153,7 +181,15 @@ fn forward(
         }
     }
     server.write_all(format!("{head}\r\n").as_bytes())?;
+    if !forward_body(body, request, fault, &mut server)? {
+        let _ = server.shutdown(Shutdown::Both);
+        return client.shutdown(Shutdown::Both);
+    }
     let mut reader = BufReader::new(server);
+    if matches!(fault, Fault::LoseAnswer) {
+        std::io::copy(&mut reader, &mut std::io::sink())?;
+        return client.shutdown(Shutdown::Both);
+    }
     loop {
         let mut line = String::new();
         reader.read_line(&mut line)?;

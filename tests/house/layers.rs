@@ -51,7 +51,7 @@ const DOORS: &[(&str, &[&str])] = &[
 
 /// The async island.
 const ASYNC: &[(&str, &[&str])] =
-    &[("reqwest", &["image/registry", "image/pull"]), ("tokio", &["image/registry", "image/pull"])];
+    &[("reqwest", &["image/registry"]), ("tokio", &["image/registry", "image/pull", "image/push"])];
 
 struct Source {
     /// Relative to the folder it was looked for in.

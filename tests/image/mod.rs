@@ -1,7 +1,8 @@
-//! Pulling images: from registries, through faults, from layouts and archives.
+//! Pulling images: from registries, through faults, from layouts and archives; and pushing them.
 
 mod faults;
 mod layouts;
+mod push;
 mod registries;
 
 use crate::harness::Scratch;

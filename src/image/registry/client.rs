@@ -3,14 +3,15 @@
 use super::access::Access;
 use super::clock;
 use super::error::{RegistryError, body_detail};
-use super::http::{Answer, Ask, Http, Patience, Proxies, Trust, api_url};
+use super::http::{Answer, Ask, Http, Patience, Proxies, Trust, api_url, same_origin};
+use super::payload::Payload;
 use crate::image::config::auth::Credentials;
 use crate::image::hash::digest_like;
 use crate::image::manifest::MAX_DOCUMENT;
 use crate::image::progress::Progress;
 use crate::image::source::{RawDocument, Sink, SourceError};
 use crate::image::types::{Descriptor, Digest};
-use reqwest::Method;
+use reqwest::{Method, Url};
 use std::cell::Cell;
 use std::io;
 use std::time::Duration;
@@ -24,7 +25,7 @@ const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v1+json;q=0.1";
 
 /// Bytes that must have come since the last failure for it not to count as one more.
-const HEADWAY: u64 = 64 << 10;
+pub(super) const HEADWAY: u64 = 64 << 10;
 
 /// What an endpoint is and how it is spoken to.
 #[derive(Clone)]
@@ -38,12 +39,52 @@ pub(super) struct Place {
     pub(super) patience: Patience,
 }
 
+/// What may be done with the repository: the scope to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// Read.
+    Pull,
+    /// Read and write.
+    Push,
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy)]
+pub(super) enum To<'c> {
+    /// A path of the registry: below `/v2/`, or from the root when it begins with a slash.
+    Path(&'c str),
+    /// An address that the registry gave.
+    Url(&'c Url),
+}
+
+/// One request to the registry.
+pub(super) struct Call<'c> {
+    pub(super) method: Method,
+    pub(super) to: To<'c>,
+    pub(super) query: &'c [(&'c str, &'c str)],
+    pub(super) accept: Option<&'static str>,
+    /// First byte wanted.
+    pub(super) from: Option<u64>,
+    pub(super) payload: Option<Payload>,
+    /// What it is about, for messages.
+    pub(super) what: &'c str,
+    /// Is told how many more bytes of the payload have gone.
+    pub(super) sent: &'c dyn Fn(u64),
+}
+
+impl<'c> Call<'c> {
+    pub(super) fn new(method: Method, to: To<'c>, what: &'c str) -> Self {
+        let sent = &|_| {};
+        Call { method, to, query: &[], accept: None, from: None, payload: None, what, sent }
+    }
+}
+
 /// A conversation with one endpoint about one repository.
 pub(super) struct Client<'a> {
     http: Http,
     access: Access,
-    registry: String,
-    repository: String,
+    pub(super) registry: String,
+    pub(super) repository: String,
     insecure: bool,
     /// Set once TLS was found missing at an insecure endpoint.
     plain: Cell<bool>,
@@ -52,15 +93,20 @@ pub(super) struct Client<'a> {
     /// Whether a client certificate is shown to it.
     certified: bool,
     pub(super) patience: Patience,
-    progress: &'a dyn Progress,
+    pub(super) progress: &'a dyn Progress,
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(place: Place, progress: &'a dyn Progress) -> Result<Self, RegistryError> {
+    pub(super) fn new(
+        place: Place,
+        rights: Rights,
+        progress: &'a dyn Progress,
+    ) -> Result<Self, RegistryError> {
         let Place { registry, repository, credentials, trust, proxies, patience } = place;
         let http = Http::new(&registry, &trust, &proxies, &patience)?;
         let scope = match repository.as_str() {
             "" => String::new(),
+            name if rights == Rights::Push => format!("repository:{name}:pull,push"),
             name => format!("repository:{name}:pull"),
         };
         let access = Access::new(&registry, scope, credentials, trust.insecure);
@@ -254,7 +300,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// One request with authentication; any status but 2xx is an error.
+    /// One request below `/v2/` without a body.
     async fn call(
         &self,
         method: Method,
@@ -263,10 +309,24 @@ impl<'a> Client<'a> {
         from: Option<u64>,
         what: &str,
     ) -> Result<Answer, RegistryError> {
+        let call = Call::new(method, To::Path(path), what);
+        self.exchange(&Call { accept, from, ..call }).await
+    }
+
+    /// One request with authentication; any status but 2xx is an error.
+    pub(super) async fn exchange(&self, call: &Call<'_>) -> Result<Answer, RegistryError> {
         let mut renewed = false;
+        // An address that leads elsewhere is none of those who may ask who we are.
+        let ours = match call.to {
+            To::Path(_) => true,
+            To::Url(url) => same_origin(url, &self.base()?),
+        };
         loop {
-            let (authorization, generation) = self.access.current(&self.http).await?;
-            let sent = self.send(&method, path, accept, from, authorization).await;
+            let (authorization, generation) = match ours {
+                true => self.access.current(&self.http).await?,
+                false => (None, 0),
+            };
+            let sent = self.send(call, authorization).await;
             let mut answer = match sent {
                 Err(e) if !self.answered.get() && !self.certified => {
                     return Err(e.or_client_certificate(&self.registry));
@@ -274,21 +334,22 @@ impl<'a> Client<'a> {
                 other => other?,
             };
             self.answered.set(true);
+            let own = ours && !answer.redirected;
             match answer.status() {
                 200..=299 => return Ok(answer),
                 // Only the registry itself may ask who we are (CVE-2020-15157).
-                401 if !answer.redirected && !renewed => {
+                401 if own && !renewed => {
                     renewed = true;
                     self.access.renew(&self.http, &mut answer, generation).await?;
                 }
-                401 | 403 if !answer.redirected => {
+                401 | 403 if own => {
                     let detail = body_detail(&answer.beginning().await);
                     let (registry, what) = (self.registry.clone(), self.repository.clone());
                     return Err(RegistryError::Unauthorized { registry, what, detail });
                 }
-                404 if !answer.redirected => {
+                404 if own => {
                     let detail = body_detail(&answer.beginning().await);
-                    let (what, registry) = (what.to_owned(), self.name());
+                    let (what, registry) = (call.what.to_owned(), self.name());
                     return Err(RegistryError::NotFound { what, registry, detail });
                 }
                 status => return Err(status_error(status, &self.registry, &mut answer).await),
@@ -296,32 +357,44 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// The registry's address, by the scheme that is spoken with it.
+    pub(super) fn base(&self) -> Result<Url, RegistryError> {
+        api_url(if self.plain.get() { "http" } else { "https" }, self.host(), "")
+    }
+
+    fn host(&self) -> &str {
+        if self.registry == "docker.io" { "registry-1.docker.io" } else { &self.registry }
+    }
+
     /// Sends by https; an insecure endpoint that has no TLS is asked by http.
     async fn send(
         &self,
-        method: &Method,
-        path: &str,
-        accept: Option<&'static str>,
-        from: Option<u64>,
+        call: &Call<'_>,
         authorization: Option<reqwest::header::HeaderValue>,
     ) -> Result<Answer, RegistryError> {
-        let host =
-            if self.registry == "docker.io" { "registry-1.docker.io" } else { &self.registry };
         let ask = |scheme: &str| {
+            let mut url = match call.to {
+                To::Path(path) => api_url(scheme, self.host(), path)?,
+                To::Url(url) => url.clone(),
+            };
+            if !call.query.is_empty() {
+                url.query_pairs_mut().extend_pairs(call.query);
+            }
             Ok(Ask {
-                method: method.clone(),
-                accept,
-                from,
+                method: call.method.clone(),
+                accept: call.accept,
+                from: call.from,
                 authorization: authorization.clone(),
-                ..Ask::get(api_url(scheme, host, path)?)
+                payload: call.payload.clone(),
+                ..Ask::get(url)
             })
         };
-        if self.plain.get() {
-            return self.http.send(&ask("http")?).await;
+        if self.plain.get() || matches!(call.to, To::Url(_)) {
+            return self.http.send_counted(&ask("http")?, call.sent).await;
         }
-        match self.http.send(&ask("https")?).await {
+        match self.http.send_counted(&ask("https")?, call.sent).await {
             Err(e) if self.insecure && e.is_connect() => {
-                let plain = self.http.send(&ask("http")?).await;
+                let plain = self.http.send_counted(&ask("http")?, call.sent).await;
                 match plain {
                     Err(second) if second.is_connect() => Err(e),
                     spoken => {
@@ -334,7 +407,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    async fn retried<T>(
+    pub(super) async fn retried<T>(
         &self,
         operation: impl AsyncFn() -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
@@ -351,7 +424,7 @@ impl<'a> Client<'a> {
     }
 
     /// Waits before retry number `failures`, and says why.
-    async fn pause(&self, error: &RegistryError, failures: u32) {
+    pub(super) async fn pause(&self, error: &RegistryError, failures: u32) {
         let wait = wait(&self.patience, error.wait(), failures, random_share());
         let (n, of) = (failures, self.patience.retries);
         self.progress.note(&format!("{error}; retry {n} of {of} in {:.1} s", wait.as_secs_f64()));

@@ -1,12 +1,20 @@
 //! HTTP for registries: one client per endpoint, redirects followed here, nothing unbounded.
 
 use super::error::{RegistryError, classify, host, shown};
+use super::payload::{Moved, Payload};
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RANGE,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+    HeaderValue, LOCATION, RANGE,
 };
 use reqwest::{Method, Response, Url};
-use std::time::Duration;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
+/// How often is looked how far a body has gone.
+const TICK: Duration = Duration::from_millis(200);
+/// How many times longer than for a byte is waited for the answer to a request that ends an
+/// upload: the server moves and hashes what it got.
+const ENDING: u32 = 10;
 /// Redirects followed before a request is given up.
 const MAX_REDIRECTS: usize = 10;
 
@@ -93,11 +101,21 @@ pub(super) struct Ask {
     pub(super) authorization: Option<HeaderValue>,
     /// An `application/x-www-form-urlencoded` body.
     pub(super) form: Option<String>,
+    /// A body of another kind.
+    pub(super) payload: Option<Payload>,
 }
 
 impl Ask {
     pub(super) fn get(url: Url) -> Self {
-        Ask { method: Method::GET, url, accept: None, from: None, authorization: None, form: None }
+        Ask {
+            method: Method::GET,
+            url,
+            accept: None,
+            from: None,
+            authorization: None,
+            form: None,
+            payload: None,
+        }
     }
 }
 
@@ -160,6 +178,15 @@ impl Http {
 
     /// Sends a request and follows redirects; any status is an answer.
     pub(super) async fn send(&self, ask: &Ask) -> Result<Answer, RegistryError> {
+        self.send_counted(ask, &|_| {}).await
+    }
+
+    /// [`Http::send`], with `sent` told how many more bytes of the body have gone.
+    pub(super) async fn send_counted(
+        &self,
+        ask: &Ask,
+        sent: &dyn Fn(u64),
+    ) -> Result<Answer, RegistryError> {
         let mut url = ask.url.clone();
         let mut authorization = ask.authorization.clone();
         for hop in 0..=MAX_REDIRECTS {
@@ -181,10 +208,17 @@ impl Http {
                     .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                     .body(form.clone());
             }
-            let response = tokio::time::timeout(self.stall, request.send())
-                .await
-                .map_err(|_| RegistryError::Stalled { url: shown(&url), after: self.stall })?
-                .map_err(|e| classify(&e, &url))?;
+            let response = match &ask.payload {
+                Some(payload) => {
+                    let moved = Moved::default();
+                    let request = with_payload(request, payload, &moved);
+                    self.sent(request, &moved, payload.ends, &url, sent).await?
+                }
+                None => tokio::time::timeout(self.stall, request.send())
+                    .await
+                    .map_err(|_| RegistryError::Stalled { url: shown(&url), after: self.stall })?
+                    .map_err(|e| classify(&e, &url))?,
+            };
             let Some(next) = redirect_target(ask, &response, &url)? else {
                 return Ok(Answer { response, redirected: hop > 0, stall: self.stall });
             };
@@ -196,6 +230,51 @@ impl Http {
         let reason = format!("more than {MAX_REDIRECTS} redirects");
         Err(RegistryError::Protocol { url: shown(&ask.url), reason })
     }
+
+    /// Waits for the answer to a request with a body, as long as bytes of it go.
+    async fn sent(
+        &self,
+        request: reqwest::RequestBuilder,
+        moved: &Moved,
+        ends: bool,
+        url: &Url,
+        tell: &dyn Fn(u64),
+    ) -> Result<Response, RegistryError> {
+        let mut sending = pin!(request.send());
+        let after = if ends { self.stall * ENDING } else { self.stall };
+        let (mut told, mut last) = (0, Instant::now());
+        loop {
+            let tick = TICK.min(self.stall);
+            let outcome = tokio::time::timeout(tick, &mut sending).await;
+            let now = moved.bytes();
+            if now > told {
+                tell(now - told);
+                (told, last) = (now, Instant::now());
+            }
+            match outcome {
+                Ok(answer) => return answer.map_err(|e| classify(&e, url)),
+                Err(_) if last.elapsed() >= after => {
+                    return Err(RegistryError::Stalled { url: shown(url), after });
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+fn with_payload(
+    request: reqwest::RequestBuilder,
+    payload: &Payload,
+    moved: &Moved,
+) -> reqwest::RequestBuilder {
+    let mut request = request
+        .header(CONTENT_TYPE, payload.content_type.as_str())
+        .header(CONTENT_LENGTH, payload.len())
+        .body(payload.body(moved));
+    if let Some((first, last)) = payload.range {
+        request = request.header(CONTENT_RANGE, format!("{first}-{last}"));
+    }
+    request
 }
 
 impl Answer {
@@ -259,7 +338,7 @@ impl Answer {
 }
 
 /// Credentials go on only to the same host and port by the same scheme.
-fn same_origin(a: &Url, b: &Url) -> bool {
+pub(super) fn same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme()
         && a.host_str() == b.host_str()
         && a.port_or_known_default() == b.port_or_known_default()
@@ -314,14 +393,16 @@ fn innermost(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// Checks that an address is a registry's `host[:port]`, and makes its URL below `/v2/`.
+/// Checks that an address is a registry's `host[:port]`, and makes its URL: `path` is below
+/// `/v2/` where it does not begin with a slash.
 pub(super) fn api_url(scheme: &str, registry: &str, path: &str) -> Result<Url, RegistryError> {
     let bad = || RegistryError::Setup {
         host: registry.to_owned(),
         reason: "it is not a host name with an optional port".to_owned(),
     };
-    let url = Url::parse(&format!("{scheme}://{registry}/v2/{path}")).map_err(|_| bad())?;
-    let spelled = url.path() == format!("/v2/{path}") && url.query().is_none();
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/v2/{path}") };
+    let url = Url::parse(&format!("{scheme}://{registry}{path}")).map_err(|_| bad())?;
+    let spelled = url.path() == path && url.query().is_none();
     if spelled && url.username().is_empty() && !host(&url).is_empty() {
         Ok(url)
     } else {

@@ -7,9 +7,14 @@ mod client;
 mod clock;
 mod error;
 mod http;
+mod payload;
+mod repository;
+mod upload;
 
+pub use client::Rights;
 pub use error::RegistryError;
 pub use http::{Patience, Proxies};
+pub use repository::{OutgoingBlob, Repository, Stored};
 
 use crate::image::config::auth::Credentials;
 use crate::image::config::certs::HostCerts;
@@ -41,6 +46,26 @@ pub struct Endpoint {
     pub credentials: Option<Credentials>,
     /// Authorities to trust and certificates to show.
     pub certs: HostCerts,
+}
+
+impl Endpoint {
+    fn client<'p>(
+        self,
+        proxies: &Proxies,
+        patience: Patience,
+        rights: Rights,
+        progress: &'p dyn Progress,
+    ) -> Result<Client<'p>, RegistryError> {
+        let place = Place {
+            registry: self.reference.registry().to_owned(),
+            repository: self.reference.repository().to_owned(),
+            credentials: self.credentials,
+            trust: trust(self.insecure, self.certs),
+            proxies: proxies.clone(),
+            patience,
+        };
+        Client::new(place, rights, progress)
+    }
 }
 
 /// An image in a registry, or in one of its mirrors.
@@ -105,15 +130,10 @@ impl<'a> RegistrySource<'a> {
         for (i, endpoint) in endpoints.into_iter().enumerate() {
             // A mirror that fails is left for the next endpoint instead of being waited for.
             let retries = if i == last { patience.retries } else { 0 };
-            let place = Place {
-                registry: endpoint.reference.registry().to_owned(),
-                repository: endpoint.reference.repository().to_owned(),
-                credentials: endpoint.credentials,
-                trust: trust(endpoint.insecure, endpoint.certs),
-                proxies: proxies.clone(),
-                patience: Patience { retries, ..patience.clone() },
-            };
-            clients.push((endpoint.reference, Client::new(place, progress)?));
+            let reference = endpoint.reference.clone();
+            let patience = Patience { retries, ..patience.clone() };
+            let client = endpoint.client(proxies, patience, Rights::Pull, progress)?;
+            clients.push((reference, client));
         }
         Ok(RegistrySource {
             name: name.to_owned(),
@@ -251,7 +271,7 @@ pub fn check_login(
         patience: patience.clone(),
     };
     let runtime = runtime()?;
-    let client = Client::new(place, progress)?;
+    let client = Client::new(place, Rights::Pull, progress)?;
     let asked = runtime.block_on(client.check())?;
     Ok(if asked { LoginCheck::Accepted } else { LoginCheck::NotAsked })
 }

@@ -1,0 +1,163 @@
+//! What verbs that write to registries, or read artifacts from them, have in common.
+
+use crate::cmd::pull::{Access, Sources};
+use crate::image::config::auth::{Credentials, Secret};
+use crate::image::progress::Progress;
+use crate::image::push::{Destination, Folder, RegistryPlace, Tarball};
+use crate::image::reference::{ImageName, LayoutImage, Reference};
+use crate::image::registry::{Endpoint, Patience, Repository, Rights};
+use crate::image::types::Digest;
+use crate::sys::atomic;
+use anyhow::{Context, bail};
+use rustix::fs::{Mode, OFlags};
+use std::path::{Path, PathBuf};
+
+/// How a registry is reached to write to it.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Way {
+    /// Path of the credentials file
+    #[arg(long, value_name = "FILE")]
+    authfile: Option<PathBuf>,
+    /// Directory with certificates of the registry
+    #[arg(long, value_name = "DIR")]
+    cert_dir: Option<PathBuf>,
+    /// User name and password instead of those of `bolt login`. Other users can see them in the
+    /// list of processes
+    #[arg(long, value_name = "USER:PASSWORD")]
+    creds: Option<Creds>,
+    /// How often a request that may pass is tried again
+    #[arg(long, value_name = "N")]
+    retry: Option<u32>,
+    /// Verify certificates of registries
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    tls_verify: Option<bool>,
+}
+
+/// `USER:PASSWORD`, never shown: it is looked at behind the command line's parser, whose errors
+/// repeat what they do not take.
+#[derive(Clone)]
+struct Creds(Secret);
+
+impl std::fmt::Debug for Creds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Creds(…)")
+    }
+}
+
+impl std::str::FromStr for Creds {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Creds(Secret::new(text)))
+    }
+}
+
+impl Creds {
+    fn read(&self) -> anyhow::Result<Credentials> {
+        let parts = self.0.expose().split_once(':');
+        let (username, password) = parts.filter(|(u, p)| !u.is_empty() && !p.is_empty()).context(
+            "--creds: a user name and a password with a colon between them are wanted; \
+                 or use `bolt login`",
+        )?;
+        let (username, password) = (username.to_owned(), Secret::new(password));
+        Ok(Credentials::Password { username, password })
+    }
+}
+
+impl Way {
+    /// The part that reading the configuration needs.
+    pub fn access(&self) -> Access {
+        Access {
+            platform: None,
+            authfile: self.authfile.clone(),
+            tls_verify: self.tls_verify,
+            cert_dir: self.cert_dir.clone(),
+            retry: self.retry,
+        }
+    }
+
+    /// A repository, with the rights that are needed there. Nothing is sent yet.
+    ///
+    /// Names are not rewritten and mirrors not asked: what is written goes where it was sent to.
+    pub fn repository<'p>(
+        &self,
+        sources: &Sources,
+        reference: Reference,
+        rights: Rights,
+        progress: &'p dyn Progress,
+    ) -> anyhow::Result<Repository<'p>> {
+        let reference = reference.with_default_tag();
+        // Says so where the registry is blocked.
+        sources.registries.resolve(&reference)?;
+        let host = reference.registry();
+        let credentials = match &self.creds {
+            Some(given) => Some(given.read()?),
+            None => sources.auth.lookup(host, reference.repository())?,
+        };
+        let insecure =
+            self.tls_verify.map_or(sources.registries.is_insecure(host), |verify| !verify);
+        let certs = sources.certs.load(host)?;
+        let mut patience = Patience::default();
+        if let Some(retries) = self.retry {
+            patience.retries = retries;
+        }
+        let endpoint = Endpoint { reference, insecure, credentials, certs };
+        Ok(Repository::open(endpoint, rights, &sources.proxies, &patience, progress)?)
+    }
+
+    /// The place that a name means.
+    pub fn destination<'p>(
+        &self,
+        sources: &Sources,
+        name: ImageName,
+        progress: &'p dyn Progress,
+    ) -> anyhow::Result<Box<dyn Destination + 'p>> {
+        let inside = |image: Option<LayoutImage>| match image {
+            None => Ok(None),
+            Some(LayoutImage::Name(name)) => Ok(Some(name)),
+            Some(_) => bail!("an image gets a name in a layout, not a position or a digest"),
+        };
+        Ok(match name {
+            ImageName::Docker(reference) => {
+                let repository = self.repository(sources, reference, Rights::Push, progress)?;
+                Box::new(RegistryPlace::new(repository))
+            }
+            ImageName::OciLayout { path, image } => Box::new(Folder::open(&path, inside(image)?)?),
+            ImageName::OciArchive { path, image } => {
+                Box::new(Tarball::create(&path, inside(image)?)?)
+            }
+            ImageName::Short(name) => bail!("{name}: no registry to push to"),
+            ImageName::Id(id) => bail!("{id} is an image id, not a place to push to"),
+        })
+    }
+}
+
+/// `--digestfile`.
+pub fn write_digest(file: Option<&Path>, digest: &Digest) -> anyhow::Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    let write = || -> std::io::Result<()> {
+        let name = file.file_name().and_then(|n| n.to_str());
+        let name = name.ok_or(std::io::ErrorKind::InvalidFilename)?;
+        let parent = file.parent().filter(|p| !p.as_os_str().is_empty());
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::open(parent.unwrap_or(Path::new(".")), flags, Mode::empty())?;
+        atomic::write(&dir, name, digest.as_str().as_bytes(), atomic::Sync::Fast)
+    };
+    write().with_context(|| format!("write {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_read_and_never_shown() {
+        let creds: Creds = "me:can:ary".parse().unwrap();
+        assert!(matches!(creds.read().unwrap(), Credentials::Password { username, password }
+            if username == "me" && password.expose() == "can:ary"));
+        assert!(!format!("{creds:?}").contains("ary"));
+        for bad in ["", "me", "me:", ":canary"] {
+            let error = bad.parse::<Creds>().unwrap().read().unwrap_err().to_string();
+            assert!(!error.contains("canary"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The verbs that publish, as an ordinary user types them.
+
+mod push;
