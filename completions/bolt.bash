@@ -61,6 +61,9 @@ _bolt() {
             bolt,logs)
                 cmd="bolt__subcmd__logs"
                 ;;
+            bolt,mirror)
+                cmd="bolt__subcmd__mirror"
+                ;;
             bolt,ps)
                 cmd="bolt__subcmd__ps"
                 ;;
@@ -81,6 +84,9 @@ _bolt() {
                 ;;
             bolt,run)
                 cmd="bolt__subcmd__run"
+                ;;
+            bolt,source)
+                cmd="bolt__subcmd__source"
                 ;;
             bolt,start)
                 cmd="bolt__subcmd__start"
@@ -190,6 +196,15 @@ _bolt() {
             bolt__subcmd__image,untag)
                 cmd="bolt__subcmd__image__subcmd__untag"
                 ;;
+            bolt__subcmd__mirror,sync)
+                cmd="bolt__subcmd__mirror__subcmd__sync"
+                ;;
+            bolt__subcmd__source,list)
+                cmd="bolt__subcmd__source__subcmd__ls"
+                ;;
+            bolt__subcmd__source,ls)
+                cmd="bolt__subcmd__source__subcmd__ls"
+                ;;
             bolt__subcmd__system,check)
                 cmd="bolt__subcmd__system__subcmd__check"
                 ;;
@@ -233,7 +248,7 @@ _bolt() {
 
     case "${cmd}" in
         bolt)
-            opts="-h -V --help --version attach container cp exec inspect kill logs ps rename restart rm start stop unshare volume wait completion create doctor image images info rmi system tag untag version login logout pull run"
+            opts="-h -V --help --version attach container cp exec inspect kill logs ps rename restart rm start stop unshare volume wait completion create doctor image images info rmi system tag untag version login logout mirror pull run source"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1414,6 +1429,54 @@ _bolt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bolt__subcmd__mirror)
+            opts="-h --help sync"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__mirror__subcmd__sync)
+            opts="-q -h --quiet --platform --authfile --tls-verify --cert-dir --retry --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bolt__subcmd__ps)
             opts="-a -q -s -f -n -l -h --all --quiet --size --format --filter --last --latest --no-trunc --noheading --sort --ns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1814,6 +1877,38 @@ _bolt() {
                     return 0
                     ;;
                 --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__source)
+            opts="-h --help ls list"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__source__subcmd__ls)
+            opts="-n -h --format --noheading --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -7,7 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -32,11 +32,18 @@ pub(crate) enum Fault {
     Stall(usize),
     /// One byte of the body is another.
     Corrupt,
+    /// One byte of the body, counted from its beginning, is another, where the body is so long.
+    CorruptAt(usize),
+    /// So many bytes a second, of all that this proxy sends together.
+    Slow(u64),
     /// An answer without asking the registry: status line, headers, body.
     Answer(String, Vec<(String, String)>, String),
 }
 
 type Rule = dyn Fn(&Request, usize) -> Fault + Send + Sync;
+
+/// When the next byte may be sent, so that all connections together keep a rate.
+type Pace = Mutex<Instant>;
 
 /// A running proxy; ended when dropped.
 pub(crate) struct Proxy {
@@ -57,13 +64,17 @@ impl Proxy {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let (log, ended, rule) = (requests.clone(), stop.clone(), Arc::new(rule) as Arc<Rule>);
+        let pace = Arc::new(Pace::new(Instant::now()));
         let thread = std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 if ended.load(Ordering::Relaxed) {
                     return;
                 }
                 let (log, rule, ended) = (log.clone(), rule.clone(), ended.clone());
-                std::thread::spawn(move || serve(client, upstream, &log, rule.as_ref(), &ended));
+                let pace = pace.clone();
+                std::thread::spawn(move || {
+                    serve(client, upstream, &log, rule.as_ref(), &ended, &pace)
+                });
             }
         });
         Proxy { address, requests, stop, thread: Some(thread) }
@@ -100,8 +111,9 @@ fn serve(
     log: &Mutex<Vec<Request>>,
     rule: &Rule,
     stop: &AtomicBool,
+    pace: &Pace,
 ) {
-    let Some(request) = read_request(&client) else { return };
+    let Some((request, body)) = read_request(&client) else { return };
     let fault = {
         let mut log = log.lock().unwrap();
         let fault = rule(&request, log.len());
@@ -117,10 +129,11 @@ fn serve(
         let _ = client.write_all(head.as_bytes());
         return;
     }
-    let _ = forward(client, upstream, &request, &fault, stop);
+    let _ = forward(client, upstream, (&request, &body), &fault, stop, pace);
 }
 
-fn read_request(client: &TcpStream) -> Option<Request> {
+/// The request and its body.
+fn read_request(client: &TcpStream) -> Option<(Request, Vec<u8>)> {
     let mut reader = BufReader::new(client);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -133,15 +146,19 @@ fn read_request(client: &TcpStream) -> Option<Request> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    Some(Request { method, path, headers })
+    let length = headers.get("content-length").and_then(|l: &String| l.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some((Request { method, path, headers }, body))
 }
 
 fn forward(
     mut client: TcpStream,
     upstream: SocketAddr,
-    request: &Request,
+    (request, body): (&Request, &[u8]),
     fault: &Fault,
     stop: &AtomicBool,
+    pace: &Pace,
 ) -> std::io::Result<()> {
     let mut server = TcpStream::connect(upstream)?;
     let mut head = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", request.method, request.path);
@@ -153,6 +170,7 @@ fn forward(
         }
     }
     server.write_all(format!("{head}\r\n").as_bytes())?;
+    server.write_all(body)?;
     let mut reader = BufReader::new(server);
     loop {
         let mut line = String::new();
@@ -172,6 +190,14 @@ fn forward(
         if matches!(fault, Fault::Corrupt) && sent == 0 {
             buffer[n / 2] ^= 0x55;
         }
+        if let Fault::CorruptAt(at) = fault
+            && (sent..sent + n).contains(at)
+        {
+            buffer[at - sent] ^= 0x55;
+        }
+        if let Fault::Slow(rate) = fault {
+            wait_for(pace, n, *rate);
+        }
         if let Fault::Cut(limit) | Fault::Stall(limit) = fault {
             n = n.min(limit - sent);
         }
@@ -188,4 +214,15 @@ fn forward(
             _ => {}
         }
     }
+}
+
+/// Waits until `bytes` more may be sent at `rate` a second.
+fn wait_for(pace: &Pace, bytes: usize, rate: u64) {
+    let until = {
+        let mut next = pace.lock().unwrap();
+        let now = Instant::now();
+        *next = (*next).max(now) + Duration::from_secs_f64(bytes as f64 / rate as f64);
+        *next
+    };
+    std::thread::sleep(until.saturating_duration_since(Instant::now()));
 }

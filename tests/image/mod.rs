@@ -2,7 +2,10 @@
 
 mod faults;
 mod layouts;
+mod mirror_sync;
+mod mirrors;
 mod registries;
+mod s3;
 
 use crate::harness::Scratch;
 use bolt::image::config::auth::{AuthFiles, Credentials, Secret};
@@ -11,9 +14,10 @@ use bolt::image::config::policy::Policy;
 use bolt::image::config::registries::Registries;
 use bolt::image::platform;
 use bolt::image::progress::Recording;
-use bolt::image::pull::{PullError, PullRequest, pull};
+use bolt::image::pull::{Buckets, PullError, PullRequest, pull};
 use bolt::image::reference::ImageName;
 use bolt::image::registry::{Patience, Proxies};
+use bolt::image::s3::credentials::AwsPlaces;
 use bolt::image::types::{ImageRecord, Platform};
 use bolt::image::unpack::Owners;
 use bolt::store::{Layout, Store};
@@ -31,6 +35,7 @@ struct Machine {
     certs: CertDirs,
     policy: Policy,
     proxies: Proxies,
+    aws: AwsPlaces,
 }
 
 const ANYTHING: &str = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
@@ -52,6 +57,7 @@ impl Machine {
             certs,
             policy: Policy::parse(Path::new("policy.json"), ANYTHING).unwrap(),
             proxies: Proxies::default(),
+            aws: AwsPlaces::default(),
             dir,
         }
     }
@@ -80,6 +86,7 @@ impl Machine {
                 ..Patience::default()
             },
             keep_blobs: false,
+            buckets: Buckets { named: None, mirrors: Vec::new(), aws: &self.aws, history: None },
         }
     }
 
