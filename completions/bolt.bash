@@ -67,11 +67,17 @@ _bolt() {
             bolt,logs)
                 cmd="bolt__subcmd__logs"
                 ;;
+            bolt,mirror)
+                cmd="bolt__subcmd__mirror"
+                ;;
             bolt,ps)
                 cmd="bolt__subcmd__ps"
                 ;;
             bolt,pull)
                 cmd="bolt__subcmd__pull"
+                ;;
+            bolt,push)
+                cmd="bolt__subcmd__push"
                 ;;
             bolt,rename)
                 cmd="bolt__subcmd__rename"
@@ -87,6 +93,9 @@ _bolt() {
                 ;;
             bolt,run)
                 cmd="bolt__subcmd__run"
+                ;;
+            bolt,source)
+                cmd="bolt__subcmd__source"
                 ;;
             bolt,start)
                 cmd="bolt__subcmd__start"
@@ -196,6 +205,9 @@ _bolt() {
             bolt__subcmd__image,pull)
                 cmd="bolt__subcmd__image__subcmd__pull"
                 ;;
+            bolt__subcmd__image,push)
+                cmd="bolt__subcmd__image__subcmd__push"
+                ;;
             bolt__subcmd__image,remove)
                 cmd="bolt__subcmd__image__subcmd__rm"
                 ;;
@@ -207,6 +219,15 @@ _bolt() {
                 ;;
             bolt__subcmd__image,untag)
                 cmd="bolt__subcmd__image__subcmd__untag"
+                ;;
+            bolt__subcmd__mirror,sync)
+                cmd="bolt__subcmd__mirror__subcmd__sync"
+                ;;
+            bolt__subcmd__source,list)
+                cmd="bolt__subcmd__source__subcmd__ls"
+                ;;
+            bolt__subcmd__source,ls)
+                cmd="bolt__subcmd__source__subcmd__ls"
                 ;;
             bolt__subcmd__system,check)
                 cmd="bolt__subcmd__system__subcmd__check"
@@ -251,7 +272,7 @@ _bolt() {
 
     case "${cmd}" in
         bolt)
-            opts="-h -V --help --version attach container cp diff exec export inspect kill logs ps rename restart rm start stop top unshare volume wait completion create doctor image images info rmi system tag untag version login logout pull run"
+            opts="-h -V --help --version attach container cp diff exec export inspect kill logs ps rename restart rm start stop top unshare volume wait completion create doctor image images info rmi system tag untag version login logout mirror pull push run source"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1155,7 +1176,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__image)
-            opts="-h --help exists inspect list ls prune pull rm remove tag untag"
+            opts="-h --help exists inspect list ls prune pull push rm remove tag untag"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1280,6 +1301,52 @@ _bolt() {
                     return 0
                     ;;
                 --layout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__image__subcmd__push)
+            opts="-q -h --compression-format --compression-level --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --compression-format)
+                    COMPREPLY=($(compgen -W "gzip zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --compression-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --digestfile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1526,6 +1593,54 @@ _bolt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bolt__subcmd__mirror)
+            opts="-h --help sync"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__mirror__subcmd__sync)
+            opts="-q -h --quiet --platform --authfile --tls-verify --cert-dir --retry --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bolt__subcmd__ps)
             opts="-a -q -s -f -n -l -h --all --quiet --size --format --filter --last --latest --no-trunc --noheading --sort --ns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1592,6 +1707,52 @@ _bolt() {
                     return 0
                     ;;
                 --layout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__push)
+            opts="-q -h --compression-format --compression-level --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --compression-format)
+                    COMPREPLY=($(compgen -W "gzip zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --compression-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --digestfile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1926,6 +2087,38 @@ _bolt() {
                     return 0
                     ;;
                 --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__source)
+            opts="-h --help ls list"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__source__subcmd__ls)
+            opts="-n -h --format --noheading --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -58,9 +58,11 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "untag" -d 'Take names awa
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "version" -d 'Show the version'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "login" -d 'Log in to a registry'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "logout" -d 'Log out of a registry'
-complete -c bolt -n "__fish_bolt_needs_command" -f -a "pull" -d 'Pull an image from a registry, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "mirror" -d 'Fill buckets with images'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "pull" -d 'Pull an image from a registry, a bucket, an OCI layout or an OCI archive'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "push" -d 'Push an image to a registry, an OCI layout or an OCI archive'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "run" -d 'Run a command in a new container'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "source" -d 'Show where blobs come from'
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l sig-proxy -d 'Forward signals when there is no terminal' -r -f -a "true\t''
 false\t''"
@@ -478,7 +480,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "list" -d 'List images'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "ls" -d 'List images'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "prune" -d 'Remove images without a name that no container was made from'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "pull" -d 'Pull an image from a registry, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "pull" -d 'Pull an image from a registry, a bucket, an OCI layout or an OCI archive'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "push" -d 'Push an image to a registry, an OCI layout or an OCI archive'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "rm" -d 'Remove images from the local store'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "remove" -d 'Remove images from the local store'
@@ -599,6 +601,16 @@ complete -c bolt -n "__fish_bolt_using_subcommand login" -s h -l help -d 'Print 
 complete -c bolt -n "__fish_bolt_using_subcommand logout" -l authfile -d 'Credential file to use instead [env: REGISTRY_AUTH_FILE]' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand logout" -s a -l all -d 'Forget the credentials for all registries'
 complete -c bolt -n "__fish_bolt_using_subcommand logout" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and not __fish_seen_subcommand_from sync" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and not __fish_seen_subcommand_from sync" -f -a "sync" -d 'Copy images into a bucket: only what it lacks, and going on where a broken copy stopped'
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and __fish_seen_subcommand_from sync" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and __fish_seen_subcommand_from sync" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and __fish_seen_subcommand_from sync" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and __fish_seen_subcommand_from sync" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and __fish_seen_subcommand_from sync" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and __fish_seen_subcommand_from sync" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and __fish_seen_subcommand_from sync" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -l authfile -d 'Path of the credentials file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
@@ -685,3 +697,12 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -s q -l quiet -d 'Suppres
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l rootfs -d 'IMAGE is a directory with a root file system'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l dry-run -d 'Show the plan as JSON and make no container; a missing image is pulled'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand source; and not __fish_seen_subcommand_from ls list" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand source; and not __fish_seen_subcommand_from ls list" -f -a "ls" -d 'List sources in the order of their rank, and why they have it'
+complete -c bolt -n "__fish_bolt_using_subcommand source; and not __fish_seen_subcommand_from ls list" -f -a "list" -d 'List sources in the order of their rank, and why they have it'
+complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from ls" -l format -d 'Print as "json", or by a Go template' -r
+complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from ls" -s n -l noheading -d 'No headings'
+complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from list" -l format -d 'Print as "json", or by a Go template' -r
+complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from list" -s n -l noheading -d 'No headings'
+complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'

@@ -1,6 +1,7 @@
 //! L4: one verb, one file: clap `Args` on top, a short `run` below.
 
 pub mod attach;
+pub mod buckets;
 pub mod completion;
 pub mod container;
 pub mod copy_root;
@@ -22,6 +23,7 @@ pub mod kill;
 pub mod login;
 pub mod logout;
 pub mod logs;
+pub mod mirror;
 mod output;
 pub mod probe;
 pub mod ps;
@@ -34,6 +36,7 @@ pub mod rm;
 pub mod rmi;
 pub mod run;
 pub mod selection;
+pub mod source;
 pub mod start;
 pub mod stop;
 pub mod system;
@@ -93,9 +96,11 @@ enum Verb {
     Version(version::Args),
     Login(login::Args),
     Logout(logout::Args),
+    Mirror(mirror::Args),
     Pull(pull::Args),
     Push(push::Args),
     Run(run::Args),
+    Source(source::Args),
 }
 
 /// The whole command line as data: man pages and completions are made from it.
@@ -214,6 +219,8 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Login(args) => pull::login(&args, settings),
         Verb::Logout(args) => pull::logout(&args, settings),
         Verb::Image(args) => image::run(args, settings),
+        Verb::Mirror(args) => mirror::run(args, settings),
+        Verb::Source(args) => source::run(args, settings),
         Verb::Images(args) => images::run(args, settings),
         Verb::Info(args) => info::run(args, settings),
         Verb::Rmi(args) => rmi::run(args, settings),

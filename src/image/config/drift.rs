@@ -7,6 +7,8 @@
 
 use super::{FileError, read_text};
 use crate::image::reference::{Reference, ReferenceError, is_registry};
+use crate::image::s3::place::is_bucket;
+use crate::image::s3::template::{BadTemplate, KeyTemplate};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -119,8 +121,8 @@ pub struct Ghostbay {
     pub region: String,
     /// `endpoint/bucket/key`; else `bucket.endpoint/key`.
     pub path_style: bool,
-    /// Key of a blob: `{hex}`, `{hex:N}` (its first N digits), `{digest}`.
-    pub keys: String,
+    /// Key of a blob below the prefix.
+    pub keys: KeyTemplate,
     /// Any certificate is taken.
     pub insecure: bool,
     /// More authorities to trust, PEM.
@@ -388,10 +390,8 @@ impl Place<'_> {
         if !prefix.is_empty() {
             prefix.push('/');
         }
-        let keys = raw.keys.unwrap_or_else(|| KEYS.to_owned());
-        if let Err(reason) = check_template(&keys) {
-            return Err(self.bad(&key("keys"), &reason));
-        }
+        let keys = raw.keys.as_deref().unwrap_or(KEYS);
+        let keys = keys.parse().map_err(|e: BadTemplate| self.bad(&key("keys"), &e.to_string()))?;
         Ok(Ghostbay {
             name: raw.name.unwrap_or_else(|| raw.bucket.clone()),
             endpoint,
@@ -446,46 +446,6 @@ impl Place<'_> {
             }
             other => Ok(other),
         }
-    }
-}
-
-/// What every S3 server takes as a name (docs.aws.amazon.com, bucketnamingrules).
-fn is_bucket(name: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-';
-    let edge = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    let bytes = name.as_bytes();
-    (3..=63).contains(&bytes.len())
-        && bytes.iter().all(|b| inner(*b))
-        && edge(bytes.first())
-        && edge(bytes.last())
-}
-
-/// Whether a key template can be filled in: `{hex}`, `{hex:N}`, `{digest}`, nothing else in braces,
-/// and the whole digest in it.
-pub fn check_template(text: &str) -> Result<(), String> {
-    let mut rest = text;
-    let mut whole = false;
-    while let Some(open) = rest.find(['{', '}']) {
-        let (field, behind) = rest[open..]
-            .strip_prefix('{')
-            .and_then(|r| r.split_once('}'))
-            .ok_or_else(|| format!("{text:?} has a brace without its partner"))?;
-        match field.split_once(':') {
-            None if field == "hex" || field == "digest" => whole = true,
-            Some(("hex", n)) if n.parse::<usize>().is_ok_and(|n| (1..=64).contains(&n)) => {}
-            _ => {
-                return Err(format!(
-                    "{{{field}}} of {text:?} is none of {{hex}}, {{hex:N}}, {{digest}}"
-                ));
-            }
-        }
-        rest = behind;
-    }
-    match whole {
-        true => Ok(()),
-        false => Err(format!(
-            "{text:?} holds neither {{hex}} nor {{digest}}: all blobs would have one key"
-        )),
     }
 }
 

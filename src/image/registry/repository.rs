@@ -1,7 +1,8 @@
 //! One repository of one registry, to read and to write: what pushes, artifacts and lists need.
 
 use super::client::{Client, Rights};
-use super::{Endpoint, PARALLEL, Patience, Proxies, RegistryError, STOP_CHECK, runtime};
+use super::{Endpoint, PARALLEL, Patience, Proxies, RegistryError, STOP_CHECK};
+use crate::image::island::Island;
 use crate::image::progress::Progress;
 use crate::image::reference::Reference;
 use crate::image::source::{RawDocument, SourceError};
@@ -26,12 +27,12 @@ pub struct OutgoingBlob {
     pub asked: bool,
 }
 
-/// A conversation with one repository. Calls block; the runtime ends with it.
+/// A conversation with one repository. Calls block; the island ends with it.
 pub struct Repository<'a> {
     reference: Reference,
     client: Client<'a>,
     /// Last, so that connections end before it does.
-    runtime: tokio::runtime::Runtime,
+    island: Island,
 }
 
 impl std::fmt::Debug for Repository<'_> {
@@ -49,10 +50,10 @@ impl<'a> Repository<'a> {
         patience: &Patience,
         progress: &'a dyn Progress,
     ) -> Result<Self, RegistryError> {
-        let runtime = runtime()?;
+        let island = Island::new()?;
         let reference = endpoint.reference.clone();
         let client = endpoint.client(proxies, patience.clone(), rights, progress)?;
-        Ok(Repository { reference, client, runtime })
+        Ok(Repository { reference, client, island })
     }
 
     /// The name it was opened by.
@@ -62,7 +63,7 @@ impl<'a> Repository<'a> {
 
     /// A manifest or index by tag or digest, verified.
     pub fn manifest(&self, reference: &str) -> Result<RawDocument, RegistryError> {
-        self.runtime.block_on(self.client.manifest(reference))
+        self.island.run(self.client.manifest(reference))
     }
 
     /// [`Repository::manifest`]; `None` when there is none.
@@ -76,12 +77,12 @@ impl<'a> Repository<'a> {
 
     /// A whole blob of at most `limit` bytes, verified.
     pub fn blob(&self, wanted: &Descriptor, limit: u64) -> Result<Vec<u8>, SourceError> {
-        self.runtime.block_on(self.client.small_blob(wanted, limit))
+        self.island.run(self.client.small_blob(wanted, limit))
     }
 
     /// Which of `blobs` the repository has, asked several at a time.
     pub fn has(&self, blobs: &[&Digest]) -> Result<Vec<bool>, RegistryError> {
-        self.runtime.block_on(async {
+        self.island.run(async {
             let asked = iter(blobs).map(|digest| self.client.has_blob(digest));
             let answers: Vec<_> = asked.buffered(PARALLEL).collect().await;
             answers.into_iter().collect()
@@ -90,7 +91,7 @@ impl<'a> Repository<'a> {
 
     /// Takes a blob over from another repository of the same registry; `false`: it is not given.
     pub fn mount(&self, blob: &Digest, from: &str) -> Result<bool, RegistryError> {
-        self.runtime.block_on(self.client.mount(blob, from))
+        self.island.run(self.client.mount(blob, from))
     }
 
     /// Sends what comes through `queue`, several at a time, until it ends or `stopped` is true.
@@ -99,7 +100,7 @@ impl<'a> Repository<'a> {
         mut queue: Receiver<OutgoingBlob>,
         stopped: &AtomicBool,
     ) -> Result<(), RegistryError> {
-        self.runtime.block_on(async {
+        self.island.run(async {
             let mut running = FuturesUnordered::new();
             let mut open = true;
             while (open || !running.is_empty()) && !stopped.load(Ordering::Relaxed) {
@@ -136,6 +137,6 @@ impl<'a> Repository<'a> {
         media_type: &str,
         bytes: &[u8],
     ) -> Result<Stored, RegistryError> {
-        self.runtime.block_on(self.client.put_manifest(reference, media_type, bytes))
+        self.island.run(self.client.put_manifest(reference, media_type, bytes))
     }
 }

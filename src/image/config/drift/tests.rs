@@ -1,3 +1,5 @@
+//! What registries.toml may say, and what is wrong with what it may not.
+
 use super::*;
 
 fn read(text: &str) -> Result<DriftConfig, DriftError> {
@@ -53,7 +55,7 @@ fn everything_that_can_be_said() {
     assert_eq!((eu.region.as_str(), eu.path_style), ("eu-1", false));
     assert_eq!(eu.credentials, Credentials::Profile("games".into()));
     let other = &all.ghostbays()[1];
-    assert_eq!((other.name.as_str(), other.keys.as_str()), ("other", KEYS));
+    assert_eq!((other.name.as_str(), &other.keys), ("other", &KEYS.parse().unwrap()));
     assert_eq!((other.region.as_str(), other.path_style), (REGION, true));
     assert!(all.ghostbays_of("ghcr.io").is_empty());
     assert_eq!(all.alias("doom").unwrap().to_string(), "ghcr.io/id/doom:1.9");
@@ -97,8 +99,8 @@ fn what_is_wrong_is_named_with_its_place() {
         ("[[ghostbay]]\nendpoint = \"h\"\nbucket = \"abc\"", "http:// or https://"),
         ("[[ghostbay]]\nendpoint = \"http://h\"\nbucket = \"A\"", "bucket name"),
         (&format!("{store}keys = \"x\""), "one key"),
-        (&format!("{store}keys = \"{{hex}}/{{no}}\""), "{no}"),
-        (&format!("{store}keys = \"{{hex\""), "brace"),
+        (&format!("{store}keys = \"{{hex}}/{{no}}\""), "{no} is not known"),
+        (&format!("{store}keys = \"{{hex\""), "not closed"),
         (&format!("{store}credentials = \"AKIACANARY:secret\""), "profile:NAME"),
         ("[aliases]\n\"a:1\" = \"h.x/a\"", "without tag"),
         ("[aliases]\na = \"a\"", "names no registry"),
