@@ -3,7 +3,6 @@
 
 pub mod auth;
 pub mod certs;
-pub mod drift;
 mod json;
 pub mod policy;
 pub mod registries;
