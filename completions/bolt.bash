@@ -2258,12 +2258,16 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__system__subcmd__prune)
-            opts="-a -f -h --all --force --volumes --help"
+            opts="-a -f -h --all --force --volumes --keep-size --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --keep-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -1,6 +1,7 @@
 //! Pulling images: from registries, through faults, from layouts and archives; and pushing them.
 
 mod faults;
+mod keep_size;
 mod layouts;
 mod mirror_sync;
 mod mirrors;
