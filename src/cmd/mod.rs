@@ -38,6 +38,7 @@ pub mod run;
 pub mod selection;
 pub mod source;
 pub mod start;
+pub mod stats;
 pub mod stop;
 pub mod system;
 pub mod tag;
@@ -78,6 +79,7 @@ enum Verb {
     Restart(restart::Args),
     Rm(rm::Args),
     Start(start::Args),
+    Stats(stats::Args),
     Stop(stop::Args),
     Top(top::Args),
     Unshare(unshare::Args),
@@ -208,6 +210,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Restart(args) => restart::run(args, settings),
         Verb::Rm(args) => rm::run(args, settings),
         Verb::Start(args) => start::run(args, settings),
+        Verb::Stats(args) => stats::run(args, settings),
         Verb::Stop(args) => stop::run(args, settings),
         Verb::Top(args) => top::run(args, settings),
         Verb::Unshare(args) => unshare::run(args, settings),
