@@ -35,6 +35,7 @@ pub fn of(sources: &Sources, name: &BucketName) -> anyhow::Result<Place> {
 
 /// The place with the user's credentials and the authorities for its host.
 fn identified(sources: &Sources, mut place: Place, profile: Option<&str>) -> anyhow::Result<Place> {
+    place.check()?;
     let host = place.host();
     let login = sources.auth.lookup(&host, &place.bucket)?;
     place.caller = sources.aws.caller(&host, profile, login.as_ref())?;

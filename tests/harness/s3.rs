@@ -40,6 +40,15 @@ pub(crate) fn program() -> Result<PathBuf, String> {
 impl S3 {
     /// A server with one empty bucket, or why there can be none.
     pub(crate) fn start() -> Result<S3, String> {
+        S3::with(&[])
+    }
+
+    /// One whose buckets are hosts below `domain`.
+    pub(crate) fn below(domain: &str) -> Result<S3, String> {
+        S3::with(&["--domain", domain])
+    }
+
+    fn with(more: &[&str]) -> Result<S3, String> {
         let program = program()?;
         let dir = Scratch::new();
         std::fs::create_dir_all(dir.join("data").join(BUCKET)).unwrap();
@@ -48,6 +57,7 @@ impl S3 {
         let child = Command::new(program)
             .args(["--host", "127.0.0.1", "--port", &port.to_string()])
             .args(["--access-key", KEY, "--secret-key", SECRET])
+            .args(more)
             .arg(dir.join("data"))
             .env("RUST_LOG", "error")
             .stdin(Stdio::null())

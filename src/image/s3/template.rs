@@ -109,7 +109,8 @@ fn piece(name: &str) -> Option<Piece> {
         "algorithm" => Some(Piece::Algorithm),
         "digest" => Some(Piece::Digest),
         _ => match name.strip_prefix("hex:")?.parse() {
-            Ok(n @ 1..=64) => Some(Piece::Hex(n)),
+            // One way to write it.
+            Ok(n @ 1..=64) if name == format!("hex:{n}") => Some(Piece::Hex(n)),
             _ => None,
         },
     }
@@ -167,6 +168,7 @@ mod tests {
             ("hex}{hex}", "without a '{'"),
             ("{hash}", "{hash} is not known"),
             ("{hex:0}/{hex}", "{hex:0} is not known"),
+            ("{hex:02}/{hex}", "{hex:02} is not known"),
             ("/{hex}", "begins without '/'"),
             ("a/../{hex}", "no part"),
         ] {

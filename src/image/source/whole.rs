@@ -48,9 +48,7 @@ impl Fetch for Pool<'_> {
                 }
             }
         });
-        for member in &self.members {
-            member.active.set(0);
-        }
+        self.all_end();
     }
 }
 
@@ -194,7 +192,7 @@ impl Pool<'_> {
             self.count(who, bytes.len() as u64);
             receive(bytes)
         };
-        member.active.set(member.active.get() + 1);
+        self.begins(who);
         let result = {
             let mut transfer = member.origin.part(blob, part, &mut counted);
             loop {
@@ -205,7 +203,7 @@ impl Pool<'_> {
                 }
             }
         };
-        member.active.set(member.active.get().saturating_sub(1));
+        self.ends(who);
         Ok(match result? {
             Some(Served { whole: true }) => {
                 self.leave(who, "it ignores Range and sends whole blobs");
