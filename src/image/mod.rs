@@ -22,3 +22,4 @@ pub mod relayout;
 pub mod source;
 pub mod types;
 pub mod unpack;
+pub mod versions;

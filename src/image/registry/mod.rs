@@ -7,6 +7,7 @@ mod client;
 mod clock;
 mod error;
 mod http;
+mod tags;
 
 pub use error::RegistryError;
 pub use http::{Patience, Proxies};
@@ -127,6 +128,11 @@ impl<'a> RegistrySource<'a> {
     /// The digest that the image's name stands for now, by a HEAD request.
     pub fn digest(&self) -> Result<Digest, SourceError> {
         self.first(async |reference, client| Ok(client.digest(wanted(reference)).await?))
+    }
+
+    /// All tags of the image's repository, in the registry's order.
+    pub fn tags(&self) -> Result<Vec<String>, SourceError> {
+        self.first(async |_, client| Ok(client.tags().await?))
     }
 
     /// Runs `operation` at the endpoint that served last, then at those behind it.
