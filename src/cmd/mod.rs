@@ -11,6 +11,7 @@ pub mod create_args;
 mod create_config;
 mod create_defaults;
 pub mod doctor;
+mod drift;
 pub mod ending;
 pub mod exec;
 pub mod image;

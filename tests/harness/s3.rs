@@ -5,9 +5,10 @@ use super::Scratch;
 use super::registry::free_port;
 use base64::Engine;
 use bolt::image::config::auth::{Credentials, Secret};
+use bolt::image::config::drift::CredentialSource;
+use bolt::image::config::drift::KeyTemplate;
 use bolt::image::s3::credentials::{AwsPlaces, Caller};
 use bolt::image::s3::place::Place;
-use bolt::image::s3::template::KeyTemplate;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -131,7 +132,7 @@ impl Drop for S3 {
 /// Somebody with these keys.
 pub(crate) fn caller(key: &str, secret: &str) -> Caller {
     let login = Credentials::Password { username: key.to_owned(), password: Secret::new(secret) };
-    AwsPlaces::default().caller("127.0.0.1", None, Some(&login)).unwrap()
+    AwsPlaces::default().caller("127.0.0.1", &CredentialSource::Aws, Some(&login)).unwrap()
 }
 
 /// A server, or the end of the test that calls it.

@@ -4,6 +4,7 @@ use super::{Machine, text};
 use crate::harness::image::{TestImage, noise};
 use crate::harness::proxy::{Fault, Proxy};
 use crate::harness::s3::{BUCKET, KEY, S3, SECRET, caller};
+use bolt::image::config::drift::CredentialSource;
 use bolt::image::progress::Recording;
 use bolt::image::pull::PullError;
 use bolt::image::registry::Proxies;
@@ -173,7 +174,7 @@ fn a_token_file_is_exchanged_for_keys() {
     let name = format!("s3://{BUCKET}/box:v1");
     let mut request = machine.request(&name);
     request.buckets.aws = &aws;
-    let who = aws.caller("h", None, None).unwrap();
+    let who = aws.caller("h", &CredentialSource::Aws, None).unwrap();
     request.buckets.named = Some(Place { caller: who, ..S3::place(&endpoint, "box") });
     let (result, progress) = machine.pull(&request);
     result.unwrap_or_else(|e| panic!("{}", text(&e)));
@@ -193,7 +194,8 @@ fn a_token_file_is_exchanged_for_keys() {
     );
     let mut request = machine.request(&name);
     request.buckets.aws = &aws;
-    request.buckets.named = Some(Place { caller: aws.caller("h", None, None).unwrap(), ..place });
+    request.buckets.named =
+        Some(Place { caller: aws.caller("h", &CredentialSource::Aws, None).unwrap(), ..place });
     let message = text(&machine.pull(&request).0.unwrap_err());
     assert!(message.contains("InvalidIdentityToken"), "{message}");
     assert!(!message.contains("canary"), "{message}");

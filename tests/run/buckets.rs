@@ -1,7 +1,10 @@
 //! Buckets as a user meets them: `mirror sync`, `pull` and `run` of `s3://`, `source ls`; and that
 //! no secret is shown by any of them.
 
+use crate::harness::image::TestImage;
 use crate::harness::process::{Out, finish};
+use crate::harness::proxy::{Fault, Proxy};
+use crate::harness::registry::{Options, Registry};
 use crate::harness::s3::{BUCKET, KEY, S3, SECRET};
 use crate::harness::user::Session;
 use std::process::Command;
@@ -111,4 +114,55 @@ fn what_is_wrong_about_a_bucket_is_one_error_without_a_secret() {
     let sync = |args: &[&str]| bolt(&session, &s3, &[&["mirror", "sync"], args].concat());
     fails(sync(&["v1", "oci:/x"]), "oci:/x is no bucket; the last name is s3://BUCKET/PREFIX");
     fails(sync(&["a", "b", "s3://games/x:v1"]), "names one image, but 2 are given");
+}
+
+#[test]
+fn blobs_of_a_registry_come_from_the_stores_of_registries_toml() {
+    let session = session!();
+    let s3 = s3!();
+    let registry = Registry::start(Options::default());
+    let recorder = Proxy::start(registry.address(), |_, _| Fault::Pass);
+    let image = TestImage::new(&[200_000]);
+    registry.push(&image, "box:1");
+    let config = |key: &str, credentials: &str| {
+        format!(
+            "[[registry]]\nname = \"main\"\nlocation = \"{}\"\ninsecure = true\n\
+             ghostbay = [\"near\"]\n[[ghostbay]]\nname = \"near\"\nendpoint = \"{}\"\n\
+             bucket = \"{BUCKET}\"\nprefix = \"drift\"\nkey = \"{key}\"\n{credentials}\n",
+            recorder.host(),
+            s3.endpoint()
+        )
+    };
+    std::fs::create_dir_all(session.home().join(".config/bolt")).unwrap();
+    let write = |text: &str| {
+        session.file(".config/bolt/registries.toml", text);
+    };
+    let name = format!("{}/box:1", recorder.host());
+    let bucket = format!("s3://{BUCKET}/drift");
+    for (key, credentials) in [
+        ("blobs/sh/{digest}", "credentials = \"env\""),
+        ("blobs/{algorithm}/{hex:2}/{hex}", "signature = \"query\""),
+    ] {
+        write(&config(key, credentials));
+        ok(&session, &s3, &["mirror", "sync", &name, &bucket]);
+        let before = recorder.requests().len();
+        ok(&session, &s3, &["pull", &name]);
+        let asked: Vec<String> =
+            recorder.requests()[before..].iter().map(|r| r.path.clone()).collect();
+        assert!(asked.iter().any(|path| path.contains("/manifests/")), "{asked:?}");
+        assert!(!asked.iter().any(|path| path.contains("/blobs/")), "{asked:?}");
+        ok(&session, &s3, &["rmi", &name]);
+    }
+    let listed = ok(&session, &s3, &["source", "ls", "--format", "{{.Source}} {{.Pulls}}"]);
+    let host = s3.address();
+    assert!(listed.contains(&format!("s3://{BUCKET}/drift at {host} 2")), "{listed}");
+    // A store without credentials is told in one line; the registry serves.
+    write(&config("blobs/sh/{digest}", "credentials = \"profile:nobody\""));
+    let out = run(&session, &s3, &["pull", &name]);
+    let lines = out.err.lines().filter(|l| l.contains("ghostbay \"near\"")).count();
+    assert!(out.code == 0 && lines == 1, "{out:?}");
+    assert!(out.err.contains("the profile \"nobody\" is neither in"), "{}", out.err);
+    // As a target it is an error.
+    let out = run(&session, &s3, &["mirror", "sync", &name, &bucket]);
+    assert!(out.code == 125 && out.err.contains("ghostbay \"near\" of registries.toml"), "{out:?}");
 }

@@ -44,7 +44,7 @@ pub(super) struct Client<'a> {
     http: Http,
     access: Access,
     registry: String,
-    repository: String,
+    pub(super) repository: String,
     insecure: bool,
     /// Set once TLS was found missing at an insecure endpoint.
     plain: Cell<bool>,
@@ -277,7 +277,7 @@ impl<'a> Client<'a> {
     }
 
     /// One request with authentication; any status but 2xx is an error.
-    async fn call(
+    pub(super) async fn call(
         &self,
         method: Method,
         path: &str,
@@ -329,14 +329,18 @@ impl<'a> Client<'a> {
     ) -> Result<Answer, RegistryError> {
         let host =
             if self.registry == "docker.io" { "registry-1.docker.io" } else { &self.registry };
+        // Names have no question mark: what stands behind one is ours.
+        let (path, query) = path.split_once('?').map_or((path, None), |(p, q)| (p, Some(q)));
         let ask = |scheme: &str| {
+            let mut url = api_url(scheme, host, path)?;
+            url.set_query(query);
             Ok(Ask {
                 method: method.clone(),
                 accept,
                 from: range.map(|(from, _)| from),
                 to: range.and_then(|(_, to)| to),
                 authorization: authorization.clone(),
-                ..Ask::get(api_url(scheme, host, path)?)
+                ..Ask::get(url)
             })
         };
         if self.plain.get() {
@@ -357,7 +361,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    async fn retried<T>(
+    pub(super) async fn retried<T>(
         &self,
         operation: impl AsyncFn() -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {

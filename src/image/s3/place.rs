@@ -3,8 +3,8 @@
 use super::S3Error;
 use super::credentials::Caller;
 use super::sign;
-use super::template::KeyTemplate;
 use crate::image::config::certs::HostCerts;
+use crate::image::config::drift::KeyTemplate;
 use crate::image::registry::error::host;
 use crate::image::registry::http::Url;
 use crate::image::types::Digest;
