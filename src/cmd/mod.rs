@@ -12,6 +12,7 @@ mod create_config;
 mod create_defaults;
 pub mod diff;
 pub mod doctor;
+mod drift;
 pub mod ending;
 pub mod exec;
 pub mod export;

@@ -10,12 +10,14 @@ use std::path::Path;
 /// A target's name, which is its folder of seeds, and its body.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 8] = [
     ("contract", targets::contract),
+    ("key_template", targets::key_template),
     ("manifest", targets::manifest),
     ("policy_json", targets::policy_json),
     ("reference", targets::reference),
     ("registries_conf", targets::registries_conf),
+    ("s3_answers", targets::s3_answers),
     ("tar", targets::tar),
 ];
 

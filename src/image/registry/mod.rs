@@ -9,6 +9,7 @@ pub(in crate::image) mod error;
 pub(in crate::image) mod http;
 mod payload;
 mod repository;
+mod tags;
 mod upload;
 
 pub use client::Rights;
@@ -143,6 +144,11 @@ impl<'a> RegistrySource<'a> {
     /// The digest that the image's name stands for now, by a HEAD request.
     pub fn digest(&self) -> Result<Digest, SourceError> {
         self.first(async |reference, client| Ok(client.digest(wanted(reference)).await?))
+    }
+
+    /// All tags of the image's repository, in the registry's order.
+    pub fn tags(&self) -> Result<Vec<String>, SourceError> {
+        self.first(async |_, client| Ok(client.tags().await?))
     }
 
     /// Runs `operation` at the endpoint that served last, then at those behind it.
