@@ -8,12 +8,13 @@
 use super::names;
 use crate::sys::{beneath, tree};
 use rustix::fs::{
-    self, AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, XattrFlags,
+    self, AtFlags, FileType, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, UTIME_OMIT,
+    XattrFlags,
 };
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, OsStr};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -187,25 +188,45 @@ fn copy_file(entry: &Entry<'_>) -> io::Result<()> {
     let write = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let to = fs::openat(entry.to, entry.name, write, Mode::RUSR | Mode::WUSR)?;
     if fs::ioctl_ficlone(&to, &from).is_err() {
-        copy_data(&from, &to)?;
+        copy_data(&from, &to, entry.stat.st_size.max(0) as u64)?;
     }
     dress(&from, &to, &entry.stat)
 }
 
-fn copy_data(from: &OwnedFd, to: &OwnedFd) -> io::Result<()> {
-    let mut copied = false;
+/// Holes stay holes: a small layer may hold a file of a tebibyte.
+fn copy_data(from: &OwnedFd, to: &OwnedFd, size: u64) -> io::Result<()> {
+    fs::ftruncate(to, size)?;
+    let mut at = 0;
     loop {
-        match fs::copy_file_range(from, None, to, None, 1 << 30) {
+        let start = match fs::seek(from, SeekFrom::Data(at)) {
+            Ok(start) => start,
+            // Nothing but a hole is left.
+            Err(Errno::NXIO) => return Ok(()),
+            Err(e) => return Err(e.into()),
+        };
+        at = fs::seek(from, SeekFrom::Hole(start))?;
+        copy_range(from, to, start, at)?;
+    }
+}
+
+/// The bytes from `start` to `end`, in the kernel where it can.
+fn copy_range(from: &OwnedFd, to: &OwnedFd, start: u64, end: u64) -> io::Result<()> {
+    let (mut here, mut there) = (start, start);
+    while here < end {
+        let piece = usize::try_from(end - here).unwrap_or(usize::MAX).min(1 << 30);
+        match fs::copy_file_range(from, Some(&mut here), to, Some(&mut there), piece) {
             Ok(0) => return Ok(()),
-            Ok(_) => copied = true,
-            Err(Errno::INTR) => {}
-            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if !copied => {
-                let (mut from, mut to) = (io_file(from)?, io_file(to)?);
-                return io::copy(&mut from, &mut to).map(|_| ());
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if here == start => {
+                fs::seek(from, SeekFrom::Start(start))?;
+                fs::seek(to, SeekFrom::Start(start))?;
+                let mut part = io_file(from)?.take(end - start);
+                return io::copy(&mut part, &mut io_file(to)?).map(|_| ());
             }
             Err(e) => return Err(e.into()),
         }
     }
+    Ok(())
 }
 
 fn io_file(fd: &OwnedFd) -> io::Result<std::fs::File> {

@@ -1,20 +1,22 @@
-//! Pipes between an exec and our terminal.
+//! Pipes between an exec and our standard streams.
 //!
-//! Without `-t` a program gets our standard streams themselves, which costs nothing. Not a
-//! terminal: it can be read through any of the three, and a process that the program leaves
-//! behind would go on reading what is typed there after we are gone.
+//! Without `-t` a program gets our pipes and /dev/null themselves, which costs nothing. Anything
+//! else stays ours: a file can be opened anew by whoever finds its descriptor in /proc, with
+//! rights that ours has not, a directory leads to all of the host, and a terminal can be read
+//! through any of the three, also by a process that the program leaves behind.
 
 use super::attach::write_some;
 use super::client::{ClientError, io_error};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
 use rustix::io::Errno;
-use std::io::{self, IsTerminal, PipeReader, PipeWriter};
+use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Less than a pipe holds, more than a screen.
 const CHUNK: usize = 16 * 1024;
 
-/// Our ends of the pipes that stand for streams that are terminals.
+/// Our ends of the pipes that stand for streams that a program does not get.
 #[derive(Debug, Default)]
 pub(super) struct Relay {
     input: Option<PipeWriter>,
@@ -22,14 +24,15 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// Puts a pipe in the place of each terminal among the three `streams`: its far ends.
+    /// Puts a pipe in the place of each of the three `streams` that a program does not get: its
+    /// far ends.
     pub(super) fn new(
         streams: [BorrowedFd<'_>; 3],
     ) -> Result<(Self, [Option<OwnedFd>; 3]), ClientError> {
         let mut relay = Relay::default();
         let mut far = [const { None }; 3];
         for (n, stream) in streams.into_iter().enumerate() {
-            if !stream.is_terminal() {
+            if may_be_given(stream) {
                 continue;
             }
             let (reader, writer) = io::pipe().map_err(io_error("make a pipe"))?;
@@ -148,6 +151,16 @@ impl Relay {
             }
         }
     }
+}
+
+/// Pipes lead nowhere but to their other end; /dev/null is in every container.
+fn may_be_given(stream: BorrowedFd<'_>) -> bool {
+    let null = rustix::fs::makedev(1, 3);
+    rustix::fs::fstat(stream).is_ok_and(|stat| match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Fifo => true,
+        FileType::CharacterDevice => stat.st_rdev == null,
+        _ => false,
+    })
 }
 
 fn writable(pipe: &PipeWriter) -> bool {

@@ -51,11 +51,17 @@ impl TestImage {
 
     /// Adds one layer with what `fill` puts into an empty directory.
     pub(crate) fn add(&self, fill: impl FnOnce(&Path)) {
+        self.add_by(&[], fill);
+    }
+
+    /// [`TestImage::add`] with further flags of GNU tar.
+    pub(crate) fn add_by(&self, flags: &[&str], fill: impl FnOnce(&Path)) {
         let root = Scratch::new();
         fill(root.path());
         let tar = self.dir.join("layer.tar");
         let (tar, root) = (tar.to_str().unwrap(), root.path().to_str().unwrap());
-        run("tar", &["--owner=0", "--group=0", "-C", root, "-cf", tar, "."]);
+        let base = ["--owner=0", "--group=0", "-C", root, "-cf", tar, "."];
+        run("tar", &[flags, &base].concat());
         run("umoci", &["raw", "add-layer", "--image", &self.name(), tar]);
     }
 

@@ -176,3 +176,28 @@ fn targets_of_volumes_stay_within() {
     }
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
 }
+
+/// What a program finds at its descriptors it can open anew, with rights that ours has not, and
+/// what is a directory leads out. The same class as CVE-2024-21626.
+#[test]
+fn an_exec_gets_no_file_of_the_host() {
+    let s = session!();
+    s.detached("x", &[], "exec sleep 1000");
+    let secret = s.file("secret", "of the host\n");
+    let script =
+        "cat; echo PWNED >>/proc/self/fd/0; : >/proc/self/fd/1; ls /proc/self/fd/0/../.. ; true";
+    let mut exec = s.bolt(&["exec", "-i", "x", "sh", "-c", script]);
+    let log = s.file("log", "before\n");
+    exec.stdin(std::fs::File::open(&secret).unwrap());
+    exec.stdout(std::fs::File::options().append(true).open(&log).unwrap());
+    assert!(exec.status().unwrap().success());
+    assert_eq!(std::fs::read_to_string(&secret).unwrap(), "of the host\n");
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "before\nof the host\n");
+    // A directory is no input at all.
+    let mut exec = s.bolt(&["exec", "-i", "x", "sh", "-c", "ls /proc/self/fd/0/ 2>&1; cat"]);
+    exec.stdin(std::fs::File::open(s.home()).unwrap());
+    let out = exec.output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(!text.contains("secret") && !text.contains("log"), "{text}");
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
+}

@@ -1,5 +1,6 @@
 //! Binds, volumes and tmpfs.
 
+use crate::harness::image::TestImage;
 use crate::harness::user::IMAGE;
 use std::os::unix::fs::MetadataExt;
 
@@ -104,4 +105,34 @@ fn a_root_directory() {
     let mut line = args(&["--read-only"]);
     line.extend([root, "/bin/busybox".into(), "touch".into(), "/again".into()]);
     assert_eq!(s.run(&line.iter().map(String::as_str).collect::<Vec<_>>()).code, 1);
+}
+
+/// A layer of a few kilobytes may hold a file of many gigabytes: its holes are never written.
+#[test]
+fn holes_stay_holes_in_volumes_and_copies() {
+    const GIB: u64 = 1 << 30;
+    let s = session!();
+    let image = TestImage::new(&[]);
+    image.add_by(&["--sparse", "--format=posix"], |root| {
+        std::fs::create_dir(root.join("vol")).unwrap();
+        let mut file = std::fs::File::create(root.join("vol/x")).unwrap();
+        file.set_len(32 * GIB).unwrap();
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(5 * GIB)).unwrap();
+        std::io::Write::write_all(&mut file, b"here").unwrap();
+    });
+    let id = s.pull(&image);
+    let volume = ["run", "--name", "x", "--network", "none", "-v", "sparse:/vol"];
+    let script = "wc -c </vol/x; du -k /vol/x | cut -f1; dd if=/vol/x bs=1M skip=5120 count=1 2>/dev/null | head -c 4";
+    let script = script
+        .replace("wc -c", "busybox stat -c %s /vol/x; true")
+        .replace("du", "busybox du")
+        .replace("cut", "busybox cut")
+        .replace("dd", "busybox dd")
+        .replace("head", "busybox head");
+    let out = s.ok(&[&volume[..], &[&id, "/bin/sh", "-c", &script]].concat());
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], (32 * GIB).to_string(), "{out}");
+    assert!(lines[1].parse::<u64>().unwrap() < 1024, "{out}");
+    assert_eq!(lines[2], "here");
+    s.ok(&["rm", "x"]);
 }

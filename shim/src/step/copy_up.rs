@@ -1,6 +1,6 @@
 //! Copies what the image has at a mount target into an empty volume or tmpfs. Runs in I.
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -69,10 +69,33 @@ fn copy_file(
     let source = rustix::fs::openat(from, name, flags, Mode::empty())?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let target = rustix::fs::openat(to, name, flags, Mode::from_raw_mode(0o600))?;
-    while rustix::fs::sendfile(&target, &source, None, 1 << 20)? > 0 {}
+    copy_data(&source, &target, stat.st_size.max(0) as u64)?;
     let (uid, gid) = owner(stat);
     rustix::fs::fchown(&target, Some(uid), Some(gid))?;
     rustix::fs::fchmod(&target, Mode::from_raw_mode(stat.st_mode & 0o7777))
+}
+
+/// Holes stay holes: a small layer may hold a file of a tebibyte.
+fn copy_data(source: &OwnedFd, target: &OwnedFd, size: u64) -> Result<(), Errno> {
+    rustix::fs::ftruncate(target, size)?;
+    let mut at = 0;
+    loop {
+        let start = match rustix::fs::seek(source, SeekFrom::Data(at)) {
+            Ok(start) => start,
+            // Nothing but a hole is left.
+            Err(Errno::NXIO) => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        at = rustix::fs::seek(source, SeekFrom::Hole(start))?;
+        let mut from = start;
+        rustix::fs::seek(target, SeekFrom::Start(start))?;
+        while from < at {
+            let piece = usize::try_from(at - from).unwrap_or(usize::MAX).min(1 << 20);
+            if rustix::fs::sendfile(target, source, Some(&mut from), piece)? == 0 {
+                return Ok(());
+            }
+        }
+    }
 }
 
 fn owner(stat: &rustix::fs::Stat) -> (rustix::fs::Uid, rustix::fs::Gid) {

@@ -6,7 +6,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Deepest tree that is copied: each level holds a descriptor.
@@ -208,6 +208,26 @@ impl<'a> TreeSink<'a> {
     }
 }
 
+/// What is nothing but zeros is left out: an archive, or a layer, may hold a file of a tebibyte.
+fn copy_sparse(content: &mut dyn Read, file: &mut File) -> io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    let mut len = 0;
+    loop {
+        let got = match content.read(&mut buffer) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            other => other?,
+        };
+        if got == 0 {
+            return file.set_len(len);
+        }
+        len += got as u64;
+        match buffer[..got].iter().all(|byte| *byte == 0) {
+            true => drop(file.seek(SeekFrom::Start(len))?),
+            false => file.write_all(&buffer[..got])?,
+        }
+    }
+}
+
 fn times(meta: &Meta) -> Timestamps {
     let (seconds, nanoseconds) = meta.mtime;
     Timestamps {
@@ -260,7 +280,7 @@ impl Sink for TreeSink<'_> {
         let fd = fs::openat(self.at(), name, flags | OFlags::CLOEXEC, mode)
             .with_context(|| format!("make file {name}"))?;
         let mut file = File::from(fd);
-        io::copy(content, &mut file).with_context(|| format!("write {name}"))?;
+        copy_sparse(content, &mut file).with_context(|| format!("write {name}"))?;
         self.finish(&file, meta)
     }
 
