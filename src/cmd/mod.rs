@@ -20,6 +20,7 @@ pub mod kill;
 pub mod login;
 pub mod logout;
 pub mod logs;
+pub mod manifest;
 mod output;
 pub mod probe;
 pub mod ps;
@@ -85,6 +86,7 @@ enum Verb {
     Tag(tag::Args),
     Untag(untag::Args),
     Version(version::Args),
+    Manifest(manifest::Args),
     Login(login::Args),
     Logout(logout::Args),
     Pull(pull::Args),
@@ -212,6 +214,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Tag(args) => tag::run(args, settings),
         Verb::Untag(args) => untag::run(args, settings),
         Verb::Version(args) => version::run(args, settings),
+        Verb::Manifest(args) => manifest::run(args, settings),
         Verb::Pull(args) => pull::run(args, settings),
         Verb::Push(args) => push::run(args, settings),
         Verb::Run(args) => run::run(args, settings),

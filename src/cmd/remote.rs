@@ -75,6 +75,13 @@ impl Way {
         }
     }
 
+    /// The same way as whoever `bolt login` made us: for another registry than the one that
+    /// `--creds` is for.
+    #[must_use]
+    pub fn without_credentials(&self) -> Way {
+        Way { creds: None, ..self.clone() }
+    }
+
     /// A repository, with the rights that are needed there. Nothing is sent yet.
     ///
     /// Names are not rewritten and mirrors not asked: what is written goes where it was sent to.

@@ -5,6 +5,7 @@
 //! the records of `crate::store`.
 
 pub mod archive;
+pub mod artifact;
 pub mod config;
 mod decompress;
 pub mod filter;
@@ -12,6 +13,7 @@ mod hash;
 pub mod ids;
 pub mod image_config;
 pub mod layout;
+pub mod list;
 pub mod manifest;
 pub mod platform;
 pub mod progress;

@@ -1,5 +1,6 @@
 //! Pulling images: from registries, through faults, from layouts and archives; and pushing them.
 
+mod artifacts;
 mod faults;
 mod layouts;
 mod push;

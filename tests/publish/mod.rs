@@ -1,3 +1,4 @@
 //! The verbs that publish, as an ordinary user types them.
 
+mod manifest;
 mod push;

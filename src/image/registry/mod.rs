@@ -7,6 +7,7 @@ mod client;
 mod clock;
 mod error;
 mod http;
+mod listing;
 mod payload;
 mod repository;
 mod upload;

@@ -1,0 +1,94 @@
+//! A manifest of another registry, with all it names, to a destination: the store is not asked,
+//! for it has no image of it.
+
+use super::{Destination, Outgoing, PushError};
+use crate::image::artifact;
+use crate::image::manifest::{ManifestError, OCI_MANIFEST, is_index, plain_type};
+use crate::image::registry::{OutgoingBlob, Repository};
+use crate::image::source::RawDocument;
+use crate::image::types::{Descriptor, Digest};
+use crate::store::Store;
+use serde::Deserialize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::mpsc::channel;
+
+/// What a manifest of any kind names.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    media_type: Option<String>,
+    config: Option<Descriptor>,
+    #[serde(default)]
+    layers: Vec<Descriptor>,
+    #[serde(default)]
+    manifests: Vec<Descriptor>,
+}
+
+/// Indexes that may lie in one another.
+const MAX_DEPTH: usize = 4;
+
+/// Copies the manifest `digest`, images and artifacts alike; an index with all its manifests.
+/// What it is called at the destination is its digest.
+pub fn copy_instance(
+    from: &Repository<'_>,
+    digest: &Digest,
+    store: &Store,
+    to: &dyn Destination,
+) -> Result<Outgoing, PushError> {
+    copy(from, digest, store, to, MAX_DEPTH)
+}
+
+fn copy(
+    from: &Repository<'_>,
+    digest: &Digest,
+    store: &Store,
+    to: &dyn Destination,
+    depth: usize,
+) -> Result<Outgoing, PushError> {
+    let RawDocument { bytes, media_type, digest, .. } = from.manifest(digest.as_str())?;
+    let named: Named = serde_json::from_slice(&bytes).map_err(ManifestError::from)?;
+    if !named.manifests.is_empty() && depth == 0 {
+        return Err(PushError::Nesting { digest, limit: MAX_DEPTH });
+    }
+    for inner in &named.manifests {
+        copy(from, &inner.digest, store, to, depth - 1)?;
+    }
+    let blobs: Vec<&Descriptor> = named.config.iter().chain(&named.layers).collect();
+    let there = to.has(&blobs.iter().map(|blob| &blob.digest).collect::<Vec<_>>())?;
+    for (blob, there) in blobs.into_iter().zip(there) {
+        if !there && !to.mount(&blob.digest, from.reference())? {
+            carry(from, blob, store, to)?;
+        }
+    }
+    // The document's own word counts: some registries deliver every manifest as docker's.
+    let delivered = plain_type(&media_type);
+    let media_type = named.media_type.filter(|t| !t.is_empty()).unwrap_or(match delivered {
+        known if is_index(&known) || known.contains(".manifest.") => known,
+        _ => OCI_MANIFEST.to_owned(),
+    });
+    let manifest = Outgoing { bytes, media_type, digest };
+    to.instance(&manifest)?;
+    Ok(manifest)
+}
+
+fn carry(
+    from: &Repository<'_>,
+    blob: &Descriptor,
+    store: &Store,
+    to: &dyn Destination,
+) -> Result<(), PushError> {
+    let file = store.unnamed_file()?;
+    if blob.digest == artifact::describe("", artifact::EMPTY).digest {
+        std::io::Write::write_all(&mut &file, artifact::EMPTY)
+            .map_err(|e| PushError::write("a temporary file", e))?;
+    } else {
+        from.download(blob, &file)?;
+    }
+    let (sender, queue) = channel(1);
+    let outgoing = OutgoingBlob { blob: blob.clone(), file: Arc::new(file), asked: true };
+    // There is room for one, and the receiver is here.
+    let _ = sender.try_send(outgoing);
+    drop(sender);
+    to.take(queue, &AtomicBool::new(false))
+}
