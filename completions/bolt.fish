@@ -57,7 +57,9 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "manifest" -d 'Make and pu
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "login" -d 'Log in to a registry'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "logout" -d 'Log out of a registry'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "pull" -d 'Pull an image from a registry, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "profile" -d 'Push, list, show and fetch optimisation profiles'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "push" -d 'Push an image to a registry, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "search" -d 'Search registries for games, profiles and images'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "run" -d 'Run a command in a new container'
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l sig-proxy -d 'Forward signals when there is no terminal' -r -f -a "true\t''
@@ -663,6 +665,59 @@ complete -c bolt -n "__fish_bolt_using_subcommand pull" -l retry -d 'How often a
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -l layout -d 'Id layout of the unpacked files: root-is-user, user-is-user or single' -r
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "ls" -d 'List the profiles of a registry, a repository or an image'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "list" -d 'List the profiles of a registry, a repository or an image'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "pull" -d 'Fetch a profile into a file'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "push" -d 'Push a profile'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "show" -d 'Show a profile'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l search -d 'Only those with this word in name, description, tags or games' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l gpu -d 'Only those for GPUs of this vendor' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l format -d 'Print as a table, as "json", or by a Go template for each profile' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print references only'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l search -d 'Only those with this word in name, description, tags or games' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l gpu -d 'Only those for GPUs of this vendor' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l format -d 'Print as a table, as "json", or by a Go template for each profile' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print references only'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -s o -l output -d 'The file; without it the name\'s last part with .toml, in this directory' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -s f -l force -d 'Replace the file where it is there'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l attach -d 'Attach the profile to the image'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l compression-format -d 'Compress all layers with gzip or zstd, also those that are compressed otherwise' -r -f -a "gzip\t''
 zstd\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l compression-level -d 'Level of the compressor: gzip 0 to 9, zstd 1 to 20' -r
@@ -675,6 +730,18 @@ false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l digestfile -d 'Write the digest of the pushed manifest to this file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand push" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand push" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l gpu -d 'Only what is for GPUs of this vendor' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l proton -d 'Only games that are known to run with this version of Proton' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l tier -d 'Only games of this performance tier' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l limit -d 'At most so many results of each registry' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l format -d 'Print as a table, as "json", or by a Go template for each result' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l detach-keys -d 'Keys that detach a terminal' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l sig-proxy -d 'Forward signals to the container' -r -f -a "true\t''
 false\t''"

@@ -23,6 +23,7 @@ pub mod logs;
 pub mod manifest;
 mod output;
 pub mod probe;
+pub mod profile;
 pub mod ps;
 pub mod pull;
 pub mod push;
@@ -32,6 +33,7 @@ pub mod restart;
 pub mod rm;
 pub mod rmi;
 pub mod run;
+pub mod search;
 pub mod selection;
 pub mod start;
 pub mod stop;
@@ -90,7 +92,9 @@ enum Verb {
     Login(login::Args),
     Logout(logout::Args),
     Pull(pull::Args),
+    Profile(profile::Args),
     Push(push::Args),
+    Search(search::Args),
     Run(run::Args),
 }
 
@@ -216,6 +220,8 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Version(args) => version::run(args, settings),
         Verb::Manifest(args) => manifest::run(args, settings),
         Verb::Pull(args) => pull::run(args, settings),
+        Verb::Profile(args) => profile::run(args, settings),
+        Verb::Search(args) => search::run(&args, settings),
         Verb::Push(args) => push::run(args, settings),
         Verb::Run(args) => run::run(args, settings),
     }

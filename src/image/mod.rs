@@ -8,6 +8,7 @@ pub mod archive;
 pub mod artifact;
 pub mod config;
 mod decompress;
+pub mod drift_api;
 pub mod filter;
 mod hash;
 pub mod ids;

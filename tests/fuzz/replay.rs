@@ -10,8 +10,9 @@ use std::path::Path;
 /// A target's name, which is its folder of seeds, and its body.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 7] = [
     ("contract", targets::contract),
+    ("drift_api", targets::drift_api),
     ("manifest", targets::manifest),
     ("policy_json", targets::policy_json),
     ("reference", targets::reference),

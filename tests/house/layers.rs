@@ -16,6 +16,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("rootfs", 2),
     ("spec", 2),
     ("net", 2),
+    ("profile", 2),
     ("cgroup", 2),
     ("userns", 2),
     ("store", 1),
@@ -45,7 +46,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tabwriter", &["ui/format.rs"]),
     ("tar", &["image", "cmd/cp"]),
     ("tokio", &["image"]),
-    ("toml", &["image/config", "settings"]),
+    ("toml", &["image/config", "profile.rs", "settings"]),
     ("zstd", &["image", "store/record.rs"]),
 ];
 

@@ -70,7 +70,7 @@ fn attach_and_list(machine: &Machine, host: &str) -> Descriptor {
     let read = Artifact::parse(&raw.bytes, PROFILE).unwrap();
     let content = repository.blob(&read.part, 1000).unwrap();
     assert_eq!(read.annotations["of"], content.len().to_string());
-    assert!(repository.catalog().unwrap().contains(&"team/game".to_owned()));
+
     subject
 }
 

@@ -1,6 +1,7 @@
 //! Pulling images: from registries, through faults, from layouts and archives; and pushing them.
 
 mod artifacts;
+mod drift;
 mod faults;
 mod layouts;
 mod push;

@@ -1,4 +1,6 @@
 //! The verbs that publish, as an ordinary user types them.
 
 mod manifest;
+mod profile;
 mod push;
+mod search;

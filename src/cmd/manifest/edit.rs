@@ -8,7 +8,7 @@ use crate::image::artifact::describe;
 use crate::image::image_config::MAX_CONFIG;
 use crate::image::list::{Edit, ImageList, annotations};
 use crate::image::manifest::{
-    DOCKER_CONFIG, Document, MAX_DOCUMENT, OCI_CONFIG, OCI_MANIFEST, parse, plain_type,
+    DOCKER_CONFIG, Document, MAX_DOCUMENT, OCI_CONFIG, media_type, parse,
 };
 use crate::image::platform;
 use crate::image::reference::{ImageName, Reference};
@@ -315,20 +315,4 @@ fn platform_of(
     let config: Platform = serde_json::from_slice(&bytes)
         .with_context(|| format!("configuration {}", config.digest))?;
     Ok(Some(config))
-}
-
-/// What a manifest is: by its own word, else as it was delivered.
-fn media_type(bytes: &[u8], delivered: &str) -> String {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Head {
-        media_type: Option<String>,
-    }
-    let own = serde_json::from_slice::<Head>(bytes).ok().and_then(|head| head.media_type);
-    let delivered = plain_type(delivered);
-    match own.filter(|t| !t.is_empty()) {
-        Some(own) => own,
-        None if delivered.contains(".manifest.") => delivered,
-        None => OCI_MANIFEST.to_owned(),
-    }
 }

@@ -3,7 +3,7 @@
 
 use super::{Destination, Outgoing, PushError};
 use crate::image::artifact;
-use crate::image::manifest::{ManifestError, OCI_MANIFEST, is_index, plain_type};
+use crate::image::manifest::{self, ManifestError};
 use crate::image::registry::{OutgoingBlob, Repository};
 use crate::image::source::RawDocument;
 use crate::image::types::{Descriptor, Digest};
@@ -15,9 +15,7 @@ use tokio::sync::mpsc::channel;
 
 /// What a manifest of any kind names.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Named {
-    media_type: Option<String>,
     config: Option<Descriptor>,
     #[serde(default)]
     layers: Vec<Descriptor>,
@@ -61,12 +59,7 @@ fn copy(
             carry(from, blob, store, to)?;
         }
     }
-    // The document's own word counts: some registries deliver every manifest as docker's.
-    let delivered = plain_type(&media_type);
-    let media_type = named.media_type.filter(|t| !t.is_empty()).unwrap_or(match delivered {
-        known if is_index(&known) || known.contains(".manifest.") => known,
-        _ => OCI_MANIFEST.to_owned(),
-    });
+    let media_type = manifest::media_type(&bytes, &media_type);
     let manifest = Outgoing { bytes, media_type, digest };
     to.instance(&manifest)?;
     Ok(manifest)

@@ -6,6 +6,7 @@ mod challenge;
 mod client;
 mod clock;
 mod error;
+mod host;
 mod http;
 mod listing;
 mod payload;
@@ -14,6 +15,7 @@ mod upload;
 
 pub use client::Rights;
 pub use error::RegistryError;
+pub use host::{Host, Page};
 pub use http::{Patience, Proxies};
 pub use repository::{OutgoingBlob, Repository, Stored};
 

@@ -174,11 +174,6 @@ impl<'a> Repository<'a> {
         self.runtime.block_on(self.client.tags())
     }
 
-    /// All repositories of the registry, sorted.
-    pub fn catalog(&self) -> Result<Vec<String>, RegistryError> {
-        self.runtime.block_on(self.client.catalog())
-    }
-
     /// Manifests that refer to `subject`: by the referrers API, or by the tag schema where the
     /// registry has none.
     pub fn referrers(
