@@ -29,7 +29,9 @@ complete -c bolt -n "__fish_bolt_needs_command" -s V -l version -d 'Print versio
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "attach" -d 'Attach to a running container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "container" -d 'Manage containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "exec" -d 'Run a command in a running container'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "export" -d 'Write the root file system of a container as a tar archive'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "inspect" -d 'Show containers or volumes in detail'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "kill" -d 'Send a signal to running containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "logs" -d 'Show the output of containers'
@@ -39,6 +41,7 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "restart" -d 'Restart cont
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "rm" -d 'Remove containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "start" -d 'Start containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "stop" -d 'Stop containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "top" -d 'List the running processes of a container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "unshare" -d 'Run a command in the user namespace of the containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "volume" -d 'Manage volumes'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
@@ -53,38 +56,40 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "system" -d 'Look after wh
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "tag" -d 'Give an image further names'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "untag" -d 'Take names away from an image; without NAME, all of them'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "version" -d 'Show the version'
-complete -c bolt -n "__fish_bolt_needs_command" -f -a "manifest" -d 'Make and push image lists (manifest lists, OCI indexes)'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "login" -d 'Log in to a registry'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "logout" -d 'Log out of a registry'
-complete -c bolt -n "__fish_bolt_needs_command" -f -a "pull" -d 'Pull an image from a registry, an OCI layout or an OCI archive'
-complete -c bolt -n "__fish_bolt_needs_command" -f -a "profile" -d 'Push, list, show and fetch optimisation profiles'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "mirror" -d 'Fill buckets with images'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "pull" -d 'Pull an image from a registry, a bucket, an OCI layout or an OCI archive'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "push" -d 'Push an image to a registry, an OCI layout or an OCI archive'
-complete -c bolt -n "__fish_bolt_needs_command" -f -a "search" -d 'Search registries for games, profiles and images'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "run" -d 'Run a command in a new container'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "source" -d 'Show where blobs come from'
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l sig-proxy -d 'Forward signals when there is no terminal' -r -f -a "true\t''
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l no-stdin -d 'Do not feed standard input'
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "attach" -d 'Attach to a running container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "cp" -d 'Copy files between a container and the host'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "exec" -d 'Run a command in a running container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "exists" -d 'Exit with 0 if the container exists, else with 1'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "inspect" -d 'Show containers or volumes in detail'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "kill" -d 'Send a signal to running containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "ls" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "list" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "ps" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "logs" -d 'Show the output of containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "prune" -d 'Remove all containers that do not run'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "rename" -d 'Rename a container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "restart" -d 'Restart containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "rm" -d 'Remove containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "start" -d 'Start containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "stop" -d 'Stop containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp exec exists inspect kill ls list ps logs prune rename restart rm start stop wait" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "attach" -d 'Attach to a running container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "exec" -d 'Run a command in a running container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "export" -d 'Write the root file system of a container as a tar archive'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "exists" -d 'Exit with 0 if the container exists, else with 1'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "inspect" -d 'Show containers or volumes in detail'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "kill" -d 'Send a signal to running containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "ls" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "list" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "ps" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "logs" -d 'Show the output of containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "prune" -d 'Remove all containers that do not run'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "rename" -d 'Rename a container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "restart" -d 'Restart containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "rm" -d 'Remove containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "start" -d 'Start containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "stop" -d 'Stop containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "top" -d 'List the running processes of a container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Forward signals when there is no terminal' -r -f -a "true\t''
 false\t''"
@@ -95,6 +100,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from cp" -l overwrite -d 'Directories replace files and files replace directories'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from cp" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from diff" -l format -d 'json: one object with three lists' -r -f -a "json\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from diff" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s e -l env -d 'Set an environment variable; without =VALUE: the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'Read environment variables from a file' -r -F
@@ -107,6 +115,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l privileged -d 'All capabilities of the container\'s user namespace'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from export" -s o -l output -d 'Write to this file instead of standard output' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exists" -l external -d 'Accepted for podman\'s sake: there are no other programs\' containers here'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Go template or json' -r
@@ -227,6 +237,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from top" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from top" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l cidfile -d 'Read the container ID from this file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'State to wait for; several are alternatives' -r -f -a "configured\t''
@@ -249,6 +261,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand cp" -s a -l archive -d 'Files 
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand cp" -l overwrite -d 'Directories replace files and files replace directories'
 complete -c bolt -n "__fish_bolt_using_subcommand cp" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand diff" -l format -d 'json: one object with three lists' -r -f -a "json\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand diff" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand diff" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s e -l env -d 'Set an environment variable; without =VALUE: the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -l env-file -d 'Read environment variables from a file' -r -F
@@ -261,6 +276,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand exec" -s t -l tty -d 'Give the
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -l privileged -d 'All capabilities of the container\'s user namespace'
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand export" -s o -l output -d 'Write to this file instead of standard output' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand export" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s f -l format -d 'Go template or json' -r
 complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s t -l type -d 'Kind of the objects' -r -f -a "all\t''
 container\t''
@@ -338,6 +355,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand stop" -s a -l all -d 'All cont
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand top" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand top" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand unshare" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -f -a "create" -d 'Create a volume'
@@ -461,7 +480,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "list" -d 'List images'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "ls" -d 'List images'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "prune" -d 'Remove images without a name that no container was made from'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "pull" -d 'Pull an image from a registry, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "pull" -d 'Pull an image from a registry, a bucket, an OCI layout or an OCI archive'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "push" -d 'Push an image to a registry, an OCI layout or an OCI archive'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "rm" -d 'Remove images from the local store'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "remove" -d 'Remove images from the local store'
@@ -563,6 +582,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcom
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from df" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Print as "json", or by a Go template such as {{.Host.CgroupManager}}' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -l keep-size -d 'Remove images without a container, the longest unused first, until all images take no more than this, such as 20g' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all images without a container, not only those without a name'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -l volumes -d 'Remove volumes that no container uses'
@@ -571,80 +591,6 @@ complete -c bolt -n "__fish_bolt_using_subcommand tag" -s h -l help -d 'Print he
 complete -c bolt -n "__fish_bolt_using_subcommand untag" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand version" -s f -l format -d 'Print as "json", or by a Go template' -r
 complete -c bolt -n "__fish_bolt_using_subcommand version" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "add" -d 'Add images to a list'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "annotate" -d 'Change what a list says of an image'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "create" -d 'Create a list'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "exists" -d 'Exit with 0 if the list exists, else with 1'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "inspect" -d 'Show a list, or the manifest of an image of a registry'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "ls" -d 'List the lists'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "list" -d 'List the lists'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "push" -d 'Push a list with its images'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "remove" -d 'Take an image out of a list'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "rm" -d 'Remove lists'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l annotation -d 'Annotation of the image in the list' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l arch -d 'Architecture, Go\'s name: amd64, arm64, …' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os -d 'Operating system' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os-version -d 'Version of the operating system' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l variant -d 'Variant of the architecture, such as v3' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l features -d 'Feature of the processor' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os-features -d 'Feature of the operating system' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l authfile -d 'Path of the credentials file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l cert-dir -d 'Directory with certificates of the registry' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l retry -d 'How often a request that may pass is tried again' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
-false\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l all -d 'Of images that are lists add all, not only the one for this machine'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l annotation -d 'Annotation of the image in the list' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l arch -d 'Architecture, Go\'s name: amd64, arm64, …' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os -d 'Operating system' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os-version -d 'Version of the operating system' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l variant -d 'Variant of the architecture, such as v3' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l features -d 'Feature of the processor' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os-features -d 'Feature of the operating system' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l index -d 'Annotate the list itself'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -l annotation -d 'Annotation of the list' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -l authfile -d 'Path of the credentials file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -l cert-dir -d 'Directory with certificates of the registry' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -l retry -d 'How often a request that may pass is tried again' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
-false\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -l all -d 'Of images that are lists take all, not only the one for this machine'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -s a -l amend -d 'Change a list that exists instead of refusing it'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l authfile -d 'Path of the credentials file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l cert-dir -d 'Directory with certificates of the registry' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l retry -d 'How often a request that may pass is tried again' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
-false\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from ls" -l format -d 'Print as a table, as "json", or by a Go template for each list' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from list" -l format -d 'Print as a table, as "json", or by a Go template for each list' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l all -d 'Push the images of the list too' -r -f -a "true\t''
-false\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l compression-format -d 'Compress all layers with gzip or zstd, also those that are compressed otherwise' -r -f -a "gzip\t''
-zstd\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l compression-level -d 'Level of the compressor: gzip 0 to 9, zstd 1 to 20' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l authfile -d 'Path of the credentials file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l cert-dir -d 'Directory with certificates of the registry' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l retry -d 'How often a request that may pass is tried again' -r
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
-false\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the digest of the pushed list to this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -s p -l rm -l purge -d 'Remove the list from here when it has been pushed'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Suppress progress'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand login" -s u -l username -d 'User name; asked for at a terminal when it is missing' -r
 complete -c bolt -n "__fish_bolt_using_subcommand login" -s p -l password -d 'Password or access token. Other users can see it in the list of processes: prefer --password-stdin or the prompt' -r
 complete -c bolt -n "__fish_bolt_using_subcommand login" -l authfile -d 'Credential file to use instead [env: REGISTRY_AUTH_FILE]' -r -F
@@ -656,6 +602,16 @@ complete -c bolt -n "__fish_bolt_using_subcommand login" -s h -l help -d 'Print 
 complete -c bolt -n "__fish_bolt_using_subcommand logout" -l authfile -d 'Credential file to use instead [env: REGISTRY_AUTH_FILE]' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand logout" -s a -l all -d 'Forget the credentials for all registries'
 complete -c bolt -n "__fish_bolt_using_subcommand logout" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and not __fish_seen_subcommand_from sync" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and not __fish_seen_subcommand_from sync" -f -a "sync" -d 'Copy images into a bucket: only what it lacks, and going on where a broken copy stopped'
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and __fish_seen_subcommand_from sync" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and __fish_seen_subcommand_from sync" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and __fish_seen_subcommand_from sync" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and __fish_seen_subcommand_from sync" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and __fish_seen_subcommand_from sync" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and __fish_seen_subcommand_from sync" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand mirror; and __fish_seen_subcommand_from sync" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -l authfile -d 'Path of the credentials file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
@@ -665,59 +621,6 @@ complete -c bolt -n "__fish_bolt_using_subcommand pull" -l retry -d 'How often a
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -l layout -d 'Id layout of the unpacked files: root-is-user, user-is-user or single' -r
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "ls" -d 'List the profiles of a registry, a repository or an image'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "list" -d 'List the profiles of a registry, a repository or an image'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "pull" -d 'Fetch a profile into a file'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "push" -d 'Push a profile'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "show" -d 'Show a profile'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l search -d 'Only those with this word in name, description, tags or games' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l gpu -d 'Only those for GPUs of this vendor' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l format -d 'Print as a table, as "json", or by a Go template for each profile' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l authfile -d 'Path of the credentials file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l cert-dir -d 'Directory with certificates of the registry' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l retry -d 'How often a request that may pass is tried again' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
-false\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print references only'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l search -d 'Only those with this word in name, description, tags or games' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l gpu -d 'Only those for GPUs of this vendor' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l format -d 'Print as a table, as "json", or by a Go template for each profile' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l authfile -d 'Path of the credentials file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l cert-dir -d 'Directory with certificates of the registry' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l retry -d 'How often a request that may pass is tried again' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
-false\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print references only'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -s o -l output -d 'The file; without it the name\'s last part with .toml, in this directory' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l authfile -d 'Path of the credentials file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l cert-dir -d 'Directory with certificates of the registry' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l retry -d 'How often a request that may pass is tried again' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
-false\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -s f -l force -d 'Replace the file where it is there'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l authfile -d 'Path of the credentials file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l cert-dir -d 'Directory with certificates of the registry' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l retry -d 'How often a request that may pass is tried again' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
-false\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l attach -d 'Attach the profile to the image'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Suppress progress'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l authfile -d 'Path of the credentials file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l cert-dir -d 'Directory with certificates of the registry' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l retry -d 'How often a request that may pass is tried again' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
-false\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l compression-format -d 'Compress all layers with gzip or zstd, also those that are compressed otherwise' -r -f -a "gzip\t''
 zstd\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l compression-level -d 'Level of the compressor: gzip 0 to 9, zstd 1 to 20' -r
@@ -730,18 +633,6 @@ false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l digestfile -d 'Write the digest of the pushed manifest to this file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand push" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand push" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c bolt -n "__fish_bolt_using_subcommand search" -l gpu -d 'Only what is for GPUs of this vendor' -r
-complete -c bolt -n "__fish_bolt_using_subcommand search" -l proton -d 'Only games that are known to run with this version of Proton' -r
-complete -c bolt -n "__fish_bolt_using_subcommand search" -l tier -d 'Only games of this performance tier' -r
-complete -c bolt -n "__fish_bolt_using_subcommand search" -l limit -d 'At most so many results of each registry' -r
-complete -c bolt -n "__fish_bolt_using_subcommand search" -l format -d 'Print as a table, as "json", or by a Go template for each result' -r
-complete -c bolt -n "__fish_bolt_using_subcommand search" -l authfile -d 'Path of the credentials file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand search" -l cert-dir -d 'Directory with certificates of the registry' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand search" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
-complete -c bolt -n "__fish_bolt_using_subcommand search" -l retry -d 'How often a request that may pass is tried again' -r
-complete -c bolt -n "__fish_bolt_using_subcommand search" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
-false\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l detach-keys -d 'Keys that detach a terminal' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l sig-proxy -d 'Forward signals to the container' -r -f -a "true\t''
 false\t''"
@@ -807,3 +698,12 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -s q -l quiet -d 'Suppres
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l rootfs -d 'IMAGE is a directory with a root file system'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l dry-run -d 'Show the plan as JSON and make no container; a missing image is pulled'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand source; and not __fish_seen_subcommand_from ls list" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand source; and not __fish_seen_subcommand_from ls list" -f -a "ls" -d 'List sources in the order of their rank, and why they have it'
+complete -c bolt -n "__fish_bolt_using_subcommand source; and not __fish_seen_subcommand_from ls list" -f -a "list" -d 'List sources in the order of their rank, and why they have it'
+complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from ls" -l format -d 'Print as "json", or by a Go template' -r
+complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from ls" -s n -l noheading -d 'No headings'
+complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from list" -l format -d 'Print as "json", or by a Go template' -r
+complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from list" -s n -l noheading -d 'No headings'
+complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'

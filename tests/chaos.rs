@@ -8,6 +8,7 @@ use crate::harness::process::{Out, belonging_to, lives, signal, wait};
 use crate::harness::user::{IMAGE, Session, User, until};
 use crate::harness::{Scratch, run};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -110,6 +111,27 @@ fn containers_that_are_killed_with_their_launcher() {
         assert_whole(&s, &format!("round {n}"));
         assert_nothing_lives(&s, n);
     }
+}
+
+/// The Ctrl-C of a terminal goes to the whole process group: a supervisor that were still in it
+/// would die before it can clean up.
+#[test]
+fn launchers_that_are_interrupted() {
+    let s = session!();
+    let run = ["run", "--rm", "--network", "none", "--name", "x", IMAGE, "sh", "-c", "trap : 2"];
+    let whole = time(&s, &run);
+    for n in 0..rounds(25, 100) {
+        let mut command = s.bolt(&run);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(instant(n, whole * 2));
+        let group = rustix::process::Pid::from_raw(child.id() as i32).unwrap();
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::INT);
+        wait(&mut child, Duration::from_secs(10), "an interrupted launcher");
+        assert_nothing_lives(&s, n);
+        assert_eq!(s.ok(&["ps", "-aq"]), "", "round {n}");
+    }
+    assert_whole(&s, "at the end");
 }
 
 #[test]

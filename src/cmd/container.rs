@@ -23,7 +23,9 @@ pub struct Args {
 enum Verb {
     Attach(super::attach::Args),
     Cp(super::cp::Args),
+    Diff(super::diff::Args),
     Exec(super::exec::Args),
+    Export(super::export::Args),
     /// Exit with 0 if the container exists, else with 1
     Exists {
         /// Name or ID
@@ -51,6 +53,7 @@ enum Verb {
     Rm(super::rm::Args),
     Start(super::start::Args),
     Stop(super::stop::Args),
+    Top(super::top::Args),
     Wait(super::wait::Args),
 }
 
@@ -59,7 +62,9 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     match args.verb {
         Verb::Attach(args) => super::attach::run(args, settings),
         Verb::Cp(args) => super::cp::run(args, settings),
+        Verb::Diff(args) => super::diff::run(args, settings),
         Verb::Exec(args) => super::exec::run(args, settings),
+        Verb::Export(args) => super::export::run(args, settings),
         Verb::Exists { container, .. } => exists(settings, &container),
         Verb::Inspect(args) => super::inspect::run(args, settings),
         Verb::Kill(args) => super::kill::run(args, settings),
@@ -71,6 +76,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Rm(args) => super::rm::run(args, settings),
         Verb::Start(args) => super::start::run(args, settings),
         Verb::Stop(args) => super::stop::run(args, settings),
+        Verb::Top(args) => super::top::run(args, settings),
         Verb::Wait(args) => super::wait::run(args, settings),
     }
 }

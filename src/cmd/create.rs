@@ -142,6 +142,7 @@ pub fn base(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Base> {
         access: &args.access,
     };
     let found = pull::ensure(settings, &store, &wish)?;
+    store.note_use(&found.record.manifest);
     let record = found.record;
     let highest = match asked {
         Asked::Auto { size } => highest_id(&store, &record, args, size)?,

@@ -1,6 +1,7 @@
 //! L4: one verb, one file: clap `Args` on top, a short `run` below.
 
 pub mod attach;
+pub mod buckets;
 pub mod completion;
 pub mod container;
 pub mod copy_root;
@@ -9,9 +10,11 @@ pub mod create;
 pub mod create_args;
 mod create_config;
 mod create_defaults;
+pub mod diff;
 pub mod doctor;
 pub mod ending;
 pub mod exec;
+pub mod export;
 pub mod image;
 pub mod images;
 pub mod info;
@@ -21,6 +24,7 @@ pub mod login;
 pub mod logout;
 pub mod logs;
 pub mod manifest;
+pub mod mirror;
 mod output;
 pub mod probe;
 pub mod profile;
@@ -35,10 +39,12 @@ pub mod rmi;
 pub mod run;
 pub mod search;
 pub mod selection;
+pub mod source;
 pub mod start;
 pub mod stop;
 pub mod system;
 pub mod tag;
+pub mod top;
 pub mod unshare;
 pub mod untag;
 pub mod version;
@@ -64,7 +70,9 @@ enum Verb {
     Attach(attach::Args),
     Container(container::Args),
     Cp(cp::Args),
+    Diff(diff::Args),
     Exec(exec::Args),
+    Export(export::Args),
     Inspect(inspect::Args),
     Kill(kill::Args),
     Logs(logs::Args),
@@ -74,6 +82,7 @@ enum Verb {
     Rm(rm::Args),
     Start(start::Args),
     Stop(stop::Args),
+    Top(top::Args),
     Unshare(unshare::Args),
     Volume(volume::Args),
     Wait(wait::Args),
@@ -91,11 +100,13 @@ enum Verb {
     Manifest(manifest::Args),
     Login(login::Args),
     Logout(logout::Args),
+    Mirror(mirror::Args),
     Pull(pull::Args),
     Profile(profile::Args),
     Push(push::Args),
     Search(search::Args),
     Run(run::Args),
+    Source(source::Args),
 }
 
 /// The whole command line as data: man pages and completions are made from it.
@@ -192,7 +203,9 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Attach(args) => attach::run(args, settings),
         Verb::Container(args) => container::run(args, settings),
         Verb::Cp(args) => cp::run(args, settings),
+        Verb::Diff(args) => diff::run(args, settings),
         Verb::Exec(args) => exec::run(args, settings),
+        Verb::Export(args) => export::run(args, settings),
         Verb::Inspect(args) => inspect::run(args, settings),
         Verb::Kill(args) => kill::run(args, settings),
         Verb::Logs(args) => logs::run(args, settings),
@@ -202,6 +215,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Rm(args) => rm::run(args, settings),
         Verb::Start(args) => start::run(args, settings),
         Verb::Stop(args) => stop::run(args, settings),
+        Verb::Top(args) => top::run(args, settings),
         Verb::Unshare(args) => unshare::run(args, settings),
         Verb::Volume(args) => volume::run(args, settings),
         Verb::Wait(args) => wait::run(args, settings),
@@ -211,6 +225,8 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Login(args) => pull::login(&args, settings),
         Verb::Logout(args) => pull::logout(&args, settings),
         Verb::Image(args) => image::run(args, settings),
+        Verb::Mirror(args) => mirror::run(args, settings),
+        Verb::Source(args) => source::run(args, settings),
         Verb::Images(args) => images::run(args, settings),
         Verb::Info(args) => info::run(args, settings),
         Verb::Rmi(args) => rmi::run(args, settings),

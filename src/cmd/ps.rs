@@ -85,7 +85,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
             return quiet(&entries, &args);
         }
         let rows = entries.iter().map(|e| cells(e, args.no_trunc));
-        print::stdout(&format::cells(PLAIN, rows, args.noheading)?)?;
+        print::stdout(&format::cells(&PLAIN, rows, args.noheading)?)?;
         return Ok(0);
     }
     let entries = select(list::read(&all)?, &filters, &args, |all| filters.apply(all))?;
@@ -337,7 +337,7 @@ mod tests {
             let args = <Args as clap::FromArgMatches>::from_arg_matches(&matches).unwrap();
             let part = list::read_as::<Summary>(&all).unwrap().entries;
             let cells = part.iter().map(|e| cells(e, args.no_trunc));
-            let plain = format::cells(PLAIN, cells, false).unwrap();
+            let plain = format::cells(&PLAIN, cells, false).unwrap();
             let whole = list::read(&all).unwrap().entries;
             let rows: Vec<_> = whole.iter().map(|e| row(&dirs, e, &args, false).unwrap()).collect();
             let defaults = Defaults { columns: COLUMNS, headings: HEADINGS, bare: false };

@@ -1,5 +1,6 @@
 //! `bolt pull`, and how `run` and `create` come to their image.
 
+use crate::cmd::buckets;
 use crate::container::config::Userns;
 use crate::image::config::Search;
 use crate::image::config::auth::{AuthDirs, AuthFiles};
@@ -7,9 +8,10 @@ use crate::image::config::certs::CertDirs;
 use crate::image::config::policy::Policy;
 use crate::image::config::registries::Registries;
 use crate::image::progress::Progress;
-use crate::image::pull::{self, PullRequest};
+use crate::image::pull::{self, Buckets, PullRequest};
 use crate::image::reference::{ImageName, Reference};
 use crate::image::registry::{Patience, Proxies, check_login};
+use crate::image::s3::credentials::AwsPlaces;
 use crate::image::types::{Digest, ImageRecord, Platform};
 use crate::image::unpack::Owners;
 use crate::image::{platform, relayout};
@@ -22,10 +24,10 @@ use anyhow::{Context, bail};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Pull an image from a registry, an OCI layout or an OCI archive
+/// Pull an image from a registry, a bucket, an OCI layout or an OCI archive
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// docker://NAME, NAME, oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME]
+    /// docker://NAME, NAME, s3://BUCKET/PREFIX[:NAME], oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME]
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<String>,
     /// Suppress progress
@@ -85,7 +87,7 @@ pub fn default_layout(settings: &Settings, full: bool) -> Layout {
 }
 
 /// The ids of a layout, inside P.
-fn owners(settings: &Settings, layout: Layout) -> Owners {
+pub(super) fn owners(settings: &Settings, layout: Layout) -> Owners {
     let all = mapped_ids();
     match layout {
         Layout::Root => Owners::identity(u32::MAX, true),
@@ -114,9 +116,15 @@ pub struct Sources {
     pub auth: AuthFiles,
     /// certs.d.
     pub certs: CertDirs,
+    /// Variables and files of AWS's tools.
+    pub aws: AwsPlaces,
     policy: Policy,
-    /// Proxies.
+    /// Proxies of the environment.
     pub proxies: Proxies,
+    /// `--tls-verify`.
+    tls_verify: Option<bool>,
+    /// Where measurements of sources are kept.
+    pub history: PathBuf,
 }
 
 impl Sources {
@@ -141,9 +149,17 @@ impl Sources {
             registries,
             auth,
             certs,
+            aws: AwsPlaces::from_variables(variable, &settings.dirs.home),
             policy: Policy::load(&search(&None))?,
             proxies: Proxies::from_variables(variable),
+            tls_verify: access.tls_verify,
+            history: settings.dirs.cache.join("sources.json"),
         })
+    }
+
+    /// Whether any certificate is taken because the user said so.
+    pub fn insecure(&self) -> bool {
+        self.tls_verify == Some(false)
     }
 }
 
@@ -174,8 +190,14 @@ fn pull_one(
     let owners = owners(settings, layout);
     let mut last = None;
     for name in remote_names(image, &sources.registries)? {
-        let request =
-            request(&sources, access, name, &platform, layout, &owners, settings.keep_blobs);
+        let buckets = Buckets {
+            named: buckets::named(&sources, &name)?,
+            mirrors: Vec::new(),
+            aws: &sources.aws,
+            history: Some(&sources.history),
+        };
+        let mut request = request(&sources, access, name, &platform, layout, &owners, buckets);
+        request.keep_blobs = settings.keep_blobs;
         match pull::pull(&request, store, progress) {
             Ok(record) => return Ok(record),
             Err(error) => {
@@ -190,14 +212,14 @@ fn pull_one(
     }))
 }
 
-fn request<'a>(
+pub(super) fn request<'a>(
     sources: &'a Sources,
     access: &Access,
     name: ImageName,
     platform: &'a Platform,
     layout: Layout,
     owners: &'a Owners,
-    keep_blobs: bool,
+    buckets: Buckets<'a>,
 ) -> PullRequest<'a> {
     let mut patience = Patience::default();
     if let Some(retries) = access.retry {
@@ -216,11 +238,12 @@ fn request<'a>(
         proxies: &sources.proxies,
         tls_verify: access.tls_verify,
         patience,
-        keep_blobs,
+        keep_blobs: false,
+        buckets,
     }
 }
 
-fn platform_of(access: &Access) -> anyhow::Result<Platform> {
+pub(super) fn platform_of(access: &Access) -> anyhow::Result<Platform> {
     match &access.platform {
         Some(text) => Ok(platform::parse(text).context("--platform")?),
         None => Ok(platform::host()),
@@ -258,7 +281,7 @@ pub fn logout(args: &crate::cmd::logout::Args, settings: &Settings) -> anyhow::R
 }
 
 /// Where to ask for an image, in order.
-fn remote_names(image: &str, registries: &Registries) -> anyhow::Result<Vec<ImageName>> {
+pub(super) fn remote_names(image: &str, registries: &Registries) -> anyhow::Result<Vec<ImageName>> {
     Ok(match ImageName::parse(image)? {
         ImageName::Short(short) => {
             registries.short_candidates(&short)?.into_iter().map(ImageName::Docker).collect()
@@ -295,6 +318,13 @@ pub fn find(settings: &Settings, store: &Store, image: &str) -> anyhow::Result<O
             {
                 return Ok(Some(found));
             }
+            // Nobody gives an alias the form of an id as `bolt images` prints it, and reading
+            // registries.conf would be a fifth of the program's own work at a start.
+            if looks_like_id(image, SHOWN_ID)
+                && let Some(found) = by_id(store, image)?
+            {
+                return Ok(Some(found));
+            }
             let search = Search {
                 home_config: settings.dirs.config_home.clone(),
                 system: "/etc".into(),
@@ -305,12 +335,20 @@ pub fn find(settings: &Settings, store: &Store, image: &str) -> anyhow::Result<O
                     return Ok(Some(found));
                 }
             }
-            let is_prefix = image.len() >= 3
-                && image.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-            if is_prefix { by_id(store, image) } else { Ok(None) }
+            if looks_like_id(image, SHORTEST_ID) { by_id(store, image) } else { Ok(None) }
         }
+        ImageName::S3(name) => name.local().map_or(Ok(None), by_name),
         ImageName::OciLayout { .. } | ImageName::OciArchive { .. } => Ok(None),
     }
+}
+
+/// Digits of an id in tables.
+const SHOWN_ID: usize = 12;
+/// Fewer digits than these are a name.
+const SHORTEST_ID: usize = 3;
+
+fn looks_like_id(text: &str, least: usize) -> bool {
+    text.len() >= least && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 fn by_id(store: &Store, prefix: &str) -> anyhow::Result<Option<Found>> {

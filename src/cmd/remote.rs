@@ -154,6 +154,9 @@ impl Way {
             ImageName::OciArchive { path, image } => {
                 Box::new(Tarball::create(&path, inside(image)?)?)
             }
+            ImageName::S3(name) => {
+                bail!("{name} is a bucket; fill it with bolt mirror sync IMAGE {name}")
+            }
             ImageName::Short(name) => bail!("{name}: no registry to push to"),
             ImageName::Id(id) => bail!("{id} is an image id, not a place to push to"),
         })

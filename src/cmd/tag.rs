@@ -37,7 +37,10 @@ pub fn full_name(text: &str) -> anyhow::Result<String> {
     let reference: Reference = match ImageName::parse(text)? {
         ImageName::Docker(reference) => reference,
         ImageName::Short(short) => short.on("localhost")?,
-        ImageName::Id(_) | ImageName::OciLayout { .. } | ImageName::OciArchive { .. } => {
+        ImageName::Id(_)
+        | ImageName::OciLayout { .. }
+        | ImageName::OciArchive { .. }
+        | ImageName::S3(_) => {
             bail!("{text:?} is not a name that an image can be given")
         }
     };

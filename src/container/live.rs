@@ -49,7 +49,7 @@ pub fn is_same_process(pid: i32, start: u64, pidns: u64) -> bool {
 }
 
 /// Inode of the pid namespace of `pid`, `None` where ptrace(2) rules forbid to look.
-fn pid_namespace(pid: i32) -> Option<u64> {
+pub(super) fn pid_namespace(pid: i32) -> Option<u64> {
     let link = std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok()?;
     let text = link.to_str()?;
     text.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()

@@ -20,6 +20,7 @@ pub mod live;
 pub mod logs;
 pub mod name;
 pub mod orphan;
+pub mod processes;
 pub mod state;
 #[cfg(test)]
 pub(crate) mod testing;

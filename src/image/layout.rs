@@ -132,6 +132,13 @@ pub struct Directory {
     fd: OwnedFd,
 }
 
+/// The file that makes a directory a layout.
+pub(super) const MARKER: &str = "oci-layout";
+/// Largest [`MARKER`] that is read, in bytes.
+pub(super) const MAX_MARKER: u64 = 64 << 10;
+/// The file that lists a layout's images.
+pub(super) const INDEX: &str = "index.json";
+
 /// Where a blob lies in every layout.
 fn blob_path(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm(), digest.hex())
@@ -212,69 +219,75 @@ impl<F: Files> LayoutSource<F> {
         Ok(bytes)
     }
 
-    fn check_version(&self) -> Result<(), LayoutError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Marker {
-            image_layout_version: String,
-        }
-        let file = "oci-layout";
-        let bytes = self.read(file, 64 << 10)?;
-        let invalid = |reason: String| LayoutError::Invalid {
-            place: self.files.place(),
-            file: file.to_owned(),
-            reason,
-        };
-        let marker: Marker = serde_json::from_slice(&bytes).map_err(|e| invalid(e.to_string()))?;
-        match marker.image_layout_version.split('.').next() {
-            Some("1") => Ok(()),
-            _ => Err(invalid(format!(
-                "imageLayoutVersion {:?} is not supported, only 1.x",
-                marker.image_layout_version
-            ))),
-        }
-    }
-
     fn choose(&self) -> Result<Descriptor, LayoutError> {
-        self.check_version()?;
-        let bytes = self.read("index.json", MAX_DOCUMENT)?;
-        let index = |source| LayoutError::Index { place: self.files.place(), source };
-        let entries = match manifest::parse(&bytes, "").map_err(index)? {
-            Document::Index(entries) => entries,
-            Document::Manifest(_) => {
-                return Err(index(ManifestError::Unknown("an image manifest".to_owned())));
-            }
-        };
-        let choice = |reason: String| LayoutError::Choice {
-            place: self.files.place(),
-            reason,
-            has: names(&entries),
-        };
-        match &self.image {
-            Some(LayoutImage::Name(name)) => {
-                let mut found =
-                    entries.iter().filter(|e| manifest::ref_name(&e.annotations) == Some(name));
-                match (found.next(), found.next()) {
-                    (Some(entry), None) => Ok(entry.clone()),
-                    (None, _) => Err(choice(format!("no image is named {name:?}"))),
-                    _ => Err(choice(format!("several images are named {name:?}"))),
-                }
-            }
-            Some(LayoutImage::Index(n)) => match entries.get(*n) {
-                Some(entry) => Ok(entry.clone()),
-                None => Err(choice(format!("there is no image @{n}, counted from 0"))),
-            },
-            Some(LayoutImage::Digest(digest)) => {
-                match entries.iter().find(|e| e.digest == *digest) {
-                    Some(entry) => Ok(entry.clone()),
-                    None => Err(choice(format!("no image has the digest {digest}"))),
-                }
-            }
-            None => match entries.as_slice() {
-                [entry] => Ok(entry.clone()),
-                _ => Err(choice("a name is needed to choose one image".to_owned())),
-            },
+        let place = self.files.place();
+        check_version(&place, &self.read(MARKER, MAX_MARKER)?)?;
+        choose(&place, &self.read(INDEX, MAX_DOCUMENT)?, self.image.as_ref())
+    }
+}
+
+/// Reads a layout's [`MARKER`]. Errors: not its form, or a version that is not known.
+pub(super) fn check_version(place: &str, marker: &[u8]) -> Result<(), LayoutError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Marker {
+        image_layout_version: String,
+    }
+    let invalid = |reason: String| LayoutError::Invalid {
+        place: place.to_owned(),
+        file: MARKER.to_owned(),
+        reason,
+    };
+    let marker: Marker = serde_json::from_slice(marker).map_err(|e| invalid(e.to_string()))?;
+    match marker.image_layout_version.split('.').next() {
+        Some("1") => Ok(()),
+        _ => Err(invalid(format!(
+            "imageLayoutVersion {:?} is not supported, only 1.x",
+            marker.image_layout_version
+        ))),
+    }
+}
+
+/// The entry of a layout's [`INDEX`] that `image` names.
+pub(super) fn choose(
+    place: &str,
+    index: &[u8],
+    image: Option<&LayoutImage>,
+) -> Result<Descriptor, LayoutError> {
+    let fault = |source| LayoutError::Index { place: place.to_owned(), source };
+    let entries = match manifest::parse(index, "").map_err(fault)? {
+        Document::Index(entries) => entries,
+        Document::Manifest(_) => {
+            return Err(fault(ManifestError::Unknown("an image manifest".to_owned())));
         }
+    };
+    let choice = |reason: String| LayoutError::Choice {
+        place: place.to_owned(),
+        reason,
+        has: names(&entries),
+    };
+    match image {
+        Some(LayoutImage::Name(name)) => {
+            let mut found =
+                entries.iter().filter(|e| manifest::ref_name(&e.annotations) == Some(name));
+            match (found.next(), found.next()) {
+                (Some(entry), None) => Ok(entry.clone()),
+                (None, _) => Err(choice(format!("no image is named {name:?}"))),
+                _ => Err(choice(format!("several images are named {name:?}"))),
+            }
+        }
+        Some(LayoutImage::Index(n)) => match entries.get(*n) {
+            Some(entry) => Ok(entry.clone()),
+            None => Err(choice(format!("there is no image @{n}, counted from 0"))),
+        },
+        Some(LayoutImage::Digest(digest)) => match entries.iter().find(|e| e.digest == *digest) {
+            Some(entry) => Ok(entry.clone()),
+            None => Err(choice(format!("no image has the digest {digest}"))),
+        },
+        None => match entries.as_slice() {
+            [entry] => Ok(entry.clone()),
+            _ => Err(choice("a name is needed to choose one image".to_owned())),
+        },
     }
 }
 

@@ -5,7 +5,10 @@
 //! (containers-registries.conf(5), containers-transports(5)). Written by hand: every `bolt run`
 //! passes here, and a compiled regular expression costs more than the whole parse.
 
+mod bucket;
 mod grammar;
+
+pub use bucket::BucketName;
 
 use crate::image::config::registries::Registries;
 use crate::image::types::{BadDigest, Digest};
@@ -24,7 +27,7 @@ pub const NAME_MAX: usize = 255;
 /// Longest tag, in bytes.
 pub const TAG_MAX: usize = 128;
 /// What this version can read images from, for error messages.
-const SUPPORTED: &str = "docker://, oci: and oci-archive:";
+const SUPPORTED: &str = "docker://, s3://, oci: and oci-archive:";
 /// Why a text is no image name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ReferenceError {
@@ -184,6 +187,8 @@ pub enum ImageName {
         /// Which image; none means the archive must hold exactly one.
         image: Option<LayoutImage>,
     },
+    /// `s3://BUCKET/PREFIX[:NAME|:@INDEX|@DIGEST]`: an OCI layout in a bucket.
+    S3(BucketName),
 }
 
 impl ImageName {
@@ -202,6 +207,9 @@ impl ImageName {
         if let Some(rest) = text.strip_prefix("oci-archive:") {
             let (path, image) = layout(text, rest)?;
             return Ok(Self::OciArchive { path, image });
+        }
+        if let Some(rest) = text.strip_prefix("s3://") {
+            return BucketName::parse(text, rest).map(Self::S3);
         }
         refuse_transport(text)?;
         if let Some(id) = image_id(text) {

@@ -5,13 +5,14 @@
 //! trees come from images and are hostile: every directory is opened from the root of its tree
 //! without following a link.
 
+use super::names;
 use crate::sys::{beneath, tree};
 use rustix::fs::{
-    self, AtFlags, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, XattrFlags,
+    self, AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, XattrFlags,
 };
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, OsStr};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -163,18 +164,6 @@ fn is_gone(error: &io::Error) -> bool {
 fn open_dir(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
     beneath::open_no_links(root, path, flags, Mode::empty())
-}
-
-fn names(dir: &OwnedFd) -> io::Result<Vec<CString>> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name != c"." && name != c".." {
-            names.push(name.to_owned());
-        }
-    }
-    Ok(names)
 }
 
 fn clear(dir: &OwnedFd) -> io::Result<()> {

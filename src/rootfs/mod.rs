@@ -1,7 +1,9 @@
 //! L2: where a container's root comes from, as a plan for the supervisor.
 
+pub mod changes;
 pub mod copy;
 pub mod driver;
+pub mod export;
 pub mod usage;
 
 use crate::container::config::{Config, Origin};
@@ -11,6 +13,7 @@ use crate::sys::dirs::Dirs;
 use crate::sys::mount;
 use anyhow::Context;
 use bolt_shim::launch::{FileId, Root};
+use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -107,7 +110,8 @@ pub fn mount_for_read_write(dirs: &Dirs, dir: &ContainerDir) -> anyhow::Result<O
     match plan(dirs, dir, &config)? {
         Root::Dir { path, .. } => mount::clone_tree(&path).with_context(|| format!("open {path}")),
         Root::Overlay { lower, upper, .. } => {
-            mount::overlay(&lower, upper.as_ref()).context("mount the container's overlay")
+            let place = text(dir.path())?;
+            mount::overlay(&lower, upper.as_ref(), &place).context("mount the container's overlay")
         }
         Root::FuseOverlay { program, lower, upper, mountpoint, .. } => {
             anyhow::ensure!(
@@ -117,6 +121,19 @@ pub fn mount_for_read_write(dirs: &Dirs, dir: &ContainerDir) -> anyhow::Result<O
             mount::fuse_overlay(&program, &lower, &upper, &mountpoint)
         }
     }
+}
+
+/// What is in a directory, but for itself and its parent.
+fn names(dir: &OwnedFd) -> std::io::Result<Vec<CString>> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name != c"." && name != c".." {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
 }
 
 /// Layer directories, uppermost first.

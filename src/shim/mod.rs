@@ -144,12 +144,19 @@ pub fn start(
     let mut notes = plan.notes;
     // Should it be dead already, here or below, its last words are still to be read.
     let _ = connection.send(&Request::Planned);
+    let mut groups = Vec::new();
     if let Some(group) = &plan.cgroup {
-        let _ = connection.send(&make_cgroup(group, pid, &mut notes)?);
+        let (cgroup, denied) = make_cgroup(group, pid, &mut notes)?;
+        groups.clone_from(&cgroup.remove);
+        let _ = connection.send(&Request::Cgroup { cgroup, denied });
     }
     loop {
         match connection.receive()? {
-            None => return Err(StartError::Died.into()),
+            None => {
+                // It was to remove them. The kernel refuses where somebody is in one.
+                groups.iter().for_each(|group| drop(std::fs::remove_dir(group)));
+                return Err(StartError::Died.into());
+            }
             Some((Report::NeedIdMaps, _)) => {
                 let answer = id_maps(settings, source, pid, &mut notes);
                 let _ = connection.send(&answer);
@@ -191,7 +198,11 @@ fn again(settings: &Settings, dir: &ContainerDir, attach: bool) -> anyhow::Resul
 }
 
 /// Makes the cgroup around the waiting supervisor. A limit that is refused never stops a start.
-fn make_cgroup(plan: &cgroup::Plan, pid: u32, notes: &mut Vec<String>) -> anyhow::Result<Request> {
+fn make_cgroup(
+    plan: &cgroup::Plan,
+    pid: u32,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<(Cgroup, Vec<String>)> {
     let made = cgroup::make(plan, pid, false)?;
     let text = |path: &PathBuf| path.to_str().map(str::to_owned);
     let denied: Vec<String> =
@@ -205,7 +216,7 @@ fn make_cgroup(plan: &cgroup::Plan, pid: u32, notes: &mut Vec<String>) -> anyhow
         // Deepest first.
         remove: made.created.iter().rev().filter_map(text).collect(),
     };
-    Ok(Request::Cgroup { cgroup, denied })
+    Ok((cgroup, denied))
 }
 
 /// Runs the two setuid programs; where they cannot, the user alone is mapped and told so.

@@ -5,8 +5,10 @@ use super::names::encode;
 use super::{Result, Store, StoreError};
 use crate::image::types::{Digest, ImageRecord};
 use crate::sys::atomic::Sync;
+use rustix::fs::{AtFlags, Timespec, Timestamps};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// `refs/<encoded name>`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,6 +27,9 @@ struct Ids {
     #[serde(default)]
     index: Option<Digest>,
 }
+
+/// Seconds within which a second use of an image is not noted anew.
+const USE_GRAIN: i64 = 3600;
 
 /// An image with its names, sorted.
 #[derive(Debug, Clone)]
@@ -105,6 +110,27 @@ impl Store {
             self.settle(layout, &chains)?;
         }
         self.write_json("images", &image_file(&record.manifest), record, Sync::Durable)
+    }
+
+    /// Notes that a container is made from an image, at most once in [`USE_GRAIN`]. What cannot
+    /// be noted is let be: it only makes the image look older than it is.
+    pub fn note_use(&self, manifest: &Digest) {
+        let path = format!("images/{}", image_file(manifest));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
+        if now - self.last_use(manifest) < USE_GRAIN {
+            return;
+        }
+        let now = Timespec { tv_sec: now, tv_nsec: 0 };
+        let times = Timestamps { last_access: now, last_modification: now };
+        let _ = rustix::fs::utimensat(&self.root, path, &times, AtFlags::SYMLINK_NOFOLLOW);
+    }
+
+    /// When a container was last made from an image, or when it was pulled: seconds since 1970,
+    /// 0 where that is not known.
+    pub fn last_use(&self, manifest: &Digest) -> i64 {
+        let path = format!("images/{}", image_file(manifest));
+        let stat = rustix::fs::statat(&self.root, path, AtFlags::SYMLINK_NOFOLLOW);
+        stat.map_or(0, |stat| stat.st_mtime)
     }
 
     /// Lets `full_name` point to an image, away from any other.

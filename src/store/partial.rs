@@ -6,7 +6,7 @@ use crate::image::types::Digest;
 use rustix::fs::{self, AtFlags};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -113,9 +113,59 @@ impl Partial {
     /// Throws all bytes away: the server ignored the Range, or they hashed wrongly. Only before
     /// a reader has started.
     pub fn restart(&self) -> Result<()> {
-        self.shared.file.set_len(0).map_err(|e| StoreError::io("truncate", &self.path, e))?;
-        self.shared.progress().len = 0;
+        self.cut(0)
+    }
+
+    /// Throws the bytes behind the first `len` away. Only before a reader has started.
+    pub fn cut(&self, len: u64) -> Result<()> {
+        self.shared.file.set_len(len).map_err(|e| StoreError::io("truncate", &self.path, e))?;
+        self.shared.progress().len = len;
         Ok(())
+    }
+
+    /// Begins anew over the bytes that are here: they stay on the disk until they are written over
+    /// or [taken](Partial::reuse). Only before a reader has started.
+    pub fn rewind(&self) {
+        self.shared.progress().len = 0;
+    }
+
+    /// Takes the next `count` bytes that lie on the disk from before a [`Partial::rewind`].
+    ///
+    /// Errors: there are not so many.
+    pub fn reuse(&self, count: u64) -> Result<()> {
+        let look = |e| StoreError::io("look at", &self.path, e);
+        let there = self.shared.file.metadata().map_err(look)?.len();
+        let mut progress = self.shared.progress();
+        if progress.len + count > there {
+            let digest = self.digest.clone();
+            return Err(StoreError::WrongSize {
+                digest,
+                expected: progress.len + count,
+                found: there,
+            });
+        }
+        progress.len += count;
+        drop(progress);
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+
+    /// Whether the next bytes that lie on the disk from before a [`Partial::rewind`] are others
+    /// than `bytes`, or fewer.
+    pub fn differs(&self, bytes: &[u8]) -> Result<bool> {
+        let mut there = vec![0; bytes.len()];
+        match self.shared.file.read_exact_at(&mut there, self.len()) {
+            Ok(()) => Ok(there != bytes),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(true),
+            Err(e) => Err(StoreError::io("read", &self.path, e)),
+        }
+    }
+
+    /// The file itself, from its first byte: for a download that is whole.
+    pub fn file(&self) -> Result<File> {
+        let path = format!("/proc/self/fd/{}", self.shared.file.as_raw_fd());
+        // Opened anew: a duplicate would share the offset with every other one.
+        File::open(path).map_err(|e| StoreError::io("open", &self.path, e))
     }
 
     /// A reader that follows the growing file, for another thread.
@@ -154,7 +204,7 @@ impl Partial {
     }
 
     /// Removes the file: the layer is unpacked, or the bytes were wrong.
-    pub fn remove(self) -> Result<()> {
+    pub fn remove(&self) -> Result<()> {
         fs::unlinkat(&self.dir, self.part_name(), AtFlags::empty())
             .map_err(|e| StoreError::io("remove", &self.path, e))
     }

@@ -108,16 +108,16 @@ fn lines(template: &str, rows: &[Value]) -> Result<String, FormatError> {
 /// in a third of the time, for lists of hundreds.
 ///
 /// Errors: the aligner refused its input.
-pub fn cells<const N: usize>(
-    headings: [&str; N],
-    rows: impl IntoIterator<Item = [String; N]>,
+pub fn cells<R: AsRef<[String]>>(
+    headings: &[&str],
+    rows: impl IntoIterator<Item = R>,
     bare: bool,
 ) -> Result<String, FormatError> {
     let mut writer = aligner();
     let mut line = String::new();
-    let mut write = |cells: [&str; N]| {
+    let mut write = |cells: &mut dyn Iterator<Item = &str>| {
         line.clear();
-        for (n, cell) in cells.into_iter().enumerate() {
+        for (n, cell) in cells.enumerate() {
             line.push_str(if n == 0 { "" } else { "\t" });
             line.push_str(&print::escaped_cell(cell));
         }
@@ -125,10 +125,10 @@ pub fn cells<const N: usize>(
         writer.write_all(line.as_bytes())
     };
     if !bare {
-        write(headings)?;
+        write(&mut headings.iter().copied())?;
     }
     for row in rows {
-        write(row.each_ref().map(String::as_str))?;
+        write(&mut row.as_ref().iter().map(String::as_str))?;
     }
     finish(writer)
 }

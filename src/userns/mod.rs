@@ -5,6 +5,7 @@
 //! setuid programs. Where P cannot have the whole range it maps the user alone.
 
 pub mod auto;
+pub mod map;
 pub mod subid;
 
 use crate::container::dir::Containers;

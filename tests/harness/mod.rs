@@ -8,6 +8,8 @@ pub(crate) mod proxy;
 pub(crate) mod pty;
 pub(crate) mod registry;
 #[macro_use]
+pub(crate) mod s3;
+#[macro_use]
 pub(crate) mod skip;
 pub(crate) mod user;
 

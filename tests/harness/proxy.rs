@@ -7,7 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -37,11 +37,18 @@ pub(crate) enum Fault {
     CutRequest(usize),
     /// The registry gets the request, and nobody its answer.
     LoseAnswer,
+    /// One byte of the body, counted from its beginning, is another, where the body is so long.
+    CorruptAt(usize),
+    /// So many bytes a second, of all that this proxy sends together.
+    Slow(u64),
     /// An answer without asking the registry: status line, headers, body.
     Answer(String, Vec<(String, String)>, String),
 }
 
 type Rule = dyn Fn(&Request, usize) -> Fault + Send + Sync;
+
+/// When the next byte may be sent, so that all connections together keep a rate.
+type Pace = Mutex<Instant>;
 
 /// A running proxy; ended when dropped.
 pub(crate) struct Proxy {
@@ -62,13 +69,17 @@ impl Proxy {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let (log, ended, rule) = (requests.clone(), stop.clone(), Arc::new(rule) as Arc<Rule>);
+        let pace = Arc::new(Pace::new(Instant::now()));
         let thread = std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 if ended.load(Ordering::Relaxed) {
                     return;
                 }
                 let (log, rule, ended) = (log.clone(), rule.clone(), ended.clone());
-                std::thread::spawn(move || serve(client, upstream, &log, rule.as_ref(), &ended));
+                let pace = pace.clone();
+                std::thread::spawn(move || {
+                    serve(client, upstream, &log, rule.as_ref(), &ended, &pace)
+                });
             }
         });
         Proxy { address, requests, stop, thread: Some(thread) }
@@ -105,6 +116,7 @@ fn serve(
     log: &Mutex<Vec<Request>>,
     rule: &Rule,
     stop: &AtomicBool,
+    pace: &Pace,
 ) {
     let mut body = BufReader::new(client.try_clone().unwrap());
     let Some(request) = read_request(&mut body) else { return };
@@ -126,7 +138,7 @@ fn serve(
         let _ = std::io::copy(&mut body.take(64 << 20), &mut std::io::sink());
         return;
     }
-    let _ = forward(client, body, upstream, &request, &fault, stop);
+    let _ = forward(client, body, upstream, &request, &fault, stop, pace);
 }
 
 fn read_request(reader: &mut impl BufRead) -> Option<Request> {
@@ -167,6 +179,7 @@ fn forward(
     request: &Request,
     fault: &Fault,
     stop: &AtomicBool,
+    pace: &Pace,
 ) -> std::io::Result<()> {
     if matches!(fault, Fault::CutRequest(0)) {
         return client.shutdown(Shutdown::Both);
@@ -208,6 +221,14 @@ fn forward(
         if matches!(fault, Fault::Corrupt) && sent == 0 {
             buffer[n / 2] ^= 0x55;
         }
+        if let Fault::CorruptAt(at) = fault
+            && (sent..sent + n).contains(at)
+        {
+            buffer[at - sent] ^= 0x55;
+        }
+        if let Fault::Slow(rate) = fault {
+            wait_for(pace, n, *rate);
+        }
         if let Fault::Cut(limit) | Fault::Stall(limit) = fault {
             n = n.min(limit - sent);
         }
@@ -224,4 +245,15 @@ fn forward(
             _ => {}
         }
     }
+}
+
+/// Waits until `bytes` more may be sent at `rate` a second.
+fn wait_for(pace: &Pace, bytes: usize, rate: u64) {
+    let until = {
+        let mut next = pace.lock().unwrap();
+        let now = Instant::now();
+        *next = (*next).max(now) + Duration::from_secs_f64(bytes as f64 / rate as f64);
+        *next
+    };
+    std::thread::sleep(until.saturating_duration_since(Instant::now()));
 }

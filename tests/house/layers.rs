@@ -38,21 +38,24 @@ const DOORS: &[(&str, &[&str])] = &[
     ("indicatif", &["ui/progress.rs"]),
     ("oci_spec", &["image"]),
     ("postcard", &["shim.rs", "shim"]),
+    ("quick_xml", &["image/s3/xml.rs"]),
     ("reqwest", &["image"]),
     ("jiff", &["ui/human.rs", "container"]),
     ("ring", &["image", "spec/seccomp/cache.rs"]),
     ("rustbus", &["cgroup"]),
     ("rustls", &["image"]),
     ("tabwriter", &["ui/format.rs"]),
-    ("tar", &["image", "cmd/cp"]),
+    ("tar", &["image", "cmd/cp", "rootfs/export.rs"]),
     ("tokio", &["image"]),
     ("toml", &["image/config", "profile.rs", "settings"]),
     ("zstd", &["image", "store/record.rs"]),
 ];
 
 /// The async island.
-const ASYNC: &[(&str, &[&str])] =
-    &[("reqwest", &["image/registry"]), ("tokio", &["image/registry", "image/pull", "image/push"])];
+const ASYNC: &[(&str, &[&str])] = &[
+    ("reqwest", &["image/registry"]),
+    ("tokio", &["image/registry", "image/island.rs", "image/s3", "image/source", "image/push"]),
+];
 
 struct Source {
     /// Relative to the folder it was looked for in.

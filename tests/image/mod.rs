@@ -3,9 +3,13 @@
 mod artifacts;
 mod drift;
 mod faults;
+mod keep_size;
 mod layouts;
+mod mirror_sync;
+mod mirrors;
 mod push;
 mod registries;
+mod s3;
 
 use crate::harness::Scratch;
 use bolt::image::config::auth::{AuthFiles, Credentials, Secret};
@@ -14,9 +18,10 @@ use bolt::image::config::policy::Policy;
 use bolt::image::config::registries::Registries;
 use bolt::image::platform;
 use bolt::image::progress::Recording;
-use bolt::image::pull::{PullError, PullRequest, pull};
+use bolt::image::pull::{Buckets, PullError, PullRequest, pull};
 use bolt::image::reference::ImageName;
 use bolt::image::registry::{Patience, Proxies};
+use bolt::image::s3::credentials::AwsPlaces;
 use bolt::image::types::{ImageRecord, Platform};
 use bolt::image::unpack::Owners;
 use bolt::store::{Layout, Store};
@@ -34,6 +39,7 @@ struct Machine {
     certs: CertDirs,
     policy: Policy,
     proxies: Proxies,
+    aws: AwsPlaces,
 }
 
 const ANYTHING: &str = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
@@ -55,6 +61,7 @@ impl Machine {
             certs,
             policy: Policy::parse(Path::new("policy.json"), ANYTHING).unwrap(),
             proxies: Proxies::default(),
+            aws: AwsPlaces::default(),
             dir,
         }
     }
@@ -83,6 +90,7 @@ impl Machine {
                 ..Patience::default()
             },
             keep_blobs: false,
+            buckets: Buckets { named: None, mirrors: Vec::new(), aws: &self.aws, history: None },
         }
     }
 

@@ -4,6 +4,7 @@ mod cves;
 mod environment;
 mod exit;
 mod network;
+mod roots;
 mod sandbox;
 mod security;
 mod streams;

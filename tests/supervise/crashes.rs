@@ -188,3 +188,26 @@ fn a_suspended_launcher_hears_the_end() {
         s.ok(&["rm", "x"]);
     }
 }
+
+/// `bolt run --rm` with that program in the supervisor's place.
+fn with_shim(s: &Session, shim: &str) -> crate::harness::process::Out {
+    let mut run = s.bolt(&["run", "--rm", "--network", "none", IMAGE, "true"]);
+    let child = run.env("BOLT_SHIM", shim).spawn().unwrap();
+    finish(child, Duration::from_secs(20), shim)
+}
+
+#[test]
+fn a_supervisor_that_dies_without_a_word_is_told_and_leaves_nothing() {
+    let s = session!();
+    let out = with_shim(&s, "/bin/true");
+    assert_eq!(out.code, 125, "{out:?}");
+    assert!(out.err.contains("bolt-shim died while it set the container up"), "{out:?}");
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+    let left: Vec<_> = std::fs::read_dir(s.data().join("containers"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .filter(|name| name != "by-name")
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(s.ok(&["run", "--rm", "--network", "none", IMAGE, "echo", "next"]), "next");
+}

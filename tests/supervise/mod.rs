@@ -2,6 +2,7 @@
 
 mod crashes;
 mod files;
+mod inside;
 mod list;
 mod logs;
 mod memory;

@@ -126,6 +126,48 @@ impl Removal {
         }
         Ok(gone)
     }
+
+    /// Removes images that no container was made from, the longest unused first, until layers and
+    /// blobs take `limit` bytes at most, or nothing is left that may go. Images for which `pinned`
+    /// says so stay.
+    pub fn shrink_to(
+        &self,
+        limit: u64,
+        pinned: impl Fn(&ListedImage) -> bool,
+    ) -> anyhow::Result<Shrunk> {
+        let used = uses::manifests(&self.entries()?);
+        let mut images = self.store.images()?;
+        images.retain(|image| !used.contains(&image.record.manifest) && !pinned(image));
+        images.sort_by_cached_key(|image| self.store.last_use(&image.record.manifest));
+        let mut shrunk = Shrunk { left: self.bytes()?, ..Shrunk::default() };
+        for image in images {
+            if shrunk.left <= limit {
+                break;
+            }
+            self.store.remove_image(&image.record.manifest)?;
+            // Layers are shared: only what is gone tells what an image took.
+            shrunk.freed += self.collect()?.bytes;
+            shrunk.gone.push(image);
+            shrunk.left = self.bytes()?;
+        }
+        Ok(shrunk)
+    }
+
+    fn bytes(&self) -> anyhow::Result<u64> {
+        let sizes = self.store.df()?;
+        Ok(sizes.layer_bytes + sizes.blob_bytes)
+    }
+}
+
+/// What [`Removal::shrink_to`] did.
+#[derive(Debug, Default)]
+pub struct Shrunk {
+    /// Images that are gone.
+    pub gone: Vec<ListedImage>,
+    /// Bytes that they alone took.
+    pub freed: u64,
+    /// Bytes of the layers and blobs that are left.
+    pub left: u64,
 }
 
 /// Whether a container must be stopped before it can go.

@@ -7,6 +7,7 @@ use crate::container::list::Entry;
 use crate::image::filter::Filters;
 use crate::settings::Settings;
 use crate::ui::{human, print};
+use anyhow::Context;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -22,10 +23,16 @@ pub struct Args {
     /// Remove volumes that no container uses
     #[arg(long)]
     volumes: bool,
+    /// Remove images without a container, the longest unused first, until all images take no more
+    /// than this, such as 20g
+    #[arg(long, value_name = "SIZE", conflicts_with = "all")]
+    keep_size: Option<String>,
 }
 
 /// Prints what was removed.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    let limit = args.keep_size.as_deref().map(human::parse_size).transpose();
+    let limit = limit.context("--keep-size")?;
     if !args.force && !confirm::ask(&question(&args))? {
         return Ok(0);
     }
@@ -39,7 +46,19 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         removal.container(entry)?;
     }
     section(&mut text, "Containers", stopped.iter().map(|entry| entry.config.id.as_str()));
-    let gone = removal.prune_images(args.all, &Filters::default())?;
+    let mut gone = removal.prune_images(args.all, &Filters::default())?;
+    let mut freed = removal.collect()?.bytes;
+    if let Some(limit) = limit {
+        let shrunk = removal.shrink_to(limit, |_| false)?;
+        freed += shrunk.freed;
+        gone.extend(shrunk.gone);
+        if shrunk.left > limit {
+            print::warning(&format!(
+                "images take {} still: containers were made from those that are left",
+                human::size(shrunk.left)
+            ));
+        }
+    }
     section(&mut text, "Images", gone.iter().map(|image| image.record.id.hex()));
     if args.volumes {
         let unused = unused_volumes(&settings.dirs.volumes(), &removal.entries()?)?;
@@ -48,17 +67,18 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         }
         section(&mut text, "Volumes", unused.iter().map(String::as_str));
     }
-    let freed = removal.collect()?;
-    text.push_str(&format!("Reclaimed from images: {}\n", human::size(freed.bytes)));
+    text.push_str(&format!("Reclaimed from images: {}\n", human::size(freed)));
     print::stdout(&text)?;
     Ok(0)
 }
 
 fn question(args: &Args) -> String {
-    let images = if args.all {
-        "all images without at least one container made from them"
-    } else {
-        "all dangling images"
+    let images = match &args.keep_size {
+        _ if args.all => "all images without at least one container made from them".to_owned(),
+        Some(size) => format!(
+            "all dangling images, images without a container until the rest takes no more than {size}"
+        ),
+        None => "all dangling images".to_owned(),
     };
     let volumes = if args.volumes { ", all volumes that no container uses" } else { "" };
     format!("This command removes all containers that do not run, {images}{volumes}.")

@@ -62,15 +62,17 @@ fn downloaded(
     let Some((first, others)) = layers.split_first() else { return Ok(()) };
     let mut seen = match one(shop, blob, first, reader, had > 0) {
         Err(wrong @ PullError::BlobDigest { .. }) => {
-            if let Ok(partial) = whole.recv() {
-                partial.remove()?;
+            if let Ok(arrived) = whole.recv()
+                && !arrived.keep_if_wrong
+            {
+                arrived.partial.remove()?;
             }
             return Err(wrong);
         }
         other => other?,
     };
     // The network thread has told its error already when no file comes.
-    let partial = whole.recv().map_err(|_| SourceError::Stopped)?;
+    let partial = whole.recv().map_err(|_| SourceError::Stopped)?.partial;
     for layer in others {
         seen = one(shop, blob, layer, partial.reader(), had > 0)?;
     }

@@ -24,16 +24,24 @@ use crate::image::config::certs::CertDirs;
 use crate::image::config::policy::Policy;
 use crate::image::config::registries::Registries;
 use crate::image::image_config::chain_ids;
+use crate::image::island::Island;
 use crate::image::layout::{Directory, LayoutSource};
 use crate::image::progress::Progress;
-use crate::image::reference::{ImageName, LayoutImage, Reference};
+use crate::image::reference::{BucketName, ImageName, LayoutImage, Reference};
 use crate::image::registry::{Endpoint, Patience, Proxies, RegistrySource};
-use crate::image::source::{Source, SourceError};
+use crate::image::s3::credentials::AwsPlaces;
+use crate::image::s3::place::Place;
+use crate::image::s3::{Bucket, BucketLayout, S3Client, S3Error};
+use crate::image::source::history::History;
+use crate::image::source::origin::Origin;
+use crate::image::source::pool::Pool;
+use crate::image::source::{Pooled, Source, SourceError};
 use crate::image::types::{Digest, ImageRecord, LayerRecord, Platform};
 use crate::image::unpack::Owners;
 use crate::store::{Layout, Store};
 use resolve::Resolved;
 use std::path::Path;
+use std::rc::Rc;
 
 /// What to pull, and all settings that bear on it.
 #[derive(Debug)]
@@ -64,6 +72,21 @@ pub struct PullRequest<'a> {
     pub patience: Patience,
     /// Keep the compressed layers after unpacking.
     pub keep_blobs: bool,
+    /// Buckets that blobs may come from.
+    pub buckets: Buckets<'a>,
+}
+
+/// Buckets that bear on a pull.
+#[derive(Debug, Clone)]
+pub struct Buckets<'a> {
+    /// The one that an `s3://` name means.
+    pub named: Option<Place>,
+    /// Those that mirror the blobs of registries.
+    pub mirrors: Vec<Place>,
+    /// Variables and files of AWS's tools.
+    pub aws: &'a AwsPlaces,
+    /// Where measurements of sources are kept; `None`: nowhere.
+    pub history: Option<&'a Path>,
 }
 
 /// Brings an image into the store: all missing layers unpacked, record and name written.
@@ -75,8 +98,7 @@ pub fn pull(
     store: &Store,
     progress: &dyn Progress,
 ) -> Result<ImageRecord, PullError> {
-    check_policy(request)?;
-    let source = open(request, progress)?;
+    let source = open_source(request, progress)?;
     let _held = store.shared_lock()?;
     let resolved = resolve::resolve(source.as_ref(), store, request.platform)?;
     let layers = layer_records(&resolved);
@@ -88,12 +110,17 @@ pub fn pull(
                 anew = true;
                 progress.note(&format!("blob {wanted} was resumed but is wrong; fetching it anew"));
             }
-            Err(e @ PullError::BlobDigest { .. }) if source.pass_over() => {
-                progress.note(&format!("{e}; trying the next place"));
-            }
-            other => break other?,
+            Err(e) => match &e {
+                PullError::BlobDigest { wanted, .. } => match source.pass_over(wanted) {
+                    Some(line) => progress.note(&format!("{e}; {line}")),
+                    None => return Err(e),
+                },
+                _ => return Err(e),
+            },
+            Ok(()) => break,
         }
     }
+    source.settled();
     record(request, store, resolved, layers)
 }
 
@@ -104,9 +131,21 @@ pub fn remote_digest(
 ) -> Result<Digest, PullError> {
     check_policy(request)?;
     match &request.name {
-        ImageName::Docker(reference) => Ok(registry(request, reference, progress)?.digest()?),
+        ImageName::Docker(reference) => {
+            let island = Island::new().map_err(SourceError::from)?;
+            Ok(registry(request, reference, progress, &island)?.digest()?)
+        }
         _ => Ok(open(request, progress)?.root()?.digest),
     }
+}
+
+/// The place of an image, ready to be asked. Errors: the policy forbids it, or a setting.
+pub(super) fn open_source<'p>(
+    request: &PullRequest<'_>,
+    progress: &'p dyn Progress,
+) -> Result<Box<dyn Source + 'p>, PullError> {
+    check_policy(request)?;
+    open(request, progress)
 }
 
 /// Asks policy.json before anything is opened or sent.
@@ -122,6 +161,7 @@ fn check_policy(request: &PullRequest<'_>) -> Result<(), PullError> {
         ImageName::Docker(reference) => ("docker", reference.policy_scope()),
         ImageName::OciLayout { path, image } => ("oci", of_layout(path, image)),
         ImageName::OciArchive { path, image } => ("oci-archive", of_layout(path, image)),
+        ImageName::S3(name) => ("s3", name.policy_scope()),
         ImageName::Short(name) => return Err(PullError::NoPlace(name.to_string())),
         ImageName::Id(id) => return Err(PullError::NoPlace(id.to_string())),
     };
@@ -133,7 +173,8 @@ fn open<'p>(
     progress: &'p dyn Progress,
 ) -> Result<Box<dyn Source + 'p>, PullError> {
     match &request.name {
-        ImageName::Docker(reference) => Ok(Box::new(registry(request, reference, progress)?)),
+        ImageName::Docker(reference) => with_mirrors(request, reference, progress),
+        ImageName::S3(name) => in_bucket(request, name, progress),
         ImageName::OciLayout { path, image } => {
             let files = Directory::open(path).map_err(SourceError::from)?;
             Ok(Box::new(LayoutSource::new(files, image.clone())))
@@ -147,11 +188,71 @@ fn open<'p>(
     }
 }
 
+/// The registry alone, or with the buckets that mirror it.
+fn with_mirrors<'p>(
+    request: &PullRequest<'_>,
+    reference: &Reference,
+    progress: &'p dyn Progress,
+) -> Result<Box<dyn Source + 'p>, PullError> {
+    let island = Island::new().map_err(SourceError::from)?;
+    let registry = registry(request, reference, progress, &island)?;
+    if request.buckets.mirrors.is_empty() {
+        return Ok(Box::new(registry));
+    }
+    let registry = Rc::new(registry);
+    let mut origins: Vec<Rc<dyn Origin + 'p>> = Vec::new();
+    for place in &request.buckets.mirrors {
+        match bucket(request, place, progress) {
+            Ok(bucket) => origins.push(Rc::new(bucket)),
+            // A mirror that cannot be used is no reason to go without the image.
+            Err(e) => progress.note(&format!("{e}; the other sources go on")),
+        }
+    }
+    origins.push(registry.clone());
+    let pool = pool(request, origins, progress, &island);
+    Ok(Box::new(Pooled::new(registry, pool)))
+}
+
+/// An image layout in a bucket.
+fn in_bucket<'p>(
+    request: &PullRequest<'_>,
+    name: &BucketName,
+    progress: &'p dyn Progress,
+) -> Result<Box<dyn Source + 'p>, PullError> {
+    let island = Island::new().map_err(SourceError::from)?;
+    let place = request.buckets.named.as_ref();
+    let place = place.ok_or_else(|| PullError::NoPlace(name.to_string()))?;
+    let bucket = Rc::new(bucket(request, place, progress).map_err(SourceError::from)?);
+    let layout = Rc::new(BucketLayout::new(bucket.clone(), name.image().cloned(), &island));
+    let pool = pool(request, vec![bucket], progress, &island);
+    Ok(Box::new(Pooled::new(layout, pool)))
+}
+
+fn bucket<'p>(
+    request: &PullRequest<'_>,
+    place: &Place,
+    progress: &'p dyn Progress,
+) -> Result<Bucket<'p>, S3Error> {
+    let (aws, proxies) = (request.buckets.aws, request.proxies);
+    S3Client::new(place.clone(), aws, proxies, &request.patience, progress).map(Bucket::new)
+}
+
+fn pool<'p>(
+    request: &PullRequest<'_>,
+    origins: Vec<Rc<dyn Origin + 'p>>,
+    progress: &'p dyn Progress,
+    island: &Island,
+) -> Pool<'p> {
+    let history = request.buckets.history.map(History::read).unwrap_or_default();
+    Pool::new(origins, island, &request.patience, history, progress)
+}
+
 /// Finds out where to ask, as whom, and whom to trust there. Nothing is sent yet.
 fn registry<'p>(
     request: &PullRequest<'_>,
     reference: &Reference,
     progress: &'p dyn Progress,
+    island: &Island,
 ) -> Result<RegistrySource<'p>, PullError> {
     let reference = reference.clone().with_default_tag();
     let mut endpoints = Vec::new();
@@ -166,7 +267,7 @@ fn registry<'p>(
         endpoints.push(Endpoint { reference: place.reference, insecure, credentials, certs });
     }
     let name = reference.to_string();
-    RegistrySource::new(&name, endpoints, request.proxies, &request.patience, progress)
+    RegistrySource::new(&name, endpoints, request.proxies, &request.patience, progress, island)
         .map_err(|e| PullError::Source(e.into()))
 }
 
@@ -250,6 +351,7 @@ fn local_name(name: &ImageName, given: Option<&str>) -> Option<String> {
             Some(digest) => reference.at_digest(digest.clone()),
             None => reference.clone(),
         },
+        ImageName::S3(bucket) => bucket.local()?,
         _ => Reference::parse(given?)
             .or_else(|_| Reference::parse(&format!("localhost/{}", given.unwrap_or_default())))
             .ok()?,

@@ -2,7 +2,7 @@
 
 use super::PullError;
 use super::work::Shop;
-use crate::image::source::{Delivery, Source};
+use crate::image::source::{Delivery, Kept, Source};
 use crate::image::types::{Descriptor, LayerRecord};
 use crate::store::{Partial, PartialReader};
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ pub(super) struct Download {
     /// Follows the bytes as they come.
     pub(super) reader: PartialReader,
     /// Hands over the file when all bytes are there; breaks when they will never be.
-    pub(super) whole: Receiver<Partial>,
+    pub(super) whole: Receiver<Arrived>,
     /// Given to the network thread.
     pub(super) arriving: Option<Arriving>,
     /// Bytes that lay here before.
@@ -46,7 +46,15 @@ pub(super) struct Download {
 #[derive(Debug)]
 pub(super) struct Arriving {
     pub(super) partial: Partial,
-    pub(super) whole: SyncSender<Partial>,
+    pub(super) whole: SyncSender<Arrived>,
+}
+
+/// A download whose bytes are all there.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) partial: Partial,
+    /// Should they be wrong, they are needed to find out whose they are.
+    pub(super) keep_if_wrong: bool,
 }
 
 /// Lists what is missing, the biggest blob first, and takes hold of its downloads.
@@ -70,7 +78,7 @@ pub(super) fn plan<'a>(
         } else if let Some(file) = stored(shop, blob)? {
             Some(Feed::Stored(file))
         } else if remote {
-            download(shop, blob, &layers)?.map(Feed::Download)
+            download(shop, blob, &layers, source)?.map(Feed::Download)
         } else {
             Some(Feed::Local)
         };
@@ -107,14 +115,18 @@ fn download(
     shop: &Shop<'_>,
     blob: &Descriptor,
     layers: &[&LayerRecord],
+    source: &dyn Source,
 ) -> Result<Option<Download>, PullError> {
     let partial = shop.store.partial(&blob.digest)?;
     if missing(shop, layers.to_vec())?.is_empty() {
         partial.remove()?;
         return Ok(None);
     }
-    if partial.len() > blob.size {
-        partial.restart()?;
+    match source.kept(&blob.digest, partial.len()) {
+        Kept::ToBeReplaced => partial.rewind(),
+        Kept::First(_) if partial.len() > blob.size => partial.restart()?,
+        Kept::First(bytes) if bytes < partial.len() => partial.cut(bytes)?,
+        Kept::First(_) => {}
     }
     let (reader, had) = (partial.reader(), partial.len());
     let (sender, whole) = sync_channel(1);

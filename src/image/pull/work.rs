@@ -2,7 +2,7 @@
 
 use super::PullError;
 use super::layer;
-use super::plan::{Arriving, Feed, Job};
+use super::plan::{Arrived, Arriving, Feed, Job};
 use crate::image::progress::Progress;
 use crate::image::source::{Delivery, OpenBlob, Sink, Source, SourceError, Wanted};
 use crate::image::types::Descriptor;
@@ -84,7 +84,8 @@ fn arrivals<'a, 'j: 'a>(
         let Feed::Download(download) = &mut job.feed else { continue };
         let Some(arriving) = download.arriving.take() else { continue };
         let blob = job.blob;
-        let sink = Box::new(Arrival { arriving, blob, store: shop.store, outcome });
+        let store = shop.store;
+        let sink = Box::new(Arrival { arriving, blob, store, outcome, keep_if_wrong: false });
         wanted.push(Wanted { blob, sink });
     }
     wanted
@@ -113,6 +114,7 @@ struct Arrival<'a> {
     blob: &'a Descriptor,
     store: &'a Store,
     outcome: &'a Outcome,
+    keep_if_wrong: bool,
 }
 
 impl Sink for Arrival<'_> {
@@ -124,14 +126,27 @@ impl Sink for Arrival<'_> {
         self.arriving.partial.append(bytes).map_err(io::Error::other)
     }
 
+    fn reuse(&mut self, count: u64) -> io::Result<()> {
+        self.arriving.partial.reuse(count).map_err(io::Error::other)
+    }
+
+    fn differs(&self, bytes: &[u8]) -> io::Result<bool> {
+        self.arriving.partial.differs(bytes).map_err(io::Error::other)
+    }
+
+    fn keep_if_wrong(&mut self) {
+        self.keep_if_wrong = true;
+    }
+
     fn end(self: Box<Self>, result: Result<(), SourceError>) {
         let Arriving { partial, whole } = self.arriving;
+        let keep_if_wrong = self.keep_if_wrong;
         let finished = result
             .map_err(PullError::from)
             .and_then(|()| partial.finish(self.blob.size).map_err(PullError::from));
         match finished {
             // A worker that has left on its own error takes nothing more; the file stays.
-            Ok(()) => drop(whole.send(partial)),
+            Ok(()) => drop(whole.send(Arrived { partial, keep_if_wrong })),
             // The cause is told before the worker sees its reader fail.
             Err(e) => self.outcome.fail(e.or_no_space(self.store.path(), &self.blob.digest)),
         }

@@ -9,6 +9,7 @@ use crate::image::config::auth::Credentials;
 use crate::image::hash::digest_like;
 use crate::image::manifest::MAX_DOCUMENT;
 use crate::image::progress::Progress;
+use crate::image::source::origin::{Part, Range, Receive, Served};
 use crate::image::source::{RawDocument, Sink, SourceError};
 use crate::image::types::{Descriptor, Digest};
 use reqwest::{Method, Url};
@@ -63,8 +64,8 @@ pub(super) struct Call<'c> {
     pub(super) to: To<'c>,
     pub(super) query: &'c [(&'c str, &'c str)],
     pub(super) accept: Option<&'static str>,
-    /// First byte wanted.
-    pub(super) from: Option<u64>,
+    /// First and last byte wanted.
+    pub(super) range: Option<Range>,
     pub(super) payload: Option<Payload>,
     /// What it is about, for messages.
     pub(super) what: &'c str,
@@ -75,7 +76,7 @@ pub(super) struct Call<'c> {
 impl<'c> Call<'c> {
     pub(super) fn new(method: Method, to: To<'c>, what: &'c str) -> Self {
         let sent = &|_| {};
-        Call { method, to, query: &[], accept: None, from: None, payload: None, what, sent }
+        Call { method, to, query: &[], accept: None, range: None, payload: None, what, sent }
     }
 }
 
@@ -260,34 +261,55 @@ impl<'a> Client<'a> {
         if have == wanted.size {
             return Ok(());
         }
+        let part = Part { from: have, until: None };
+        let mut receive = |bytes: &[u8]| {
+            sink.append(bytes)
+                .map_err(|source| SourceError::Keep { digest: wanted.digest.clone(), source })?;
+            self.progress.blob_bytes(&wanted.digest, bytes.len() as u64);
+            Ok(())
+        };
+        self.part(wanted, part, &mut receive).await.map(drop)
+    }
+
+    /// Bytes of a blob; does not verify its digest.
+    ///
+    /// Errors: [`RegistryError::RangeIgnored`] when `part` has an end and the whole comes.
+    pub(super) async fn part(
+        &self,
+        wanted: &Descriptor,
+        part: Part,
+        receive: &mut Receive<'_>,
+    ) -> Result<Served, SourceError> {
         let path = format!("{}/blobs/{}", self.repository, wanted.digest);
-        let from = (have > 0).then_some(have);
+        let end = part.until.unwrap_or(wanted.size);
+        let range = part.range(wanted.size);
         let what = format!("blob {}", wanted.digest);
-        let mut answer = self.call(Method::GET, &path, None, from, &what).await?;
-        let mut skip = self.check_part(&answer, wanted, have)?;
+        let mut answer = self.call(Method::GET, &path, None, range, &what).await?;
+        let mut skip = self.check_part(&answer, wanted, part.from)?;
+        let served = Served { whole: range.is_some() && answer.status() == 200 };
+        if served.whole && part.until.is_some() {
+            return Err(RegistryError::RangeIgnored { url: answer.address() }.into());
+        }
+        let mut at = part.from;
         while let Some(chunk) = answer.chunk().await? {
             let chunk = chunk.as_ref();
             let known = skip.min(chunk.len() as u64);
             skip -= known;
             let fresh = &chunk[known as usize..];
-            let got = sink.len() + fresh.len() as u64;
-            if got > wanted.size {
+            at += fresh.len() as u64;
+            if at > end {
                 let url = answer.address();
-                return Err(RegistryError::Size { url, wanted: wanted.size, got }.into());
+                return Err(RegistryError::Size { url, wanted: end, got: at }.into());
             }
             if !fresh.is_empty() {
-                sink.append(fresh).map_err(|source| SourceError::Keep {
-                    digest: wanted.digest.clone(),
-                    source,
-                })?;
-                self.progress.blob_bytes(&wanted.digest, fresh.len() as u64);
+                receive(fresh)?;
             }
         }
-        if sink.len() < wanted.size {
-            let reason = format!("the blob ended after {} of {} bytes", sink.len(), wanted.size);
+        if at < end {
+            let reason = format!("the blob ended after {at} of {end} bytes");
             return Err(RegistryError::Network { url: answer.address(), reason }.into());
         }
-        Ok(())
+        Ok(served)
     }
 
     /// Looks at the head of an answer to a blob request; returns how many bytes to pass over.
@@ -333,11 +355,11 @@ impl<'a> Client<'a> {
         method: Method,
         path: &str,
         accept: Option<&'static str>,
-        from: Option<u64>,
+        range: Option<Range>,
         what: &str,
     ) -> Result<Answer, RegistryError> {
         let call = Call::new(method, To::Path(path), what);
-        self.exchange(&Call { accept, from, ..call }).await
+        self.exchange(&Call { accept, range, ..call }).await
     }
 
     /// One request with authentication; any status but 2xx is an error.
@@ -410,7 +432,8 @@ impl<'a> Client<'a> {
             Ok(Ask {
                 method: call.method.clone(),
                 accept: call.accept,
-                from: call.from,
+                from: call.range.map(|(from, _)| from),
+                to: call.range.and_then(|(_, to)| to),
                 authorization: authorization.clone(),
                 payload: call.payload.clone(),
                 ..Ask::get(url)
@@ -474,14 +497,19 @@ impl Sink for Memory {
 }
 
 /// Exponential back-off, halved at most by chance; a server's wish counts when it is longer.
-fn wait(patience: &Patience, asked: Option<Duration>, failures: u32, share: f64) -> Duration {
+pub(in crate::image) fn wait(
+    patience: &Patience,
+    asked: Option<Duration>,
+    failures: u32,
+    share: f64,
+) -> Duration {
     let doubled = patience.first_wait.saturating_mul(1 << (failures - 1).min(16));
     let jittered = doubled.min(patience.longest_wait).mul_f64(0.5 + share / 2.0);
     asked.unwrap_or_default().max(jittered).min(patience.longest_wait)
 }
 
 /// An even chance between 0 and 1; without a source of chance, the middle.
-fn random_share() -> f64 {
+pub(in crate::image) fn random_share() -> f64 {
     use ring::rand::SecureRandom;
     let mut byte = [127_u8];
     let _ = ring::rand::SystemRandom::new().fill(&mut byte);
@@ -519,7 +547,7 @@ fn retry_after(value: &str, now: i64) -> Option<Duration> {
 }
 
 /// First byte and whole length of `bytes A-B/N` (RFC 9110 section 14.4).
-fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
+pub(in crate::image) fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = value.trim().strip_prefix("bytes ")?.trim().split_once('/')?;
     let (start, end) = range.split_once('-')?;
     let (start, end) = (start.parse().ok()?, end.parse::<u64>().ok()?);

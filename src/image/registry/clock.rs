@@ -31,7 +31,7 @@ fn month(name: &str) -> Option<i64> {
 /// An HTTP-date (RFC 9110 section 5.6.7): IMF-fixdate, or asctime's form.
 ///
 /// RFC 850's two-digit years are not read: no server has sent them for decades.
-pub(super) fn http_date(text: &str) -> Option<i64> {
+pub(in crate::image) fn http_date(text: &str) -> Option<i64> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     match words.as_slice() {
         [_, day, mon, year, time, "GMT"] => {
@@ -45,7 +45,7 @@ pub(super) fn http_date(text: &str) -> Option<i64> {
 }
 
 /// An RFC 3339 time, with any offset; fractions of a second are dropped.
-pub(super) fn rfc3339(text: &str) -> Option<i64> {
+pub(in crate::image) fn rfc3339(text: &str) -> Option<i64> {
     let (date, rest) = text.split_once(['T', 't', ' '])?;
     let mut parts = date.splitn(3, '-').map(|p| p.parse::<i64>().ok());
     let date = (parts.next()??, parts.next()??, parts.next()??);
@@ -65,7 +65,7 @@ pub(super) fn rfc3339(text: &str) -> Option<i64> {
 }
 
 /// Now, by the wall clock.
-pub(super) fn now() -> i64 {
+pub(in crate::image) fn now() -> i64 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |d| d.as_secs() as i64)

@@ -139,6 +139,20 @@ pub enum RegistryError {
         /// Bytes, by the server.
         got: u64,
     },
+    /// All of a blob came where a part was asked for.
+    #[error("{url} ignores Range and sends the whole blob")]
+    RangeIgnored {
+        /// Address.
+        url: String,
+    },
+    /// Redirects without an end.
+    #[error("{url}: more than {limit} redirects")]
+    Circular {
+        /// The address that was asked first.
+        url: String,
+        /// Redirects followed.
+        limit: usize,
+    },
     /// The server breaks the protocol.
     #[error("{url}: {reason}")]
     Protocol {
@@ -159,7 +173,7 @@ pub enum RegistryError {
 
 impl RegistryError {
     /// Whether the same request may well succeed a little later.
-    pub(super) fn is_transient(&self) -> bool {
+    pub(in crate::image) fn is_transient(&self) -> bool {
         match self {
             Self::RateLimited { .. }
             | Self::Network { .. }
@@ -171,7 +185,7 @@ impl RegistryError {
     }
 
     /// How long the server asked to wait.
-    pub(super) fn wait(&self) -> Option<Duration> {
+    pub(in crate::image) fn wait(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { wait, .. } | Self::Status { wait, .. } => *wait,
             _ => None,
@@ -200,7 +214,7 @@ impl RegistryError {
 }
 
 /// An address fit to be shown: no user, password, query or fragment.
-pub(super) fn shown(url: &Url) -> String {
+pub(in crate::image) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     let _ = url.set_username("");
     let _ = url.set_password(None);
@@ -210,13 +224,13 @@ pub(super) fn shown(url: &Url) -> String {
 }
 
 /// `host[:port]` of an address.
-pub(super) fn host(url: &Url) -> String {
+pub(in crate::image) fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// At most `limit` characters of a foreign text, control characters left out.
-pub(super) fn clean(text: &str, limit: usize) -> String {
+pub(in crate::image) fn clean(text: &str, limit: usize) -> String {
     text.chars().filter(|c| !c.is_control()).take(limit).collect()
 }
 

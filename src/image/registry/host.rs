@@ -2,18 +2,19 @@
 
 use super::client::{Call, Client, Place, Rights, To};
 use super::payload::Payload;
-use super::{Patience, Proxies, RegistryError, runtime, trust};
+use super::{Patience, Proxies, RegistryError, trust};
 use crate::image::config::auth::Credentials;
 use crate::image::config::certs::HostCerts;
+use crate::image::island::Island;
 use crate::image::manifest::MAX_DOCUMENT;
 use crate::image::progress::Progress;
 use reqwest::Method;
 
-/// A conversation with one registry about no repository. Calls block; the runtime ends with it.
+/// A conversation with one registry about no repository. Calls block; the island ends with it.
 pub struct Host<'a> {
     client: Client<'a>,
     /// Last, so that connections end before it does.
-    runtime: tokio::runtime::Runtime,
+    island: Island,
 }
 
 impl std::fmt::Debug for Host<'_> {
@@ -50,9 +51,9 @@ impl<'a> Host<'a> {
             proxies: proxies.clone(),
             patience: patience.clone(),
         };
-        let runtime = runtime()?;
+        let island = Island::new()?;
         let client = Client::new(place, Rights::Pull, progress)?;
-        Ok(Host { client, runtime })
+        Ok(Host { client, island })
     }
 
     /// `host[:port]`.
@@ -62,17 +63,17 @@ impl<'a> Host<'a> {
 
     /// All repositories, sorted.
     pub fn catalog(&self) -> Result<Vec<String>, RegistryError> {
-        self.runtime.block_on(self.client.catalog())
+        self.island.run(self.client.catalog())
     }
 
     /// A page at `path`, which begins with a slash; `None` where the registry has none there.
     pub fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Option<Page>, RegistryError> {
-        self.runtime.block_on(self.page(Method::GET, path, query, None))
+        self.island.run(self.page(Method::GET, path, query, None))
     }
 
     /// The answer to JSON sent to `path`; `None` where the registry knows no such thing.
     pub fn post(&self, path: &str, json: &[u8]) -> Result<Option<Page>, RegistryError> {
-        self.runtime.block_on(self.page(Method::POST, path, &[], Some(json)))
+        self.island.run(self.page(Method::POST, path, &[], Some(json)))
     }
 
     async fn page(

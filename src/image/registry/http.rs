@@ -1,14 +1,17 @@
-//! HTTP for registries: one client per endpoint, redirects followed here, nothing unbounded.
+//! HTTP for registries and buckets: one client per endpoint, redirects followed here, nothing
+//! unbounded.
 
 use super::error::{RegistryError, classify, host, shown};
 use super::payload::{Moved, Payload};
+use reqwest::Response;
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
     HeaderValue, LOCATION, RANGE,
 };
-use reqwest::{Method, Response, Url};
 use std::pin::pin;
 use std::time::{Duration, Instant};
+
+pub(in crate::image) use reqwest::{Method, Url};
 
 /// How often is looked how far a body has gone.
 const TICK: Duration = Duration::from_millis(200);
@@ -17,6 +20,8 @@ const TICK: Duration = Duration::from_millis(200);
 const ENDING: u32 = 10;
 /// Redirects followed before a request is given up.
 const MAX_REDIRECTS: usize = 10;
+/// Bytes a second that an upload must have at least.
+const SLOWEST: u64 = 32 << 10;
 
 /// How long is waited, and how often is tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,59 +87,74 @@ impl Proxies {
 
 /// Whom an endpoint's client trusts, and what it shows of itself.
 #[derive(Clone, Default)]
-pub(super) struct Trust {
+pub(in crate::image) struct Trust {
     /// PEM bundles besides the system's roots.
-    pub(super) roots: Vec<Vec<u8>>,
+    pub(in crate::image) roots: Vec<Vec<u8>>,
     /// PEM of the client's certificate chain and key.
-    pub(super) identity: Option<Vec<u8>>,
+    pub(in crate::image) identity: Option<Vec<u8>>,
     /// Take any certificate.
-    pub(super) insecure: bool,
+    pub(in crate::image) insecure: bool,
 }
 
 /// One request, before redirects.
-pub(super) struct Ask {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) accept: Option<&'static str>,
+pub(in crate::image) struct Ask {
+    pub(in crate::image) method: Method,
+    pub(in crate::image) url: Url,
+    pub(in crate::image) accept: Option<&'static str>,
     /// First byte wanted.
-    pub(super) from: Option<u64>,
-    pub(super) authorization: Option<HeaderValue>,
+    pub(in crate::image) from: Option<u64>,
+    /// Last byte wanted; only with `from`.
+    pub(in crate::image) to: Option<u64>,
+    pub(in crate::image) authorization: Option<HeaderValue>,
     /// An `application/x-www-form-urlencoded` body.
-    pub(super) form: Option<String>,
-    /// A body of another kind.
-    pub(super) payload: Option<Payload>,
+    pub(in crate::image) form: Option<String>,
+    /// Headers for the place that is asked, and, as `authorization`, for no other.
+    pub(in crate::image) own: Vec<(&'static str, String)>,
+    /// The body of an upload to a registry.
+    pub(in crate::image) payload: Option<Payload>,
+    /// Any other body.
+    pub(in crate::image) body: Option<Vec<u8>>,
 }
 
 impl Ask {
-    pub(super) fn get(url: Url) -> Self {
+    pub(in crate::image) fn get(url: Url) -> Self {
         Ask {
             method: Method::GET,
             url,
             accept: None,
             from: None,
+            to: None,
             authorization: None,
             form: None,
             payload: None,
+            own: Vec::new(),
+            body: None,
         }
+    }
+
+    /// How long an answer may take: a body needs its time on a slow line.
+    fn patience(&self, stall: Duration) -> Duration {
+        let bytes = self.body.as_ref().map_or(0, Vec::len);
+        stall.saturating_add(Duration::from_secs(bytes as u64 / SLOWEST))
     }
 }
 
 /// The head of an answer.
-pub(super) struct Answer {
+pub(in crate::image) struct Answer {
     pub(super) response: Response,
     /// Whether it comes from another place than was asked.
-    pub(super) redirected: bool,
+    pub(in crate::image) redirected: bool,
     stall: Duration,
 }
 
 /// A client with its connections.
-pub(super) struct Http {
+pub(in crate::image) struct Http {
     client: reqwest::Client,
     stall: Duration,
 }
 
 impl Http {
-    pub(super) fn new(
+    pub(in crate::image) fn new(
         name: &str,
         trust: &Trust,
         proxies: &Proxies,
@@ -177,18 +197,19 @@ impl Http {
     }
 
     /// Sends a request and follows redirects; any status is an answer.
-    pub(super) async fn send(&self, ask: &Ask) -> Result<Answer, RegistryError> {
+    pub(in crate::image) async fn send(&self, ask: &Ask) -> Result<Answer, RegistryError> {
         self.send_counted(ask, &|_| {}).await
     }
 
     /// [`Http::send`], with `sent` told how many more bytes of the body have gone.
-    pub(super) async fn send_counted(
+    pub(in crate::image) async fn send_counted(
         &self,
         ask: &Ask,
         sent: &dyn Fn(u64),
     ) -> Result<Answer, RegistryError> {
         let mut url = ask.url.clone();
         let mut authorization = ask.authorization.clone();
+        let mut own = ask.own.as_slice();
         for hop in 0..=MAX_REDIRECTS {
             let mut request = self
                 .client
@@ -198,37 +219,47 @@ impl Http {
                 request = request.header(ACCEPT, accept);
             }
             if let Some(from) = ask.from {
-                request = request.header(RANGE, format!("bytes={from}-"));
+                let to = ask.to.map(|to| to.to_string()).unwrap_or_default();
+                request = request.header(RANGE, format!("bytes={from}-{to}"));
             }
             if let Some(value) = &authorization {
                 request = request.header(AUTHORIZATION, value.clone());
+            }
+            for (name, value) in own {
+                request = request.header(*name, value);
             }
             if let Some(form) = &ask.form {
                 request = request
                     .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                     .body(form.clone());
             }
-            let response = match &ask.payload {
-                Some(payload) => {
+            let response = match (&ask.payload, &ask.body) {
+                (Some(payload), _) => {
                     let moved = Moved::default();
                     let request = with_payload(request, payload, &moved);
                     self.sent(request, &moved, payload.ends, &url, sent).await?
                 }
-                None => tokio::time::timeout(self.stall, request.send())
-                    .await
-                    .map_err(|_| RegistryError::Stalled { url: shown(&url), after: self.stall })?
-                    .map_err(|e| classify(&e, &url))?,
+                (None, body) => {
+                    if let Some(body) = body {
+                        request = request.body(body.clone());
+                    }
+                    let after = ask.patience(self.stall);
+                    tokio::time::timeout(after, request.send())
+                        .await
+                        .map_err(|_| RegistryError::Stalled { url: shown(&url), after })?
+                        .map_err(|e| classify(&e, &url))?
+                }
             };
             let Some(next) = redirect_target(ask, &response, &url)? else {
                 return Ok(Answer { response, redirected: hop > 0, stall: self.stall });
             };
             if !same_origin(&url, &next) {
                 authorization = None;
+                own = &[];
             }
             url = next;
         }
-        let reason = format!("more than {MAX_REDIRECTS} redirects");
-        Err(RegistryError::Protocol { url: shown(&ask.url), reason })
+        Err(RegistryError::Circular { url: shown(&ask.url), limit: MAX_REDIRECTS })
     }
 
     /// Waits for the answer to a request with a body, as long as bytes of it go.
@@ -278,11 +309,11 @@ fn with_payload(
 }
 
 impl Answer {
-    pub(super) fn status(&self) -> u16 {
+    pub(in crate::image) fn status(&self) -> u16 {
         self.response.status().as_u16()
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(in crate::image) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name).and_then(|v| v.to_str().ok())
     }
 
@@ -292,12 +323,12 @@ impl Answer {
     }
 
     /// Where the answer came from, fit to be shown.
-    pub(super) fn address(&self) -> String {
+    pub(in crate::image) fn address(&self) -> String {
         shown(self.response.url())
     }
 
     /// The next bytes of the body; `None` at its end.
-    pub(super) async fn chunk(
+    pub(in crate::image) async fn chunk(
         &mut self,
     ) -> Result<Option<impl AsRef<[u8]> + use<>>, RegistryError> {
         match tokio::time::timeout(self.stall, self.response.chunk()).await {
@@ -308,7 +339,7 @@ impl Answer {
     }
 
     /// The whole body of a `what`, at most `limit` bytes.
-    pub(super) async fn body(
+    pub(in crate::image) async fn body(
         &mut self,
         limit: u64,
         what: &'static str,
@@ -325,7 +356,7 @@ impl Answer {
     }
 
     /// The first bytes of an error's body; empty when they do not come.
-    pub(super) async fn beginning(&mut self) -> Vec<u8> {
+    pub(in crate::image) async fn beginning(&mut self) -> Vec<u8> {
         let mut body = Vec::new();
         while body.len() < 16 << 10 {
             match self.chunk().await {
@@ -355,11 +386,10 @@ fn redirect_target(
     }
     let protocol =
         |reason: &str| RegistryError::Protocol { url: shown(url), reason: reason.to_owned() };
-    let location = response
-        .headers()
-        .get(LOCATION)
-        .and_then(|v| v.to_str().ok())
-        .ok_or_else(|| protocol("redirect without a Location"))?;
+    // S3 tells a wrong region so: the answer itself is what counts.
+    let Some(location) = response.headers().get(LOCATION) else { return Ok(None) };
+    let location =
+        location.to_str().map_err(|_| protocol("redirect to an address that is not valid"))?;
     let mut next =
         url.join(location).map_err(|_| protocol("redirect to an address that is not valid"))?;
     if !matches!(next.scheme(), "http" | "https") || !next.has_host() {

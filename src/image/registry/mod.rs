@@ -1,13 +1,13 @@
-//! Images of registries (distribution-spec 1.1): the only part of bolt that knows reqwest, rustls
-//! and tokio. A runtime lives inside [`RegistrySource`] and ends with it.
+//! Images of registries (distribution-spec 1.1), and HTTP for all that speak it: the only part of
+//! bolt that knows reqwest and rustls.
 
 mod access;
 mod challenge;
-mod client;
-mod clock;
-mod error;
+pub(in crate::image) mod client;
+pub(in crate::image) mod clock;
+pub(in crate::image) mod error;
 mod host;
-mod http;
+pub(in crate::image) mod http;
 mod listing;
 mod payload;
 mod repository;
@@ -21,12 +21,15 @@ pub use repository::{OutgoingBlob, Repository, Stored};
 
 use crate::image::config::auth::Credentials;
 use crate::image::config::certs::HostCerts;
+use crate::image::island::Island;
 use crate::image::progress::Progress;
 use crate::image::reference::Reference;
-use crate::image::source::{Delivery, Fetch, RawDocument, Source, SourceError, Wanted};
+use crate::image::source::origin::{Origin, Part, Receive, Served, Tier};
+use crate::image::source::{Delivery, Documents, Fetch, RawDocument, Source, SourceError, Wanted};
 use crate::image::types::{Descriptor, Digest};
 use client::{Client, Place};
 use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use http::Trust;
 use std::cell::Cell;
@@ -79,7 +82,7 @@ pub struct RegistrySource<'a> {
     at: Cell<usize>,
     progress: &'a dyn Progress,
     /// Last, so that connections end before it does.
-    runtime: tokio::runtime::Runtime,
+    island: Island,
 }
 
 impl std::fmt::Debug for RegistrySource<'_> {
@@ -88,14 +91,7 @@ impl std::fmt::Debug for RegistrySource<'_> {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, RegistryError> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| RegistryError::Setup { host: "registries".to_owned(), reason: e.to_string() })
-}
-
-fn trust(insecure: bool, certs: HostCerts) -> Trust {
+pub(in crate::image) fn trust(insecure: bool, certs: HostCerts) -> Trust {
     let identity = certs.client.into_iter().next().map(|pair| {
         let mut pem = pair.cert;
         pem.push(b'\n');
@@ -123,8 +119,8 @@ impl<'a> RegistrySource<'a> {
         proxies: &Proxies,
         patience: &Patience,
         progress: &'a dyn Progress,
+        island: &Island,
     ) -> Result<Self, RegistryError> {
-        let runtime = runtime()?;
         let last = endpoints.len().checked_sub(1).ok_or_else(|| RegistryError::Setup {
             host: name.to_owned(),
             reason: "no registry is configured for it".to_owned(),
@@ -143,7 +139,7 @@ impl<'a> RegistrySource<'a> {
             endpoints: clients,
             at: Cell::new(0),
             progress,
-            runtime,
+            island: island.clone(),
         })
     }
 
@@ -157,7 +153,7 @@ impl<'a> RegistrySource<'a> {
         &self,
         operation: impl AsyncFn(&Reference, &Client<'a>) -> Result<T, SourceError>,
     ) -> Result<T, SourceError> {
-        self.runtime.block_on(self.fall_through(operation))
+        self.island.run(self.fall_through(operation))
     }
 
     async fn fall_through<T>(
@@ -196,7 +192,7 @@ impl<'a> RegistrySource<'a> {
     }
 }
 
-impl Source for RegistrySource<'_> {
+impl Documents for RegistrySource<'_> {
     fn name(&self) -> String {
         self.name.clone()
     }
@@ -208,18 +204,65 @@ impl Source for RegistrySource<'_> {
     fn document(&self, wanted: &Descriptor) -> Result<RawDocument, SourceError> {
         self.first(async |_, client| Ok(client.manifest(wanted.digest.as_str()).await?))
     }
+}
+
+impl Origin for RegistrySource<'_> {
+    fn name(&self) -> String {
+        let (reference, _) = &self.endpoints[self.at.get()];
+        reference.registry().to_owned()
+    }
+
+    fn tier(&self) -> Tier {
+        Tier::Registry
+    }
+
+    fn part<'s>(
+        &'s self,
+        blob: &'s Descriptor,
+        part: Part,
+        receive: &'s mut Receive<'s>,
+    ) -> LocalBoxFuture<'s, Result<Served, SourceError>> {
+        Box::pin(async move {
+            let mut at = part.from;
+            // A further endpoint goes on where the one before it stopped.
+            self.fall_through(async |_, client| {
+                let rest = Part { from: at, ..part };
+                let mut counted = |bytes: &[u8]| {
+                    receive(bytes)?;
+                    at += bytes.len() as u64;
+                    Ok(())
+                };
+                client.part(blob, rest, &mut counted).await
+            })
+            .await
+        })
+    }
+}
+
+impl Source for RegistrySource<'_> {
+    fn name(&self) -> String {
+        Documents::name(self)
+    }
+
+    fn root(&self) -> Result<RawDocument, SourceError> {
+        Documents::root(self)
+    }
+
+    fn document(&self, wanted: &Descriptor) -> Result<RawDocument, SourceError> {
+        Documents::document(self, wanted)
+    }
 
     fn blob(&self, wanted: &Descriptor, limit: u64) -> Result<Vec<u8>, SourceError> {
         self.first(async |_, client| Ok(client.small_blob(wanted, limit).await?))
     }
 
-    fn pass_over(&self) -> bool {
+    fn pass_over(&self, _wrong: &Digest) -> Option<String> {
         let next = self.at.get() + 1;
-        let there = next < self.endpoints.len();
-        if there {
-            self.at.set(next);
+        if next == self.endpoints.len() {
+            return None;
         }
-        there
+        self.at.set(next);
+        Some("trying the next place".to_owned())
     }
 
     fn delivery(&self) -> Delivery<'_> {
@@ -229,7 +272,7 @@ impl Source for RegistrySource<'_> {
 
 impl Fetch for RegistrySource<'_> {
     fn fetch(&self, wanted: Vec<Wanted<'_>>, stopped: &AtomicBool) {
-        self.runtime.block_on(async {
+        self.island.run(async {
             let mut waiting = wanted.into_iter();
             let mut running: FuturesUnordered<_> =
                 waiting.by_ref().take(PARALLEL).map(|w| self.fetch_one(w)).collect();
@@ -273,8 +316,7 @@ pub fn check_login(
         proxies: proxies.clone(),
         patience: patience.clone(),
     };
-    let runtime = runtime()?;
     let client = Client::new(place, Rights::Pull, progress)?;
-    let asked = runtime.block_on(client.check())?;
+    let asked = Island::new()?.run(client.check())?;
     Ok(if asked { LoginCheck::Accepted } else { LoginCheck::NotAsked })
 }

@@ -13,7 +13,7 @@ const PIECE: u64 = 64 << 10;
 
 /// The body of a request.
 #[derive(Clone)]
-pub(super) struct Payload {
+pub(in crate::image) struct Payload {
     pub(super) content_type: String,
     /// First and last byte of the blob that it is, in the registries' form of `Content-Range`.
     pub(super) range: Option<(u64, u64)>,

@@ -1,9 +1,10 @@
 //! One repository of one registry, to read and to write: what pushes, artifacts and lists need.
 
 use super::client::{Client, Rights};
-use super::{Endpoint, PARALLEL, Patience, Proxies, RegistryError, STOP_CHECK, runtime, wanted};
+use super::{Endpoint, PARALLEL, Patience, Proxies, RegistryError, STOP_CHECK, wanted};
 use crate::image::artifact::{self, Artifact, Referrer};
 use crate::image::hash::Hasher;
+use crate::image::island::Island;
 use crate::image::manifest::{OCI_INDEX, OCI_MANIFEST};
 use crate::image::progress::Progress;
 use crate::image::reference::Reference;
@@ -31,12 +32,12 @@ pub struct OutgoingBlob {
     pub asked: bool,
 }
 
-/// A conversation with one repository. Calls block; the runtime ends with it.
+/// A conversation with one repository. Calls block; the island ends with it.
 pub struct Repository<'a> {
     reference: Reference,
     client: Client<'a>,
     /// Last, so that connections end before it does.
-    runtime: tokio::runtime::Runtime,
+    island: Island,
 }
 
 impl std::fmt::Debug for Repository<'_> {
@@ -54,10 +55,10 @@ impl<'a> Repository<'a> {
         patience: &Patience,
         progress: &'a dyn Progress,
     ) -> Result<Self, RegistryError> {
-        let runtime = runtime()?;
+        let island = Island::new()?;
         let reference = endpoint.reference.clone();
         let client = endpoint.client(proxies, patience.clone(), rights, progress)?;
-        Ok(Repository { reference, client, runtime })
+        Ok(Repository { reference, client, island })
     }
 
     /// The name it was opened by.
@@ -67,7 +68,7 @@ impl<'a> Repository<'a> {
 
     /// A manifest or index by tag or digest, verified.
     pub fn manifest(&self, reference: &str) -> Result<RawDocument, RegistryError> {
-        self.runtime.block_on(self.client.manifest(reference))
+        self.island.run(self.client.manifest(reference))
     }
 
     /// The manifest or index that the name stands for which the repository was opened by.
@@ -86,12 +87,12 @@ impl<'a> Repository<'a> {
 
     /// A whole blob of at most `limit` bytes, verified.
     pub fn blob(&self, wanted: &Descriptor, limit: u64) -> Result<Vec<u8>, SourceError> {
-        self.runtime.block_on(self.client.small_blob(wanted, limit))
+        self.island.run(self.client.small_blob(wanted, limit))
     }
 
     /// Which of `blobs` the repository has, asked several at a time.
     pub fn has(&self, blobs: &[&Digest]) -> Result<Vec<bool>, RegistryError> {
-        self.runtime.block_on(async {
+        self.island.run(async {
             let asked = iter(blobs).map(|digest| self.client.has_blob(digest));
             let answers: Vec<_> = asked.buffered(PARALLEL).collect().await;
             answers.into_iter().collect()
@@ -100,7 +101,7 @@ impl<'a> Repository<'a> {
 
     /// Takes a blob over from another repository of the same registry; `false`: it is not given.
     pub fn mount(&self, blob: &Digest, from: &str) -> Result<bool, RegistryError> {
-        self.runtime.block_on(self.client.mount(blob, from))
+        self.island.run(self.client.mount(blob, from))
     }
 
     /// Sends what comes through `queue`, several at a time, until it ends or `stopped` is true.
@@ -109,7 +110,7 @@ impl<'a> Repository<'a> {
         mut queue: Receiver<OutgoingBlob>,
         stopped: &AtomicBool,
     ) -> Result<(), RegistryError> {
-        self.runtime.block_on(async {
+        self.island.run(async {
             let mut running = FuturesUnordered::new();
             let mut open = true;
             while (open || !running.is_empty()) && !stopped.load(Ordering::Relaxed) {
@@ -146,7 +147,7 @@ impl<'a> Repository<'a> {
         let progress = self.client.progress;
         progress.blob_started(&wanted.digest, wanted.size, 0);
         let mut sink = Downloaded { file, len: 0, hasher: Hasher::like(&wanted.digest) };
-        self.runtime.block_on(self.client.blob(wanted, &mut sink))?;
+        self.island.run(self.client.blob(wanted, &mut sink))?;
         let got = sink.hasher.finish();
         if got != wanted.digest.as_str() {
             let (url, wanted) = (self.client.name(), wanted.digest.to_string());
@@ -166,12 +167,12 @@ impl<'a> Repository<'a> {
         memfd::complete(&file, bytes).map_err(failed)?;
         let file = Arc::new(File::from(file));
         let outgoing = OutgoingBlob { blob: blob.clone(), file, asked: false };
-        self.runtime.block_on(self.upload_one(outgoing))
+        self.island.run(self.upload_one(outgoing))
     }
 
     /// All tags, sorted.
     pub fn tags(&self) -> Result<Vec<String>, RegistryError> {
-        self.runtime.block_on(self.client.tags())
+        self.island.run(self.client.tags())
     }
 
     /// Manifests that refer to `subject`: by the referrers API, or by the tag schema where the
@@ -181,7 +182,7 @@ impl<'a> Repository<'a> {
         subject: &Digest,
         artifact_type: Option<&str>,
     ) -> Result<Vec<Referrer>, RegistryError> {
-        self.runtime.block_on(self.client.referrers(subject, artifact_type))
+        self.island.run(self.client.referrers(subject, artifact_type))
     }
 
     /// Pushes an artifact with its one part; `tag` names it, without one its digest does. With
@@ -234,7 +235,7 @@ impl<'a> Repository<'a> {
         media_type: &str,
         bytes: &[u8],
     ) -> Result<Stored, RegistryError> {
-        self.runtime.block_on(self.client.put_manifest(reference, media_type, bytes))
+        self.island.run(self.client.put_manifest(reference, media_type, bytes))
     }
 }
 

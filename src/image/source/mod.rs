@@ -1,8 +1,24 @@
-//! Where images come from: one trait, with registries, image layouts and archives behind it.
+//! Where images come from: one trait, with registries, buckets, image layouts and archives behind
+//! it.
+//!
+//! What comes over the network from several places goes through [`pool`]: each place is an
+//! [`origin::Origin`]; [`history`] ranks them by what earlier pulls measured; the pool fetches
+//! whole blobs, or ranges of a big one, from the best of them and leaves who does wrong.
+
+mod fault;
+pub mod history;
+pub(in crate::image) mod origin;
+pub(in crate::image) mod pool;
+mod pooled;
+mod ranges;
+mod whole;
+
+pub(in crate::image) use pooled::{Documents, Pooled};
 
 use crate::image::archive::ArchiveError;
 use crate::image::layout::LayoutError;
 use crate::image::registry::RegistryError;
+use crate::image::s3::S3Error;
 use crate::image::types::{Descriptor, Digest};
 use std::io::{self, Read};
 use std::sync::atomic::AtomicBool;
@@ -13,6 +29,9 @@ pub enum SourceError {
     /// A registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// A bucket.
+    #[error(transparent)]
+    S3(#[from] S3Error),
     /// A directory with an image layout.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -56,13 +75,31 @@ pub trait Source {
     fn document(&self, wanted: &Descriptor) -> Result<RawDocument, SourceError>;
     /// A whole small blob of at most `limit` bytes, such as a configuration; verified.
     fn blob(&self, wanted: &Descriptor, limit: u64) -> Result<Vec<u8>, SourceError>;
-    /// Leaves the place that served last for the next one, because its bytes were wrong; `false`
-    /// when there is no other.
-    fn pass_over(&self) -> bool {
-        false
+    /// Leaves the place that served a blob, because its bytes were wrong: what is done now, for
+    /// the user; `None` when there is no other place.
+    fn pass_over(&self, wrong: &Digest) -> Option<String> {
+        let _ = wrong;
+        None
     }
+    /// What is to be kept of the first `have` bytes of a blob that lie on the disk.
+    fn kept(&self, blob: &Digest, have: u64) -> Kept {
+        let _ = blob;
+        Kept::First(have)
+    }
+    /// All layers are in the store: what was learned about places is kept.
+    fn settled(&self) {}
     /// How layers get here.
     fn delivery(&self) -> Delivery<'_>;
+}
+
+/// What is kept of a download that was broken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// So many bytes.
+    First(u64),
+    /// All of them stay on the disk, but some are wrong: the next fetch begins at the first, takes
+    /// the right ones ([`Sink::reuse`]) and writes over the others.
+    ToBeReplaced,
 }
 
 /// The two ways a layer's bytes come.
@@ -116,6 +153,19 @@ pub trait Sink {
     }
     /// The next bytes.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Takes `count` bytes that lie behind [`Sink::len`] from an earlier try ([`Kept::ToBeReplaced`])
+    /// as the next ones. Errors: they are not there.
+    fn reuse(&mut self, count: u64) -> io::Result<()> {
+        let _ = count;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Whether what lies behind [`Sink::len`] from an earlier try differs from `bytes`.
+    fn differs(&self, bytes: &[u8]) -> io::Result<bool> {
+        let _ = bytes;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Several places served the blob: should it be wrong, its bytes are to stay on the disk.
+    fn keep_if_wrong(&mut self) {}
     /// All bytes are here, or no more will come.
     fn end(self: Box<Self>, result: Result<(), SourceError>);
 }

@@ -1,0 +1,114 @@
+//! `bolt export`: a container's root as a tar archive.
+
+use super::ending::CLEANUP;
+use crate::container::dir::{ContainerDir, Containers};
+use crate::container::state::Status;
+use crate::rootfs::{self, export};
+use crate::settings::Settings;
+use crate::sys::atomic;
+use crate::userns;
+use crate::userns::map::{IdMap, Kind};
+use anyhow::{Context, bail};
+use rustix::fs::{CWD, Mode, OFlags};
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// Write the root file system of a container as a tar archive
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Name or ID
+    #[arg(value_name = "CONTAINER")]
+    container: String,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Runs the verb.
+pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    if args.output.is_none() && io::stdout().is_terminal() {
+        bail!("an archive is not written to a terminal; name a file with --output, or redirect");
+    }
+    let mut dir = Containers::open(&settings.dirs)?.find(&args.container)?;
+    if !matches!(dir.status()?, Status::Running | Status::Orphaned) {
+        // Its layers are mounted here: it must not start meanwhile.
+        dir.lock_within(CLEANUP)?;
+    }
+    // Opened before P is entered: the file is the user's.
+    let file = args.output.as_deref().map(New::create).transpose()?;
+    userns::enter(&settings.dirs)?;
+    let (root, ids) = root(settings, &dir)?;
+    match file {
+        None => {
+            export::write(&root, &ids, BufWriter::new(io::stdout().lock()))?;
+        }
+        Some(file) => file.fill(|out| {
+            export::write(&root, &ids, BufWriter::new(out))?;
+            Ok(())
+        })?,
+    }
+    Ok(0)
+}
+
+/// The root to read, and how the container numbers its owners.
+fn root(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<(OwnedFd, export::Ids)> {
+    let now = dir.snapshot()?;
+    if !matches!(now.status, Status::Running | Status::Orphaned) {
+        let userns = dir.read_config()?.userns;
+        let map = |kind| IdMap::of_container(userns, kind);
+        let ids = export::Ids { users: map(Kind::User), groups: map(Kind::Group) };
+        return Ok((rootfs::mount_for_read_write(&settings.dirs, dir)?, ids));
+    }
+    let pid = now.recorded.pid;
+    let map = |file: &str| {
+        let path = format!("/proc/{pid}/{file}");
+        std::fs::read_to_string(&path)
+            .with_context(|| format!("read {path}"))
+            .map(|text| IdMap::inward(&text))
+    };
+    let ids = export::Ids { users: map("uid_map")?, groups: map("gid_map")? };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(CWD, format!("/proc/{pid}/root"), flags, Mode::empty())
+        .with_context(|| format!("open the root file system of container {}", dir.id()))?;
+    Ok((root, ids))
+}
+
+/// A file that appears under its name when it is whole.
+struct New {
+    parent: File,
+    name: String,
+    temp: String,
+    file: File,
+    shown: String,
+}
+
+impl New {
+    fn create(path: &Path) -> anyhow::Result<New> {
+        let shown = path.display().to_string();
+        let name = path.file_name().and_then(|n| n.to_str());
+        let name = name.with_context(|| format!("{shown} has no file name"))?.to_owned();
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let parent = File::open(parent).with_context(|| format!("open {}", parent.display()))?;
+        let temp = atomic::temp_name(&name);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&parent, &*temp, flags, Mode::from_raw_mode(0o644))
+            .with_context(|| format!("make {shown}"))?;
+        Ok(New { parent, name, temp, file: file.into(), shown })
+    }
+
+    fn fill(self, fill: impl FnOnce(&File) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let result = fill(&self.file).and_then(|()| {
+            self.file.sync_all()?;
+            Ok(rustix::fs::renameat(&self.parent, &*self.temp, &self.parent, &*self.name)?)
+        });
+        if result.is_err() {
+            let _ = rustix::fs::unlinkat(&self.parent, &*self.temp, rustix::fs::AtFlags::empty());
+        }
+        result.with_context(|| format!("write {}", self.shown))
+    }
+}

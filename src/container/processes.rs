@@ -1,0 +1,201 @@
+//! The processes of one container, from procfs of the host (proc_pid_stat(5),
+//! proc_pid_status(5)).
+//!
+//! To be read inside P: the names of another user's namespaces are for his own processes only
+//! (ptrace(2)), and there ids are numbers that the container's map knows.
+
+use std::collections::HashMap;
+use std::io;
+
+/// One process as it was seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Pid in the host's pid namespace.
+    pub host_pid: i32,
+    /// Pid in the container.
+    pub pid: i32,
+    /// Pid of its parent in the container; 0: it came from outside.
+    pub ppid: i32,
+    /// Process group in the container; 0: its leader is not in there.
+    pub group: i32,
+    /// Name of at most 15 bytes.
+    pub name: String,
+    /// Its words; of a kernel thread or a zombie the name in brackets.
+    pub args: Vec<String>,
+    /// State letter, such as `S`.
+    pub state: char,
+    /// Device number of the terminal; 0: none.
+    pub tty: i32,
+    /// User and kernel time in clock ticks.
+    pub cpu_ticks: u64,
+    /// Start in clock ticks since boot.
+    pub start_ticks: u64,
+    /// -20 to 19.
+    pub nice: i32,
+    /// Size of the address space in bytes.
+    pub virtual_bytes: u64,
+    /// Resident memory in bytes.
+    pub resident_bytes: u64,
+    /// Real and effective user, as the reader's user namespace numbers them.
+    pub uids: [u32; 2],
+    /// Real and effective group, likewise.
+    pub gids: [u32; 2],
+    /// Seccomp mode: 0, 1 or 2.
+    pub seccomp: u32,
+}
+
+/// All processes of the container whose init is `init` in pid namespace `pidns`, by start.
+///
+/// Whoever made a pid namespace of his own within is counted as well. Processes that end
+/// meanwhile are left out. Errors: procfs cannot be listed.
+pub fn list(init: i32, pidns: u64) -> io::Result<Vec<Process>> {
+    let mut seen = HashMap::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        if let Some(pid) = name.to_str().and_then(|n| n.parse::<i32>().ok())
+            && let Some(found) = read(pid)
+        {
+            seen.insert(pid, found);
+        }
+    }
+    let Some(depth) = seen.get(&init).map(|found| found.pids.len()) else { return Ok(Vec::new()) };
+    let members: Vec<i32> =
+        seen.keys().copied().filter(|pid| is_member(*pid, init, pidns, &seen)).collect();
+    let inside: HashMap<i32, i32> =
+        members.iter().filter_map(|pid| Some((*pid, *seen[pid].pids.get(depth - 1)?))).collect();
+    let mut list: Vec<Process> = members
+        .iter()
+        .filter_map(|pid| {
+            let mut process = seen[pid].process.clone();
+            process.pid = *inside.get(pid)?;
+            process.ppid = inside.get(&seen[pid].parent).copied().unwrap_or(0);
+            process.group = seen[pid].groups.get(depth - 1).copied().unwrap_or(0);
+            Some(process)
+        })
+        .collect();
+    list.sort_by_key(|p| (p.start_ticks, p.pid));
+    Ok(list)
+}
+
+/// What one look at a process gives, before it is known whose it is.
+#[derive(Debug)]
+struct Seen {
+    process: Process,
+    /// Pid of the parent in the host's pid namespace.
+    parent: i32,
+    /// Its pids from the host's namespace down to its own.
+    pids: Vec<i32>,
+    /// Its process group, likewise.
+    groups: Vec<i32>,
+}
+
+/// In the container's pid namespace, or below a process that is.
+fn is_member(pid: i32, init: i32, pidns: u64, seen: &HashMap<i32, Seen>) -> bool {
+    let mut pid = pid;
+    // A look at a living system may show a circle; nobody has this many ancestors.
+    for _ in 0..seen.len() {
+        if pid == init || super::live::pid_namespace(pid) == Some(pidns) {
+            return true;
+        }
+        match seen.get(&pid) {
+            Some(found) => pid = found.parent,
+            None => return false,
+        }
+    }
+    false
+}
+
+fn read(pid: i32) -> Option<Seen> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let mut seen = parse_stat(pid, &stat)?;
+    parse_status(&status, &mut seen);
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    seen.process.args =
+        words.split(|b| *b == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    if seen.process.args.last().is_some_and(String::is_empty) {
+        seen.process.args.pop();
+    }
+    if seen.process.args.is_empty() {
+        seen.process.args = vec![format!("[{}]", seen.process.name)];
+    }
+    Some(seen)
+}
+
+/// The name in field 2 may hold blanks and parentheses: it ends at the last `)`.
+fn parse_stat(pid: i32, stat: &[u8]) -> Option<Seen> {
+    let (open, end) =
+        (stat.iter().position(|b| *b == b'(')?, stat.iter().rposition(|b| *b == b')')?);
+    let name = String::from_utf8_lossy(stat.get(open + 1..end)?).into_owned();
+    let rest = std::str::from_utf8(stat.get(end + 1..)?).ok()?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    // Field 3 of the manual is the first here.
+    let number = |n: usize| fields.get(n - 3)?.parse::<i64>().ok();
+    let process = Process {
+        host_pid: pid,
+        name,
+        state: fields.first()?.chars().next()?,
+        tty: number(7)? as i32,
+        cpu_ticks: (number(14)? + number(15)?).max(0) as u64,
+        nice: number(19)? as i32,
+        start_ticks: number(22)?.max(0) as u64,
+        virtual_bytes: number(23)?.max(0) as u64,
+        resident_bytes: number(24)?.max(0) as u64 * rustix::param::page_size() as u64,
+        ..Process::default()
+    };
+    Some(Seen { process, parent: number(4)? as i32, pids: vec![pid], groups: Vec::new() })
+}
+
+fn parse_status(status: &str, seen: &mut Seen) {
+    for line in status.lines() {
+        let Some((key, value)) = line.split_once(':') else { continue };
+        let numbers = || value.split_ascii_whitespace().filter_map(|n| n.parse::<u32>().ok());
+        match key {
+            "Uid" => numbers().zip(&mut seen.process.uids).for_each(|(n, to)| *to = n),
+            "Gid" => numbers().zip(&mut seen.process.gids).for_each(|(n, to)| *to = n),
+            "NSpgid" => seen.groups = numbers().map(|n| n as i32).collect(),
+            "NSpid" => seen.pids = numbers().map(|n| n as i32).collect(),
+            "Seccomp" => seen.process.seccomp = numbers().next().unwrap_or(0),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_shifts_no_field() {
+        let tail = "S 3 77 77 34816 77 4194304 1 2 3 4 150 50 0 0 20 -5 1 0 4242 8192 2 0";
+        let seen = parse_stat(77, format!("77 (a) R 9 (b) {tail}").as_bytes()).unwrap();
+        assert_eq!((seen.process.name.as_str(), seen.parent), ("a) R 9 (b", 3));
+        assert_eq!((seen.process.cpu_ticks, seen.process.nice), (200, -5));
+        assert_eq!((seen.process.start_ticks, seen.process.virtual_bytes), (4242, 8192));
+        assert_eq!(seen.process.tty, 34816);
+        assert!(parse_stat(1, b"1 (a").is_none());
+        assert!(parse_stat(1, b"").is_none());
+    }
+
+    #[test]
+    fn ids_and_pids_of_status() {
+        let mut seen = parse_stat(1, b"1 (a) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0").unwrap();
+        parse_status(
+            "Uid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nNSpid:\t900\t12\t1\nSeccomp:\t2\n",
+            &mut seen,
+        );
+        assert_eq!((seen.process.uids, seen.process.gids), ([1, 2], [5, 6]));
+        assert_eq!((seen.pids, seen.process.seccomp), (vec![900, 12, 1], 2));
+    }
+
+    #[test]
+    fn this_process_is_among_those_of_its_namespace() {
+        let pid = std::process::id() as i32;
+        let pidns = super::super::live::pid_namespace(pid).unwrap();
+        let found = list(pid, pidns).unwrap();
+        let own = found.iter().find(|p| p.host_pid == pid).unwrap();
+        assert_eq!(own.uids[0], rustix::process::getuid().as_raw());
+        assert!(!own.args.is_empty() && own.resident_bytes > 0);
+        assert!(list(i32::MAX, pidns).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,408 @@
+//! The places of one pull: who is asked, who is left for having done wrong, and who told a lie.
+//!
+//! Mirrors come first, best rank first; the registry is asked when there is no mirror, and beside
+//! them as soon as one was left. Who lies is asked for no further byte in this pull. A whole blob
+//! from one place convicts it by its digest. When several places served a blob that is wrong, one
+//! of them is trusted: the parts of the others are fetched again from it, and the digest tells
+//! whether the others lied, or it did.
+
+use super::fault::{Fault, fault};
+use super::history::{Entry, History};
+use super::origin::{Origin, Tier};
+use super::{Kept, SourceError};
+use crate::image::island::Island;
+use crate::image::progress::Progress;
+use crate::image::registry::Patience;
+use crate::image::types::Digest;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// Passing faults in a row after which a place is left.
+const STRIKES: u32 = 2;
+/// A place that is this many times slower than the best one is left.
+const SLOWER: f64 = 6.0;
+/// How long a place is watched before it can be called slow.
+const WATCHED: Duration = Duration::from_millis(2500);
+/// Places faster than this many bytes a second are never slow.
+const FAST_ENOUGH: f64 = 64.0 * 1024.0 * 1024.0;
+
+/// What a place is good for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is asked.
+    Good,
+    /// It is asked when nobody else can serve.
+    Last,
+    /// It is under suspicion and not asked until that is decided.
+    Suspended,
+    /// It lied.
+    Out,
+}
+
+/// A place and what this pull knows of it.
+pub(super) struct Member<'a> {
+    pub(super) origin: Rc<dyn Origin + 'a>,
+    pub(super) name: String,
+    pub(super) tier: Tier,
+    pub(super) standing: Cell<Standing>,
+    strikes: Cell<u32>,
+    absent: RefCell<BTreeSet<Digest>>,
+    /// Transfers that are on their way.
+    pub(super) active: Cell<usize>,
+    /// All bytes of this pull.
+    bytes: Cell<u64>,
+    /// Bytes at the last look, and bytes a second since then, smoothed; 0 before the first.
+    looked: Cell<u64>,
+    rate: Cell<f64>,
+    /// Since when it has been working without a pause.
+    busy: Cell<Option<Instant>>,
+    /// Best rate seen: what the history is told.
+    best: Cell<f64>,
+    latency: Cell<Option<Duration>>,
+    trouble: RefCell<Option<String>>,
+}
+
+/// Who served which bytes of a blob: ends of the parts, in order.
+type Parts = Vec<(u64, Server)>;
+
+/// Who served a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Server {
+    /// It lay here from an earlier pull.
+    Earlier,
+    /// A member of the pool.
+    Member(usize),
+}
+
+/// A wrong blob of several servers, and whom we believe now.
+#[derive(Clone)]
+pub(super) struct Trial {
+    pub(super) trusted: usize,
+    pub(super) served: Parts,
+    /// Whose bytes were other than the trusted one's.
+    pub(super) differed: BTreeSet<usize>,
+}
+
+/// All places of one pull.
+pub(in crate::image) struct Pool<'a> {
+    pub(super) members: Vec<Member<'a>>,
+    pub(super) island: Island,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) patience: Patience,
+    history: RefCell<History>,
+    pub(super) served: RefCell<BTreeMap<Digest, Parts>>,
+    pub(super) trials: RefCell<BTreeMap<Digest, Trial>>,
+    /// Blobs that are fetched from one place only, so that it can be convicted.
+    pub(super) alone: RefCell<BTreeSet<Digest>>,
+}
+
+impl std::fmt::Debug for Pool<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.members.iter().map(|m| &m.name)).finish()
+    }
+}
+
+impl<'a> Pool<'a> {
+    /// Ranks `origins` by `history`; those of one rank stay in their order.
+    pub(in crate::image) fn new(
+        origins: Vec<Rc<dyn Origin + 'a>>,
+        island: &Island,
+        patience: &Patience,
+        history: History,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        let mut members: Vec<Member<'a>> = origins.into_iter().map(Member::new).collect();
+        members.sort_by(|a, b| {
+            let rank = |m: &Member<'_>| (m.tier, history.rank(&m.name));
+            rank(a).partial_cmp(&rank(b)).unwrap_or(std::cmp::Ordering::Equal)
+        });
+        Pool {
+            members,
+            island: island.clone(),
+            progress,
+            patience: patience.clone(),
+            history: RefCell::new(history),
+            served: RefCell::default(),
+            trials: RefCell::default(),
+            alone: RefCell::default(),
+        }
+    }
+
+    /// Who may serve a blob now, best first: the good mirrors, and the registry when there is no
+    /// other or one was left; only when there are none, those that were left.
+    pub(super) fn candidates(&self, digest: &Digest) -> Vec<usize> {
+        let with = |standing: Standing| {
+            move |(_, m): &(usize, &Member<'_>)| {
+                m.standing.get() == standing && !m.absent.borrow().contains(digest)
+            }
+        };
+        let all = || self.members.iter().enumerate();
+        let good: Vec<usize> = all().filter(with(Standing::Good)).map(|(i, _)| i).collect();
+        let mirrors: Vec<usize> =
+            good.iter().copied().filter(|i| self.members[*i].tier == Tier::Mirror).collect();
+        let lost = self
+            .members
+            .iter()
+            .any(|m| m.tier == Tier::Mirror && m.standing.get() != Standing::Good);
+        if !mirrors.is_empty() && !lost {
+            return mirrors;
+        }
+        if !good.is_empty() {
+            return good;
+        }
+        all().filter(with(Standing::Last)).map(|(i, _)| i).collect()
+    }
+
+    /// The candidate with the least to do for its speed.
+    pub(super) fn pick(&self, digest: &Digest, not: Option<usize>) -> Option<usize> {
+        let mut candidates = self.candidates(digest);
+        if candidates.len() > 1 {
+            candidates.retain(|i| Some(*i) != not);
+        }
+        let speed = |m: &Member<'_>| m.best.get().max(self.history.borrow().speed(&m.name));
+        let known = candidates.iter().all(|i| speed(&self.members[*i]) > 0.0);
+        let load = |i: &usize| {
+            let m = &self.members[*i];
+            (m.active.get() + 1) as f64 / if known { speed(m) } else { 1.0 }
+        };
+        // Of two with the same load the first, which is the better one.
+        candidates.into_iter().min_by(|a, b| load(a).total_cmp(&load(b)))
+    }
+
+    /// Sorts an error of a member: `true` when the same blob is worth another try somewhere.
+    pub(super) fn blame(&self, who: usize, digest: &Digest, error: &SourceError) -> Fault {
+        let member = &self.members[who];
+        let kind = fault(error);
+        match kind {
+            Fault::Absent => drop(member.absent.borrow_mut().insert(digest.clone())),
+            Fault::Passing => {
+                member.strikes.set(member.strikes.get() + 1);
+                if member.strikes.get() >= STRIKES {
+                    self.leave(who, &error.to_string());
+                }
+            }
+            Fault::Lasting => self.leave(who, &error.to_string()),
+            Fault::Ours => {}
+        }
+        kind
+    }
+
+    /// Asks a member only when nobody else can serve, and says why; once.
+    pub(super) fn leave(&self, who: usize, why: &str) {
+        let member = &self.members[who];
+        if member.standing.get() != Standing::Good {
+            return;
+        }
+        member.standing.set(Standing::Last);
+        *member.trouble.borrow_mut() = Some(why.to_owned());
+        if self.members.iter().any(|m| m.standing.get() == Standing::Good) {
+            self.progress.note(&format!("{}: {why}; the other sources go on", member.name));
+        }
+    }
+
+    /// Asks a member for nothing more in this pull.
+    pub(super) fn convict(&self, who: usize) {
+        let member = &self.members[who];
+        member.standing.set(Standing::Out);
+        *member.trouble.borrow_mut() = Some("it sent wrong bytes".to_owned());
+        self.history.borrow_mut().lied(&member.name);
+    }
+
+    /// Whether somebody may be asked.
+    pub(super) fn is_asked(&self, who: usize) -> bool {
+        matches!(self.members[who].standing.get(), Standing::Good | Standing::Last)
+    }
+
+    /// The line about a member that lied.
+    pub(super) fn verdict(&self, who: usize, digest: &Digest) -> String {
+        let name = &self.members[who].name;
+        format!("{name} sent wrong bytes for blob {digest}; nothing more is taken from it")
+    }
+
+    /// Bytes that came from a member.
+    pub(super) fn count(&self, who: usize, bytes: u64) {
+        let member = &self.members[who];
+        member.bytes.set(member.bytes.get() + bytes);
+        member.strikes.set(0);
+    }
+
+    /// The time until a member's first byte.
+    pub(super) fn answered(&self, who: usize, after: Duration) {
+        let member = &self.members[who];
+        let least = member.latency.get().map_or(after, |l| l.min(after));
+        member.latency.set(Some(least));
+    }
+
+    /// Looks at everybody's speed; who is far slower than the best is left.
+    pub(super) fn watch(&self, since: Duration) {
+        for member in &self.members {
+            let bytes = member.bytes.get();
+            let now = (bytes - member.looked.replace(bytes)) as f64 / since.as_secs_f64();
+            if member.active.get() == 0 {
+                member.busy.set(None);
+                continue;
+            }
+            if member.busy.get().is_none() {
+                member.busy.set(Some(Instant::now()));
+            }
+            let rate = member.rate.get();
+            member.rate.set(if rate == 0.0 { now } else { rate * 0.6 + now * 0.4 });
+            member.best.set(member.best.get().max(member.rate.get()));
+        }
+        for (i, member) in self.members.iter().enumerate() {
+            let watched = member.busy.get().is_some_and(|since| since.elapsed() > WATCHED);
+            let rate = member.rate.get();
+            let others = self.members.iter().enumerate();
+            let others = others.filter(|(n, m)| *n != i && m.standing.get() == Standing::Good);
+            // What the others do now: a line that is slow for all is nobody's fault.
+            let now = |m: &Member<'_>| if m.active.get() > 0 { m.rate.get() } else { m.best.get() };
+            let best = others.map(|(_, m)| now(m)).fold(0.0, f64::max);
+            if watched && rate < FAST_ENOUGH && rate * SLOWER < best {
+                let (rate, best) = (megabytes(rate), megabytes(best));
+                self.leave(i, &format!("slow ({rate} MB/s, the best source has {best})"));
+            }
+        }
+    }
+
+    /// A blob was wrong: who is left for it, as a line for the user; `None` when there is no
+    /// further way to get it.
+    pub(super) fn wrong(&self, digest: &Digest) -> Option<String> {
+        self.trials.borrow_mut().remove(digest);
+        for member in &self.members {
+            if member.standing.get() == Standing::Suspended {
+                member.standing.set(Standing::Good);
+            }
+        }
+        let served = self.served.borrow_mut().remove(digest)?;
+        let servers: BTreeSet<Server> = served.iter().map(|(_, server)| *server).collect();
+        let members: Vec<usize> = servers
+            .iter()
+            .filter_map(|s| if let Server::Member(i) = s { Some(*i) } else { None })
+            .collect();
+        match members.as_slice() {
+            [one] if servers.len() == 1 => {
+                self.convict(*one);
+                let others = self.candidates(digest);
+                let line = self.verdict(*one, digest);
+                if others.is_empty() {
+                    self.progress.note(&line);
+                    return None;
+                }
+                Some(line)
+            }
+            [] => None,
+            several if !servers.contains(&Server::Earlier) => {
+                let trusted = several.iter().copied().min_by_key(|i| {
+                    let member = &self.members[*i];
+                    (self.history.borrow().lies(&member.name), std::cmp::Reverse(member.tier))
+                })?;
+                for who in several.iter().filter(|who| **who != trusted) {
+                    self.members[*who].standing.set(Standing::Suspended);
+                }
+                let names = |who: &usize| self.members[*who].name.clone();
+                let all: Vec<String> = several.iter().map(names).collect();
+                let line = format!(
+                    "blob {digest} of {} is wrong; fetching it from {} to find out whose bytes are",
+                    all.join(" and "),
+                    names(&trusted)
+                );
+                let trial = Trial { trusted, served, differed: BTreeSet::new() };
+                self.trials.borrow_mut().insert(digest.clone(), trial);
+                Some(line)
+            }
+            _ => {
+                self.alone.borrow_mut().insert(digest.clone());
+                Some("fetching it anew from one source".to_owned())
+            }
+        }
+    }
+
+    /// What is kept of a blob's bytes: nothing from the first byte on that a liar sent.
+    pub(super) fn kept(&self, digest: &Digest, have: u64) -> Kept {
+        if self.trials.borrow().contains_key(digest) {
+            return Kept::ToBeReplaced;
+        }
+        let mut all = self.served.borrow_mut();
+        let Some(parts) = all.get_mut(digest) else { return Kept::First(have) };
+        let out = |server: &Server| match server {
+            Server::Member(who) => self.members[*who].standing.get() == Standing::Out,
+            Server::Earlier => false,
+        };
+        if let Some(first) = parts.iter().position(|(_, server)| out(server)) {
+            parts.truncate(first);
+            return Kept::First(have.min(parts.last().map_or(0, |(end, _)| *end)));
+        }
+        Kept::First(have)
+    }
+
+    /// Whether a blob came from several members and nobody else, so that a wrong one is worth to
+    /// be looked into.
+    pub(super) fn is_mixed(&self, digest: &Digest) -> bool {
+        let served = self.served.borrow();
+        let Some(parts) = served.get(digest) else { return false };
+        let first = parts.first().map(|(_, server)| *server);
+        !parts.iter().any(|(_, server)| *server == Server::Earlier)
+            && parts.iter().any(|(_, server)| Some(*server) != first)
+    }
+
+    /// Everything is right: convicts those whose bytes differed from the right ones, and writes
+    /// the history.
+    pub(super) fn settled(&self) {
+        for (digest, trial) in std::mem::take(&mut *self.trials.borrow_mut()) {
+            for who in trial.differed {
+                self.convict(who);
+                self.progress.note(&self.verdict(who, &digest));
+            }
+        }
+        self.remember();
+    }
+
+    /// Writes what was measured; a history that cannot be written is no reason to fail a pull.
+    pub(super) fn remember(&self) {
+        let mut history = self.history.borrow_mut();
+        for member in &self.members {
+            let trouble = member.trouble.borrow_mut().take();
+            if member.bytes.get() == 0 && trouble.is_none() {
+                continue;
+            }
+            let entry = Entry {
+                latency: member.latency.get(),
+                rate: member.best.get(),
+                bytes: member.bytes.get(),
+                trouble,
+            };
+            history.measured(&member.name, &entry);
+        }
+        if let Err(e) = history.write() {
+            tracing::debug!("the history of sources is not written: {e}");
+        }
+    }
+}
+
+/// MB/s with one digit.
+fn megabytes(rate: f64) -> String {
+    format!("{:.1}", rate / 1e6)
+}
+
+impl<'a> Member<'a> {
+    fn new(origin: Rc<dyn Origin + 'a>) -> Self {
+        Member {
+            name: origin.name(),
+            tier: origin.tier(),
+            origin,
+            standing: Cell::new(Standing::Good),
+            strikes: Cell::default(),
+            absent: RefCell::default(),
+            active: Cell::default(),
+            bytes: Cell::default(),
+            looked: Cell::default(),
+            rate: Cell::default(),
+            busy: Cell::default(),
+            best: Cell::default(),
+            latency: Cell::default(),
+            trouble: RefCell::default(),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `bolt system prune --keep-size`: the store is made small, and only by what may go.
+
+use crate::harness::image::TestImage;
+use crate::harness::user::{Session, until};
+
+/// Sizes of layers and blobs, as `system df` counts them.
+fn bytes(s: &Session) -> u64 {
+    s.ok(&["system", "df", "--format", "{{.Type}} {{.RawSize}}"])
+        .lines()
+        .find_map(|l| l.strip_prefix("Images "))
+        .and_then(|n| n.trim().parse().ok())
+        .unwrap()
+}
+
+fn has(s: &Session, name: &str) -> bool {
+    s.run(&["image", "exists", name]).code == 0
+}
+
+#[test]
+fn the_longest_unused_go_first_and_those_with_containers_stay() {
+    let s = session!();
+    // Three images of 300 kB that share a layer of busybox, in this order.
+    let images: Vec<TestImage> = (0..3).map(|n| TestImage::new(&[300_000 + n])).collect();
+    let ids: Vec<String> = images.iter().map(|image| s.pull(image)).collect();
+    for (n, id) in ids.iter().enumerate() {
+        s.ok(&["tag", id, &format!("game:{n}")]);
+        // Minutes apart, without waiting for them.
+        let record = std::fs::read_dir(s.data().join("store/images")).unwrap();
+        for file in record.map(|f| f.unwrap().path()) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let age = match text.contains(id.as_str()) {
+                true => std::time::Duration::from_secs(86_400 * (10 - n as u64)),
+                false => continue,
+            };
+            let file = std::fs::File::options().append(true).open(file).unwrap();
+            file.set_modified(std::time::SystemTime::now() - age).unwrap();
+        }
+    }
+    // The oldest is used again, the second has a container.
+    s.ok(&["run", "--rm", "--network", "none", "game:0", "/bin/busybox", "true"]);
+    s.ok(&[
+        "run",
+        "-d",
+        "--name",
+        "x",
+        "--network",
+        "none",
+        "game:1",
+        "/bin/busybox",
+        "sleep",
+        "100",
+    ]);
+    // The session's own image lost its name to these.
+    s.ok(&["image", "prune", "-f"]);
+    let whole = bytes(&s);
+    let out = s.run(&["system", "prune", "-f", "--keep-size", &format!("{}b", whole - 1000)]);
+    assert_eq!(out.code, 0, "{out:?}");
+    let left: Vec<bool> = (0..3).map(|n| has(&s, &format!("game:{n}"))).collect();
+    assert_eq!(left, [true, true, false], "{out:?}");
+    assert!(out.out.contains(&ids[2]) && out.out.contains("Reclaimed"), "{out:?}");
+    assert!(bytes(&s) < whole - 250_000);
+    // Nothing may go any more but what a container was made from: that is told.
+    let out = s.run(&["system", "prune", "-f", "--keep-size", "1k"]);
+    assert_eq!(out.code, 0, "{out:?}");
+    assert!(out.err.contains("containers were made from"), "{out:?}");
+    assert!(has(&s, "game:1") && !has(&s, "game:0"));
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
+    until("the supervisor is gone", || s.ok(&["ps", "-aq"]).is_empty());
+}
+
+#[test]
+fn a_store_that_is_small_enough_is_left_alone() {
+    let s = session!();
+    let before = bytes(&s);
+    s.ok(&["system", "prune", "-f", "--keep-size", "1t"]);
+    assert_eq!(bytes(&s), before);
+    let out = s.run(&["system", "prune", "-f", "--keep-size", "much"]);
+    assert!(
+        out.code == 125 && out.err.contains("--keep-size") && out.err.contains("512m"),
+        "{out:?}"
+    );
+    assert_eq!(s.run(&["system", "prune", "-f", "-a", "--keep-size", "1g"]).code, 125);
+}

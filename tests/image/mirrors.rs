@@ -1,0 +1,268 @@
+//! Blobs from several buckets and the registry: who is asked, and who is left for what.
+
+use super::{Machine, text};
+use crate::harness::image::{TestImage, noise};
+use crate::harness::proxy::{Fault, Proxy, Request};
+use crate::harness::registry::{Options, Registry};
+use crate::harness::s3::S3;
+use bolt::image::progress::Recording;
+use bolt::image::s3::place::Place;
+use bolt::image::source::history::History;
+use std::time::{Duration, Instant};
+
+/// A size at which a blob is fetched in ranges from all sources.
+const BIG: usize = 40 << 20;
+
+/// A registry with an image, and a bucket with its blobs.
+struct Scene {
+    _registry: Registry,
+    recorder: Proxy,
+    s3: S3,
+    image: TestImage,
+    name: String,
+}
+
+impl Scene {
+    fn new(noises: &[usize]) -> Result<Self, String> {
+        let s3 = S3::start()?;
+        let registry = Registry::start(Options::default());
+        let image = TestImage::new(noises);
+        registry.push(&image, "box:1");
+        s3.copy(&image.layout(), "mirror");
+        let recorder = Proxy::start(registry.address(), |_, _| Fault::Pass);
+        let name = format!("{}/box:1", recorder.host());
+        Ok(Scene { _registry: registry, recorder, s3, image, name })
+    }
+
+    /// A way to the bucket on which `fault` is done to every request for a blob.
+    fn mirror(&self, fault: Fault) -> Proxy {
+        Proxy::start(
+            self.s3.address(),
+            move |request, _| {
+                if is_blob(request) { fault.clone() } else { Fault::Pass }
+            },
+        )
+    }
+
+    fn pull(&self, machine: &Machine, mirrors: &[&Proxy]) -> Recording {
+        let history = machine.dir.join("sources.json");
+        let mut request = machine.request(&self.name);
+        request.buckets.history = Some(&history);
+        // s3s-fs hashes the whole object before it sends a range of it.
+        request.patience.stall = Duration::from_secs(20);
+        request.buckets.mirrors = mirrors.iter().map(|m| place(m)).collect();
+        let (result, progress) = machine.pull(&request);
+        let record = result.unwrap_or_else(|e| panic!("{}: {:?}", text(&e), progress.notes()));
+        for n in 0..record.layers.len() - 1 {
+            let chain = &record.layers[n + 1].chain_id;
+            let layer = machine.store().layer_path(bolt::store::Layout::Single, chain);
+            let data = std::fs::read(layer.join(format!("data/{n}"))).unwrap();
+            assert!(data == noise(n as u64 + 77, data.len()), "layer {n} is wrong");
+        }
+        assert!(machine.partials().is_empty());
+        progress
+    }
+
+    /// Requests for blobs that reached the registry.
+    fn asked_of_registry(&self) -> usize {
+        self.recorder.requests().iter().filter(|r| is_blob(r)).count()
+    }
+
+    fn size(&self) -> u64 {
+        self.image.layers().iter().map(|(_, size)| size).sum()
+    }
+}
+
+fn is_blob(request: &Request) -> bool {
+    request.path.contains("/blobs/sha256")
+}
+
+fn place(mirror: &Proxy) -> Place {
+    S3::place(&format!("http://{}", mirror.host()), "mirror")
+}
+
+fn asked(mirror: &Proxy) -> usize {
+    mirror.requests().iter().filter(|r| is_blob(r)).count()
+}
+
+macro_rules! scene {
+    ($noises:expr) => {
+        match Scene::new($noises) {
+            Ok(scene) => scene,
+            Err(reason) => crate::skip!(reason),
+        }
+    };
+}
+
+#[test]
+fn blobs_come_from_the_mirrors_and_manifests_from_the_registry() {
+    let scene = scene!(&[300_000, 200_000, 100_000, 50_000]);
+    let (a, b) = (scene.mirror(Fault::Pass), scene.mirror(Fault::Pass));
+    let machine = Machine::new();
+    let progress = scene.pull(&machine, &[&a, &b]);
+    assert_eq!(progress.notes(), Vec::<String>::new());
+    assert_eq!(scene.asked_of_registry(), 0);
+    assert!(asked(&a) > 0 && asked(&b) > 0, "{} {}", asked(&a), asked(&b));
+    assert!(progress.transferred() < scene.size() + 20_000);
+    let history = History::read(&machine.dir.join("sources.json"));
+    for mirror in [&a, &b] {
+        let record = history.of(&place(mirror).name()).unwrap();
+        assert!(record.latency.is_some() && record.bytes > 0 && record.pulls == 1, "{record:?}");
+    }
+    // Nothing is fetched again.
+    let before = asked(&a) + asked(&b);
+    scene.pull(&machine, &[&a, &b]);
+    assert_eq!(asked(&a) + asked(&b), before);
+}
+
+#[test]
+fn a_big_blob_comes_in_ranges_from_both() {
+    let scene = scene!(&[BIG]);
+    let (a, b) = (scene.mirror(Fault::Slow(40 << 20)), scene.mirror(Fault::Slow(40 << 20)));
+    let progress = scene.pull(&Machine::new(), &[&a, &b]);
+    assert_eq!(progress.notes(), Vec::<String>::new());
+    assert_eq!(scene.asked_of_registry(), 0);
+    for mirror in [&a, &b] {
+        let ranges: Vec<_> =
+            mirror.requests().into_iter().filter_map(|r| r.headers.get("range").cloned()).collect();
+        assert!(ranges.len() > 5, "{ranges:?}");
+    }
+}
+
+#[test]
+fn a_mirror_that_lacks_a_blob_is_no_fault() {
+    let scene = scene!(&[300_000]);
+    let (digest, _) = scene.image.layers()[1].clone();
+    let hex = digest.trim_start_matches("sha256:");
+    std::fs::remove_file(scene.s3.file(&format!("mirror/blobs/sha256/{hex}"))).unwrap();
+    let a = scene.mirror(Fault::Pass);
+    let progress = scene.pull(&Machine::new(), &[&a]);
+    assert_eq!(progress.notes(), Vec::<String>::new());
+    assert_eq!(scene.asked_of_registry(), 1);
+}
+
+#[test]
+fn a_dead_mirror_is_left_in_one_line() {
+    let scene = scene!(&[300_000, 200_000, 100_000]);
+    let b = scene.mirror(Fault::Pass);
+    let dead = Proxy::start(scene.s3.address(), |_, _| Fault::Cut(0));
+    let progress = scene.pull(&Machine::new(), &[&dead, &b]);
+    one_line(&progress, &dead);
+    // Nobody listens at all.
+    let gone = S3::place("http://127.0.0.1:9", "mirror");
+    let machine = Machine::new();
+    let mut request = machine.request(&scene.name);
+    request.buckets.mirrors = vec![gone, place(&b)];
+    let (result, progress) = machine.pull(&request);
+    result.unwrap_or_else(|e| panic!("{}", text(&e)));
+    assert_eq!(progress.notes().len(), 1, "{:?}", progress.notes());
+    assert!(progress.notes()[0].contains("nothing listens"), "{:?}", progress.notes());
+}
+
+/// The one line that the user sees names the mirror.
+fn one_line(progress: &Recording, mirror: &Proxy) {
+    let notes = progress.notes();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].contains(&mirror.host()), "{notes:?} lacks {}", mirror.host());
+}
+
+#[test]
+fn a_mirror_that_cuts_is_left_and_its_bytes_are_kept() {
+    let scene = scene!(&[2_000_000, 1_000_000]);
+    let cutting = scene.mirror(Fault::Cut(500_000));
+    let progress = scene.pull(&Machine::new(), &[&cutting]);
+    assert!(progress.transferred() < scene.size() + 100_000, "{}", progress.transferred());
+    for note in progress.notes() {
+        assert!(note.contains(&cutting.host()), "{note}");
+    }
+}
+
+#[test]
+fn redirects_in_circles_and_ignored_ranges_are_left_in_one_line() {
+    let scene = scene!(&[BIG]);
+    let good = scene.mirror(Fault::Slow(60 << 20));
+    let circle = Proxy::start(scene.s3.address(), |request, _| {
+        let to = vec![("Location".to_owned(), request.path.clone())];
+        Fault::Answer("307 Temporary Redirect".to_owned(), to, String::new())
+    });
+    let progress = scene.pull(&Machine::new(), &[&circle, &good]);
+    one_line(&progress, &circle);
+    assert!(progress.notes()[0].contains("more than 10 redirects"), "{:?}", progress.notes());
+    let ignoring = scene.mirror(Fault::IgnoreRange);
+    let progress = scene.pull(&Machine::new(), &[&ignoring, &good]);
+    one_line(&progress, &ignoring);
+    assert!(progress.notes()[0].contains("ignores Range"), "{:?}", progress.notes());
+}
+
+#[test]
+fn a_stalled_mirror_is_left_before_its_time_is_up() {
+    let scene = scene!(&[BIG]);
+    let good = scene.mirror(Fault::Slow(30 << 20));
+    let slow = scene.mirror(Fault::Slow(300_000));
+    let start = Instant::now();
+    let progress = scene.pull(&Machine::new(), &[&slow, &good]);
+    one_line(&progress, &slow);
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_liar_is_named_and_asked_for_nothing_more() {
+    let scene = scene!(&[300_000, 200_000, 100_000, 50_000]);
+    let (liar, good) = (scene.mirror(Fault::Corrupt), scene.mirror(Fault::Pass));
+    let machine = Machine::new();
+    let progress = scene.pull(&machine, &[&liar, &good]);
+    one_line(&progress, &liar);
+    assert!(progress.notes()[0].contains("sent wrong bytes"), "{:?}", progress.notes());
+    let history = History::read(&machine.dir.join("sources.json"));
+    assert_eq!(history.of(&place(&liar).name()).unwrap().lies, 1);
+    // The next pull begins with the other one.
+    let again = Machine::new();
+    std::fs::copy(machine.dir.join("sources.json"), again.dir.join("sources.json")).unwrap();
+    let before = good.requests().len();
+    scene.pull(&again, &[&liar, &good]);
+    assert!(is_blob(&good.requests()[before]));
+    assert_eq!(History::read(&again.dir.join("sources.json")).rank(&place(&liar).name()).0, 2);
+}
+
+#[test]
+fn a_liar_in_a_divided_blob_is_found_by_what_all_send() {
+    let scene = scene!(&[BIG]);
+    let liar = scene.mirror(Fault::Corrupt);
+    let good = scene.mirror(Fault::Pass);
+    let progress = scene.pull(&Machine::new(), &[&liar, &good]);
+    one_line(&progress, &liar);
+    // Its configuration or its sample, and nothing after that.
+    assert!(asked(&liar) <= 3, "{}", asked(&liar));
+}
+
+#[test]
+fn a_liar_that_hides_is_found_by_fetching_its_parts_again() {
+    let scene = scene!(&[BIG]);
+    // Only ranges are hurt, and of them not the short one that all are compared by.
+    let liar = Proxy::start(scene.s3.address(), |request, _| {
+        let range = is_blob(request) && request.headers.contains_key("range");
+        if range { Fault::CorruptAt(1_000_000) } else { Fault::Pass }
+    });
+    let good = scene.mirror(Fault::Pass);
+    for mirrors in [[&liar, &good], [&good, &liar]] {
+        let before = asked(&liar);
+        let machine = Machine::new();
+        let progress = scene.pull(&machine, &mirrors);
+        let notes = progress.notes();
+        assert!(notes[0].contains("to find out whose bytes are"), "{notes:?}");
+        assert!(notes.len() <= 3, "{notes:?}");
+        let named = format!("{} sent wrong bytes", place(&liar).name());
+        assert!(notes.iter().any(|n| n.contains(&named)), "{notes:?}");
+        assert!(!notes.iter().any(|n| n.contains(&format!("{} sent", place(&good).name()))));
+        assert!(asked(&liar) > before);
+    }
+}
+
+#[test]
+fn all_mirrors_lie_and_the_registry_serves() {
+    let scene = scene!(&[300_000, 100_000]);
+    let (a, b) = (scene.mirror(Fault::Corrupt), scene.mirror(Fault::Corrupt));
+    let progress = scene.pull(&Machine::new(), &[&a, &b]);
+    assert_eq!(progress.notes().len(), 2, "{:?}", progress.notes());
+    assert!(scene.asked_of_registry() >= 2);
+}

@@ -1,0 +1,195 @@
+//! What can be told of a container from outside: `top`, `diff`, `export`.
+
+use crate::harness::image::TestImage;
+use crate::harness::user::{IMAGE, until};
+use std::collections::BTreeMap;
+use std::io::Read;
+
+#[test]
+fn top_shows_the_containers_own_numbers_and_names() {
+    let s = session!();
+    s.detached("x", &[], "su player -c 'exec sleep 1000' & exec sleep 2000");
+    until("both run", || s.ok(&["top", "x", "args"]).contains("sleep 1000"));
+    let usual = s.ok(&["top", "x"]);
+    let mut lines = usual.lines().map(|l| l.split_whitespace().collect::<Vec<_>>());
+    let heading = ["USER", "PID", "PPID", "%CPU", "ELAPSED", "TTY", "TIME", "COMMAND"];
+    assert_eq!(lines.next().unwrap(), heading);
+    let init = lines.next().unwrap();
+    assert_eq!((init[0], init[1], init[2], init[5]), ("root", "1", "0", "?"), "{usual}");
+    assert_eq!(&init[7..], ["sleep", "2000"]);
+    let picked = s.ok(&["top", "x", "user,ruser", "ppid", "hpid", "huser", "comm", "seccomp"]);
+    let player = picked.lines().find(|l| l.starts_with("player")).unwrap();
+    let fields: Vec<&str> = player.split_whitespace().collect();
+    assert_eq!((fields[1], fields[2], fields[5], fields[6]), ("player", "1", "sleep", "filter"));
+    let host = std::fs::read_to_string(format!("/proc/{}/status", fields[3])).unwrap();
+    let uid = host.lines().find_map(|l| l.strip_prefix("Uid:")).unwrap();
+    assert_eq!(uid.split_whitespace().nth(1), Some(fields[4]));
+    // One that came by exec has no parent in there.
+    let mut exec = s.spawn(&["exec", "x", "sleep", "3000"]);
+    until("the exec runs", || s.ok(&["top", "x", "ppid", "args"]).contains("sleep 3000"));
+    let line = s.ok(&["top", "x", "ppid", "args"]);
+    assert!(line.lines().any(|l| l.split_whitespace().eq(["0", "sleep", "3000"])), "{line}");
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
+    exec.wait().unwrap();
+}
+
+#[test]
+fn top_refuses_what_it_cannot_show() {
+    let s = session!();
+    s.ok(&["create", "--name", "x", IMAGE, "true"]);
+    let out = s.run(&["top", "x"]);
+    assert!(out.code == 125 && out.err.contains("created"), "{out:?}");
+    let out = s.run(&["top", "x", "bogus"]);
+    assert!(
+        out.code == 125 && out.err.contains("\"bogus\"") && out.err.contains("hpid"),
+        "{out:?}"
+    );
+    let out = s.run(&["top"]);
+    assert!(out.code == 125 && out.err.contains("--latest"), "{out:?}");
+    assert_eq!(s.run(&["top", "nosuch"]).code, 125);
+    s.ok(&["rm", "x"]);
+}
+
+/// A container is hostile: its passwd may be a fifo, a link out, or endless.
+#[test]
+fn top_is_not_held_by_a_containers_passwd() {
+    let s = session!();
+    s.detached("x", &[], "rm /etc/passwd; mkfifo /etc/passwd; rm /etc/group; ln -s /dev/zero /etc/group; exec sleep 1000");
+    until("prepared", || s.ok(&["exec", "x", "readlink", "/etc/group"]) == "/dev/zero");
+    let shown = s.ok(&["top", "x", "user", "group"]);
+    assert!(shown.lines().nth(1).unwrap().split_whitespace().eq(["0", "0"]), "{shown}");
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
+}
+
+#[test]
+fn diff_tells_added_changed_and_deleted() {
+    let s = session!();
+    let script = "echo a >/etc/added; echo >>/etc/passwd; rm /etc/group; mkdir -p /d/e; \
+        touch /d/e/f; touch /gone; rm /gone";
+    s.ok(&["run", "--name", "x", "--network", "none", IMAGE, "sh", "-c", script]);
+    let lines = s.ok(&["diff", "x"]);
+    let lines: Vec<&str> = lines.lines().collect();
+    let has = |line: &str| assert!(lines.contains(&line), "{line} in {lines:?}");
+    for line in
+        ["C /etc", "A /etc/added", "C /etc/passwd", "D /etc/group", "A /d", "A /d/e", "A /d/e/f"]
+    {
+        has(line);
+    }
+    // Nor what Bolt itself made for its mounts.
+    let others = ["/gone", "/proc", "/sys", "/dev", "/etc/hosts"];
+    assert!(!lines.iter().any(|l| others.contains(&&l[2..])), "{lines:?}");
+    let paths: Vec<&str> = lines.iter().map(|l| &l[2..]).collect();
+    assert!(paths.is_sorted(), "{paths:?}");
+    let json: serde_json::Value =
+        serde_json::from_str(&s.ok(&["diff", "--format", "json", "x"])).unwrap();
+    assert!(json["added"].as_array().unwrap().contains(&"/etc/added".into()), "{json}");
+    assert_eq!(json["deleted"][0], lines.iter().find(|l| l.starts_with('D')).unwrap()[2..]);
+    s.ok(&["rm", "x"]);
+    s.ok(&["create", "--name", "x", IMAGE, "true"]);
+    assert_eq!(s.ok(&["diff", "-l"]), "");
+    s.ok(&["rm", "x"]);
+}
+
+/// Over two layers, of which the upper hides a part of the lower.
+#[test]
+fn diff_of_a_directory_that_was_replaced() {
+    let s = session!();
+    let image = TestImage::new(&[]);
+    image.add(|root| {
+        std::fs::create_dir_all(root.join("home/deep")).unwrap();
+        for name in ["a", "b", "deep/c"] {
+            std::fs::write(root.join("home").join(name), name).unwrap();
+        }
+    });
+    image.add(|root| {
+        std::fs::create_dir(root.join("home")).unwrap();
+        std::fs::write(root.join("home/.wh.a"), "").unwrap();
+    });
+    let id = s.pull(&image);
+    let script = "busybox rm -r /home; busybox mkdir /home; busybox touch /home/a /home/b";
+    let run = ["run", "--name", "x", "--network", "none", &id, "/bin/busybox", "sh", "-c", script];
+    s.ok(&run);
+    let lines = s.ok(&["diff", "x"]);
+    let home: Vec<&str> = lines.lines().filter(|l| l[2..].starts_with("/home")).collect();
+    assert_eq!(home, ["C /home", "A /home/a", "C /home/b", "D /home/deep"]);
+    s.ok(&["rm", "x"]);
+}
+
+/// Path → (type, mode, uid, link target, content).
+type Members = BTreeMap<String, (tar::EntryType, u32, u64, String, Vec<u8>)>;
+
+fn members(archive: &[u8]) -> Members {
+    let mut found = BTreeMap::new();
+    for entry in tar::Archive::new(archive).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        let head = entry.header();
+        let link = entry.link_name().unwrap().map(|l| l.to_string_lossy().into_owned());
+        let path = entry.path().unwrap().to_string_lossy().trim_end_matches('/').to_owned();
+        let fields = (head.entry_type(), head.mode().unwrap(), head.uid().unwrap());
+        let old = found.insert(
+            path.clone(),
+            (fields.0, fields.1, fields.2, link.unwrap_or_default(), content),
+        );
+        assert!(old.is_none(), "{path} twice");
+    }
+    found
+}
+
+#[test]
+fn export_of_a_running_and_of_a_stopped_container_is_the_same_tree() {
+    let s = session!();
+    let host = s.make_dir("host");
+    std::fs::write(format!("{host}/secret"), "of the host").unwrap();
+    let script = "echo hi >/f; chown player /f; chmod 4755 /f; ln /f /g; ln -s /etc /s; mkfifo /p; \
+        mkdir -m 1777 /t; echo ready; exec sleep 1000";
+    let volume = format!("{host}:/v");
+    s.detached("x", &["-v", &volume], script);
+    until("prepared", || s.ok(&["logs", "x"]) == "ready");
+    let out = format!("{}/running.tar", s.home().display());
+    s.ok(&["export", "-o", &out, "x"]);
+    let running = std::fs::read(&out).unwrap();
+    s.ok(&["stop", "-t", "0", "x"]);
+    let mut child = s.bolt(&["export", "x"]).spawn().unwrap();
+    let mut stopped = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut stopped).unwrap();
+    assert!(child.wait().unwrap().success());
+    let (running, stopped) = (members(&running), members(&stopped));
+    for archive in [&running, &stopped] {
+        let uid = s.ok(&["run", "--rm", "--network", "none", IMAGE, "id", "-u", "player"]);
+        let file = &archive["f"];
+        assert_eq!(
+            (file.0, file.1, file.2),
+            (tar::EntryType::Regular, 0o4755, uid.parse().unwrap())
+        );
+        assert_eq!(file.4, b"hi\n");
+        assert_eq!((archive["g"].0, archive["g"].3.as_str()), (tar::EntryType::Link, "f"));
+        assert_eq!(archive["s"].3, "/etc");
+        assert_eq!(archive["p"].0, tar::EntryType::Fifo);
+        assert_eq!(archive["t"].1, 0o1777);
+        assert!(!archive.contains_key("v/secret"), "a volume is not the container's root");
+        assert!(!archive.keys().any(|k| k.starts_with("proc/") || k.starts_with("dev/")));
+    }
+    // What the mounts cover shows in both: empty files and directories.
+    let names = |a: &Members| a.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&running), names(&stopped));
+    s.ok(&["rm", "x"]);
+}
+
+#[test]
+fn an_export_that_fails_leaves_no_file() {
+    let s = session!();
+    s.ok(&["create", "--name", "x", IMAGE, "true"]);
+    let out = s.run(&["export", "-o", "/dev/null/x", "x"]);
+    assert!(out.code == 125 && out.err.contains("/dev/null"), "{out:?}");
+    assert_eq!(s.run(&["export", "-o", "x.tar", "nosuch"]).code, 125);
+    assert!(
+        std::fs::read_dir(s.home()).unwrap().all(|e| !e
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .contains("x.tar"))
+    );
+    s.ok(&["rm", "x"]);
+}
