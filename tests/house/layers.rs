@@ -18,6 +18,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("net", 2),
     ("cgroup", 2),
     ("userns", 2),
+    ("game", 2),
     ("store", 1),
     ("container", 1),
     ("exit", 1),
@@ -42,10 +43,11 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ring", &["image", "spec/seccomp/cache.rs"]),
     ("rustbus", &["cgroup"]),
     ("rustls", &["image"]),
+    ("schemars", &["game"]),
     ("tabwriter", &["ui/format.rs"]),
     ("tar", &["image", "cmd/cp"]),
     ("tokio", &["image"]),
-    ("toml", &["image/config", "settings"]),
+    ("toml", &["image/config", "settings", "game/metadata.rs"]),
     ("zstd", &["image", "store/record.rs"]),
 ];
 
