@@ -1,6 +1,6 @@
 //! `bolt manifest`: image lists for several machines, made here and pushed.
 
-mod edit;
+pub(in crate::cmd) mod edit;
 mod push;
 
 use crate::cmd::output;
@@ -117,7 +117,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 }
 
 /// A list of the store.
-fn existing(store: &Store, list: &str) -> anyhow::Result<ImageList> {
+pub(in crate::cmd) fn existing(store: &Store, list: &str) -> anyhow::Result<ImageList> {
     let name = full_name(list)?;
     store
         .list_of(&name)?

@@ -3,8 +3,10 @@
 use crate::cmd::output;
 use crate::cmd::pull::Sources;
 use crate::cmd::remote::Way;
+use crate::game::annotations;
+use crate::game::metadata::{Metadata, Tier, Vendor};
 use crate::image::artifact::Artifact;
-use crate::image::drift_api::{self, Package, PackageQuery, ProfileQuery, annotated};
+use crate::image::drift_api::{self, Package, PackageQuery, ProfileQuery};
 use crate::image::manifest::{Document, parse};
 use crate::image::progress::Progress;
 use crate::image::reference::{Reference, is_registry};
@@ -190,9 +192,51 @@ impl Search<'_> {
         let Ok(Document::Index(entries)) = parse(&raw.bytes, &raw.media_type) else {
             return Ok(Some(("image", found)));
         };
-        let game = annotated(&entries, &mut found)
-            .with_context(|| format!("{}:{tag}", repository.reference().name()))?;
-        Ok(Some((if game { "game" } else { "image" }, found)))
+        let mut kind = "image";
+        for entry in &entries {
+            let said = annotations::read(&entry.annotations).with_context(|| {
+                let own = repository.reference().name();
+                format!("{own}:{tag}: manifest {}: {}", entry.digest, annotations::KEY)
+            })?;
+            if let Some(metadata) = said {
+                add(&metadata, &mut found);
+                kind = "game";
+            }
+        }
+        Ok(Some((kind, found)))
+    }
+}
+
+/// Adds what one variant says: a game has what its variants have.
+fn add(metadata: &Metadata, package: &mut Package) {
+    let tier = metadata.tier.map(|tier| match tier {
+        Tier::Streaming => "streaming",
+        Tier::Competitive => "competitive",
+        Tier::Balanced => "balanced",
+        Tier::Quality => "quality",
+    });
+    let vendor = |vendor: &Vendor| match vendor {
+        Vendor::Nvidia => "nvidia",
+        Vendor::Amd => "amd",
+        Vendor::Intel => "intel",
+        Vendor::Other => "other",
+    };
+    if package.description.is_empty() {
+        package.description = metadata.title.clone().unwrap_or_default();
+    }
+    if let (true, Some(tier)) = (package.tier.is_empty(), tier) {
+        package.tier = tier.to_owned();
+    }
+    let gpus = metadata.gpu.vendors.iter().map(|v| vendor(v).to_owned());
+    let builds = metadata.proton.bundled.iter().chain(&metadata.proton.builds).cloned();
+    for (list, more) in
+        [(&mut package.gpus, gpus.collect::<Vec<_>>()), (&mut package.proton, builds.collect())]
+    {
+        for word in more {
+            if !list.contains(&word) {
+                list.push(word);
+            }
+        }
     }
 }
 

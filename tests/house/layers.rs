@@ -19,6 +19,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("profile", 2),
     ("cgroup", 2),
     ("userns", 2),
+    ("game", 2),
     ("store", 1),
     ("container", 1),
     ("exit", 1),
@@ -44,10 +45,11 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ring", &["image", "spec/seccomp/cache.rs"]),
     ("rustbus", &["cgroup"]),
     ("rustls", &["image"]),
+    ("schemars", &["game"]),
     ("tabwriter", &["ui/format.rs"]),
     ("tar", &["image", "cmd/cp", "rootfs/export.rs"]),
     ("tokio", &["image"]),
-    ("toml", &["image/config", "profile.rs", "settings"]),
+    ("toml", &["image/config", "profile.rs", "settings", "game/metadata.rs"]),
     ("zstd", &["image", "store/record.rs"]),
 ];
 

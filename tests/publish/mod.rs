@@ -1,5 +1,6 @@
 //! The verbs that publish, as an ordinary user types them.
 
+mod annotate;
 mod manifest;
 mod profile;
 mod push;

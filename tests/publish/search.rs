@@ -30,7 +30,7 @@ fn a_drift_is_asked_and_other_registries_looked_through() {
     let registry = Registry::start(registry::Options::default());
     let host = registry.host();
     session.ok(&["push", "-q", VERIFY, IMAGE, &format!("{host}/tools/plain:1")]);
-    let game = r#"dev.bolt.gaming.v1={"performance_tier":"Quality","proton_versions":["GE-Proton9-20"],"gpu_requirements":{"nvidia":{}}}"#;
+    let game = r#"dev.bolt.gaming.v1={"tier":"quality","proton":{"builds":["GE-Proton9-20"]},"gpu":{"vendors":["nvidia"]}}"#;
     session.ok(&["manifest", "create", "game"]);
     session.ok(&["manifest", "add", "--annotation", game, "game", IMAGE]);
     let name = format!("{host}/games/celeste:1.4");
@@ -40,7 +40,7 @@ fn a_drift_is_asked_and_other_registries_looked_through() {
     let all = search(&[&format!("{host}/")]);
     let kinds: Vec<_> = all.iter().map(|row| row["Kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["game", "profile", "image"]);
-    assert_eq!((&all[0]["Tier"], &all[0]["Proton"]), (&"Quality".into(), &"GE-Proton9-20".into()));
+    assert_eq!((&all[0]["Tier"], &all[0]["Proton"]), (&"quality".into(), &"GE-Proton9-20".into()));
     assert_eq!(search(&[&format!("{host}/celeste")]).len(), 2);
     assert_eq!(search(&["--proton", "proton9", &format!("{host}/")]).len(), 1);
     assert!(search(&["--tier", "streaming", &format!("{host}/")]).is_empty());

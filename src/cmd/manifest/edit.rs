@@ -197,7 +197,7 @@ pub(super) fn remove(list: &str, digest: &str, settings: &Settings) -> anyhow::R
 }
 
 /// A digest, or the digest of a local image that is in the list.
-pub(super) fn instance(
+pub(in crate::cmd) fn instance(
     settings: &Settings,
     store: &Store,
     list: &ImageList,
@@ -215,7 +215,8 @@ pub(super) fn instance(
     Ok(digest)
 }
 
-fn tell(list: &ImageList) -> anyhow::Result<u8> {
+/// Prints the digest that the list has now.
+pub(in crate::cmd) fn tell(list: &ImageList) -> anyhow::Result<u8> {
     let bytes = list.bytes();
     if bytes.len() as u64 > MAX_DOCUMENT {
         let (name, size) = (&list.name, bytes.len());

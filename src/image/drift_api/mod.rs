@@ -8,9 +8,7 @@
 
 mod read;
 
-pub use read::{
-    DriftError, Package, Page, RemoteProfile, annotated, package_list, profile, profile_list,
-};
+pub use read::{DriftError, Package, Page, RemoteProfile, package_list, profile, profile_list};
 
 use crate::image::registry::{Host, Page as Answer, RegistryError};
 use serde_json::json;

@@ -2,11 +2,8 @@
 //! over, and a known one of another type is named with its path.
 
 use super::{PackageQuery, ProfileQuery};
-use crate::image::types::Descriptor;
 use serde_json::{Map, Value};
 
-/// The annotation of a manifest in an index that tells of the game in small.
-const GAMING: &str = "dev.bolt.gaming.v1";
 /// Most entries of one list.
 const MAX_ITEMS: usize = 10_000;
 
@@ -207,49 +204,18 @@ fn one_package(at: At<'_>) -> Result<Package, DriftError> {
         ..Package::default()
     };
     if let Some(gaming) = at.get("gaming")? {
-        add_gaming(&gaming, &mut package)?;
+        let places = [&gaming];
+        package.tier = first(&places, "performance_tier", At::text)?.unwrap_or_default();
+        package.proton = first(&places, "proton_versions", At::texts)?.unwrap_or_default();
+        if let Some(needs) = gaming.get("gpu_requirements")? {
+            for vendor in ["nvidia", "amd", "intel"] {
+                if needs.get(vendor)?.is_some() {
+                    package.gpus.push(vendor.to_owned());
+                }
+            }
+        }
     }
     Ok(package)
-}
-
-/// Adds what the metadata of a game tells; a package has the variants' all.
-fn add_gaming(at: &At<'_>, package: &mut Package) -> Result<(), DriftError> {
-    let places = [at];
-    if package.tier.is_empty() {
-        package.tier = first(&places, "performance_tier", At::text)?.unwrap_or_default();
-    }
-    let versions = first(&places, "proton_versions", At::texts)?.unwrap_or_default();
-    let mut gpus = Vec::new();
-    if let Some(needs) = at.get("gpu_requirements")? {
-        for vendor in ["nvidia", "amd", "intel"] {
-            if needs.get(vendor)?.is_some() {
-                gpus.push(vendor.to_owned());
-            }
-        }
-    }
-    for (list, more) in [(&mut package.proton, versions), (&mut package.gpus, gpus)] {
-        for word in more {
-            if !list.contains(&word) {
-                list.push(word);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Adds what the manifests of an index say of the game in their annotations; whether one does.
-///
-/// Errors: an annotation that is not what it should be, named by the manifest's digest.
-pub fn annotated(entries: &[Descriptor], package: &mut Package) -> Result<bool, DriftError> {
-    let mut game = false;
-    for entry in entries {
-        let Some(text) = entry.annotations.get(GAMING) else { continue };
-        let value: Value = serde_json::from_str(text)?;
-        let path = format!("manifest {}: {GAMING}", entry.digest);
-        add_gaming(&At { value: &value, path }, package)?;
-        game = true;
-    }
-    Ok(game)
 }
 
 /// The first of `places` that has `name`, read.
