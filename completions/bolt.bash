@@ -100,6 +100,9 @@ _bolt() {
             bolt,start)
                 cmd="bolt__subcmd__start"
                 ;;
+            bolt,stats)
+                cmd="bolt__subcmd__stats"
+                ;;
             bolt,stop)
                 cmd="bolt__subcmd__stop"
                 ;;
@@ -177,6 +180,9 @@ _bolt() {
                 ;;
             bolt__subcmd__container,start)
                 cmd="bolt__subcmd__container__subcmd__start"
+                ;;
+            bolt__subcmd__container,stats)
+                cmd="bolt__subcmd__container__subcmd__stats"
                 ;;
             bolt__subcmd__container,stop)
                 cmd="bolt__subcmd__container__subcmd__stop"
@@ -272,7 +278,7 @@ _bolt() {
 
     case "${cmd}" in
         bolt)
-            opts="-h -V --help --version attach container cp diff exec export inspect kill logs ps rename restart rm start stop top unshare volume wait completion create doctor image images info rmi system tag untag version login logout mirror pull push run source"
+            opts="-h -V --help --version attach container cp diff exec export inspect kill logs ps rename restart rm start stats stop top unshare volume wait completion create doctor image images info rmi system tag untag version login logout mirror pull push run source"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -322,7 +328,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__container)
-            opts="-h --help attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stop top wait"
+            opts="-h --help attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -720,6 +726,32 @@ _bolt() {
                     ;;
                 --sig-proxy)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__container__subcmd__stats)
+            opts="-a -l -i -h --all --latest --format --no-stream --no-reset --no-trunc --interval --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2150,6 +2182,32 @@ _bolt() {
                     ;;
                 --sig-proxy)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__stats)
+            opts="-a -l -i -h --all --latest --format --no-stream --no-reset --no-trunc --interval --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

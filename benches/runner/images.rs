@@ -78,6 +78,26 @@ pub(crate) fn assorted(parts: &Parts) -> Image {
     build(parts, "assorted", &layers)
 }
 
+/// A small layer with the probe, and `count` layers of `bytes` that do not compress.
+pub(crate) fn noise(parts: &Parts, name: &str, count: u64, bytes: usize) -> Image {
+    let mut layers: Vec<Layer> = vec![Box::new(base)];
+    for n in 0..count {
+        layers.push(Box::new(move |root| {
+            let mut state = n * 2 + 1;
+            let mut content = Vec::with_capacity(bytes + 8);
+            while content.len() < bytes {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                content.extend_from_slice(&state.to_le_bytes());
+            }
+            content.truncate(bytes);
+            write(&make_dir(&root.join("noise")).join(format!("{n}")), &content);
+        }));
+    }
+    build(parts, name, &layers)
+}
+
 /// One layer of 40,000 files of a kilobyte.
 pub(crate) fn small_files(parts: &Parts) -> Image {
     build(

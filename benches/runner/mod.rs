@@ -10,6 +10,7 @@ pub(crate) mod host;
 pub(crate) mod images;
 pub(crate) mod living;
 pub(crate) mod meter;
+pub(crate) mod mirror;
 pub(crate) mod parts;
 pub(crate) mod peers;
 pub(crate) mod people;

@@ -3,10 +3,13 @@
 //! everything ever found stays found without a fuzzer.
 
 use bolt::image::artifact::{self, Artifact};
+use bolt::image::config::drift::KeyTemplate;
 use bolt::image::config::policy::Policy;
 use bolt::image::config::registries::Registries;
 use bolt::image::drift_api::{self, PackageQuery, ProfileQuery};
 use bolt::image::reference::{ImageName, Reference};
+use bolt::image::s3::answers;
+use bolt::image::types::Digest;
 use bolt::image::unpack::{Limits, Owners, rebuild, unpack_layer};
 use bolt::image::{image_config, manifest};
 use bolt_shim::control::Request;
@@ -122,6 +125,25 @@ pub fn policy_json(data: &[u8]) {
     let Ok(policy) = Policy::parse(Path::new("/policy.json"), text) else { return };
     let _ = policy.check("docker", "docker.io/library/busybox:latest");
     let _ = policy.check("oci", "/srv/images:v1");
+}
+
+/// What a bucket answers: lists and errors, XML or Ghostbay's JSON. What is read of a list is
+/// bounded by what came.
+pub fn s3_answers(data: &[u8]) {
+    if let Ok(list) = answers::list(data) {
+        let keys: usize = list.objects.iter().map(|object| object.key.len()).sum();
+        assert!(keys <= data.len() * 2, "{keys} bytes of keys from {}", data.len());
+    }
+    let _ = answers::trouble(data);
+}
+
+/// Templates of keys: what is taken is written as it was, and gives two digests two keys.
+pub fn key_template(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(template) = KeyTemplate::parse(text) else { return };
+    assert_eq!(template.to_string(), text);
+    let (one, two) = (Digest::sha256_of(b"1"), Digest::sha256_of(b"2"));
+    assert_ne!(template.key(&one), template.key(&two), "{text}");
 }
 
 /// What crosses between `bolt` and `bolt-shim`: any bytes are refused or understood, and what

@@ -1,20 +1,84 @@
-//! The buckets of a pull: the one that an `s3://` name means, and those that mirror registries.
+//! The buckets of a pull: the one that an `s3://` name means, and those that hold the blobs of
+//! registries.
 
 use crate::cmd::pull::Sources;
+use crate::image::config::drift::{CredentialSource, Ghostbay, KeyTemplate};
+use crate::image::pull::Buckets;
 use crate::image::reference::{BucketName, ImageName};
+use crate::image::s3::credentials::Caller;
 use crate::image::s3::place::Place;
-use crate::image::s3::template::KeyTemplate;
+use crate::ui::print;
+use anyhow::Context;
 
-/// The bucket of an `s3://` name; of other names none.
-pub fn named(sources: &Sources, name: &ImageName) -> anyhow::Result<Option<Place>> {
+/// All buckets that bear on a pull of `name`.
+pub fn of_pull<'a>(sources: &'a Sources, name: &ImageName) -> anyhow::Result<Buckets<'a>> {
+    let mut buckets = Buckets {
+        named: None,
+        mirrors: Vec::new(),
+        aws: &sources.aws,
+        history: Some(&sources.history),
+    };
     match name {
-        ImageName::S3(name) => of(sources, name).map(Some),
-        _ => Ok(None),
+        ImageName::S3(name) => buckets.named = Some(of(sources, name, false)?),
+        ImageName::Docker(reference) => {
+            for store in sources.drift.stores_of(reference) {
+                match of_store(sources, store) {
+                    Ok(place) => buckets.mirrors.push(place),
+                    // The image can still come from elsewhere.
+                    Err(error) => print::warning(&format!(
+                        "ghostbay {:?}: {error:#}; the other sources go on",
+                        store.name
+                    )),
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(buckets)
+}
+
+/// The bucket of an `s3://` name: registries.toml says where it is, else AWS's variables. With
+/// `template` blobs lie where a store of that very prefix has them, else as in an image layout.
+pub fn of(sources: &Sources, name: &BucketName, template: bool) -> anyhow::Result<Place> {
+    let mut stores = sources.drift.ghostbay().iter().filter(|s| s.bucket == name.bucket());
+    let store = stores.clone().find(|s| s.prefix == name.prefix()).or_else(|| stores.next());
+    let Some(store) = store else { return of_environment(sources, name) };
+    let own = template && store.prefix == name.prefix();
+    let place = of_store(sources, store)
+        .with_context(|| format!("ghostbay {:?} of registries.toml", store.name))?;
+    let template = if own { store.key.clone() } else { KeyTemplate::oci() };
+    Ok(Place { prefix: name.prefix().to_owned(), template, ..place })
+}
+
+/// One `[[ghostbay]]`.
+fn of_store(sources: &Sources, store: &Ghostbay) -> anyhow::Result<Place> {
+    let mut place = nobodys(store);
+    place.insecure |= sources.insecure();
+    let mut place = identified(sources, place, &store.credentials)?;
+    if let Some(file) = &store.ca {
+        let pem = std::fs::read(file).with_context(|| format!("ca {}", file.display()))?;
+        place.certs.ca.push(pem);
+    }
+    Ok(place)
+}
+
+/// One `[[ghostbay]]` as nobody in particular sees it: enough for its name.
+pub fn nobodys(store: &Ghostbay) -> Place {
+    Place {
+        bucket: store.bucket.clone(),
+        prefix: store.prefix.clone(),
+        endpoint: Some(store.endpoint.clone()),
+        region: Some(store.region.clone()),
+        virtual_host: !store.path_style,
+        presigned: store.presigned,
+        template: store.key.clone(),
+        caller: Caller::nobody(),
+        insecure: store.insecure,
+        certs: Default::default(),
     }
 }
 
-/// A bucket by its name: AWS's variables and files say where it is.
-pub fn of(sources: &Sources, name: &BucketName) -> anyhow::Result<Place> {
+fn of_environment(sources: &Sources, name: &BucketName) -> anyhow::Result<Place> {
     let endpoint = sources.aws.endpoint().map(str::to_owned);
     // AWS wants the bucket in the host; its certificate has one label for it.
     let virtual_host = endpoint.is_none() && !name.bucket().contains('.');
@@ -26,18 +90,23 @@ pub fn of(sources: &Sources, name: &BucketName) -> anyhow::Result<Place> {
         virtual_host,
         presigned: false,
         template: KeyTemplate::oci(),
-        caller: crate::image::s3::credentials::Caller::nobody(),
+        caller: Caller::nobody(),
         insecure: sources.insecure(),
         certs: Default::default(),
     };
-    identified(sources, place, None)
+    identified(sources, place, &CredentialSource::Aws)
 }
 
 /// The place with the user's credentials and the authorities for its host.
-fn identified(sources: &Sources, mut place: Place, profile: Option<&str>) -> anyhow::Result<Place> {
+fn identified(
+    sources: &Sources,
+    mut place: Place,
+    source: &CredentialSource,
+) -> anyhow::Result<Place> {
+    place.check()?;
     let host = place.host();
     let login = sources.auth.lookup(&host, &place.bucket)?;
-    place.caller = sources.aws.caller(&host, profile, login.as_ref())?;
+    place.caller = sources.aws.caller(&host, source, login.as_ref())?;
     place.certs = sources.certs.load(&host)?;
     place.certs.ca.extend(sources.aws.ca_bundle()?);
     Ok(place)

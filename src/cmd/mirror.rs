@@ -3,7 +3,6 @@
 use crate::cmd::buckets;
 use crate::cmd::pull::{self, Access, Sources};
 use crate::image::mirror::{self, MirrorRequest, Mirrored};
-use crate::image::pull::Buckets;
 use crate::image::reference::{BucketName, ImageName, LayoutImage};
 use crate::settings::Settings;
 use crate::store::Store;
@@ -83,18 +82,18 @@ fn one(
     let platform = pull::platform_of(access)?;
     let layout = pull::default_layout(settings, false);
     let owners = pull::owners(settings, layout);
-    let names = pull::remote_names(image, &sources.registries)?;
+    let ask = |name| {
+        let buckets = buckets::of_pull(&sources, &name)?;
+        Ok(pull::request(&sources, access, name, &platform, layout, &owners, buckets))
+    };
+    let names = pull::remote_names(image, &sources, progress, ask)?;
     let first = names.into_iter().next();
     let from = first.context("no registry is configured for short names; write HOST/NAME")?;
-    let aws = &sources.aws;
-    let named = buckets::named(&sources, &from)?;
-    let history = Some(sources.history.as_path());
-    let asked = Buckets { named, mirrors: Vec::new(), aws, history };
     let journal = settings.dirs.cache.join("uploads.json");
     let request = MirrorRequest {
-        image: pull::request(&sources, access, from, &platform, layout, &owners, asked),
+        image: ask(from)?,
         one_platform: access.platform.is_some(),
-        place: buckets::of(&sources, target)?,
+        place: buckets::of(&sources, target, true)?,
         name,
         journal: Some(&journal),
     };

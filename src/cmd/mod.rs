@@ -12,6 +12,7 @@ mod create_config;
 mod create_defaults;
 pub mod diff;
 pub mod doctor;
+mod drift;
 pub mod ending;
 pub mod exec;
 pub mod export;
@@ -41,6 +42,7 @@ pub mod search;
 pub mod selection;
 pub mod source;
 pub mod start;
+pub mod stats;
 pub mod stop;
 pub mod system;
 pub mod tag;
@@ -81,6 +83,7 @@ enum Verb {
     Restart(restart::Args),
     Rm(rm::Args),
     Start(start::Args),
+    Stats(stats::Args),
     Stop(stop::Args),
     Top(top::Args),
     Unshare(unshare::Args),
@@ -214,6 +217,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Restart(args) => restart::run(args, settings),
         Verb::Rm(args) => rm::run(args, settings),
         Verb::Start(args) => start::run(args, settings),
+        Verb::Stats(args) => stats::run(args, settings),
         Verb::Stop(args) => stop::run(args, settings),
         Verb::Top(args) => top::run(args, settings),
         Verb::Unshare(args) => unshare::run(args, settings),

@@ -1,10 +1,12 @@
 //! `bolt pull`, and how `run` and `create` come to their image.
 
 use crate::cmd::buckets;
+use crate::cmd::drift;
 use crate::container::config::Userns;
 use crate::image::config::Search;
 use crate::image::config::auth::{AuthDirs, AuthFiles};
 use crate::image::config::certs::CertDirs;
+use crate::image::config::drift::DriftConfig;
 use crate::image::config::policy::Policy;
 use crate::image::config::registries::Registries;
 use crate::image::progress::Progress;
@@ -27,7 +29,7 @@ use std::process::{Command, Stdio};
 /// Pull an image from a registry, a bucket, an OCI layout or an OCI archive
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// docker://NAME, NAME, s3://BUCKET/PREFIX[:NAME], oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME]
+    /// docker://NAME, NAME, bolt://NAME, drift://HOST/NAME, s3://BUCKET/PREFIX[:NAME], oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME]
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<String>,
     /// Suppress progress
@@ -112,6 +114,8 @@ fn mapped_ids() -> u32 {
 pub struct Sources {
     /// registries.conf.
     pub registries: Registries,
+    /// registries.toml.
+    pub drift: DriftConfig,
     /// auth.json.
     pub auth: AuthFiles,
     /// certs.d.
@@ -135,7 +139,9 @@ impl Sources {
             system: "/etc".into(),
             override_file: file.clone(),
         };
-        let registries = Registries::load(&search(&settings.registries_conf))?;
+        let mut registries = Registries::load(&search(&settings.registries_conf))?;
+        let drift = drift::config(settings)?;
+        registries.add_drift(&drift);
         for warning in registries.warnings() {
             print::warning(warning);
         }
@@ -147,6 +153,7 @@ impl Sources {
         };
         Ok(Sources {
             registries,
+            drift,
             auth,
             certs,
             aws: AwsPlaces::from_variables(variable, &settings.dirs.home),
@@ -189,15 +196,14 @@ fn pull_one(
     let platform = platform_of(access)?;
     let owners = owners(settings, layout);
     let mut last = None;
-    for name in remote_names(image, &sources.registries)? {
-        let buckets = Buckets {
-            named: buckets::named(&sources, &name)?,
-            mirrors: Vec::new(),
-            aws: &sources.aws,
-            history: Some(&sources.history),
-        };
+    let ask = |name| {
+        let buckets = buckets::of_pull(&sources, &name)?;
         let mut request = request(&sources, access, name, &platform, layout, &owners, buckets);
         request.keep_blobs = settings.keep_blobs;
+        Ok(request)
+    };
+    for name in remote_names(image, &sources, progress, ask)? {
+        let request = ask(name)?;
         match pull::pull(&request, store, progress) {
             Ok(record) => return Ok(record),
             Err(error) => {
@@ -281,11 +287,22 @@ pub fn logout(args: &crate::cmd::logout::Args, settings: &Settings) -> anyhow::R
 }
 
 /// Where to ask for an image, in order.
-pub(super) fn remote_names(image: &str, registries: &Registries) -> anyhow::Result<Vec<ImageName>> {
+pub(super) fn remote_names<'a>(
+    image: &str,
+    sources: &Sources,
+    progress: &Transfer,
+    ask: impl Fn(ImageName) -> anyhow::Result<PullRequest<'a>>,
+) -> anyhow::Result<Vec<ImageName>> {
     Ok(match ImageName::parse(image)? {
-        ImageName::Short(short) => {
-            registries.short_candidates(&short)?.into_iter().map(ImageName::Docker).collect()
+        ImageName::Drift(name) => {
+            vec![ImageName::Docker(drift::remote(&name, &sources.drift, progress, ask)?)]
         }
+        ImageName::Short(short) => sources
+            .registries
+            .short_candidates(&short)?
+            .into_iter()
+            .map(ImageName::Docker)
+            .collect(),
         ImageName::Id(id) => bail!("{id} is an image id; a pull wants a name"),
         other => vec![other],
     })
@@ -311,6 +328,10 @@ pub fn find(settings: &Settings, store: &Store, image: &str) -> anyhow::Result<O
     };
     match ImageName::parse(image)? {
         ImageName::Docker(reference) => by_name(reference),
+        ImageName::Drift(name) => match drift::local(settings, store, &name)? {
+            Some(reference) => by_name(reference),
+            None => Ok(None),
+        },
         ImageName::Id(id) => by_id(store, id.hex()),
         ImageName::Short(short) => {
             if let Ok(local) = short.on("localhost")

@@ -157,6 +157,7 @@ impl Way {
             ImageName::S3(name) => {
                 bail!("{name} is a bucket; fill it with bolt mirror sync IMAGE {name}")
             }
+            ImageName::Drift(name) => bail!("{name} is resolved to one variant; push to HOST/NAME"),
             ImageName::Short(name) => bail!("{name}: no registry to push to"),
             ImageName::Id(id) => bail!("{id} is an image id, not a place to push to"),
         })

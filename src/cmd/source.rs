@@ -1,10 +1,12 @@
-//! `bolt source ls`: the places that images came from, in the order they are asked, and why.
+//! `bolt source ls`: the stores of registries.toml and all places that images came from, in the order they are asked, and why.
 
+use crate::cmd::{buckets, drift};
 use crate::image::source::history::History;
 use crate::settings::Settings;
 use crate::ui::format::{self, Defaults};
 use crate::ui::{human, print};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Show where blobs come from
 #[derive(Debug, clap::Args)]
@@ -39,7 +41,10 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 
 fn ls(args: &Ls, settings: &Settings) -> anyhow::Result<u8> {
     let history = History::read(&settings.dirs.cache.join("sources.json"));
-    let rows = rows(&history, history.all().keys().cloned().collect());
+    let config = drift::config(settings)?;
+    let configured = config.ghostbay().iter().map(|store| buckets::nobodys(store).name());
+    let names: BTreeSet<String> = configured.chain(history.all().keys().cloned()).collect();
+    let rows = rows(&history, names.into_iter().collect());
     let columns = "{{.Rank}}\t{{.Source}}\t{{.Kind}}\t{{.Latency}}\t{{.Throughput}}\t{{.Why}}";
     let defaults = Defaults { columns, headings: &[], bare: args.noheading };
     print::stdout(&format::rows(args.format.as_deref(), &rows, &defaults)?)?;

@@ -37,7 +37,8 @@ pub fn full_name(text: &str) -> anyhow::Result<String> {
     let reference: Reference = match ImageName::parse(text)? {
         ImageName::Docker(reference) => reference,
         ImageName::Short(short) => short.on("localhost")?,
-        ImageName::Id(_)
+        ImageName::Drift(_)
+        | ImageName::Id(_)
         | ImageName::OciLayout { .. }
         | ImageName::OciArchive { .. }
         | ImageName::S3(_) => {

@@ -1,7 +1,7 @@
 //! `bolt top`: the processes of a container.
 
 use crate::container::dir::Containers;
-use crate::container::processes::{self, Process};
+use crate::container::processes::{Process, Table};
 use crate::container::state::Status;
 use crate::settings::Settings;
 use crate::sys::beneath;
@@ -55,8 +55,9 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     }
     userns::enter(&settings.dirs)?;
     let view = View::of(now.recorded.pid)?;
-    let rows: Vec<Vec<String>> = processes::list(now.recorded.pid, now.recorded.pidns)
+    let rows: Vec<Vec<String>> = Table::read()
         .context("list the processes")?
+        .of(now.recorded.pid, now.recorded.pidns)
         .iter()
         .map(|process| columns.iter().map(|column| (column.cell)(process, &view)).collect())
         .collect();

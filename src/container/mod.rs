@@ -25,4 +25,5 @@ pub mod state;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod time;
+pub mod usage;
 pub mod volume;

@@ -42,39 +42,72 @@ pub struct Process {
     pub gids: [u32; 2],
     /// Seccomp mode: 0, 1 or 2.
     pub seccomp: u32,
+    /// Threads.
+    pub threads: u64,
 }
 
-/// All processes of the container whose init is `init` in pid namespace `pidns`, by start.
-///
-/// Whoever made a pid namespace of his own within is counted as well. Processes that end
-/// meanwhile are left out. Errors: procfs cannot be listed.
-pub fn list(init: i32, pidns: u64) -> io::Result<Vec<Process>> {
-    let mut seen = HashMap::new();
-    for entry in std::fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        if let Some(pid) = name.to_str().and_then(|n| n.parse::<i32>().ok())
-            && let Some(found) = read(pid)
-        {
-            seen.insert(pid, found);
+/// All processes of the host at one moment.
+#[derive(Debug)]
+pub struct Table {
+    seen: HashMap<i32, Seen>,
+}
+
+impl Table {
+    /// Reads them. Those that end meanwhile are left out. Errors: procfs cannot be listed.
+    pub fn read() -> io::Result<Table> {
+        let mut seen = HashMap::new();
+        for entry in std::fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            if let Some(pid) = name.to_str().and_then(|n| n.parse::<i32>().ok())
+                && let Some(found) = read(pid)
+            {
+                seen.insert(pid, found);
+            }
         }
+        Ok(Table { seen })
     }
-    let Some(depth) = seen.get(&init).map(|found| found.pids.len()) else { return Ok(Vec::new()) };
-    let members: Vec<i32> =
-        seen.keys().copied().filter(|pid| is_member(*pid, init, pidns, &seen)).collect();
-    let inside: HashMap<i32, i32> =
-        members.iter().filter_map(|pid| Some((*pid, *seen[pid].pids.get(depth - 1)?))).collect();
-    let mut list: Vec<Process> = members
-        .iter()
-        .filter_map(|pid| {
-            let mut process = seen[pid].process.clone();
-            process.pid = *inside.get(pid)?;
-            process.ppid = inside.get(&seen[pid].parent).copied().unwrap_or(0);
-            process.group = seen[pid].groups.get(depth - 1).copied().unwrap_or(0);
-            Some(process)
-        })
-        .collect();
-    list.sort_by_key(|p| (p.start_ticks, p.pid));
-    Ok(list)
+
+    /// Those of the container whose init is `init` in pid namespace `pidns`, by start. Whoever
+    /// made a pid namespace of his own within is counted as well.
+    pub fn of(&self, init: i32, pidns: u64) -> Vec<Process> {
+        let Some(depth) = self.seen.get(&init).map(|found| found.pids.len()) else {
+            return Vec::new();
+        };
+        let members: Vec<&Seen> =
+            self.seen.values().filter(|found| self.is_member(found, init, pidns)).collect();
+        let inside: HashMap<i32, i32> = members
+            .iter()
+            .filter_map(|found| Some((found.process.host_pid, *found.pids.get(depth - 1)?)))
+            .collect();
+        let mut list: Vec<Process> = members
+            .into_iter()
+            .filter_map(|found| {
+                let mut process = found.process.clone();
+                process.pid = *inside.get(&process.host_pid)?;
+                process.ppid = inside.get(&found.parent).copied().unwrap_or(0);
+                process.group = found.groups.get(depth - 1).copied().unwrap_or(0);
+                Some(process)
+            })
+            .collect();
+        list.sort_by_key(|p| (p.start_ticks, p.pid));
+        list
+    }
+
+    /// In the container's pid namespace, or below a process that is.
+    fn is_member(&self, found: &Seen, init: i32, pidns: u64) -> bool {
+        let mut found = found;
+        // A look at a living system may show a circle; nobody has this many ancestors.
+        for _ in 0..self.seen.len() {
+            if found.process.host_pid == init || found.pidns == Some(pidns) {
+                return true;
+            }
+            match self.seen.get(&found.parent) {
+                Some(parent) => found = parent,
+                None => return false,
+            }
+        }
+        false
+    }
 }
 
 /// What one look at a process gives, before it is known whose it is.
@@ -87,22 +120,8 @@ struct Seen {
     pids: Vec<i32>,
     /// Its process group, likewise.
     groups: Vec<i32>,
-}
-
-/// In the container's pid namespace, or below a process that is.
-fn is_member(pid: i32, init: i32, pidns: u64, seen: &HashMap<i32, Seen>) -> bool {
-    let mut pid = pid;
-    // A look at a living system may show a circle; nobody has this many ancestors.
-    for _ in 0..seen.len() {
-        if pid == init || super::live::pid_namespace(pid) == Some(pidns) {
-            return true;
-        }
-        match seen.get(&pid) {
-            Some(found) => pid = found.parent,
-            None => return false,
-        }
-    }
-    false
+    /// Inode of its pid namespace, where that may be known.
+    pidns: Option<u64>,
 }
 
 fn read(pid: i32) -> Option<Seen> {
@@ -110,6 +129,7 @@ fn read(pid: i32) -> Option<Seen> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let mut seen = parse_stat(pid, &stat)?;
     parse_status(&status, &mut seen);
+    seen.pidns = super::live::pid_namespace(pid);
     let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     seen.process.args =
         words.split(|b| *b == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
@@ -139,11 +159,18 @@ fn parse_stat(pid: i32, stat: &[u8]) -> Option<Seen> {
         cpu_ticks: (number(14)? + number(15)?).max(0) as u64,
         nice: number(19)? as i32,
         start_ticks: number(22)?.max(0) as u64,
+        threads: number(20)?.max(0) as u64,
         virtual_bytes: number(23)?.max(0) as u64,
         resident_bytes: number(24)?.max(0) as u64 * rustix::param::page_size() as u64,
         ..Process::default()
     };
-    Some(Seen { process, parent: number(4)? as i32, pids: vec![pid], groups: Vec::new() })
+    Some(Seen {
+        process,
+        parent: number(4)? as i32,
+        pids: vec![pid],
+        groups: Vec::new(),
+        pidns: None,
+    })
 }
 
 fn parse_status(status: &str, seen: &mut Seen) {
@@ -192,10 +219,11 @@ mod tests {
     fn this_process_is_among_those_of_its_namespace() {
         let pid = std::process::id() as i32;
         let pidns = super::super::live::pid_namespace(pid).unwrap();
-        let found = list(pid, pidns).unwrap();
+        let table = Table::read().unwrap();
+        let found = table.of(pid, pidns);
         let own = found.iter().find(|p| p.host_pid == pid).unwrap();
         assert_eq!(own.uids[0], rustix::process::getuid().as_raw());
         assert!(!own.args.is_empty() && own.resident_bytes > 0);
-        assert!(list(i32::MAX, pidns).unwrap().is_empty());
+        assert!(table.of(i32::MAX, pidns).is_empty());
     }
 }

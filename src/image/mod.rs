@@ -29,3 +29,4 @@ pub mod s3;
 pub mod source;
 pub mod types;
 pub mod unpack;
+pub mod versions;

@@ -6,9 +6,11 @@
 //! passes here, and a compiled regular expression costs more than the whole parse.
 
 mod bucket;
+mod drift;
 mod grammar;
 
 pub use bucket::BucketName;
+pub use drift::DriftName;
 
 use crate::image::config::registries::Registries;
 use crate::image::types::{BadDigest, Digest};
@@ -27,7 +29,7 @@ pub const NAME_MAX: usize = 255;
 /// Longest tag, in bytes.
 pub const TAG_MAX: usize = 128;
 /// What this version can read images from, for error messages.
-const SUPPORTED: &str = "docker://, s3://, oci: and oci-archive:";
+const SUPPORTED: &str = "docker://, bolt://, drift://, s3://, oci: and oci-archive:";
 /// Why a text is no image name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ReferenceError {
@@ -125,6 +127,14 @@ pub enum ReferenceError {
         /// The whole name.
         text: String,
     },
+    /// `bolt://` and `drift://` names that cannot be meant.
+    #[error("{text:?}: {reason}")]
+    Drift {
+        /// The whole name.
+        text: String,
+        /// What is wrong, and what to write.
+        reason: String,
+    },
     /// 64 hex digits are an image id, never a repository.
     #[error("{text:?} is an image id; a repository name is not made of 64 hex digits")]
     LooksLikeId {
@@ -169,6 +179,8 @@ pub enum LayoutImage {
 pub enum ImageName {
     /// `docker://NAME`, or a name with a registry.
     Docker(Reference),
+    /// `bolt://NAME` or `drift://HOST/NAME`: a game of a Drift registry.
+    Drift(DriftName),
     /// A name without a registry: local names, aliases and search registries decide.
     Short(ShortName),
     /// 64 hex digits, or `sha256:` and 64 hex digits: the id of a local image.
@@ -199,6 +211,9 @@ impl ImageName {
         }
         if let Some(name) = text.strip_prefix("docker://") {
             return Reference::parse_docker(name).map(Self::Docker);
+        }
+        if text.starts_with(drift::BOLT) || text.starts_with(drift::DRIFT) {
+            return DriftName::parse(text).map(Self::Drift);
         }
         if let Some(rest) = text.strip_prefix("oci:") {
             let (path, image) = layout(text, rest)?;
@@ -274,6 +289,12 @@ impl Reference {
     #[must_use]
     pub fn at_digest(&self, digest: Digest) -> Self {
         Self { tag: None, digest: Some(digest), ..self.clone() }
+    }
+
+    /// The same repository with this tag and digest.
+    #[must_use]
+    pub fn tagged(&self, tag: Option<&str>, digest: Option<&Digest>) -> Self {
+        Self { tag: tag.map(str::to_owned), digest: digest.cloned(), ..self.clone() }
     }
 
     /// The shortest text that docker takes for the same image: docker.io and its `library/` left

@@ -484,6 +484,7 @@ fn a_full_disk_leaves_no_half_thing() {
     let partial = store.partial(&digest("big")).unwrap();
     assert!(partial.len() >= len);
     partial.remove().unwrap();
+    drop(partial);
     put(&store, "second", &["b"]);
     unmount(&full, UnmountFlags::DETACH).unwrap();
 }

@@ -5,9 +5,10 @@ use super::Scratch;
 use super::registry::free_port;
 use base64::Engine;
 use bolt::image::config::auth::{Credentials, Secret};
+use bolt::image::config::drift::CredentialSource;
+use bolt::image::config::drift::KeyTemplate;
 use bolt::image::s3::credentials::{AwsPlaces, Caller};
 use bolt::image::s3::place::Place;
-use bolt::image::s3::template::KeyTemplate;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -40,6 +41,15 @@ pub(crate) fn program() -> Result<PathBuf, String> {
 impl S3 {
     /// A server with one empty bucket, or why there can be none.
     pub(crate) fn start() -> Result<S3, String> {
+        S3::with(&[])
+    }
+
+    /// One whose buckets are hosts below `domain`.
+    pub(crate) fn below(domain: &str) -> Result<S3, String> {
+        S3::with(&["--domain", domain])
+    }
+
+    fn with(more: &[&str]) -> Result<S3, String> {
         let program = program()?;
         let dir = Scratch::new();
         std::fs::create_dir_all(dir.join("data").join(BUCKET)).unwrap();
@@ -48,6 +58,7 @@ impl S3 {
         let child = Command::new(program)
             .args(["--host", "127.0.0.1", "--port", &port.to_string()])
             .args(["--access-key", KEY, "--secret-key", SECRET])
+            .args(more)
             .arg(dir.join("data"))
             .env("RUST_LOG", "error")
             .stdin(Stdio::null())
@@ -121,7 +132,7 @@ impl Drop for S3 {
 /// Somebody with these keys.
 pub(crate) fn caller(key: &str, secret: &str) -> Caller {
     let login = Credentials::Password { username: key.to_owned(), password: Secret::new(secret) };
-    AwsPlaces::default().caller("127.0.0.1", None, Some(&login)).unwrap()
+    AwsPlaces::default().caller("127.0.0.1", &CredentialSource::Aws, Some(&login)).unwrap()
 }
 
 /// A server, or the end of the test that calls it.

@@ -46,6 +46,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustbus", &["cgroup"]),
     ("rustls", &["image"]),
     ("schemars", &["game"]),
+    ("semver", &["image/versions.rs"]),
     ("tabwriter", &["ui/format.rs"]),
     ("tar", &["image", "cmd/cp", "rootfs/export.rs"]),
     ("tokio", &["image"]),

@@ -6,6 +6,7 @@ use crate::harness::proxy::{Fault, Proxy};
 use crate::harness::registry::{Options, Registry};
 use crate::harness::s3::{BUCKET, S3};
 use crate::harness::{Scratch, run};
+use bolt::image::config::drift::KeyTemplate;
 use bolt::image::mirror::{MirrorError, MirrorRequest, Mirrored, sync};
 use bolt::image::progress::Recording;
 use bolt::image::s3::place::Place;
@@ -128,7 +129,10 @@ fn a_template_puts_blobs_where_others_look_for_them() {
             format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]),
         ),
     ] {
-        let place = Place { template: template.parse().unwrap(), ..S3::place(&s3.endpoint(), "t") };
+        let place = Place {
+            template: KeyTemplate::parse(template).unwrap(),
+            ..S3::place(&s3.endpoint(), "t")
+        };
         let machine = Machine::new();
         mirror(&machine, &image.source(), place.clone(), None).0.unwrap();
         assert_eq!(std::fs::metadata(s3.file(&format!("t/{key}"))).unwrap().len(), size);

@@ -206,6 +206,18 @@ fn a_stalled_mirror_is_left_before_its_time_is_up() {
 }
 
 #[test]
+fn a_silent_mirror_is_left_for_the_registry() {
+    let scene = scene!(&[300_000]);
+    let silent = scene.mirror(Fault::Stall(0));
+    let start = Instant::now();
+    let progress = scene.pull(&Machine::new(), &[&silent]);
+    one_line(&progress, &silent);
+    assert!(progress.notes()[0].contains("no byte arrived for 5 s"), "{:?}", progress.notes());
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    assert!(scene.asked_of_registry() > 0);
+}
+
+#[test]
 fn a_liar_is_named_and_asked_for_nothing_more() {
     let scene = scene!(&[300_000, 200_000, 100_000, 50_000]);
     let (liar, good) = (scene.mirror(Fault::Corrupt), scene.mirror(Fault::Pass));

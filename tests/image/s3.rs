@@ -4,8 +4,10 @@ use super::{Machine, text};
 use crate::harness::image::{TestImage, noise};
 use crate::harness::proxy::{Fault, Proxy};
 use crate::harness::s3::{BUCKET, KEY, S3, SECRET, caller};
+use bolt::image::config::drift::CredentialSource;
 use bolt::image::progress::Recording;
 use bolt::image::pull::PullError;
+use bolt::image::registry::Proxies;
 use bolt::image::s3::credentials::{AwsPlaces, Caller};
 use bolt::image::s3::place::Place;
 use bolt::image::types::ImageRecord;
@@ -172,7 +174,7 @@ fn a_token_file_is_exchanged_for_keys() {
     let name = format!("s3://{BUCKET}/box:v1");
     let mut request = machine.request(&name);
     request.buckets.aws = &aws;
-    let who = aws.caller("h", None, None).unwrap();
+    let who = aws.caller("h", &CredentialSource::Aws, None).unwrap();
     request.buckets.named = Some(Place { caller: who, ..S3::place(&endpoint, "box") });
     let (result, progress) = machine.pull(&request);
     result.unwrap_or_else(|e| panic!("{}", text(&e)));
@@ -192,7 +194,8 @@ fn a_token_file_is_exchanged_for_keys() {
     );
     let mut request = machine.request(&name);
     request.buckets.aws = &aws;
-    request.buckets.named = Some(Place { caller: aws.caller("h", None, None).unwrap(), ..place });
+    request.buckets.named =
+        Some(Place { caller: aws.caller("h", &CredentialSource::Aws, None).unwrap(), ..place });
     let message = text(&machine.pull(&request).0.unwrap_err());
     assert!(message.contains("InvalidIdentityToken"), "{message}");
     assert!(!message.contains("canary"), "{message}");
@@ -222,4 +225,21 @@ fn wrong_bytes_in_a_bucket_are_named() {
     std::fs::remove_file(&file).unwrap();
     let message = text(&pull(&Machine::new(), &name, place()).0.unwrap_err());
     assert!(message.contains("does not exist in s3://games/box at"), "{message}");
+}
+
+#[test]
+fn a_bucket_may_be_a_host() {
+    let s3 = match S3::below("s3.test") {
+        Ok(s3) => s3,
+        Err(reason) => crate::skip!(reason),
+    };
+    layout(&s3);
+    let mut machine = Machine::new();
+    // No name service knows the host: the server takes what a proxy is sent.
+    let address = s3.endpoint();
+    machine.proxies =
+        Proxies::from_variables(|name| (name == "http_proxy").then(|| address.clone()));
+    let place = Place { virtual_host: true, ..S3::place("http://s3.test", "box") };
+    let (result, _) = pull(&machine, &format!("s3://{BUCKET}/box:v1"), place);
+    assert_eq!(result.unwrap_or_else(|e| panic!("{}", text(&e))).layers.len(), 3);
 }

@@ -193,3 +193,47 @@ fn an_export_that_fails_leaves_no_file() {
     );
     s.ok(&["rm", "x"]);
 }
+
+#[test]
+fn stats_of_running_containers() {
+    let s = session!();
+    let spin = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo done; exec sleep 1000";
+    s.detached("busy", &[], spin);
+    until("it has worked", || s.ok(&["logs", "busy"]) == "done");
+    s.ok(&["create", "--name", "idle", IMAGE, "true"]);
+    let table = s.ok(&["stats", "--no-stream"]);
+    let mut lines = table.lines();
+    let heading = lines.next().unwrap();
+    for column in
+        ["ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET IO", "BLOCK IO", "PIDS"]
+    {
+        assert!(heading.contains(column), "{heading}");
+    }
+    assert!(lines.next().unwrap().contains("busy") && lines.next().is_none(), "{table}");
+    let json = s.ok(&["stats", "--no-stream", "--format", "json", "busy"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let keys: Vec<&str> = json[0].as_object().unwrap().keys().map(String::as_str).collect();
+    let wanted = [
+        "avg_cpu",
+        "block_io",
+        "cpu_percent",
+        "cpu_time",
+        "id",
+        "mem_percent",
+        "mem_usage",
+        "name",
+        "net_io",
+        "pids",
+    ];
+    assert_eq!(keys, wanted);
+    assert_eq!(json[0]["pids"], "1");
+    assert_ne!(json[0]["cpu_time"], "0s", "{json}");
+    assert!(!json[0]["mem_usage"].as_str().unwrap().starts_with("0B"), "{json}");
+    let all = s.ok(&["stats", "--no-stream", "-a", "--format", "{{.Name}} {{.PIDS}} {{.CPUPerc}}"]);
+    assert!(all.lines().any(|l| l == "idle -- --"), "{all}");
+    let out = s.run(&["stats", "--no-stream", "idle"]);
+    assert!(out.code == 125 && out.err.contains("created"), "{out:?}");
+    assert_eq!(s.run(&["stats", "--no-stream", "nosuch"]).code, 125);
+    s.ok(&["rm", "-f", "-t", "0", "busy", "idle"]);
+    assert_eq!(s.ok(&["stats", "--no-stream", "--format", "{{.Name}}"]), "");
+}

@@ -112,6 +112,17 @@ impl CertDirs {
     }
 }
 
+/// Reads the PEM file of one authority.
+pub fn read_ca(file: &Path) -> Result<Vec<u8>, CertsError> {
+    match file.try_exists() {
+        Ok(false) => {
+            let source = io::Error::from(io::ErrorKind::NotFound);
+            Err(FileError::Read { path: file.to_owned(), source }.into())
+        }
+        _ => pem(file, "-----BEGIN CERTIFICATE-----"),
+    }
+}
+
 fn passed_over(error: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
     matches!(error.kind(), NotFound | NotADirectory | PermissionDenied)

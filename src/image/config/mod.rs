@@ -3,6 +3,7 @@
 
 pub mod auth;
 pub mod certs;
+pub mod drift;
 mod json;
 pub mod policy;
 pub mod registries;

@@ -7,6 +7,7 @@ mod file;
 #[cfg(test)]
 mod tests;
 
+use super::drift::{DriftConfig, DriftMirror};
 use super::{FileError, Search, read_text};
 use crate::image::reference::{DOCKER_HUB, Reference, ReferenceError, ShortName};
 use file::{FileConfig, Registry};
@@ -174,6 +175,8 @@ pub struct Endpoint {
     pub insecure: bool,
     /// A mirror: go on with the next endpoint when it has not got the image.
     pub mirror: bool,
+    /// PEM file of an authority that registries.toml names for it.
+    pub ca: Option<PathBuf>,
 }
 
 /// All registries.conf files of one user, merged.
@@ -244,6 +247,30 @@ impl Registries {
         Ok(())
     }
 
+    /// Adds the registries of registries.toml: how they are reached, with their mirrors. They
+    /// outrank tables of the same prefix here; one that is blocked here stays blocked.
+    pub fn add_drift(&mut self, drift: &DriftConfig) {
+        for added in drift.registries() {
+            let blocked = self.registry_of(&added.location).is_some_and(|old| old.blocked);
+            self.registries.retain(|old| old.prefix != added.location);
+            let mirror = |mirror: &DriftMirror| file::Mirror {
+                location: mirror.location.clone(),
+                insecure: mirror.insecure,
+                usage: MirrorUse::All,
+                ca: mirror.ca.clone(),
+            };
+            self.registries.push(Registry {
+                prefix: added.location.clone(),
+                location: added.location.clone(),
+                insecure: added.insecure,
+                blocked,
+                mirrors: added.mirrors.iter().map(mirror).collect(),
+                ca: added.ca.clone(),
+                file: drift.user_file().to_owned(),
+            });
+        }
+    }
+
     fn empty(main: &Path) -> Self {
         Self {
             registries: Vec::new(),
@@ -285,7 +312,7 @@ impl Registries {
         let text = reference.to_string();
         let Some(registry) = self.registry_of(&text) else {
             let reference = reference.clone();
-            return Ok(vec![Endpoint { reference, insecure: false, mirror: false }]);
+            return Ok(vec![Endpoint { reference, insecure: false, mirror: false, ca: None }]);
         };
         if registry.blocked {
             return Err(RegistriesError::Blocked {
@@ -304,7 +331,8 @@ impl Registries {
             };
             if serves {
                 let reference = rewrite(registry, &text, &mirror.location)?;
-                endpoints.push(Endpoint { reference, insecure: mirror.insecure, mirror: true });
+                let (insecure, ca) = (mirror.insecure, mirror.ca.clone());
+                endpoints.push(Endpoint { reference, insecure, mirror: true, ca });
             }
         }
         let own = if registry.location.is_empty() {
@@ -312,7 +340,8 @@ impl Registries {
         } else {
             rewrite(registry, &text, &registry.location)?
         };
-        endpoints.push(Endpoint { reference: own, insecure: registry.insecure, mirror: false });
+        let (insecure, ca) = (registry.insecure, registry.ca.clone());
+        endpoints.push(Endpoint { reference: own, insecure, mirror: false, ca });
         Ok(endpoints)
     }
 

@@ -5,12 +5,12 @@ mod documents;
 mod layout;
 mod spool;
 
+use crate::image::config::drift::KeyTemplate;
 use crate::image::island::Island;
 use crate::image::progress::Progress;
 use crate::image::pull::{self, PullError, PullRequest};
 use crate::image::reference::ImageName;
 use crate::image::s3::place::Place;
-use crate::image::s3::template::KeyTemplate;
 use crate::image::s3::upload::{Journal, Upload};
 use crate::image::s3::{Bucket, S3Client, S3Error};
 use crate::image::source::{Source, SourceError};

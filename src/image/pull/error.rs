@@ -18,7 +18,7 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {
     /// Neither a full name nor a layout.
-    #[error("{0:?} names no place to pull from: resolve the short name first")]
+    #[error("{0:?} names no place to pull from: resolve the name first")]
     NoPlace(String),
     /// The policy forbids it.
     #[error(transparent)]

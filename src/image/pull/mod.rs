@@ -20,7 +20,7 @@ pub use error::PullError;
 
 use crate::image::archive::Archive;
 use crate::image::config::auth::{AuthFiles, Credentials};
-use crate::image::config::certs::CertDirs;
+use crate::image::config::certs::{CertDirs, read_ca};
 use crate::image::config::policy::Policy;
 use crate::image::config::registries::Registries;
 use crate::image::image_config::chain_ids;
@@ -46,7 +46,7 @@ use std::rc::Rc;
 /// What to pull, and all settings that bear on it.
 #[derive(Debug)]
 pub struct PullRequest<'a> {
-    /// Which image: `Docker`, `OciLayout` or `OciArchive`. Short names are resolved before.
+    /// Which image: `Docker`, `OciLayout` or `OciArchive`. Short and Drift names are resolved before.
     pub name: ImageName,
     /// For which machine.
     pub platform: &'a Platform,
@@ -148,6 +148,17 @@ pub(super) fn open_source<'p>(
     open(request, progress)
 }
 
+/// The tags of a registry's repository, sorted.
+pub fn tags(
+    request: &PullRequest<'_>,
+    reference: &Reference,
+    progress: &dyn Progress,
+) -> Result<Vec<String>, PullError> {
+    check_policy(request)?;
+    let island = Island::new().map_err(SourceError::from)?;
+    Ok(registry(request, reference, progress, &island)?.tags()?)
+}
+
 /// Asks policy.json before anything is opened or sent.
 fn check_policy(request: &PullRequest<'_>) -> Result<(), PullError> {
     let of_layout = |path: &Path, image: &Option<LayoutImage>| {
@@ -162,6 +173,7 @@ fn check_policy(request: &PullRequest<'_>) -> Result<(), PullError> {
         ImageName::OciLayout { path, image } => ("oci", of_layout(path, image)),
         ImageName::OciArchive { path, image } => ("oci-archive", of_layout(path, image)),
         ImageName::S3(name) => ("s3", name.policy_scope()),
+        ImageName::Drift(name) => return Err(PullError::NoPlace(name.to_string())),
         ImageName::Short(name) => return Err(PullError::NoPlace(name.to_string())),
         ImageName::Id(id) => return Err(PullError::NoPlace(id.to_string())),
     };
@@ -183,6 +195,7 @@ fn open<'p>(
             let files = Archive::open(path).map_err(SourceError::from)?;
             Ok(Box::new(LayoutSource::new(files, image.clone())))
         }
+        ImageName::Drift(name) => Err(PullError::NoPlace(name.to_string())),
         ImageName::Short(name) => Err(PullError::NoPlace(name.to_string())),
         ImageName::Id(id) => Err(PullError::NoPlace(id.to_string())),
     }
@@ -262,7 +275,10 @@ fn registry<'p>(
             Some(given) if !place.mirror => Some(given.clone()),
             _ => request.auth.lookup(host, repository)?,
         };
-        let certs = request.certs.load(host)?;
+        let mut certs = request.certs.load(host)?;
+        if let Some(ca) = &place.ca {
+            certs.ca.push(read_ca(ca)?);
+        }
         let insecure = request.tls_verify.map_or(place.insecure, |verify| !verify);
         endpoints.push(Endpoint { reference: place.reference, insecure, credentials, certs });
     }

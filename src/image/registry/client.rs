@@ -350,7 +350,7 @@ impl<'a> Client<'a> {
     }
 
     /// One request below `/v2/` without a body.
-    async fn call(
+    pub(super) async fn call(
         &self,
         method: Method,
         path: &str,
@@ -423,7 +423,14 @@ impl<'a> Client<'a> {
     ) -> Result<Answer, RegistryError> {
         let ask = |scheme: &str| {
             let mut url = match call.to {
-                To::Path(path) => api_url(scheme, self.host(), path)?,
+                To::Path(path) => {
+                    // Names have no question mark: what stands behind one is ours.
+                    let (path, query) =
+                        path.split_once('?').map_or((path, None), |(p, q)| (p, Some(q)));
+                    let mut url = api_url(scheme, self.host(), path)?;
+                    url.set_query(query);
+                    url
+                }
                 To::Url(url) => url.clone(),
             };
             if !call.query.is_empty() {

@@ -148,6 +148,11 @@ impl<'a> RegistrySource<'a> {
         self.first(async |reference, client| Ok(client.digest(wanted(reference)).await?))
     }
 
+    /// All tags of the image's repository, sorted.
+    pub fn tags(&self) -> Result<Vec<String>, SourceError> {
+        self.first(async |_, client| Ok(client.tags().await?))
+    }
+
     /// Runs `operation` at the endpoint that served last, then at those behind it.
     fn first<T>(
         &self,

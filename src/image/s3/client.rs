@@ -79,9 +79,8 @@ impl<'a> S3Client<'a> {
         patience: &Patience,
         progress: &'a dyn Progress,
     ) -> Result<Self, S3Error> {
+        place.check()?;
         let region = place.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned());
-        // The address is checked before anything else is done with it.
-        place.url(&region, None)?;
         let trust: Trust = crate::image::registry::trust(place.insecure, place.certs.clone());
         let http = Http::new(&place.host(), &trust, proxies, patience)?;
         let session = Session::new(&place.caller, aws, proxies, patience);

@@ -1,16 +1,18 @@
 //! Who the user is at S3: the places of AWS's own tools, and auth.json. Looked for in this order:
 //!
 //! 1. `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`
-//! 2. the profile that was named (registries.toml, `AWS_PROFILE`)
+//! 2. the profile that `AWS_PROFILE` names
 //! 3. auth.json's entry for the endpoint: account name and password are access key and secret
 //! 4. `AWS_WEB_IDENTITY_TOKEN_FILE` with `AWS_ROLE_ARN`
 //! 5. the profile `default`
 //!
-//! Where nothing is found, requests are not signed: a public bucket answers them.
+//! Where nothing is found, requests are not signed: a public bucket answers them. registries.toml
+//! may name one of these places for a store; then only that counts.
 
 mod ini;
 
 use crate::image::config::auth::{self, Secret};
+use crate::image::config::drift::CredentialSource;
 use crate::image::registry::clock;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,6 +67,14 @@ pub enum CredentialsError {
         has: &'static str,
         /// What is not.
         lacks: &'static str,
+    },
+    /// The one place that was named has none.
+    #[error("S3 credentials for {host}: there is no {wanted}")]
+    Missing {
+        /// The endpoint.
+        host: String,
+        /// What was looked for.
+        wanted: &'static str,
     },
     /// Their time is over.
     #[error("S3 credentials: those of {place} expired at {at}; get new ones")]
@@ -211,48 +221,64 @@ impl AwsPlaces {
         self.get("AWS_CA_BUNDLE").map(|path| read(path.as_ref())).transpose()
     }
 
-    /// Who the user is at the endpoint `host`. `profile` is what its own configuration names, and
-    /// comes before the environment then; `login` is auth.json's entry for it.
+    /// Who the user is at the endpoint `host`, by the one place that `source` names; `login` is
+    /// auth.json's entry for the host.
     ///
-    /// Errors: a named profile that does not exist, half a pair, credentials that have expired.
+    /// Errors: it has none, or half a pair, or they have expired.
     pub fn caller(
         &self,
         host: &str,
-        profile: Option<&str>,
+        source: &CredentialSource,
         login: Option<&auth::Credentials>,
     ) -> Result<Caller, CredentialsError> {
-        if let Some(profile) = profile {
-            return self.named(profile);
-        }
+        let found = match source {
+            CredentialSource::Aws => return self.anywhere(host, login),
+            CredentialSource::Anonymous => return Ok(Caller::nobody()),
+            CredentialSource::Profile(profile) => return self.named(profile),
+            CredentialSource::Environment => {
+                (self.environment()?, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+            }
+            CredentialSource::WebIdentity => {
+                (self.web_identity()?, "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN")
+            }
+            CredentialSource::AuthFile => (from_login(host, login)?, "an entry in auth.json"),
+        };
+        let (caller, wanted) = found;
+        caller.ok_or_else(|| CredentialsError::Missing { host: host.to_owned(), wanted })
+    }
+
+    fn anywhere(
+        &self,
+        host: &str,
+        login: Option<&auth::Credentials>,
+    ) -> Result<Caller, CredentialsError> {
         if let Some(caller) = self.environment()? {
             return Ok(caller);
         }
         if let Some(profile) = self.get("AWS_PROFILE") {
             return self.named(profile);
         }
-        match login {
-            Some(auth::Credentials::Password { username, password }) => {
-                let place = format!("auth.json's entry for {host}");
-                return keys(place, username, password.expose(), None);
-            }
-            Some(auth::Credentials::IdentityToken(_)) => {
-                return Err(CredentialsError::Token { host: host.to_owned() });
-            }
-            None => {}
+        if let Some(caller) = from_login(host, login)? {
+            return Ok(caller);
         }
-        if let Some(file) = self.get("AWS_WEB_IDENTITY_TOKEN_FILE") {
-            let role = self.get("AWS_ROLE_ARN").ok_or_else(|| CredentialsError::Half {
-                place: "the environment".to_owned(),
-                has: "AWS_WEB_IDENTITY_TOKEN_FILE",
-                lacks: "AWS_ROLE_ARN",
-            })?;
-            let session = self.get("AWS_ROLE_SESSION_NAME").unwrap_or("bolt");
-            return Ok(web(file, role, session, file.to_owned()));
+        if let Some(caller) = self.web_identity()? {
+            return Ok(caller);
         }
         match self.profile("default")? {
             Some(section) => Ok(self.of_profile("default", &section)?.unwrap_or(Caller::nobody())),
             None => Ok(Caller::nobody()),
         }
+    }
+
+    fn web_identity(&self) -> Result<Option<Caller>, CredentialsError> {
+        let Some(file) = self.get("AWS_WEB_IDENTITY_TOKEN_FILE") else { return Ok(None) };
+        let role = self.get("AWS_ROLE_ARN").ok_or_else(|| CredentialsError::Half {
+            place: "the environment".to_owned(),
+            has: "AWS_WEB_IDENTITY_TOKEN_FILE",
+            lacks: "AWS_ROLE_ARN",
+        })?;
+        let session = self.get("AWS_ROLE_SESSION_NAME").unwrap_or("bolt");
+        Ok(Some(web(file, role, session, file.to_owned())))
     }
 
     fn environment(&self) -> Result<Option<Caller>, CredentialsError> {
@@ -333,6 +359,23 @@ impl AwsPlaces {
     fn config_file(&self) -> PathBuf {
         let named = self.get("AWS_CONFIG_FILE").map(PathBuf::from);
         named.unwrap_or_else(|| self.home.join(".aws/config"))
+    }
+}
+
+/// The keys that `bolt login HOST` kept.
+fn from_login(
+    host: &str,
+    login: Option<&auth::Credentials>,
+) -> Result<Option<Caller>, CredentialsError> {
+    match login {
+        Some(auth::Credentials::Password { username, password }) => {
+            let place = format!("auth.json's entry for {host}");
+            keys(place, username, password.expose(), None).map(Some)
+        }
+        Some(auth::Credentials::IdentityToken(_)) => {
+            Err(CredentialsError::Token { host: host.to_owned() })
+        }
+        None => Ok(None),
     }
 }
 

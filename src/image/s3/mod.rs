@@ -11,7 +11,6 @@ mod error;
 pub mod place;
 mod session;
 mod sign;
-pub mod template;
 pub mod upload;
 mod xml;
 

@@ -3,8 +3,8 @@
 use super::S3Error;
 use super::credentials::Caller;
 use super::sign;
-use super::template::KeyTemplate;
 use crate::image::config::certs::HostCerts;
+use crate::image::config::drift::KeyTemplate;
 use crate::image::registry::error::host;
 use crate::image::registry::http::Url;
 use crate::image::types::Digest;
@@ -45,12 +45,16 @@ impl Place {
         format!("s3://{}{slash}{} at {}", self.bucket, self.prefix, self.host())
     }
 
-    /// `host[:port]` that is asked, for messages, auth.json and certs.d.
+    /// `host[:port]` that is asked, for messages, auth.json and certs.d; empty where the endpoint
+    /// is no address: what else stands there may be a secret.
     pub fn host(&self) -> String {
-        match self.base(self.region.as_deref().unwrap_or(DEFAULT_REGION)) {
-            Ok(url) => host(&url),
-            Err(_) => self.endpoint.clone().unwrap_or_default(),
-        }
+        let url = self.base(self.region.as_deref().unwrap_or(DEFAULT_REGION));
+        url.map_or(String::new(), |url| host(&url))
+    }
+
+    /// Whether bucket and endpoint give an address.
+    pub fn check(&self) -> Result<(), S3Error> {
+        self.url(self.region.as_deref().unwrap_or(DEFAULT_REGION), None).map(drop)
     }
 
     /// The key of a path below the prefix.

@@ -25,6 +25,8 @@ const STRIKES: u32 = 2;
 const SLOWER: f64 = 6.0;
 /// How long a place is watched before it can be called slow.
 const WATCHED: Duration = Duration::from_millis(2500);
+/// Bytes from which on a rate means something.
+const ENOUGH: u64 = 256 << 10;
 /// Places faster than this many bytes a second are never slow.
 const FAST_ENOUGH: f64 = 64.0 * 1024.0 * 1024.0;
 
@@ -50,7 +52,10 @@ pub(super) struct Member<'a> {
     strikes: Cell<u32>,
     absent: RefCell<BTreeSet<Digest>>,
     /// Transfers that are on their way.
-    pub(super) active: Cell<usize>,
+    active: Cell<usize>,
+    /// Since when there is one, and for how long there was one before.
+    since: Cell<Option<Instant>>,
+    worked: Cell<Duration>,
     /// All bytes of this pull.
     bytes: Cell<u64>,
     /// Bytes at the last look, and bytes a second since then, smoothed; 0 before the first.
@@ -228,6 +233,34 @@ impl<'a> Pool<'a> {
         member.strikes.set(0);
     }
 
+    /// A transfer from a member begins.
+    pub(super) fn begins(&self, who: usize) {
+        let member = &self.members[who];
+        if member.active.replace(member.active.get() + 1) == 0 {
+            member.since.set(Some(Instant::now()));
+        }
+    }
+
+    /// A transfer from a member has ended.
+    pub(super) fn ends(&self, who: usize) {
+        let member = &self.members[who];
+        member.active.set(member.active.get().saturating_sub(1));
+        if member.active.get() == 0
+            && let Some(since) = member.since.take()
+        {
+            member.worked.set(member.worked.get() + since.elapsed());
+        }
+    }
+
+    /// The transfers that were broken off have ended too.
+    pub(super) fn all_end(&self) {
+        for who in 0..self.members.len() {
+            while self.members[who].active.get() > 0 {
+                self.ends(who);
+            }
+        }
+    }
+
     /// The time until a member's first byte.
     pub(super) fn answered(&self, who: usize, after: Duration) {
         let member = &self.members[who];
@@ -369,7 +402,7 @@ impl<'a> Pool<'a> {
             }
             let entry = Entry {
                 latency: member.latency.get(),
-                rate: member.best.get(),
+                rate: member.mean_rate(),
                 bytes: member.bytes.get(),
                 trouble,
             };
@@ -387,6 +420,13 @@ fn megabytes(rate: f64) -> String {
 }
 
 impl<'a> Member<'a> {
+    /// Bytes a second while it worked; 0 when there were too few to tell.
+    fn mean_rate(&self) -> f64 {
+        let seconds = self.worked.get().as_secs_f64();
+        let enough = self.bytes.get() >= ENOUGH && seconds > 0.0;
+        if enough { self.bytes.get() as f64 / seconds } else { 0.0 }
+    }
+
     fn new(origin: Rc<dyn Origin + 'a>) -> Self {
         Member {
             name: origin.name(),
@@ -396,6 +436,8 @@ impl<'a> Member<'a> {
             strikes: Cell::default(),
             absent: RefCell::default(),
             active: Cell::default(),
+            since: Cell::default(),
+            worked: Cell::default(),
             bytes: Cell::default(),
             looked: Cell::default(),
             rate: Cell::default(),

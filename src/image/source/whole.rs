@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, fault};
 use super::origin::{Part, Served};
-use super::pool::{Pool, Server, Trial};
+use super::pool::{Pool, Server, Standing, Trial};
 use super::{Fetch, Sink, SourceError, Wanted};
 use crate::image::hash::digest_like;
 use crate::image::registry::client::{random_share, wait};
@@ -22,6 +22,8 @@ const STOP_CHECK: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(500);
 /// How often a transfer looks whether its place is still asked.
 const STANDING_CHECK: Duration = Duration::from_millis(100);
+/// A place that sends nothing for so long is left when there is another.
+const SILENT: Duration = Duration::from_secs(5);
 /// A blob that is bigger is fetched from all places at once, in ranges.
 pub(super) const BIG: u64 = 24 << 20;
 
@@ -48,9 +50,7 @@ impl Fetch for Pool<'_> {
                 }
             }
         });
-        for member in &self.members {
-            member.active.set(0);
-        }
+        self.all_end();
     }
 }
 
@@ -164,6 +164,14 @@ impl Pool<'_> {
         failures > self.patience.retries || fault(error) != Fault::Passing
     }
 
+    /// Leaves a member that may still answer one day, when another can serve meanwhile.
+    fn leave_silent(&self, who: usize) {
+        let mut others = self.members.iter().enumerate();
+        if others.any(|(i, m)| i != who && m.standing.get() == Standing::Good) {
+            self.leave(who, &format!("no byte arrived for {} s", SILENT.as_secs()));
+        }
+    }
+
     fn nobody(&self, digest: &Digest) -> SourceError {
         let place = self.members.iter().map(|m| m.name.as_str()).collect::<Vec<_>>().join(", ");
         SourceError::S3(S3Error::NoSuchKey { place, key: format!("blob {digest}") })
@@ -186,26 +194,29 @@ impl Pool<'_> {
     ) -> Result<Ended, SourceError> {
         let member = &self.members[who];
         let (start, first) = (Instant::now(), Cell::new(true));
+        let heard = Cell::new(start);
         let standing = member.standing.get();
         let mut counted = |bytes: &[u8]| {
             if first.replace(false) {
                 self.answered(who, start.elapsed());
             }
+            heard.set(Instant::now());
             self.count(who, bytes.len() as u64);
             receive(bytes)
         };
-        member.active.set(member.active.get() + 1);
+        self.begins(who);
         let result = {
             let mut transfer = member.origin.part(blob, part, &mut counted);
             loop {
                 match tokio::time::timeout(STANDING_CHECK, &mut transfer).await {
                     Ok(result) => break result.map(Some),
                     Err(_) if member.standing.get() != standing => break Ok(None),
+                    Err(_) if heard.get().elapsed() > SILENT => self.leave_silent(who),
                     Err(_) => {}
                 }
             }
         };
-        member.active.set(member.active.get().saturating_sub(1));
+        self.ends(who);
         Ok(match result? {
             Some(Served { whole: true }) => {
                 self.leave(who, "it ignores Range and sends whole blobs");

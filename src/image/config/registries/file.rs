@@ -31,6 +31,8 @@ pub(super) struct Registry {
     pub(super) insecure: bool,
     pub(super) blocked: bool,
     pub(super) mirrors: Vec<Mirror>,
+    /// Only registries.toml names one.
+    pub(super) ca: Option<PathBuf>,
     /// The file it came from, for messages.
     pub(super) file: PathBuf,
 }
@@ -41,6 +43,8 @@ pub(super) struct Mirror {
     pub(super) location: String,
     pub(super) insecure: bool,
     pub(super) usage: MirrorUse,
+    /// Only registries.toml names one.
+    pub(super) ca: Option<PathBuf>,
 }
 
 /// Reads the text of one file. `file` is for messages only.
@@ -146,6 +150,7 @@ fn registry(keys: &mut Keys, warnings: &mut Vec<String>) -> Result<Registry, Reg
         insecure: keys.boolean("insecure")?,
         blocked: keys.boolean("blocked")?,
         mirrors,
+        ca: None,
         file: keys.file.to_owned(),
     })
 }
@@ -171,7 +176,7 @@ fn mirror(keys: &mut Keys, digest_only: bool) -> Result<Mirror, RegistriesError>
             return Err(keys.bad("pull-from-mirror", reason));
         }
     };
-    Ok(Mirror { location, insecure: keys.boolean("insecure")?, usage })
+    Ok(Mirror { location, insecure: keys.boolean("insecure")?, usage, ca: None })
 }
 
 fn aliases(keys: &mut Keys) -> Result<BTreeMap<String, Option<Reference>>, RegistriesError> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::sys::scratch::Scratch;
+use CredentialSource::{Anonymous, AuthFile, Aws, Environment, Profile, WebIdentity};
 
 const CANARY: &str = "canary-SECRET-value";
 
@@ -42,8 +43,9 @@ fn the_order_is_that_of_the_documentation() {
     let web = [("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"), ("AWS_ROLE_ARN", "ROLE")];
     let all: Vec<_> =
         environment.into_iter().chain([("AWS_PROFILE", "games")]).chain(web).collect();
-    let who = |set: &[(&str, &str)], profile, login: Option<&auth::Credentials>| {
-        let caller = places(dir.path(), set).caller("h", profile, login).unwrap();
+    let who = |set: &[(&str, &str)], profile: Option<&str>, login: Option<&auth::Credentials>| {
+        let source = profile.map_or(Aws, |p| Profile(p.to_owned()));
+        let caller = places(dir.path(), set).caller("h", &source, login).unwrap();
         assert!(!format!("{caller:?}").contains(CANARY));
         access_key(&caller).to_owned()
     };
@@ -69,7 +71,7 @@ fn named_files_are_read_instead() {
     )
     .unwrap();
     let set = [("AWS_SHARED_CREDENTIALS_FILE", file.to_str().unwrap()), ("AWS_PROFILE", "x")];
-    let caller = places(dir.path(), &set).caller("h", None, None).unwrap();
+    let caller = places(dir.path(), &set).caller("h", &Aws, None).unwrap();
     let Identity::Keys(keys) = caller.identity else { panic!("no keys") };
     assert_eq!(keys.token, Some(Secret::new("T")));
 }
@@ -77,9 +79,9 @@ fn named_files_are_read_instead() {
 #[test]
 fn nobody_is_nobody() {
     let dir = home("s3-nobody", "", "");
-    let caller = places(dir.path(), &[]).caller("h", None, None).unwrap();
+    let caller = places(dir.path(), &[]).caller("h", &Aws, None).unwrap();
     assert_eq!(caller.identity, Identity::Nobody);
-    let none = places(Path::new("/nonexistent"), &[]).caller("h", None, None).unwrap();
+    let none = places(Path::new("/nonexistent"), &[]).caller("h", &Aws, None).unwrap();
     assert_eq!(none, Caller::nobody());
 }
 
@@ -105,14 +107,32 @@ fn what_is_wrong_is_named_without_a_value() {
     ];
     for (set, says) in cases {
         let places = places(dir.path(), set);
-        let error = places.caller("h", None, None).unwrap_err().to_string();
+        let error = places.caller("h", &Aws, None).unwrap_err().to_string();
         assert!(error.contains(says) && !error.contains(CANARY), "{error}");
         assert!(!format!("{places:?}").contains(CANARY));
     }
     let token = auth::Credentials::IdentityToken(Secret::new(CANARY));
-    let error = places(dir.path(), &[]).caller("h:1", None, Some(&token)).unwrap_err();
+    let error = places(dir.path(), &[]).caller("h:1", &Aws, Some(&token)).unwrap_err();
     assert!(error.to_string().contains("bolt login h:1"), "{error}");
     let set = [("AWS_ACCESS_KEY_ID", "a\nb"), ("AWS_SECRET_ACCESS_KEY", CANARY)];
-    let error = places(dir.path(), &set).caller("h", None, None).unwrap_err();
+    let error = places(dir.path(), &set).caller("h", &Aws, None).unwrap_err();
     assert!(error.to_string().contains("control character"), "{error}");
+}
+
+#[test]
+fn a_place_that_is_named_is_the_only_one() {
+    let files = format!("[default]\naws_access_key_id=D\naws_secret_access_key={CANARY}\n");
+    let dir = home("s3-only", &files, "");
+    let environment = [("AWS_ACCESS_KEY_ID", "ENV"), ("AWS_SECRET_ACCESS_KEY", CANARY)];
+    let login = login();
+    let who =
+        |set: &[(&str, &str)], source| places(dir.path(), set).caller("h", &source, Some(&login));
+    assert_eq!(access_key(&who(&environment, AuthFile).unwrap()), "LOGIN");
+    assert_eq!(access_key(&who(&environment, Environment).unwrap()), "ENV");
+    assert_eq!(access_key(&who(&environment, Profile("default".to_owned())).unwrap()), "D");
+    assert_eq!(who(&environment, Anonymous).unwrap(), Caller::nobody());
+    for (source, says) in [(Environment, "AWS_ACCESS_KEY_ID"), (WebIdentity, "AWS_ROLE_ARN")] {
+        let error = who(&[], source).unwrap_err().to_string();
+        assert!(error.contains("for h: there is no AWS") && error.contains(says), "{error}");
+    }
 }

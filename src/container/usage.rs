@@ -1,0 +1,165 @@
+//! What a running container uses: from its control group where it has one, else from its
+//! processes (cgroups v2 and v1 of the kernel's admin guide, proc_pid_io(5)).
+//!
+//! To be read inside P, as [`super::processes`] is.
+
+use super::processes::Table;
+use super::state::Recorded;
+use std::path::Path;
+
+/// One look at a container.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time in nanoseconds since the container began. From processes alone: of those that
+    /// live.
+    pub cpu_nanos: u64,
+    /// Memory in bytes.
+    pub memory: u64,
+    /// Most that it may have, in bytes: the limit, or all memory.
+    pub memory_limit: u64,
+    /// Processes and threads.
+    pub pids: u64,
+    /// Bytes received and sent, but for the loopback device.
+    pub net: (u64, u64),
+    /// Bytes read from and written to block devices.
+    pub block: (u64, u64),
+}
+
+/// What the container with this record uses now.
+pub fn read(table: &Table, state: &Recorded) -> Usage {
+    let processes = table.of(state.pid, state.pidns);
+    let ticks = rustix::param::clock_ticks_per_second().max(1);
+    let mut usage = Usage {
+        cpu_nanos: processes.iter().map(|p| p.cpu_ticks).sum::<u64>() * (1_000_000_000 / ticks),
+        memory: processes.iter().map(|p| p.resident_bytes).sum(),
+        memory_limit: all_memory(),
+        pids: processes.iter().map(|p| p.threads).sum(),
+        net: network(&text(&format!("/proc/{}/net/dev", state.pid))),
+        block: (0, 0),
+    };
+    for process in &processes {
+        let (read, written) = process_io(&text(&format!("/proc/{}/io", process.host_pid)));
+        usage.block = (usage.block.0 + read, usage.block.1 + written);
+    }
+    for dir in payload_groups(&state.cgroup) {
+        from_group(dir, &mut usage);
+    }
+    usage
+}
+
+/// The directories that count the container alone: in a scope its `payload`, which the
+/// supervisor is not in, else all of them, one a controller (v1).
+fn payload_groups(all: &[String]) -> Vec<&Path> {
+    let named = |dir: &&Path| dir.file_name().is_some_and(|name| name == "payload");
+    let payload: Vec<&Path> = all.iter().map(Path::new).filter(named).collect();
+    if payload.is_empty() { all.iter().map(Path::new).collect() } else { payload }
+}
+
+/// What one directory of a control group tells.
+fn from_group(dir: &Path, usage: &mut Usage) {
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).ok();
+    let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
+    if let Some(stat) = read("cpu.stat")
+        && let Some(micros) = field(&stat, "usage_usec")
+    {
+        usage.cpu_nanos = micros * 1000;
+    }
+    if let Some(nanos) = number("cpuacct.usage") {
+        usage.cpu_nanos = nanos;
+    }
+    if let Some(bytes) = number("memory.current").or_else(|| number("memory.usage_in_bytes")) {
+        usage.memory = bytes;
+    }
+    // No limit is "max", or in v1 a number above all memory.
+    if let Some(limit) = number("memory.max").or_else(|| number("memory.limit_in_bytes")) {
+        usage.memory_limit = usage.memory_limit.min(limit);
+    }
+    if let Some(pids) = number("pids.current") {
+        usage.pids = pids;
+    }
+    if let Some(stat) = read("io.stat") {
+        usage.block = group_io(&stat);
+    }
+}
+
+fn text(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// `key value` lines.
+fn field(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|l| l.strip_prefix(key)?.trim().parse().ok())
+}
+
+fn all_memory() -> u64 {
+    let line = text("/proc/meminfo");
+    let kib = line.lines().find_map(|l| l.strip_prefix("MemTotal:")?.split_whitespace().next());
+    kib.and_then(|n| n.parse::<u64>().ok()).map_or(0, |n| n * 1024)
+}
+
+/// Columns 1 and 9 behind the name (proc_pid_net(5)).
+fn network(dev: &str) -> (u64, u64) {
+    let mut sum = (0, 0);
+    for line in dev.lines() {
+        let Some((name, numbers)) = line.split_once(':') else { continue };
+        let numbers: Vec<u64> = numbers.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+        if name.trim() != "lo" && numbers.len() >= 9 {
+            sum = (sum.0 + numbers[0], sum.1 + numbers[8]);
+        }
+    }
+    sum
+}
+
+fn process_io(io: &str) -> (u64, u64) {
+    (field(io, "read_bytes:").unwrap_or(0), field(io, "write_bytes:").unwrap_or(0))
+}
+
+/// `8:0 rbytes=1 wbytes=2 …` a device.
+fn group_io(stat: &str) -> (u64, u64) {
+    let sum = |key: &str| {
+        stat.split_whitespace().filter_map(|word| word.strip_prefix(key)?.parse::<u64>().ok()).sum()
+    };
+    (sum("rbytes="), sum("wbytes="))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::scratch::Scratch;
+
+    #[test]
+    fn loopback_is_nobodys_traffic() {
+        let dev = "Inter-|   Receive |  Transmit\n face |bytes packets\n    lo: 9 1 0 0 0 0 0 0 9 1\n  \
+                   tap0: 100 1 0 0 0 0 0 0 200 2\n  eth1:5 0 0 0 0 0 0 0 7 0\n";
+        assert_eq!(network(dev), (105, 207));
+        assert_eq!(network(""), (0, 0));
+    }
+
+    #[test]
+    fn bytes_of_devices_are_added() {
+        assert_eq!(group_io("8:0 rbytes=1 wbytes=2 rios=3\n8:16 rbytes=10 wbytes=20\n"), (11, 22));
+        assert_eq!(process_io("rchar: 5\nread_bytes: 7\nwrite_bytes: 9\n"), (7, 9));
+    }
+
+    #[test]
+    fn a_group_outranks_its_processes() {
+        let scratch = Scratch::new("usage");
+        let write =
+            |name: &str, text: &str| std::fs::write(scratch.path().join(name), text).unwrap();
+        write("cpu.stat", "usage_usec 5\nuser_usec 1\n");
+        write("memory.current", "4096\n");
+        write("memory.max", "max\n");
+        write("pids.current", "3\n");
+        let mut usage = Usage { memory: 1, memory_limit: 8192, ..Usage::default() };
+        from_group(scratch.path(), &mut usage);
+        assert_eq!((usage.cpu_nanos, usage.memory, usage.pids), (5000, 4096, 3));
+        assert_eq!(usage.memory_limit, 8192);
+        write("memory.max", "5000\n");
+        from_group(scratch.path(), &mut usage);
+        assert_eq!(usage.memory_limit, 5000);
+        let nested = ["/a/payload", "/a/monitor", "/a"].map(str::to_owned);
+        assert_eq!(payload_groups(&nested), [Path::new("/a/payload")]);
+        let v1 = ["/memory/b", "/pids/b"].map(str::to_owned);
+        assert_eq!(payload_groups(&v1).len(), 2);
+    }
+}
