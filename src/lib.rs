@@ -3,7 +3,7 @@
 //! ```text
 //! L4  cmd          one verb, one file
 //! L3  settings     what was typed → what is meant     launch  plan → Launch      shim  makes the process
-//! L2  image  rootfs  spec  net  cgroup  userns         what an image, a root, a container needs
+//! L2  image  profile  rootfs  spec  net  cgroup  userns  game  what an image, a root, a container needs
 //! L1  store  container  exit  hint  ui                 what lies on disk, what the user sees
 //! L0  sys                                              the only unsafe code in this crate
 //! ```
@@ -13,10 +13,12 @@ pub mod cgroup;
 pub mod cmd;
 pub mod container;
 pub mod exit;
+pub mod game;
 pub mod hint;
 pub mod image;
 pub mod launch;
 pub mod net;
+pub mod profile;
 pub mod rootfs;
 pub mod settings;
 pub mod shim;

@@ -2,9 +2,11 @@
 //! bug. The integration tests of `bolt` compile this very file and feed it the seeds, so that
 //! everything ever found stays found without a fuzzer.
 
+use bolt::image::artifact::{self, Artifact};
 use bolt::image::config::drift::KeyTemplate;
 use bolt::image::config::policy::Policy;
 use bolt::image::config::registries::Registries;
+use bolt::image::drift_api::{self, PackageQuery, ProfileQuery};
 use bolt::image::reference::{ImageName, Reference};
 use bolt::image::s3::answers;
 use bolt::image::types::Digest;
@@ -45,11 +47,27 @@ pub fn manifest(data: &[u8]) {
     for outer in ["", "application/vnd.oci.image.index.v1+json"] {
         let _ = manifest::parse(data, outer);
     }
+    let _ = Artifact::parse(data, "application/vnd.bolt.profile.v1+toml");
+    let _ = artifact::referrers(data);
+    let _ = manifest::media_type(data, "");
     for layers in [0, 1, 3] {
         let _ = image_config::parse(data, layers);
     }
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = manifest::is_index(&manifest::plain_type(text));
+    }
+}
+
+/// The JSON of a Drift server, in both dialects, and what it was asked for.
+pub fn drift_api(data: &[u8]) {
+    let query = ProfileQuery { text: Some("a".to_owned()), gpu: Some("nvidia".to_owned()) };
+    let profiles = drift_api::profile_list(data).map(|page| page.items).unwrap_or_default();
+    for profile in profiles.iter().chain(&drift_api::profile(data).ok()) {
+        assert!(!profile.name.is_empty());
+        let _ = profile.matches(&query);
+    }
+    if let Ok(page) = drift_api::package_list(data) {
+        assert!(page.items.iter().all(|package| package.matches(&PackageQuery::default())));
     }
 }
 

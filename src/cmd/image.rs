@@ -1,5 +1,6 @@
 //! `bolt image …`: the verbs of images under one word.
 
+pub mod annotate;
 pub mod confirm;
 pub mod exists;
 pub mod inspect;
@@ -20,6 +21,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Annotate(annotate::Args),
     Exists(exists::Args),
     Inspect(inspect::Args),
     #[command(visible_alias = "ls")]
@@ -36,6 +38,7 @@ enum Verb {
 /// Runs the verb behind `image`.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     match args.verb {
+        Verb::Annotate(args) => annotate::run(&args, settings),
         Verb::Exists(args) => exists::run(args, settings),
         Verb::Inspect(args) => inspect::run(args, settings),
         Verb::List(args) => images::run(args, settings),

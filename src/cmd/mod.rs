@@ -24,9 +24,11 @@ pub mod kill;
 pub mod login;
 pub mod logout;
 pub mod logs;
+pub mod manifest;
 pub mod mirror;
 mod output;
 pub mod probe;
+pub mod profile;
 pub mod ps;
 pub mod pull;
 pub mod push;
@@ -36,6 +38,7 @@ pub mod restart;
 pub mod rm;
 pub mod rmi;
 pub mod run;
+pub mod search;
 pub mod selection;
 pub mod source;
 pub mod start;
@@ -97,11 +100,14 @@ enum Verb {
     Tag(tag::Args),
     Untag(untag::Args),
     Version(version::Args),
+    Manifest(manifest::Args),
     Login(login::Args),
     Logout(logout::Args),
     Mirror(mirror::Args),
     Pull(pull::Args),
+    Profile(profile::Args),
     Push(push::Args),
+    Search(search::Args),
     Run(run::Args),
     Source(source::Args),
 }
@@ -232,7 +238,10 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Tag(args) => tag::run(args, settings),
         Verb::Untag(args) => untag::run(args, settings),
         Verb::Version(args) => version::run(args, settings),
+        Verb::Manifest(args) => manifest::run(args, settings),
         Verb::Pull(args) => pull::run(args, settings),
+        Verb::Profile(args) => profile::run(args, settings),
+        Verb::Search(args) => search::run(&args, settings),
         Verb::Push(args) => push::run(args, settings),
         Verb::Run(args) => run::run(args, settings),
     }

@@ -2,6 +2,8 @@
 
 use crate::cmd::pull::{self, Sources};
 use crate::cmd::remote::{self, Way};
+use crate::cmd::tag::full_name;
+use crate::image::list::ImageList;
 use crate::image::push::{Destination, Packing, PushRequest, Pushed, push};
 use crate::image::reference::{ImageName, Reference};
 use crate::settings::Settings;
@@ -75,8 +77,13 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let (packing, level) = args.packing.read()?;
     userns::enter(&settings.dirs)?;
     let store = Store::open(&settings.dirs.store())?;
-    let found = pull::find(settings, &store, &args.image)?
-        .with_context(|| format!("{}: image not known", args.image))?;
+    let Some(found) = pull::find(settings, &store, &args.image)? else {
+        let list = full_name(&args.image).map(|name| store.list_of::<ImageList>(&name));
+        if let Ok(Ok(Some(list))) = list {
+            bail!("{} is a list; `bolt manifest push` pushes it", list.name);
+        }
+        bail!("{}: image not known", args.image);
+    };
     let name = destination_name(args.destination.as_deref(), &found.name)?;
     let sources = Sources::load(settings, &args.way.access())?;
     let progress = Transfer::new(args.quiet);

@@ -5,7 +5,7 @@ use crate::image::config::auth::{Credentials, Secret};
 use crate::image::progress::Progress;
 use crate::image::push::{Destination, Folder, RegistryPlace, Tarball};
 use crate::image::reference::{ImageName, LayoutImage, Reference};
-use crate::image::registry::{Endpoint, Patience, Repository, Rights};
+use crate::image::registry::{Endpoint, Host, Patience, Repository, Rights};
 use crate::image::types::Digest;
 use crate::sys::atomic;
 use anyhow::{Context, bail};
@@ -75,6 +75,13 @@ impl Way {
         }
     }
 
+    /// The same way as whoever `bolt login` made us: for another registry than the one that
+    /// `--creds` is for.
+    #[must_use]
+    pub fn without_credentials(&self) -> Way {
+        Way { creds: None, ..self.clone() }
+    }
+
     /// A repository, with the rights that are needed there. Nothing is sent yet.
     ///
     /// Names are not rewritten and mirrors not asked: what is written goes where it was sent to.
@@ -96,12 +103,34 @@ impl Way {
         let insecure =
             self.tls_verify.map_or(sources.registries.is_insecure(host), |verify| !verify);
         let certs = sources.certs.load(host)?;
+        let endpoint = Endpoint { reference, insecure, credentials, certs };
+        Ok(Repository::open(endpoint, rights, &sources.proxies, &self.patience(), progress)?)
+    }
+
+    /// A registry as a whole.
+    pub fn host<'p>(
+        &self,
+        sources: &Sources,
+        registry: &str,
+        progress: &'p dyn Progress,
+    ) -> anyhow::Result<Host<'p>> {
+        let credentials = match &self.creds {
+            Some(given) => Some(given.read()?),
+            None => sources.auth.lookup(registry, "")?,
+        };
+        let insecure =
+            self.tls_verify.map_or(sources.registries.is_insecure(registry), |verify| !verify);
+        let certs = sources.certs.load(registry)?;
+        let (proxies, patience) = (&sources.proxies, self.patience());
+        Ok(Host::open(registry, insecure, credentials, certs, proxies, &patience, progress)?)
+    }
+
+    fn patience(&self) -> Patience {
         let mut patience = Patience::default();
         if let Some(retries) = self.retry {
             patience.retries = retries;
         }
-        let endpoint = Endpoint { reference, insecure, credentials, certs };
-        Ok(Repository::open(endpoint, rights, &sources.proxies, &patience, progress)?)
+        patience
     }
 
     /// The place that a name means.
@@ -137,14 +166,18 @@ impl Way {
 
 /// `--digestfile`.
 pub fn write_digest(file: Option<&Path>, digest: &Digest) -> anyhow::Result<()> {
-    let Some(file) = file else { return Ok(()) };
+    file.map_or(Ok(()), |file| write_whole(file, digest.as_str().as_bytes()))
+}
+
+/// Writes a file that the user named, in one step.
+pub fn write_whole(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let write = || -> std::io::Result<()> {
         let name = file.file_name().and_then(|n| n.to_str());
         let name = name.ok_or(std::io::ErrorKind::InvalidFilename)?;
         let parent = file.parent().filter(|p| !p.as_os_str().is_empty());
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(parent.unwrap_or(Path::new(".")), flags, Mode::empty())?;
-        atomic::write(&dir, name, digest.as_str().as_bytes(), atomic::Sync::Fast)
+        atomic::write(&dir, name, bytes, atomic::Sync::Fast)
     };
     write().with_context(|| format!("write {}", file.display()))
 }

@@ -5,14 +5,17 @@
 //! the records of `crate::store`.
 
 pub mod archive;
+pub mod artifact;
 pub mod config;
 mod decompress;
+pub mod drift_api;
 pub mod filter;
 mod hash;
 pub mod ids;
 pub mod image_config;
 pub mod island;
 pub mod layout;
+pub mod list;
 pub mod manifest;
 pub mod mirror;
 pub mod platform;

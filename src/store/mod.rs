@@ -10,6 +10,7 @@
 //!       layers/<layout>/<chain hex>.tar-record.zst   how to build the layer's tar again
 //!       images/<manifest hex>.json          ImageRecord
 //!       refs/<encoded full name>            name → manifest
+//!       lists/<encoded full name>           an image list under construction
 //! ```
 //! Order of writes: layers, blobs, image record, name. Whoever finds a name finds all behind it;
 //! whatever a crash leaves is unreferenced and goes with the next gc. Lock order: `lock`, then one
@@ -23,6 +24,7 @@ mod gc;
 mod images;
 mod layers;
 mod layout;
+mod lists;
 mod names;
 mod partial;
 mod record;
@@ -34,6 +36,7 @@ pub use gc::{Freed, LayerKey, LayerUse, Sizes};
 pub use images::ListedImage;
 pub use layers::{LayerFacts, NOBODY};
 pub use layout::{BadLayout, Layout};
+pub use lists::ListGuard;
 pub use partial::{Partial, PartialReader};
 pub use record::{RecordReader, RecordWriter};
 pub use staging::Staging;

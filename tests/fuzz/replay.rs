@@ -10,8 +10,9 @@ use std::path::Path;
 /// A target's name, which is its folder of seeds, and its body.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 9] = [
     ("contract", targets::contract),
+    ("drift_api", targets::drift_api),
     ("key_template", targets::key_template),
     ("manifest", targets::manifest),
     ("policy_json", targets::policy_json),

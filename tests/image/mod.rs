@@ -1,5 +1,7 @@
 //! Pulling images: from registries, through faults, from layouts and archives; and pushing them.
 
+mod artifacts;
+mod drift;
 mod faults;
 mod keep_size;
 mod layouts;

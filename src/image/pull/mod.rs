@@ -148,7 +148,7 @@ pub(super) fn open_source<'p>(
     open(request, progress)
 }
 
-/// The tags of a registry's repository, in its order.
+/// The tags of a registry's repository, sorted.
 pub fn tags(
     request: &PullRequest<'_>,
     reference: &Reference,

@@ -3,6 +3,7 @@
 use crate::image::layout::LayoutError;
 use crate::image::manifest::ManifestError;
 use crate::image::registry::RegistryError;
+use crate::image::source::SourceError;
 use crate::image::types::Digest;
 use crate::image::unpack::RebuildError;
 use crate::store::StoreError;
@@ -57,6 +58,17 @@ pub enum PushError {
         /// Of the manifest.
         got: Digest,
     },
+    /// Indexes in indexes without an end.
+    #[error("index {digest} is nested more than {limit} deep or contains itself")]
+    Nesting {
+        /// The index that was one too many.
+        digest: Digest,
+        /// Levels allowed.
+        limit: usize,
+    },
+    /// A place that an image is copied from.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),

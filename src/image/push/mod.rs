@@ -11,6 +11,7 @@
 //! layer stays the same (its diff id, and with it the image id), its blob and the manifest get
 //! other digests. Podman does the same.
 
+mod copy;
 mod error;
 mod folder;
 mod layer;
@@ -19,6 +20,7 @@ mod registry;
 mod tarball;
 mod work;
 
+pub use copy::copy_instance;
 pub use error::PushError;
 pub use folder::Folder;
 pub use registry::RegistryPlace;

@@ -104,6 +104,12 @@ impl Access {
             (None, Some(_), Some(Credentials::Password { username, password })) => {
                 Way::Basic(basic(username, password.expose()))
             }
+            // Drift asks without saying how.
+            (None, None, Some(Credentials::Password { username, password }))
+                if challenges.is_empty() =>
+            {
+                Way::Basic(basic(username, password.expose()))
+            }
             _ => return Err(self.refused(&answer.address(), &answer.beginning().await)),
         };
         if let (Way::Basic(old), Way::Basic(new)) = (&state.way, &way)
@@ -114,6 +120,15 @@ impl Access {
         state.way = way;
         state.generation += 1;
         Ok(())
+    }
+
+    /// Name and password as the JSON of a login form.
+    pub(super) fn login_form(&self) -> Option<Vec<u8>> {
+        let Some(Credentials::Password { username, password }) = &self.credentials else {
+            return None;
+        };
+        let form = serde_json::json!({"username": username, "password": password.expose()});
+        Some(form.to_string().into_bytes())
     }
 
     /// Whether anything was asked of us.

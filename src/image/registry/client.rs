@@ -133,14 +133,41 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Asks `/v2/` and tells whether the registry wanted to know who we are.
+    /// Asks `/v2/` and tells whether the registry wanted to know who we are; a Drift that does
+    /// not is asked to look at the password.
     pub(super) async fn check(&self) -> Result<bool, RegistryError> {
-        self.retried(async || {
-            self.call(Method::GET, "", None, None, "the registry API").await?;
-            Ok(())
-        })
-        .await?;
-        Ok(self.access.was_challenged().await)
+        let drift = self
+            .retried(async || {
+                match self.call(Method::GET, "", None, None, "the registry API").await {
+                    // Drift serves it without the slash only.
+                    Err(missing @ RegistryError::NotFound { .. }) => {
+                        let bare = Call::new(Method::GET, To::Path("/v2"), "the registry API");
+                        self.exchange(&bare).await.map(|_| true).map_err(|_| missing)
+                    }
+                    other => other.map(|_| false),
+                }
+            })
+            .await?;
+        if self.access.was_challenged().await {
+            return Ok(true);
+        }
+        match self.access.login_form().filter(|_| drift) {
+            Some(form) => self.drift_login(form).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Drift's own login; `false` where the server has none.
+    async fn drift_login(&self, form: Vec<u8>) -> Result<bool, RegistryError> {
+        let path = "/v1/auth/login";
+        let payload = Some(Payload::memory("application/json", form));
+        let call = Call::new(Method::POST, To::Path(path), path);
+        match self.exchange(&Call { payload, ..call }).await {
+            Ok(_) => Ok(true),
+            Err(RegistryError::NotFound { .. }) => Ok(false),
+            Err(RegistryError::Status { status: 405 | 501, .. }) => Ok(false),
+            Err(e) => Err(e),
+        }
     }
 
     /// The manifest or index of a tag or digest, verified.

@@ -6,14 +6,16 @@ mod challenge;
 pub(in crate::image) mod client;
 pub(in crate::image) mod clock;
 pub(in crate::image) mod error;
+mod host;
 pub(in crate::image) mod http;
+mod listing;
 mod payload;
 mod repository;
-mod tags;
 mod upload;
 
 pub use client::Rights;
 pub use error::RegistryError;
+pub use host::{Host, Page};
 pub use http::{Patience, Proxies};
 pub use repository::{OutgoingBlob, Repository, Stored};
 
@@ -146,7 +148,7 @@ impl<'a> RegistrySource<'a> {
         self.first(async |reference, client| Ok(client.digest(wanted(reference)).await?))
     }
 
-    /// All tags of the image's repository, in the registry's order.
+    /// All tags of the image's repository, sorted.
     pub fn tags(&self) -> Result<Vec<String>, SourceError> {
         self.first(async |_, client| Ok(client.tags().await?))
     }

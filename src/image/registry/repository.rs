@@ -1,15 +1,20 @@
 //! One repository of one registry, to read and to write: what pushes, artifacts and lists need.
 
 use super::client::{Client, Rights};
-use super::{Endpoint, PARALLEL, Patience, Proxies, RegistryError, STOP_CHECK};
+use super::{Endpoint, PARALLEL, Patience, Proxies, RegistryError, STOP_CHECK, wanted};
+use crate::image::artifact::{self, Artifact, Referrer};
+use crate::image::hash::Hasher;
 use crate::image::island::Island;
+use crate::image::manifest::{OCI_INDEX, OCI_MANIFEST};
 use crate::image::progress::Progress;
 use crate::image::reference::Reference;
-use crate::image::source::{RawDocument, SourceError};
+use crate::image::source::{RawDocument, Sink, SourceError};
 use crate::image::types::{Descriptor, Digest};
+use crate::sys::memfd;
 use futures_util::StreamExt;
 use futures_util::stream::{FuturesUnordered, iter};
 use std::fs::File;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::Receiver;
@@ -64,6 +69,11 @@ impl<'a> Repository<'a> {
     /// A manifest or index by tag or digest, verified.
     pub fn manifest(&self, reference: &str) -> Result<RawDocument, RegistryError> {
         self.island.run(self.client.manifest(reference))
+    }
+
+    /// The manifest or index that the name stands for which the repository was opened by.
+    pub fn named(&self) -> Result<RawDocument, RegistryError> {
+        self.manifest(wanted(&self.reference))
     }
 
     /// [`Repository::manifest`]; `None` when there is none.
@@ -130,6 +140,94 @@ impl<'a> Repository<'a> {
         Ok(())
     }
 
+    /// Fetches a blob into an empty file, going on where it broke.
+    ///
+    /// Errors: wrong bytes too.
+    pub fn download(&self, wanted: &Descriptor, file: &File) -> Result<(), SourceError> {
+        let progress = self.client.progress;
+        progress.blob_started(&wanted.digest, wanted.size, 0);
+        let mut sink = Downloaded { file, len: 0, hasher: Hasher::like(&wanted.digest) };
+        self.island.run(self.client.blob(wanted, &mut sink))?;
+        let got = sink.hasher.finish();
+        if got != wanted.digest.as_str() {
+            let (url, wanted) = (self.client.name(), wanted.digest.to_string());
+            return Err(RegistryError::Digest { url, wanted, got }.into());
+        }
+        progress.blob_done(&wanted.digest);
+        Ok(())
+    }
+
+    /// Sends a small blob, where it is not there yet.
+    pub fn put_blob(&self, blob: &Descriptor, bytes: &[u8]) -> Result<(), RegistryError> {
+        let failed = |e: std::io::Error| RegistryError::Setup {
+            host: self.client.registry.clone(),
+            reason: format!("a memory file: {e}"),
+        };
+        let file = memfd::for_later(c"blob").map_err(failed)?;
+        memfd::complete(&file, bytes).map_err(failed)?;
+        let file = Arc::new(File::from(file));
+        let outgoing = OutgoingBlob { blob: blob.clone(), file, asked: false };
+        self.island.run(self.upload_one(outgoing))
+    }
+
+    /// All tags, sorted.
+    pub fn tags(&self) -> Result<Vec<String>, RegistryError> {
+        self.island.run(self.client.tags())
+    }
+
+    /// Manifests that refer to `subject`: by the referrers API, or by the tag schema where the
+    /// registry has none.
+    pub fn referrers(
+        &self,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<Vec<Referrer>, RegistryError> {
+        self.island.run(self.client.referrers(subject, artifact_type))
+    }
+
+    /// Pushes an artifact with its one part; `tag` names it, without one its digest does. With
+    /// a subject it is found among the subject's referrers, in registries that keep none too.
+    pub fn put_artifact(
+        &self,
+        artifact: &Artifact,
+        content: &[u8],
+        tag: Option<&str>,
+        subject: Option<&Descriptor>,
+    ) -> Result<Digest, RegistryError> {
+        self.put_blob(
+            &artifact::describe(artifact::EMPTY_CONFIG, artifact::EMPTY),
+            artifact::EMPTY,
+        )?;
+        self.put_blob(&artifact.part, content)?;
+        let bytes = artifact.manifest(subject);
+        let manifest = artifact::describe(OCI_MANIFEST, &bytes);
+        let reference = tag.unwrap_or(manifest.digest.as_str());
+        let stored = self.put_manifest(reference, OCI_MANIFEST, &bytes)?;
+        if let Some(subject) = subject.filter(|_| !stored.refers) {
+            self.add_to_fallback(&subject.digest, &manifest, artifact)?;
+        }
+        Ok(stored.digest)
+    }
+
+    fn add_to_fallback(
+        &self,
+        subject: &Digest,
+        manifest: &Descriptor,
+        artifact: &Artifact,
+    ) -> Result<(), RegistryError> {
+        let tag = artifact::fallback_tag(subject);
+        let there = self.find_manifest(&tag)?;
+        let index = there.as_ref().map(|raw| raw.bytes.as_slice());
+        let grown = artifact::with_referrer(index, manifest, artifact).map_err(|reason| {
+            let url = format!("{}:{tag}", self.client.name());
+            RegistryError::Protocol { url, reason: format!("index of referrers: {reason}") }
+        })?;
+        if let Some(bytes) = grown {
+            self.put_manifest(&tag, OCI_INDEX, &bytes)?;
+        }
+        Ok(())
+    }
+
     /// Puts a manifest or index under a tag or its digest.
     pub fn put_manifest(
         &self,
@@ -139,4 +237,24 @@ impl<'a> Repository<'a> {
     ) -> Result<Stored, RegistryError> {
         self.island.run(self.client.put_manifest(reference, media_type, bytes))
     }
+}
+
+/// Puts the bytes of a download into a file.
+struct Downloaded<'a> {
+    file: &'a File,
+    len: u64,
+    hasher: Hasher,
+}
+
+impl Sink for Downloaded<'_> {
+    fn len(&self) -> u64 {
+        self.len
+    }
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.hasher.update(bytes);
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+    fn end(self: Box<Self>, _result: Result<(), SourceError>) {}
 }

@@ -1,0 +1,180 @@
+//! `bolt manifest push`: the images, the list, and what is attached to them.
+
+use super::{Push, existing};
+use crate::cmd::pull::Sources;
+use crate::cmd::push::destination_name;
+use crate::cmd::remote::{self, Way};
+use crate::image::artifact::{Artifact, describe};
+use crate::image::list::ImageList;
+use crate::image::manifest::{MAX_DOCUMENT, OCI_INDEX};
+use crate::image::progress::Progress;
+use crate::image::push::{
+    Destination, Outgoing, Packing, PushRequest, copy_instance, push_instance,
+};
+use crate::image::reference::{ImageName, Reference};
+use crate::image::registry::Rights;
+use crate::image::types::{Descriptor, Digest};
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::ui::print;
+use crate::ui::progress::Transfer;
+use crate::userns;
+use anyhow::{Context, bail};
+use std::collections::BTreeMap;
+
+/// A manifest as it came to lie at the destination: digest, media type, size.
+type Sent = BTreeMap<Digest, (Digest, String, usize)>;
+
+/// Pushes a list; its name and digest are told on standard error.
+pub(super) fn run(args: &Push, settings: &Settings) -> anyhow::Result<u8> {
+    let (packing, level) = args.packing.read()?;
+    userns::enter(&settings.dirs)?;
+    let store = Store::open(&settings.dirs.store())?;
+    let list = existing(&store, &args.list)?;
+    let name = destination_name(args.destination.as_deref(), &list.name)?;
+    let sources = Sources::load(settings, &args.way.access())?;
+    let progress = Transfer::new(args.quiet);
+    let destination = args.way.destination(&sources, name.clone(), &progress)?;
+    let work = Work { store: &store, list: &list, packing, level, progress: &progress };
+    let index = (|| {
+        let sent = match args.all {
+            true => work.images(&args.way, &sources, &name, destination.as_ref())?,
+            false => Sent::new(),
+        };
+        let index = work.index(&sent)?;
+        destination.manifest(&index)?;
+        work.attachments(&args.way, &sources, &name, &sent)?;
+        anyhow::Ok(index)
+    })()
+    .with_context(|| format!("push {} to {}", list.name, destination.name()))?;
+    if !args.quiet {
+        let line = format!("{}: pushed as {}\n", destination.name(), index.digest);
+        print::stderr_bytes(line.as_bytes());
+    }
+    remote::write_digest(args.digestfile.as_deref(), &index.digest)?;
+    if args.rm {
+        let _guard = store.lock_list(&list.name)?;
+        store.remove_list(&list.name)?;
+    }
+    Ok(0)
+}
+
+/// One list on its way out.
+struct Work<'a> {
+    store: &'a Store,
+    list: &'a ImageList,
+    packing: Option<Packing>,
+    level: Option<i32>,
+    progress: &'a dyn Progress,
+}
+
+impl Work<'_> {
+    /// Sends each image, from here or from where it lies.
+    fn images(
+        &self,
+        way: &Way,
+        sources: &Sources,
+        name: &ImageName,
+        to: &dyn Destination,
+    ) -> anyhow::Result<Sent> {
+        let mut sent = Sent::new();
+        for digest in self.list.digests() {
+            let manifest = if let Some(image) = self.store.image(&digest)? {
+                let names = self.store.names_of(&digest)?;
+                let (packing, level) = (self.packing, self.level);
+                let request = PushRequest { image: &image, names: &names, packing, level };
+                push_instance(&request, self.store, to, self.progress)?.manifest
+            } else {
+                self.foreign(way, sources, name, to, &digest)?
+            };
+            if manifest.digest != digest {
+                self.progress
+                    .note(&format!("manifest {digest} becomes {}: new layers", manifest.digest));
+            }
+            let size = manifest.bytes.len();
+            sent.insert(digest, (manifest.digest, manifest.media_type, size));
+        }
+        Ok(sent)
+    }
+
+    fn foreign(
+        &self,
+        way: &Way,
+        sources: &Sources,
+        name: &ImageName,
+        to: &dyn Destination,
+        digest: &Digest,
+    ) -> anyhow::Result<Outgoing> {
+        let Some(origin) = self.list.origin(digest) else {
+            bail!(
+                "the image of manifest {digest} is no longer here; pull it, or take it out by \
+                 `bolt manifest remove {} {digest}`",
+                self.list.name
+            );
+        };
+        let from = Reference::parse(origin)?.at_digest(digest.clone());
+        // The credentials of the command line are for the destination.
+        let same = matches!(name, ImageName::Docker(r) if r.registry() == from.registry());
+        let way = if same { way.clone() } else { way.without_credentials() };
+        let repository = way.repository(sources, from, Rights::Pull, self.progress)?;
+        Ok(copy_instance(&repository, digest, self.store, to)?)
+    }
+
+    fn index(&self, sent: &Sent) -> anyhow::Result<Outgoing> {
+        let bytes = self.list.with_replaced(sent).to_string().into_bytes();
+        if bytes.len() as u64 > MAX_DOCUMENT {
+            bail!(
+                "the list has {} bytes; registries take {MAX_DOCUMENT} at most: push fewer \
+                 images or shorter annotations",
+                bytes.len()
+            );
+        }
+        let digest = Digest::sha256_of(&bytes);
+        Ok(Outgoing { bytes, media_type: OCI_INDEX.to_owned(), digest })
+    }
+
+    /// Sends what is attached to the images; layouts have no place for it.
+    fn attachments(
+        &self,
+        way: &Way,
+        sources: &Sources,
+        name: &ImageName,
+        sent: &Sent,
+    ) -> anyhow::Result<()> {
+        let digests = self.list.digests();
+        let attached: Vec<&Digest> =
+            digests.iter().filter(|d| !self.list.attachments(d).is_empty()).collect();
+        if attached.is_empty() {
+            return Ok(());
+        }
+        let ImageName::Docker(reference) = name else {
+            print::warning("the documents attached to the images go to registries only");
+            return Ok(());
+        };
+        let repository = way.repository(sources, reference.clone(), Rights::Push, self.progress)?;
+        for digest in attached {
+            let subject = self.subject(digest, sent)?;
+            for attachment in self.list.attachments(digest) {
+                let artifact = Artifact {
+                    artifact_type: attachment.artifact_type.clone(),
+                    part: describe(&attachment.artifact_type, attachment.text.as_bytes()),
+                    annotations: BTreeMap::new(),
+                };
+                let content = attachment.text.as_bytes();
+                repository.put_artifact(&artifact, content, None, Some(&subject))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What an attachment is about, as it lies at the destination.
+    fn subject(&self, digest: &Digest, sent: &Sent) -> anyhow::Result<Descriptor> {
+        let mut subject: Descriptor = self.list.entry(digest)?;
+        if let Some((digest, media_type, size)) = sent.get(digest) {
+            subject.digest = digest.clone();
+            subject.media_type.clone_from(media_type);
+            subject.size = *size as u64;
+        }
+        Ok(subject)
+    }
+}

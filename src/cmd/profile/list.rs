@@ -1,0 +1,164 @@
+//! `bolt profile ls`.
+
+use crate::cmd::output;
+use crate::cmd::pull::Sources;
+use crate::cmd::remote::Way;
+use crate::image::artifact::Artifact;
+use crate::image::drift_api::{self, ProfileQuery, RemoteProfile};
+use crate::image::progress::Progress;
+use crate::image::reference::{Reference, is_registry};
+use crate::image::registry::{Repository, Rights};
+use crate::image::types::Digest;
+use crate::profile::{MEDIA_TYPE, Summary};
+use crate::settings::Settings;
+use crate::ui::print;
+use crate::ui::progress::Transfer;
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+/// Most manifests that are looked at in one listing.
+const MAX_LOOKS: usize = 1000;
+
+/// `bolt profile ls`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Ls {
+    /// HOST: all of a registry; HOST/NAME: a repository; HOST/NAME:TAG: attached to an image
+    place: String,
+    /// Only those with this word in name, description, tags or games
+    #[arg(long, value_name = "WORD")]
+    search: Option<String>,
+    /// Only those for GPUs of this vendor
+    #[arg(long, value_name = "VENDOR")]
+    gpu: Option<String>,
+    /// Print as a table, as "json", or by a Go template for each profile
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
+    /// Print references only
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    way: Way,
+}
+
+/// Prints a row for each profile.
+pub(super) fn run(args: &Ls, settings: &Settings) -> anyhow::Result<u8> {
+    let sources = Sources::load(settings, &args.way.access())?;
+    let progress = Transfer::new(true);
+    let query = ProfileQuery { text: args.search.clone(), gpu: args.gpu.clone() };
+    let lister = Lister { way: &args.way, sources: &sources, progress: &progress, query };
+    let rows = match args.place.contains('/') {
+        false if is_registry(&args.place) => lister.registry(&args.place.to_ascii_lowercase())?,
+        false => bail!("{:?} is no registry", args.place),
+        true => lister.below(Reference::parse(&args.place)?)?,
+    };
+    if args.quiet {
+        let line = |row: &Value| format!("{}\n", row["Reference"].as_str().unwrap_or_default());
+        print::stdout(&rows.iter().map(line).collect::<String>())?;
+        return Ok(0);
+    }
+    let columns = "{{.Name}}\t{{.Version}}\t{{.Gpu}}\t{{.Description}}\t{{.Reference}}";
+    output::table(&rows, columns, &[("Gpu", "GPU")], args.format.as_deref(), false)?;
+    Ok(0)
+}
+
+/// A profile as it is listed.
+fn row(profile: &RemoteProfile, reference: &str, digest: Option<&Digest>) -> Value {
+    json!({
+        "Name": profile.name,
+        "Version": profile.version,
+        "Description": profile.description,
+        "Author": profile.author,
+        "Tags": profile.tags,
+        "Games": profile.games,
+        "Gpu": profile.gpu,
+        "Downloads": profile.downloads,
+        "Rating": profile.rating,
+        "Reference": reference,
+        "Digest": digest,
+    })
+}
+
+/// Lists what matches, wherever it lies.
+struct Lister<'a> {
+    way: &'a Way,
+    sources: &'a Sources,
+    progress: &'a dyn Progress,
+    query: ProfileQuery,
+}
+
+impl Lister<'_> {
+    /// By `/v1` where the server has it, else by the catalog.
+    fn registry(&self, registry: &str) -> anyhow::Result<Vec<Value>> {
+        let host = self.way.host(self.sources, registry, self.progress)?;
+        if let Some(found) = drift_api::profiles(&host, &self.query)? {
+            let reference = |p: &RemoteProfile| format!("{registry}/{}", p.name);
+            return Ok(found.iter().map(|p| row(p, &reference(p), None)).collect());
+        }
+        let mut rows = Vec::new();
+        for repository in host.catalog().with_context(|| format!("list {registry}"))? {
+            // A server may call its repositories what it likes.
+            let Ok(reference) = Reference::parse(&format!("{registry}/{repository}")) else {
+                continue;
+            };
+            rows.extend(self.below(reference)?);
+            if rows.len() >= MAX_LOOKS {
+                break;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// A repository's profiles, or those attached to one of its manifests.
+    fn below(&self, reference: Reference) -> anyhow::Result<Vec<Value>> {
+        let named = reference.tag().is_some() || reference.digest().is_some();
+        let repository =
+            self.way.repository(self.sources, reference, Rights::Pull, self.progress)?;
+        if named { self.attached(&repository) } else { self.tagged(&repository) }
+    }
+
+    fn tagged(&self, repository: &Repository<'_>) -> anyhow::Result<Vec<Value>> {
+        let mut rows = Vec::new();
+        for tag in repository.tags()?.into_iter().take(MAX_LOOKS) {
+            let Some(raw) = repository.find_manifest(&tag)? else { continue };
+            if let Ok(artifact) = Artifact::parse(&raw.bytes, MEDIA_TYPE) {
+                let reference = format!("{}:{tag}", repository.reference().name());
+                rows.extend(self.row(&artifact, &reference, &raw.digest));
+            }
+        }
+        Ok(rows)
+    }
+
+    fn attached(&self, repository: &Repository<'_>) -> anyhow::Result<Vec<Value>> {
+        let raw = repository.named()?;
+        let own = repository.reference();
+        if let Ok(artifact) = Artifact::parse(&raw.bytes, MEDIA_TYPE) {
+            return Ok(self.row(&artifact, &own.to_string(), &raw.digest).into_iter().collect());
+        }
+        let mut rows = Vec::new();
+        for referrer in repository.referrers(&raw.digest, Some(MEDIA_TYPE))? {
+            let digest = referrer.manifest.digest;
+            let found = repository.manifest(digest.as_str())?;
+            let artifact = Artifact::parse(&found.bytes, MEDIA_TYPE)
+                .with_context(|| format!("{}", own.at_digest(digest.clone())))?;
+            let reference = own.at_digest(digest.clone()).to_string();
+            rows.extend(self.row(&artifact, &reference, &digest));
+        }
+        Ok(rows)
+    }
+
+    fn row(&self, artifact: &Artifact, reference: &str, digest: &Digest) -> Option<Value> {
+        let Summary { name, version, description, author, tags, games, gpu } =
+            Summary::of_annotations(&artifact.annotations);
+        let profile = RemoteProfile {
+            name,
+            version,
+            description,
+            author,
+            tags,
+            games,
+            gpu,
+            ..RemoteProfile::default()
+        };
+        profile.matches(&self.query).then(|| row(&profile, reference, Some(digest)))
+    }
+}

@@ -1,0 +1,254 @@
+//! `bolt search`: games, profiles and other images of registries.
+
+use crate::cmd::output;
+use crate::cmd::pull::Sources;
+use crate::cmd::remote::Way;
+use crate::game::annotations;
+use crate::game::metadata::{Metadata, Tier, Vendor};
+use crate::image::artifact::Artifact;
+use crate::image::drift_api::{self, Package, PackageQuery, ProfileQuery};
+use crate::image::manifest::{Document, parse};
+use crate::image::progress::Progress;
+use crate::image::reference::{Reference, is_registry};
+use crate::image::registry::{Host, Rights};
+use crate::profile::{MEDIA_TYPE, Summary};
+use crate::settings::Settings;
+use crate::ui::print;
+use crate::ui::progress::Transfer;
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+/// Search registries for games, profiles and images
+///
+/// A Drift server's own search is asked where it has one; of other registries the catalog is
+/// looked through, and the metadata that images carry.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// WORD, or HOST/WORD to search one registry; HOST/ for all of it. Without a registry those
+    /// of registries.conf are searched
+    #[arg(value_name = "TERM", default_value = "")]
+    term: String,
+    /// Only what is for GPUs of this vendor
+    #[arg(long, value_name = "VENDOR")]
+    gpu: Option<String>,
+    /// Only games that are known to run with this version of Proton
+    #[arg(long, value_name = "VERSION")]
+    proton: Option<String>,
+    /// Only games of this performance tier
+    #[arg(long, value_name = "TIER")]
+    tier: Option<String>,
+    /// At most so many results of each registry
+    #[arg(long, value_name = "N", default_value_t = 25)]
+    limit: usize,
+    /// Print as a table, as "json", or by a Go template for each result
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
+    #[command(flatten)]
+    way: Way,
+}
+
+/// Prints a row for each result.
+pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<u8> {
+    let sources = Sources::load(settings, &args.way.access())?;
+    let (registries, word) = places(&args.term, &sources)?;
+    let progress = Transfer::new(true);
+    let search = Search { args, word: &word, sources: &sources, progress: &progress };
+    let mut rows = Vec::new();
+    for registry in &registries {
+        match search.registry(registry).with_context(|| format!("search {registry}")) {
+            Ok(found) => rows.extend(found),
+            // Another one may have it.
+            Err(error) if registries.len() > 1 => print::warning(&format!("{error:#}")),
+            Err(error) => return Err(error),
+        }
+    }
+    let columns = "{{.Kind}}\t{{.Name}}\t{{.Version}}\t{{.Tier}}\t{{.Gpu}}\t{{.Description}}";
+    output::table(&rows, columns, &[("Gpu", "GPU")], args.format.as_deref(), false)?;
+    Ok(0)
+}
+
+/// The registries to ask, and the word to look for.
+fn places(term: &str, sources: &Sources) -> anyhow::Result<(Vec<String>, String)> {
+    if let Some((host, word)) = term.split_once('/')
+        && (host.contains(['.', ':']) || host == "localhost")
+    {
+        if !is_registry(host) {
+            bail!("{host:?} is not a registry; write HOST/WORD or WORD");
+        }
+        return Ok((vec![host.to_ascii_lowercase()], word.to_owned()));
+    }
+    let registries = sources.registries.search_registries().to_vec();
+    if registries.is_empty() {
+        bail!("no registry is configured for searches; write HOST/{term}");
+    }
+    Ok((registries, term.to_owned()))
+}
+
+struct Search<'a> {
+    args: &'a Args,
+    word: &'a str,
+    sources: &'a Sources,
+    progress: &'a dyn Progress,
+}
+
+impl Search<'_> {
+    fn registry(&self, registry: &str) -> anyhow::Result<Vec<Value>> {
+        let host = self.args.way.host(self.sources, registry, self.progress)?;
+        let query = PackageQuery {
+            text: self.word.to_owned(),
+            proton: self.args.proton.clone(),
+            gpu: self.args.gpu.clone(),
+            tier: self.args.tier.clone(),
+        };
+        let mut rows = match drift_api::packages(&host, &query)? {
+            Some(found) => found.iter().map(|p| package_row(registry, "game", p)).collect(),
+            None => Vec::new(),
+        };
+        rows.extend(self.profiles(&host, registry)?);
+        if rows.is_empty() {
+            rows = self.catalog(&host, registry, &query)?;
+        }
+        rows.truncate(self.args.limit);
+        Ok(rows)
+    }
+
+    /// Of a Drift's own list. Profiles have neither tier nor Proton.
+    fn profiles(&self, host: &Host<'_>, registry: &str) -> anyhow::Result<Vec<Value>> {
+        if self.args.tier.is_some() || self.args.proton.is_some() {
+            return Ok(Vec::new());
+        }
+        let text = Some(self.word.to_owned()).filter(|word| !word.is_empty());
+        let query = ProfileQuery { text, gpu: self.args.gpu.clone() };
+        let found = drift_api::profiles(host, &query)?.unwrap_or_default();
+        let row = |p: &drift_api::RemoteProfile| {
+            let gpus = Some(p.gpu.clone()).filter(|gpu| !gpu.is_empty());
+            let package = Package {
+                name: p.name.clone(),
+                version: p.version.clone(),
+                description: p.description.clone(),
+                gpus: gpus.into_iter().collect(),
+                ..Package::default()
+            };
+            package_row(registry, "profile", &package)
+        };
+        Ok(found.iter().map(row).collect())
+    }
+
+    /// Looks through the catalog: the names first, then what the found ones say of themselves.
+    fn catalog(
+        &self,
+        host: &Host<'_>,
+        registry: &str,
+        query: &PackageQuery,
+    ) -> anyhow::Result<Vec<Value>> {
+        let word = self.word.to_lowercase();
+        let mut rows = Vec::new();
+        for name in host.catalog()?.into_iter().filter(|name| name.contains(&word)) {
+            let Ok(reference) = Reference::parse(&format!("{registry}/{name}")) else { continue };
+            let found = match self.look(reference, name) {
+                Ok(found) => found,
+                // One that is broken hides no other.
+                Err(error) => {
+                    print::warning(&format!("{error:#}"));
+                    continue;
+                }
+            };
+            if let Some((kind, found)) = found {
+                let told = query.tier.is_none() || !found.tier.is_empty();
+                let told = told && (query.gpu.is_none() || !found.gpus.is_empty());
+                let told = told && (query.proton.is_none() || !found.proton.is_empty());
+                if told && found.matches(query) {
+                    rows.push(package_row(registry, kind, &found));
+                }
+            }
+            if rows.len() >= self.args.limit {
+                break;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// What lies in a repository, by its tag `latest` or else the last one.
+    fn look(
+        &self,
+        reference: Reference,
+        name: String,
+    ) -> anyhow::Result<Option<(&'static str, Package)>> {
+        let way = &self.args.way;
+        let repository = way.repository(self.sources, reference, Rights::Pull, self.progress)?;
+        let tags = repository.tags()?;
+        let latest = tags.iter().find(|tag| *tag == "latest").or_else(|| {
+            tags.iter().rfind(|tag| !tag.starts_with("sha256-") && !tag.starts_with("sha256:"))
+        });
+        let Some(tag) = latest else { return Ok(None) };
+        let Some(raw) = repository.find_manifest(tag)? else { return Ok(None) };
+        let mut found = Package { name, version: tag.clone(), ..Package::default() };
+        if let Ok(artifact) = Artifact::parse(&raw.bytes, MEDIA_TYPE) {
+            let summary = Summary::of_annotations(&artifact.annotations);
+            found.description = summary.description;
+            found.gpus = Some(summary.gpu).filter(|gpu| !gpu.is_empty()).into_iter().collect();
+            return Ok(Some(("profile", found)));
+        }
+        let Ok(Document::Index(entries)) = parse(&raw.bytes, &raw.media_type) else {
+            return Ok(Some(("image", found)));
+        };
+        let mut kind = "image";
+        for entry in &entries {
+            let said = annotations::read(&entry.annotations).with_context(|| {
+                let own = repository.reference().name();
+                format!("{own}:{tag}: manifest {}: {}", entry.digest, annotations::KEY)
+            })?;
+            if let Some(metadata) = said {
+                add(&metadata, &mut found);
+                kind = "game";
+            }
+        }
+        Ok(Some((kind, found)))
+    }
+}
+
+/// Adds what one variant says: a game has what its variants have.
+fn add(metadata: &Metadata, package: &mut Package) {
+    let tier = metadata.tier.map(|tier| match tier {
+        Tier::Streaming => "streaming",
+        Tier::Competitive => "competitive",
+        Tier::Balanced => "balanced",
+        Tier::Quality => "quality",
+    });
+    let vendor = |vendor: &Vendor| match vendor {
+        Vendor::Nvidia => "nvidia",
+        Vendor::Amd => "amd",
+        Vendor::Intel => "intel",
+        Vendor::Other => "other",
+    };
+    if package.description.is_empty() {
+        package.description = metadata.title.clone().unwrap_or_default();
+    }
+    if let (true, Some(tier)) = (package.tier.is_empty(), tier) {
+        package.tier = tier.to_owned();
+    }
+    let gpus = metadata.gpu.vendors.iter().map(|v| vendor(v).to_owned());
+    let builds = metadata.proton.bundled.iter().chain(&metadata.proton.builds).cloned();
+    for (list, more) in
+        [(&mut package.gpus, gpus.collect::<Vec<_>>()), (&mut package.proton, builds.collect())]
+    {
+        for word in more {
+            if !list.contains(&word) {
+                list.push(word);
+            }
+        }
+    }
+}
+
+fn package_row(registry: &str, kind: &str, package: &Package) -> Value {
+    json!({
+        "Kind": kind,
+        "Name": format!("{registry}/{}", package.name),
+        "Version": package.version,
+        "Description": package.description,
+        "Tier": package.tier,
+        "Gpu": package.gpus.join(","),
+        "Proton": package.proton.join(","),
+        "Size": package.size,
+    })
+}

@@ -1,0 +1,113 @@
+//! `bolt profile`.
+
+use crate::harness::drift::{Dialect, Drift, Options};
+use crate::harness::registry::{self, Registry};
+use crate::harness::user::IMAGE;
+use serde_json::Value;
+
+const CS2: &str = "[profile]\nname = \"cs2\"\nversion = \"1.0\"\ndescription = \"less lag\"\n\
+    [requirements]\nrequired_gpu_vendor = \"amd\"\n[games]\nlist = [\"Counter-Strike 2\"]\n";
+const VERIFY: &str = "--tls-verify=false";
+
+#[test]
+fn profiles_cross_any_registry() {
+    let session = session!();
+    let registry = Registry::start(registry::Options::default());
+    let host = registry.host();
+    let file = session.file("cs2.toml", CS2);
+    let other =
+        session.file("other.toml", CS2.replace("\"cs2\"", "\"other\"").replace("amd", "intel"));
+    let name = format!("{host}/profiles/cs2:1.0");
+    let out = session.run(&["profile", "push", VERIFY, &file, &name]);
+    assert!(out.code == 0 && out.err.contains(&format!("{name}: pushed as sha256:")), "{out:?}");
+    assert_eq!(session.ok(&["profile", "show", VERIFY, &name]), CS2.trim_end());
+    assert_eq!(session.ok(&["profile", "pull", VERIFY, "--force", &name]), "cs2.toml");
+    let out = session.run(&["profile", "pull", VERIFY, &name]);
+    assert!(out.code == 125 && out.err.contains("--force"), "{out:?}");
+    assert_eq!(std::fs::read_to_string(session.home().join("cs2.toml")).unwrap(), CS2);
+
+    // Attached to an image, which stays what it was.
+    let game = format!("{host}/games/box:1");
+    session.ok(&["push", "-q", VERIFY, IMAGE, &game]);
+    let out = session.run(&["profile", "push", VERIFY, &file, &game]);
+    assert!(out.code == 125 && out.err.contains("--attach"), "{out:?}");
+    session.ok(&["profile", "push", VERIFY, "--attach", &file, &game]);
+    assert_eq!(session.ok(&["profile", "show", VERIFY, &game]), CS2.trim_end());
+    session.ok(&["profile", "push", VERIFY, "--attach", &other, &game]);
+    let out = session.run(&["profile", "show", VERIFY, &game]);
+    assert!(out.code == 125 && out.err.contains("2 profiles are attached; name one"), "{out:?}");
+    session.ok(&["pull", "-q", VERIFY, &game]);
+
+    let list = |place: &str, flags: &[&str]| -> Vec<Value> {
+        let args = [&["profile", "ls", VERIFY, "--format", "json"], flags, &[place]].concat();
+        serde_json::from_str(&session.ok(&args)).unwrap()
+    };
+    let all = list(&host, &[]);
+    assert_eq!(all.len(), 1, "those under a tag: {all:?}");
+    assert_eq!((&all[0]["Reference"], &all[0]["Gpu"]), (&name.clone().into(), &"amd".into()));
+    assert_eq!(all[0]["Games"][0], "Counter-Strike 2");
+    assert_eq!(list(&game, &[]).len(), 2);
+    let intel = list(&game, &["--gpu", "intel"]);
+    assert_eq!((intel.len(), &intel[0]["Name"]), (1, &"other".into()));
+    assert!(list(&game, &["--search", "nothing"]).is_empty());
+    let one = intel[0]["Reference"].as_str().unwrap();
+    assert!(session.ok(&["profile", "show", VERIFY, one]).contains("\"other\""));
+    let table = session.ok(&["profile", "ls", VERIFY, &format!("{host}/profiles/cs2")]);
+    assert!(table.starts_with("NAME") && table.contains("less lag"), "{table}");
+}
+
+#[test]
+fn a_drift_lists_its_own_in_both_dialects() {
+    let session = session!();
+    for (dialect, count) in [(Dialect::Drift, 2), (Dialect::Bolt, 1)] {
+        let drift = Drift::start(Options::new(dialect), None);
+        let host = drift.host();
+        let names = session.ok(&["profile", "ls", VERIFY, "-q", &host]);
+        assert_eq!(names.lines().count(), count, "{names}");
+        assert!(names.contains(&format!("{host}/steam-optimized")));
+        let found =
+            session.ok(&["profile", "ls", VERIFY, "-q", "--search", "counter-strike", &host]);
+        assert_eq!(found, format!("{host}/steam-optimized"));
+        let shown = session.ok(&["profile", "show", VERIFY, &format!("{host}/steam-optimized")]);
+        assert!(shown.contains("[requirements]"), "{shown}");
+        let file = session.home().join(format!("{count}.toml"));
+        let reference = format!("{host}/steam-optimized");
+        session.ok(&["profile", "pull", VERIFY, "-o", file.to_str().unwrap(), &reference]);
+        assert!(std::fs::read_to_string(file).unwrap().starts_with("[profile]"));
+        let out = session.run(&["profile", "show", VERIFY, &format!("{host}/nothing")]);
+        assert!(out.code == 125 && out.err.contains("no such profile"), "{out:?}");
+    }
+}
+
+#[test]
+fn wrong_profiles_and_wrong_servers_are_named() {
+    let session = session!();
+    let registry = Registry::start(registry::Options::default());
+    let name = format!("{}/p:1", registry.host());
+    let big = session.file("big.toml", vec![b'#'; 2 << 20]);
+    let bad = session.file("bad.toml", "[profile]\nname = 7\n");
+    let good = session.file("good.toml", CS2);
+    let pinned = format!("{}/p@sha256:{}", registry.host(), "0".repeat(64));
+    for (args, words) in [
+        (vec!["push", VERIFY, &big, &name], "that is no profile"),
+        (vec!["push", VERIFY, &bad, &name], "profile.name is integer, expected a text"),
+        (vec!["push", VERIFY, "/nowhere", &name], "/nowhere"),
+        (vec!["push", VERIFY, &good, &pinned], "write a tag"),
+        (vec!["push", VERIFY, &good, "short"], "names no registry"),
+        (vec!["ls", "not a host"], "is no registry"),
+        (vec!["show", VERIFY, &name], "no such profile"),
+    ] {
+        let out = session.run(&[&["profile"], &args[..]].concat());
+        assert_eq!(out.code, 125, "{args:?}: {out:?}");
+        assert!(out.err.contains(words), "{args:?}: {}", out.err);
+    }
+    session.ok(&["push", "-q", VERIFY, IMAGE, &name]);
+    let out = session.run(&["profile", "show", VERIFY, &name]);
+    assert!(out.code == 125 && out.err.contains("it is no profile, and has none"), "{out:?}");
+    let text = r#"{"results":[{"name":"a","version":["1"]}],"pages":1}"#;
+    let instead = Some(text.to_owned());
+    let drift = Drift::start(Options { instead, ..Options::new(Dialect::Drift) }, None);
+    let out = session.run(&["profile", "ls", VERIFY, &drift.host()]);
+    let words = "/v1/profiles: results[0].version is a list, expected a text";
+    assert!(out.code == 125 && out.err.contains(words), "{out:?}");
+}

@@ -1,0 +1,70 @@
+//! `bolt search`.
+
+use crate::harness::drift::{Dialect, Drift, Options};
+use crate::harness::registry::{self, Registry};
+use crate::harness::user::IMAGE;
+use serde_json::Value;
+
+const VERIFY: &str = "--tls-verify=false";
+
+#[test]
+fn a_drift_is_asked_and_other_registries_looked_through() {
+    let session = session!();
+    let search = |words: &[&str]| -> Vec<Value> {
+        let args = [&["search", VERIFY, "--format", "json"], words].concat();
+        serde_json::from_str(&session.ok(&args)).unwrap()
+    };
+    let bolt = Drift::start(Options::new(Dialect::Bolt), None);
+    let host = bolt.host();
+    let found = search(&["--gpu", "nvidia", "--tier", "quality", &format!("{host}/celeste")]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((&found[0]["Kind"], &found[0]["Tier"]), (&"game".into(), &"Quality".into()));
+    assert!(search(&["--gpu", "amd", "--tier", "quality", &format!("{host}/celeste")]).is_empty());
+    assert_eq!(search(&[&format!("{host}/steam")])[0]["Kind"], "profile");
+    let asked = bolt.asked().join("\n");
+    assert!(asked.contains("/v2/search?q=celeste&gaming=true&gpu=nvidia&tier=quality"), "{asked}");
+    let drift = Drift::start(Options::new(Dialect::Drift), None);
+    let found = search(&[&format!("{}/esports", drift.host())]);
+    assert_eq!(found[0]["Name"], format!("{}/esports-pro", drift.host()));
+
+    let registry = Registry::start(registry::Options::default());
+    let host = registry.host();
+    session.ok(&["push", "-q", VERIFY, IMAGE, &format!("{host}/tools/plain:1")]);
+    let game = r#"dev.bolt.gaming.v1={"tier":"quality","proton":{"builds":["GE-Proton9-20"]},"gpu":{"vendors":["nvidia"]}}"#;
+    session.ok(&["manifest", "create", "game"]);
+    session.ok(&["manifest", "add", "--annotation", game, "game", IMAGE]);
+    let name = format!("{host}/games/celeste:1.4");
+    session.ok(&["manifest", "push", "-q", VERIFY, "game", &name]);
+    let file = session.file("p.toml", "[profile]\nname = \"p\"\ndescription = \"for celeste\"\n");
+    session.ok(&["profile", "push", "-q", VERIFY, &file, &format!("{host}/profiles/celeste:1")]);
+    let all = search(&[&format!("{host}/")]);
+    let kinds: Vec<_> = all.iter().map(|row| row["Kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["game", "profile", "image"]);
+    assert_eq!((&all[0]["Tier"], &all[0]["Proton"]), (&"quality".into(), &"GE-Proton9-20".into()));
+    assert_eq!(search(&[&format!("{host}/celeste")]).len(), 2);
+    assert_eq!(search(&["--proton", "proton9", &format!("{host}/")]).len(), 1);
+    assert!(search(&["--tier", "streaming", &format!("{host}/")]).is_empty());
+    assert_eq!(search(&["--limit", "1", &format!("{host}/")]).len(), 1);
+    let table = session.ok(&["search", VERIFY, &format!("{host}/celeste")]);
+    assert!(table.starts_with("KIND"), "{table}");
+}
+
+#[test]
+fn broken_answers_are_told() {
+    let session = session!();
+    let drift = |text: &str| {
+        let instead = Some(text.to_owned());
+        Drift::start(Options { instead, ..Options::new(Dialect::Bolt) }, None)
+    };
+    for (text, words) in [
+        (r#"[{"name":1}]"#, "/v2/search: [0].name is a number, expected a text"),
+        ("{", "not valid JSON"),
+        (r#"{"packages":{}}"#, "packages is an object, expected a list"),
+    ] {
+        let server = drift(text);
+        let out = session.run(&["search", VERIFY, &format!("{}/x", server.host())]);
+        assert!(out.code == 125 && out.err.contains(words), "{text}: {out:?}");
+    }
+    let out = session.run(&["search", VERIFY, "127.0.0.1:1/x"]);
+    assert!(out.code == 125 && out.err.contains("search 127.0.0.1:1"), "{out:?}");
+}
