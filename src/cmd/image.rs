@@ -3,6 +3,7 @@
 pub mod confirm;
 pub mod exists;
 pub mod inspect;
+pub mod outdated;
 pub mod prune;
 pub mod removal;
 pub mod uses;

@@ -10,12 +10,15 @@ use std::path::Path;
 /// A target's name, which is its folder of seeds, and its body.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 9] = [
+    ("annotations", targets::annotations),
     ("contract", targets::contract),
+    ("lock_file", targets::lock_file),
     ("manifest", targets::manifest),
     ("policy_json", targets::policy_json),
     ("reference", targets::reference),
     ("registries_conf", targets::registries_conf),
+    ("registries_toml", targets::registries_toml),
     ("tar", targets::tar),
 ];
 

@@ -25,10 +25,11 @@ use crate::image::config::policy::Policy;
 use crate::image::config::registries::Registries;
 use crate::image::image_config::chain_ids;
 use crate::image::layout::{Directory, LayoutSource};
+use crate::image::manifest::MAX_DOCUMENT;
 use crate::image::progress::Progress;
 use crate::image::reference::{ImageName, LayoutImage, Reference};
 use crate::image::registry::{Endpoint, Patience, Proxies, RegistrySource};
-use crate::image::source::{Source, SourceError};
+use crate::image::source::{RawDocument, Source, SourceError};
 use crate::image::types::{Digest, ImageRecord, LayerRecord, Platform};
 use crate::image::unpack::Owners;
 use crate::store::{Layout, Store};
@@ -42,6 +43,8 @@ pub struct PullRequest<'a> {
     pub name: ImageName,
     /// For which machine.
     pub platform: &'a Platform,
+    /// The manifest to take out of the index that the name means, instead of the platform's.
+    pub variant: Option<&'a Digest>,
     /// Owners of the unpacked files.
     pub layout: Layout,
     /// How ids of the layers become ids here; must fit `layout`.
@@ -78,7 +81,7 @@ pub fn pull(
     check_policy(request)?;
     let source = open(request, progress)?;
     let _held = store.shared_lock()?;
-    let resolved = resolve::resolve(source.as_ref(), store, request.platform)?;
+    let resolved = resolve::resolve(source.as_ref(), store, request.platform, request.variant)?;
     let layers = layer_records(&resolved);
     let mut anew = false;
     loop {
@@ -107,6 +110,24 @@ pub fn remote_digest(
         ImageName::Docker(reference) => Ok(registry(request, reference, progress)?.digest()?),
         _ => Ok(open(request, progress)?.root()?.digest),
     }
+}
+
+/// The manifest or index that a registry's image is now; one that the store has is not fetched
+/// again, only asked for by a HEAD request.
+pub fn document(
+    request: &PullRequest<'_>,
+    reference: &Reference,
+    store: &Store,
+    progress: &dyn Progress,
+) -> Result<RawDocument, PullError> {
+    check_policy(request)?;
+    let source = registry(request, reference, progress)?;
+    if let Ok(digest) = source.digest()
+        && let Ok(Some(bytes)) = store.read_blob(&digest, MAX_DOCUMENT)
+    {
+        return Ok(RawDocument { bytes, media_type: String::new(), digest, given_name: None });
+    }
+    Ok(source.root()?)
 }
 
 /// The tags of a registry's repository, in its order.
