@@ -3,7 +3,8 @@
 //! ```text
 //! L4  cmd          one verb, one file
 //! L3  settings     what was typed → what is meant     launch  plan → Launch      shim  makes the process
-//! L2  image  profile  rootfs  spec  net  cgroup  userns  game  what an image, a root, a container needs
+//! L2  image  profile  rootfs  spec  net  cgroup  userns  what an image, a root, a container needs
+//! L2  game  facts  gpu  proton                         which variant of a game fits this machine
 //! L1  store  container  exit  hint  ui                 what lies on disk, what the user sees
 //! L0  sys                                              the only unsafe code in this crate
 //! ```
@@ -13,12 +14,15 @@ pub mod cgroup;
 pub mod cmd;
 pub mod container;
 pub mod exit;
+pub mod facts;
 pub mod game;
+pub mod gpu;
 pub mod hint;
 pub mod image;
 pub mod launch;
 pub mod net;
 pub mod profile;
+pub mod proton;
 pub mod rootfs;
 pub mod settings;
 pub mod shim;

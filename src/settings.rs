@@ -24,6 +24,8 @@ pub struct Settings {
     pub registries_conf: Option<PathBuf>,
     /// Where podman's own defaults are looked for.
     pub containers_conf: containers_conf::Places,
+    /// `BOLT_HOST_FACTS`: a file that stands in for this machine when variants are chosen.
+    pub host_facts: Option<PathBuf>,
     /// `BOLT_KEEP_BLOBS`: compressed layers stay in the store after unpacking.
     pub keep_blobs: bool,
 }
@@ -91,6 +93,7 @@ impl Settings {
                 last: path("CONTAINERS_CONF_OVERRIDE"),
                 dirs: conf_dirs,
             },
+            host_facts: path("BOLT_HOST_FACTS"),
             keep_blobs: variable("BOLT_KEEP_BLOBS").is_some_and(|v| v == "1" || v == "true"),
         })
     }

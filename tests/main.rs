@@ -4,6 +4,7 @@
 mod harness;
 mod chaos;
 mod docs;
+mod drift;
 mod fuzz;
 mod house;
 mod image;

@@ -2,8 +2,10 @@
 //! bug. The integration tests of `bolt` compile this very file and feed it the seeds, so that
 //! everything ever found stays found without a fuzzer.
 
+use bolt::game::lock::Lock;
+use bolt::game::metadata::Metadata;
 use bolt::image::artifact::{self, Artifact};
-use bolt::image::config::drift::KeyTemplate;
+use bolt::image::config::drift::{DriftConfig, KeyTemplate};
 use bolt::image::config::policy::Policy;
 use bolt::image::config::registries::Registries;
 use bolt::image::drift_api::{self, PackageQuery, ProfileQuery};
@@ -117,6 +119,39 @@ pub fn registries_conf(data: &[u8]) {
         let _ = registries.short_candidates(&name);
     }
     let _ = registries.is_insecure("example.org:5000");
+}
+
+/// registries.toml, and where it sends games.
+pub fn registries_toml(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(config) = DriftConfig::parse(Path::new("/registries.toml"), text) else { return };
+    for name in ["bolt://doom", "bolt://a/b:^1.4", "drift://example.org:5000/a/b:1"] {
+        let Ok(ImageName::Drift(name)) = ImageName::parse(name) else {
+            panic!("{name} is the name of a game")
+        };
+        if let Ok(place) = config.place(&name) {
+            assert_eq!(Reference::parse(&place.to_string()).as_ref(), Ok(&place));
+            let _ = config.stores_of(&place);
+        }
+    }
+}
+
+/// The metadata of a variant: what is taken is written as something that means the same.
+pub fn annotations(data: &[u8]) {
+    let _ = manifest::annotations(data);
+    let Ok(metadata) = Metadata::parse(data) else { return };
+    let written = serde_json::to_vec(&metadata);
+    let again = written.map(|bytes| Metadata::parse(&bytes));
+    assert!(matches!(&again, Ok(Ok(again)) if *again == metadata), "{metadata:?}: {again:?}");
+}
+
+/// Lock files: what is taken is written as something that means the same.
+pub fn lock_file(data: &[u8]) {
+    let path = Path::new("/lock.json");
+    let Ok(lock) = Lock::parse(path, data) else { return };
+    let written = serde_json::to_vec(&lock);
+    let again = written.map(|bytes| Lock::parse(path, &bytes));
+    assert!(matches!(&again, Ok(Ok(again)) if *again == lock), "{lock:?}: {again:?}");
 }
 
 /// policy.json, and what it says of two images.

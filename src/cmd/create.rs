@@ -140,6 +140,7 @@ pub fn base(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Base> {
         policy: &args.pull,
         quiet: args.quiet,
         access: &args.access,
+        lock: &args.lock,
     };
     let found = pull::ensure(settings, &store, &wish)?;
     store.note_use(&found.record.manifest);

@@ -1,7 +1,7 @@
 //! The flags that `run` and `create` share. `create_config` says what they mean.
 
 use crate::cmd::create_args::parse::{memory, swap};
-use crate::cmd::pull::Access;
+use crate::cmd::pull::{Access, LockArgs};
 use crate::container::config::Userns;
 use crate::settings::containers_conf::Defaults;
 use std::path::PathBuf;
@@ -177,6 +177,9 @@ pub struct CreateArgs {
     /// How registries are reached.
     #[command(flatten)]
     pub access: Access,
+    /// The lock file of bolt:// names.
+    #[command(flatten)]
+    pub lock: LockArgs,
     /// Suppress progress
     #[arg(short, long)]
     pub quiet: bool,

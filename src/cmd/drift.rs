@@ -1,33 +1,182 @@
-//! `bolt://` and `drift://` names for the verbs: where they lead, here and at the registry.
+//! `bolt://` and `drift://` names for the verbs: where they lead, which variant fits, what the
+//! lock file says.
 
+use crate::cmd::pull::{Access, Found, LockArgs, Wish, platform_of};
+use crate::facts::HostFacts;
+use crate::game::choose;
+use crate::game::explain::Resolution;
+use crate::game::lock::{self, Entry, Lock};
+use crate::game::measured::Results;
 use crate::image::config::drift::DriftConfig;
-use crate::image::progress::Progress;
+use crate::image::manifest::{self, Document};
+use crate::image::platform;
 use crate::image::pull::{self, PullRequest};
 use crate::image::reference::{DriftName, ImageName, Reference};
+use crate::image::types::{Descriptor, ImageRecord};
 use crate::settings::Settings;
 use crate::store::Store;
-use anyhow::Context;
+use crate::ui::print;
+use crate::ui::progress::Transfer;
+use anyhow::{Context, bail};
+use std::path::Path;
 
 /// registries.toml of the user and of the system.
 pub(super) fn config(settings: &Settings) -> anyhow::Result<DriftConfig> {
     Ok(DriftConfig::load(&settings.dirs.config_home, "/etc".as_ref())?)
 }
 
-/// The full name to ask a registry for: of a range of versions the newest that is there.
-pub(super) fn remote<'a>(
+/// This machine, or the one that `BOLT_HOST_FACTS` replays.
+pub(super) fn facts(settings: &Settings) -> anyhow::Result<HostFacts> {
+    match &settings.host_facts {
+        Some(file) => HostFacts::load(file).context("BOLT_HOST_FACTS"),
+        None => Ok(HostFacts::gather(Path::new("/"), &settings.dirs.home)),
+    }
+}
+
+/// A game that was named, and all that bears on finding it.
+#[derive(Debug)]
+pub(super) struct Game<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) store: &'a Store,
+    pub(super) name: &'a DriftName,
+    pub(super) config: &'a DriftConfig,
+}
+
+impl Game<'_> {
+    /// Asks the registry and chooses; nothing is fetched but the index.
+    pub(super) fn resolve<'p>(
+        &self,
+        access: &Access,
+        progress: &Transfer,
+        ask: impl Fn(ImageName) -> anyhow::Result<PullRequest<'p>>,
+    ) -> anyhow::Result<Resolution> {
+        let place = self.remote(progress, &ask)?;
+        let request = ask(ImageName::Docker(place.clone()))?;
+        let root = pull::document(&request, &place, self.store, progress)?;
+        let parsed = manifest::parse(&root.bytes, &root.media_type)
+            .with_context(|| format!("{place}: manifest {}", root.digest))?;
+        let (entries, is_index) = match parsed {
+            Document::Index(entries) => (entries, true),
+            Document::Manifest(_) => {
+                let alone = Descriptor {
+                    media_type: root.media_type,
+                    digest: root.digest.clone(),
+                    size: root.bytes.len() as u64,
+                    platform: None,
+                    annotations: manifest::annotations(&root.bytes),
+                };
+                (vec![alone], false)
+            }
+        };
+        let mut facts = facts(self.settings)?;
+        if access.platform.is_some() {
+            facts.platform = platform::show(&platform_of(access)?);
+        }
+        let results = Results::load(&self.settings.dirs.measured())?;
+        let stored = |digest: &_| matches!(self.store.image(digest), Ok(Some(_)));
+        let choice = choose::choose(&root.digest, &entries, &facts, &results, stored)
+            .with_context(|| place.to_string())?;
+        let name = self.name.to_string();
+        Ok(Resolution { name, place, root: root.digest, is_index, facts, choice })
+    }
+
+    /// Resolves, pulls by digest and writes the lock file; or takes what the lock file says.
+    pub(super) fn pull<'p>(
+        &self,
+        access: &Access,
+        lock: &LockArgs,
+        progress: &Transfer,
+        ask: impl Fn(ImageName) -> anyhow::Result<PullRequest<'p>>,
+    ) -> anyhow::Result<ImageRecord> {
+        let path = lock.path(self.settings);
+        // A lock file with a fault must not be found out after the download.
+        let before = Lock::load(&path)?;
+        if lock.locked {
+            let place = self.config.place(self.name)?;
+            return self.fetch(&place, before.required(self.name, &place, &path)?, progress, ask);
+        }
+        let found = self.resolve(access, progress, &ask)?;
+        let Some(taken) = found.choice.taken() else { bail!(found.no_fit()) };
+        for bad in found.choice.verdicts.iter().filter(|v| v.has_bad_metadata()) {
+            let reasons: Vec<&str> = bad.reasons.iter().map(|r| r.text.as_str()).collect();
+            print::warning(&format!("variant {}: {}", bad.digest, reasons.join("; ")));
+        }
+        progress.note(&found.line());
+        let metadata = taken.metadata.as_ref();
+        let entry = Entry {
+            repository: found.place.name(),
+            tag: found.place.tag().map(str::to_owned),
+            index: found.is_index.then(|| found.root.clone()),
+            manifest: taken.digest.clone(),
+            variant: taken.name.clone(),
+            runtime: metadata.and_then(|m| m.runtime_appid),
+            proton: taken.proton.clone(),
+            profile: metadata.and_then(|m| m.profile.clone()),
+            reason: found.choice.why.clone(),
+        };
+        let record = self.fetch(&found.place, &entry, progress, ask)?;
+        if found.place.digest().is_none() {
+            self.store.tag(&found.place.to_string(), &record.manifest)?;
+        }
+        lock::put(&path, self.name, Entry { manifest: record.manifest.clone(), ..entry })?;
+        Ok(record)
+    }
+
+    /// Pulls what an entry says, by digest.
+    fn fetch<'p>(
+        &self,
+        place: &Reference,
+        entry: &Entry,
+        progress: &Transfer,
+        ask: impl Fn(ImageName) -> anyhow::Result<PullRequest<'p>>,
+    ) -> anyhow::Result<ImageRecord> {
+        let root = entry.index.as_ref().unwrap_or(&entry.manifest);
+        let request = ask(ImageName::Docker(place.at_digest(root.clone())))?;
+        let variant = entry.index.as_ref().map(|_| &entry.manifest);
+        Ok(pull::pull(&PullRequest { variant, ..request }, self.store, progress)?)
+    }
+
+    /// The full name to ask a registry for: of a range of versions the newest that is there.
+    pub(super) fn remote<'p>(
+        &self,
+        progress: &Transfer,
+        ask: impl Fn(ImageName) -> anyhow::Result<PullRequest<'p>>,
+    ) -> anyhow::Result<Reference> {
+        let place = self.config.place(self.name)?;
+        let Some(range) = self.name.range() else { return Ok(place.with_default_tag()) };
+        let request = ask(ImageName::Docker(place.clone()))?;
+        let tags = pull::tags(&request, &place, progress)?;
+        let newest = range.newest(tags.iter().map(String::as_str)).with_context(|| {
+            format!(
+                "{}: {} has no tag in the range; it has {}",
+                self.name,
+                place.name(),
+                few(&tags)
+            )
+        })?;
+        Ok(place.tagged(Some(newest), None))
+    }
+}
+
+/// The image of a name that is here: what the lock file says, else what the store has under the
+/// name. Asks nobody.
+pub(super) fn here(
+    settings: &Settings,
+    store: &Store,
     name: &DriftName,
-    config: &DriftConfig,
-    progress: &dyn Progress,
-    ask: impl Fn(ImageName) -> anyhow::Result<PullRequest<'a>>,
-) -> anyhow::Result<Reference> {
-    let place = config.place(name)?;
-    let Some(range) = name.range() else { return Ok(place.with_default_tag()) };
-    let request = ask(ImageName::Docker(place.clone()))?;
-    let tags = pull::tags(&request, &place, progress)?;
-    let newest = range.newest(tags.iter().map(String::as_str)).with_context(|| {
-        format!("{name}: {} has no tag in the range; it has {}", place.name(), few(&tags))
-    })?;
-    Ok(place.tagged(Some(newest), None))
+    wish: &Wish<'_>,
+) -> anyhow::Result<Option<Found>> {
+    let place = config(settings)?.place(name)?;
+    let path = wish.lock.path(settings);
+    let lock = Lock::load(&path)?;
+    let entry = match wish.lock.locked {
+        true => Some(lock.required(name, &place, &path)?),
+        false => lock.entry(name, &place),
+    };
+    let Some(entry) = entry else { return crate::cmd::pull::find(settings, store, wish.image) };
+    let found = store.image(&entry.manifest)?;
+    let name = place.at_digest(entry.manifest.clone()).to_string();
+    Ok(found.map(|record| Found { record, name }))
 }
 
 /// The full name under which the store may have it: of a range the newest that is here.

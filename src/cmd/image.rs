@@ -4,6 +4,7 @@ pub mod annotate;
 pub mod confirm;
 pub mod exists;
 pub mod inspect;
+pub mod outdated;
 pub mod prune;
 pub mod removal;
 pub mod uses;

@@ -1,7 +1,7 @@
 //! `bolt images`: what the local store holds.
 
 use crate::cmd::image::inspect::{repo_digests, repo_tags};
-use crate::cmd::image::uses;
+use crate::cmd::image::{outdated, uses};
 use crate::container::dir::Containers;
 use crate::container::list::{self, Entry};
 use crate::container::time;
@@ -43,6 +43,9 @@ pub struct Args {
     /// Order of the list
     #[arg(long, value_enum, value_name = "KEY", default_value_t = Sort::Created)]
     sort: Sort,
+    /// Ask registries, and show images whose tag is a version of which a newer one exists
+    #[arg(long, conflicts_with_all = ["quiet", "digests", "sort"])]
+    outdated: bool,
 }
 
 /// What the list is ordered by.
@@ -84,6 +87,9 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let store = Store::open(&settings.dirs.store())?;
     let entries = list::read(&Containers::open(&settings.dirs)?)?.entries;
     let images = filters.apply(store.images()?, &uses::manifests(&entries))?;
+    if args.outdated {
+        return outdated::run(settings, &images, args.format.as_deref(), args.noheading);
+    }
     print::stdout(&show(&args, images, &entries)?)?;
     Ok(0)
 }

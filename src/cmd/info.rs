@@ -1,6 +1,7 @@
 //! `bolt info`: the host, the store and the configuration, under podman's keys.
 
 use crate::cgroup;
+use crate::cmd::drift;
 use crate::cmd::pull::{Access, Sources};
 use crate::cmd::version;
 use crate::container::dir::Containers;
@@ -24,10 +25,18 @@ pub struct Args {
     /// Print as "json", or by a Go template such as {{.Host.CgroupManager}}
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<String>,
+    /// Print as JSON what variants of games are chosen by; BOLT_HOST_FACTS replays it
+    #[arg(long, conflicts_with = "format")]
+    facts: bool,
 }
 
 /// Prints everything as one object.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    if args.facts {
+        let facts = drift::facts(settings)?;
+        print::stdout(&format!("{}\n", serde_json::to_string_pretty(&facts)?))?;
+        return Ok(0);
+    }
     let mut value = json!({
         "host": host(settings),
         "store": store(settings)?,

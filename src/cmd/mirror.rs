@@ -1,6 +1,7 @@
 //! `bolt mirror sync`: images into a bucket.
 
 use crate::cmd::buckets;
+use crate::cmd::drift;
 use crate::cmd::pull::{self, Access, Sources};
 use crate::image::mirror::{self, MirrorRequest, Mirrored};
 use crate::image::reference::{BucketName, ImageName, LayoutImage};
@@ -86,9 +87,16 @@ fn one(
         let buckets = buckets::of_pull(&sources, &name)?;
         Ok(pull::request(&sources, access, name, &platform, layout, &owners, buckets))
     };
-    let names = pull::remote_names(image, &sources, progress, ask)?;
-    let first = names.into_iter().next();
-    let from = first.context("no registry is configured for short names; write HOST/NAME")?;
+    let from = match ImageName::parse(image)? {
+        ImageName::Drift(name) => {
+            let game = drift::Game { settings, store, name: &name, config: &sources.drift };
+            ImageName::Docker(game.remote(progress, ask)?)
+        }
+        _ => {
+            let first = pull::remote_names(image, &sources.registries)?.into_iter().next();
+            first.context("no registry is configured for short names; write HOST/NAME")?
+        }
+    };
     let journal = settings.dirs.cache.join("uploads.json");
     let request = MirrorRequest {
         image: ask(from)?,

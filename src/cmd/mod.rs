@@ -1,6 +1,7 @@
 //! L4: one verb, one file: clap `Args` on top, a short `run` below.
 
 pub mod attach;
+pub mod bench;
 pub mod buckets;
 pub mod completion;
 pub mod container;
@@ -34,6 +35,7 @@ pub mod pull;
 pub mod push;
 pub mod remote;
 pub mod rename;
+pub mod resolve;
 pub mod restart;
 pub mod rm;
 pub mod rmi;
@@ -70,6 +72,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Attach(attach::Args),
+    Bench(bench::Args),
     Container(container::Args),
     Cp(cp::Args),
     Diff(diff::Args),
@@ -80,6 +83,7 @@ enum Verb {
     Logs(logs::Args),
     Ps(ps::Args),
     Rename(rename::Args),
+    Resolve(resolve::Args),
     Restart(restart::Args),
     Rm(rm::Args),
     Start(start::Args),
@@ -204,6 +208,7 @@ fn code(result: anyhow::Result<u8>) -> ExitCode {
 fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
     match verb {
         Verb::Attach(args) => attach::run(args, settings),
+        Verb::Bench(args) => bench::run(&args, settings),
         Verb::Container(args) => container::run(args, settings),
         Verb::Cp(args) => cp::run(args, settings),
         Verb::Diff(args) => diff::run(args, settings),
@@ -214,6 +219,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Logs(args) => logs::run(args, settings),
         Verb::Ps(args) => ps::run(args, settings),
         Verb::Rename(args) => rename::run(args, settings),
+        Verb::Resolve(args) => resolve::run(&args, settings),
         Verb::Restart(args) => restart::run(args, settings),
         Verb::Rm(args) => rm::run(args, settings),
         Verb::Start(args) => start::run(args, settings),

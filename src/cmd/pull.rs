@@ -37,6 +37,8 @@ pub struct Args {
     quiet: bool,
     #[command(flatten)]
     access: Access,
+    #[command(flatten)]
+    lock: LockArgs,
     /// Id layout of the unpacked files: root-is-user, user-is-user or single
     #[arg(long, hide = true)]
     layout: Option<String>,
@@ -62,6 +64,24 @@ pub struct Access {
     pub retry: Option<u32>,
 }
 
+/// The file that keeps what `bolt://` names were resolved to.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct LockArgs {
+    /// Take what the lock file says of a bolt:// name and nothing else
+    #[arg(long)]
+    pub locked: bool,
+    /// Lock file of bolt:// names [default: lock.json of the user's data]
+    #[arg(long, value_name = "FILE")]
+    pub lock_file: Option<PathBuf>,
+}
+
+impl LockArgs {
+    /// Where the lock file lies.
+    pub fn path(&self, settings: &Settings) -> PathBuf {
+        self.lock_file.clone().unwrap_or_else(|| settings.dirs.lock_file())
+    }
+}
+
 /// Pulls each image and prints its id.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let full = userns::enter(&settings.dirs)?;
@@ -72,7 +92,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let store = Store::open(&settings.dirs.store())?;
     let progress = Transfer::new(args.quiet);
     for image in &args.images {
-        let record = pull_one(settings, &store, image, layout, &args.access, &progress)
+        let record = pull_one(settings, &store, image, layout, &args, &progress)
             .with_context(|| format!("pull {image}"))?;
         print::stdout(&format!("{}\n", record.id.hex()))?;
     }
@@ -189,9 +209,10 @@ fn pull_one(
     store: &Store,
     image: &str,
     layout: Layout,
-    access: &Access,
+    args: &Args,
     progress: &Transfer,
 ) -> anyhow::Result<ImageRecord> {
+    let access = &args.access;
     let sources = Sources::load(settings, access)?;
     let platform = platform_of(access)?;
     let owners = owners(settings, layout);
@@ -202,7 +223,11 @@ fn pull_one(
         request.keep_blobs = settings.keep_blobs;
         Ok(request)
     };
-    for name in remote_names(image, &sources, progress, ask)? {
+    if let ImageName::Drift(name) = ImageName::parse(image)? {
+        let game = drift::Game { settings, store, name: &name, config: &sources.drift };
+        return game.pull(access, &args.lock, progress, ask);
+    }
+    for name in remote_names(image, &sources.registries)? {
         let request = ask(name)?;
         match pull::pull(&request, store, progress) {
             Ok(record) => return Ok(record),
@@ -234,6 +259,7 @@ pub(super) fn request<'a>(
     PullRequest {
         name,
         platform,
+        variant: None,
         layout,
         owners,
         registries: &sources.registries,
@@ -287,22 +313,11 @@ pub fn logout(args: &crate::cmd::logout::Args, settings: &Settings) -> anyhow::R
 }
 
 /// Where to ask for an image, in order.
-pub(super) fn remote_names<'a>(
-    image: &str,
-    sources: &Sources,
-    progress: &Transfer,
-    ask: impl Fn(ImageName) -> anyhow::Result<PullRequest<'a>>,
-) -> anyhow::Result<Vec<ImageName>> {
+pub(super) fn remote_names(image: &str, registries: &Registries) -> anyhow::Result<Vec<ImageName>> {
     Ok(match ImageName::parse(image)? {
-        ImageName::Drift(name) => {
-            vec![ImageName::Docker(drift::remote(&name, &sources.drift, progress, ask)?)]
+        ImageName::Short(short) => {
+            registries.short_candidates(&short)?.into_iter().map(ImageName::Docker).collect()
         }
-        ImageName::Short(short) => sources
-            .registries
-            .short_candidates(&short)?
-            .into_iter()
-            .map(ImageName::Docker)
-            .collect(),
         ImageName::Id(id) => bail!("{id} is an image id; a pull wants a name"),
         other => vec![other],
     })
@@ -387,12 +402,17 @@ pub struct Wish<'a> {
     pub quiet: bool,
     /// How registries are reached.
     pub access: &'a Access,
+    /// The lock file.
+    pub lock: &'a LockArgs,
 }
 
 /// The image, pulled where the policy says so. A local image opens no socket and starts no
 /// runtime; a pull is a process of its own, because it enters P and has threads.
 pub fn ensure(settings: &Settings, store: &Store, wish: &Wish<'_>) -> anyhow::Result<Found> {
-    let local = find(settings, store, wish.image)?;
+    let local = match ImageName::parse(wish.image)? {
+        ImageName::Drift(name) => drift::here(settings, store, &name, wish)?,
+        _ => find(settings, store, wish.image)?,
+    };
     let is_file = wish.image.starts_with("oci:") || wish.image.starts_with("oci-archive:");
     match (wish.policy, local) {
         ("missing" | "ifmissing" | "never", Some(found)) => Ok(found),
@@ -443,6 +463,12 @@ fn fetch(
     }
     if let Some(retry) = access.retry {
         command.args(["--retry", &retry.to_string()]);
+    }
+    if wish.lock.locked {
+        command.arg("--locked");
+    }
+    if let Some(file) = &wish.lock.lock_file {
+        command.arg("--lock-file").arg(file);
     }
     command.args(["--", wish.image]).stdin(Stdio::null()).stdout(Stdio::piped());
     let output = command

@@ -4,7 +4,7 @@ use crate::cmd::output;
 use crate::cmd::pull::Sources;
 use crate::cmd::remote::Way;
 use crate::game::annotations;
-use crate::game::metadata::{Metadata, Tier, Vendor};
+use crate::game::metadata::Metadata;
 use crate::image::artifact::Artifact;
 use crate::image::drift_api::{self, Package, PackageQuery, ProfileQuery};
 use crate::image::manifest::{Document, parse};
@@ -209,26 +209,15 @@ impl Search<'_> {
 
 /// Adds what one variant says: a game has what its variants have.
 fn add(metadata: &Metadata, package: &mut Package) {
-    let tier = metadata.tier.map(|tier| match tier {
-        Tier::Streaming => "streaming",
-        Tier::Competitive => "competitive",
-        Tier::Balanced => "balanced",
-        Tier::Quality => "quality",
-    });
-    let vendor = |vendor: &Vendor| match vendor {
-        Vendor::Nvidia => "nvidia",
-        Vendor::Amd => "amd",
-        Vendor::Intel => "intel",
-        Vendor::Other => "other",
-    };
     if package.description.is_empty() {
         package.description = metadata.title.clone().unwrap_or_default();
     }
-    if let (true, Some(tier)) = (package.tier.is_empty(), tier) {
-        package.tier = tier.to_owned();
+    if let (true, Some(tier)) = (package.tier.is_empty(), metadata.tier) {
+        package.tier = tier.shown().to_owned();
     }
-    let gpus = metadata.gpu.vendors.iter().map(|v| vendor(v).to_owned());
-    let builds = metadata.proton.bundled.iter().chain(&metadata.proton.builds).cloned();
+    let gpus = metadata.gpu.iter().map(|need| need.vendor.shown().to_lowercase());
+    let proton = metadata.proton.iter();
+    let builds = proton.flat_map(|p| p.bundled.iter().chain(&p.builds)).cloned();
     for (list, more) in
         [(&mut package.gpus, gpus.collect::<Vec<_>>()), (&mut package.proton, builds.collect())]
     {

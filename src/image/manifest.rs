@@ -118,6 +118,16 @@ pub fn plain_type(text: &str) -> String {
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// The annotations of a manifest or index; none where it has none, or is not valid.
+pub fn annotations(bytes: &[u8]) -> BTreeMap<String, String> {
+    #[derive(Deserialize)]
+    struct Annotated {
+        #[serde(default)]
+        annotations: BTreeMap<String, String>,
+    }
+    serde_json::from_slice::<Annotated>(bytes).map(|a| a.annotations).unwrap_or_default()
+}
+
 /// Whether `media_type` names an index or a manifest list.
 pub fn is_index(media_type: &str) -> bool {
     matches!(media_type, OCI_INDEX | DOCKER_LIST)

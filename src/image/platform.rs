@@ -171,7 +171,17 @@ fn stated(entry: &Descriptor) -> Option<&Platform> {
     entry.platform.as_ref().filter(|p| !p.os.is_empty() || !p.architecture.is_empty())
 }
 
-fn is_attestation(entry: &Descriptor) -> bool {
+/// How well one entry of an index with `count` entries fits `want`, higher is better; `None` when
+/// it cannot run there. An entry without a platform fits only when it is alone.
+pub fn fit(entry: &Descriptor, want: &Platform, count: usize) -> Option<u32> {
+    match stated(entry) {
+        Some(platform) => rank(platform, want),
+        None => (count == 1).then_some(0),
+    }
+}
+
+/// An entry that is no image but tells of another (`unknown/unknown`).
+pub fn is_attestation(entry: &Descriptor) -> bool {
     entry.platform.as_ref().is_some_and(|p| p.os == "unknown" && p.architecture == "unknown")
 }
 

@@ -53,6 +53,11 @@ pub fn newer_than<'t>(tag: &str, tags: impl IntoIterator<Item = &'t str>) -> Opt
     released.max().map(|(_, _, tag)| tag)
 }
 
+/// Whether a tag is a version.
+pub fn is_version(tag: &str) -> bool {
+    version_of(tag).is_some()
+}
+
 /// `1.4.2`, `v1.4.2`, `1.4` and `1`: what publishers write. A tag has no `+`; `_` stands for it.
 fn version_of(tag: &str) -> Option<Version> {
     let text = tag.strip_prefix('v').unwrap_or(tag);

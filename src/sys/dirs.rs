@@ -30,6 +30,14 @@ impl Dirs {
     pub fn containers(&self) -> PathBuf {
         self.data.join("containers")
     }
+    /// `data/lock.json`: what `bolt://` names were resolved to.
+    pub fn lock_file(&self) -> PathBuf {
+        self.data.join("lock.json")
+    }
+    /// `data/measured.json`: frames measured on this machine.
+    pub fn measured(&self) -> PathBuf {
+        self.data.join("measured.json")
+    }
     /// `data/volumes`: one directory a named volume.
     pub fn volumes(&self) -> PathBuf {
         self.data.join("volumes")

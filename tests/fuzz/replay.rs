@@ -10,14 +10,17 @@ use std::path::Path;
 /// A target's name, which is its folder of seeds, and its body.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 12] = [
+    ("annotations", targets::annotations),
     ("contract", targets::contract),
     ("drift_api", targets::drift_api),
     ("key_template", targets::key_template),
+    ("lock_file", targets::lock_file),
     ("manifest", targets::manifest),
     ("policy_json", targets::policy_json),
     ("reference", targets::reference),
     ("registries_conf", targets::registries_conf),
+    ("registries_toml", targets::registries_toml),
     ("s3_answers", targets::s3_answers),
     ("tar", targets::tar),
 ];

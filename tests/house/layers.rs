@@ -18,6 +18,10 @@ const LAYERS: &[(&str, u8)] = &[
     ("net", 2),
     ("profile", 2),
     ("cgroup", 2),
+    ("facts", 2),
+    ("game", 2),
+    ("gpu", 2),
+    ("proton", 2),
     ("userns", 2),
     ("game", 2),
     ("store", 1),
@@ -47,10 +51,11 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustls", &["image"]),
     ("schemars", &["game"]),
     ("semver", &["image/versions.rs"]),
+    ("schemars", &["facts", "game", "gpu"]),
     ("tabwriter", &["ui/format.rs"]),
     ("tar", &["image", "cmd/cp", "rootfs/export.rs"]),
     ("tokio", &["image"]),
-    ("toml", &["image/config", "profile.rs", "settings", "game/metadata.rs"]),
+    ("toml", &["image/config", "profile.rs", "settings", "game"]),
     ("zstd", &["image", "store/record.rs"]),
 ];
 

@@ -74,6 +74,7 @@ impl Machine {
         PullRequest {
             name: ImageName::parse(name).unwrap(),
             platform: &self.platform,
+            variant: None,
             layout: Layout::Single,
             owners: &self.owners,
             registries: &self.registries,

@@ -5,7 +5,8 @@ use crate::cmd::manifest::existing;
 use crate::cmd::pull::{self, Sources};
 use crate::cmd::remote::Way;
 use crate::cmd::tag::full_name;
-use crate::game::{Metadata, annotations};
+use crate::game::annotations;
+use crate::game::metadata::Metadata;
 use crate::image::artifact::{Artifact, describe};
 use crate::image::list::{Attachment, Edit, ImageList};
 use crate::image::manifest::{Document, MAX_DOCUMENT, media_type, parse};
@@ -86,7 +87,7 @@ fn read(file: &Path) -> anyhow::Result<Said> {
     }
     let json = file.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
     let metadata = match json {
-        true => Metadata::from_json(text.as_bytes())?,
+        true => Metadata::parse(text.as_bytes())?,
         false => Metadata::from_toml(&text)?,
     };
     let (key, small) = annotations::write(&metadata)?;
@@ -104,7 +105,7 @@ fn local(args: &Args, settings: &Settings, store: &Store, said: &Said) -> anyhow
     };
     let annotations = BTreeMap::from([(said.key.clone(), said.small.clone())]);
     list.annotate(&digest, &Edit { annotations, ..Edit::default() })?;
-    let artifact_type = annotations::ARTIFACT_TYPE.to_owned();
+    let artifact_type = annotations::ARTIFACT.to_owned();
     list.attach(&digest, Attachment { artifact_type, text: said.whole.clone() })?;
     store.put_list(&guard, &name, &list)?;
     tell(&list)
@@ -197,8 +198,8 @@ fn with_annotation(raw: &RawDocument, digest: &Digest, said: &Said) -> anyhow::R
 
 fn attach(repository: &Repository<'_>, subject: &Descriptor, said: &Said) -> anyhow::Result<()> {
     let artifact = Artifact {
-        artifact_type: annotations::ARTIFACT_TYPE.to_owned(),
-        part: describe(annotations::ARTIFACT_TYPE, said.whole.as_bytes()),
+        artifact_type: annotations::ARTIFACT.to_owned(),
+        part: describe(annotations::ARTIFACT, said.whole.as_bytes()),
         annotations: BTreeMap::from([(said.key.clone(), said.small.clone())]),
     };
     repository.put_artifact(&artifact, said.whole.as_bytes(), None, Some(subject))?;

@@ -66,6 +66,16 @@ pub enum PullError {
         #[source]
         source: PlatformError,
     },
+    /// The index does not list the variant that was chosen.
+    #[error("{place}: index {index} does not list the manifest {variant}")]
+    NoVariant {
+        /// Name of the source.
+        place: String,
+        /// The index.
+        index: Digest,
+        /// What was looked for in it.
+        variant: Digest,
+    },
     /// Indexes in indexes without an end.
     #[error("{place}: index {digest} is nested more than {limit} deep or contains itself")]
     Nesting {

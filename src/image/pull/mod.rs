@@ -26,6 +26,7 @@ use crate::image::config::registries::Registries;
 use crate::image::image_config::chain_ids;
 use crate::image::island::Island;
 use crate::image::layout::{Directory, LayoutSource};
+use crate::image::manifest::MAX_DOCUMENT;
 use crate::image::progress::Progress;
 use crate::image::reference::{BucketName, ImageName, LayoutImage, Reference};
 use crate::image::registry::{Endpoint, Patience, Proxies, RegistrySource};
@@ -35,7 +36,7 @@ use crate::image::s3::{Bucket, BucketLayout, S3Client, S3Error};
 use crate::image::source::history::History;
 use crate::image::source::origin::Origin;
 use crate::image::source::pool::Pool;
-use crate::image::source::{Pooled, Source, SourceError};
+use crate::image::source::{Pooled, RawDocument, Source, SourceError};
 use crate::image::types::{Digest, ImageRecord, LayerRecord, Platform};
 use crate::image::unpack::Owners;
 use crate::store::{Layout, Store};
@@ -50,6 +51,8 @@ pub struct PullRequest<'a> {
     pub name: ImageName,
     /// For which machine.
     pub platform: &'a Platform,
+    /// The manifest to take out of the index that the name means, instead of the platform's.
+    pub variant: Option<&'a Digest>,
     /// Owners of the unpacked files.
     pub layout: Layout,
     /// How ids of the layers become ids here; must fit `layout`.
@@ -100,7 +103,7 @@ pub fn pull(
 ) -> Result<ImageRecord, PullError> {
     let source = open_source(request, progress)?;
     let _held = store.shared_lock()?;
-    let resolved = resolve::resolve(source.as_ref(), store, request.platform)?;
+    let resolved = resolve::resolve(source.as_ref(), store, request.platform, request.variant)?;
     let layers = layer_records(&resolved);
     let mut anew = false;
     loop {
@@ -146,6 +149,25 @@ pub(super) fn open_source<'p>(
 ) -> Result<Box<dyn Source + 'p>, PullError> {
     check_policy(request)?;
     open(request, progress)
+}
+
+/// The manifest or index that a registry's image is now; one that the store has is not fetched
+/// again, only asked for by a HEAD request.
+pub fn document(
+    request: &PullRequest<'_>,
+    reference: &Reference,
+    store: &Store,
+    progress: &dyn Progress,
+) -> Result<RawDocument, PullError> {
+    check_policy(request)?;
+    let island = Island::new().map_err(SourceError::from)?;
+    let source = registry(request, reference, progress, &island)?;
+    if let Ok(digest) = source.digest()
+        && let Ok(Some(bytes)) = store.read_blob(&digest, MAX_DOCUMENT)
+    {
+        return Ok(RawDocument { bytes, media_type: String::new(), digest, given_name: None });
+    }
+    Ok(source.root()?)
 }
 
 /// The tags of a registry's repository, sorted.

@@ -26,11 +26,12 @@ pub(super) struct Resolved {
     pub(super) given_name: Option<String>,
 }
 
-/// Finds the image for `wanted` and reads its configuration, from the store where it is there.
+/// Finds the image for `wanted`, or the `variant` that was chosen before, and reads its configuration, from the store where it is there.
 pub(super) fn resolve(
     source: &dyn Source,
     store: &Store,
     wanted: &Platform,
+    variant: Option<&Digest>,
 ) -> Result<Resolved, PullError> {
     let place = || source.name();
     let mut raw = source.root()?;
@@ -49,8 +50,16 @@ pub(super) fn resolve(
             let (digest, limit) = (raw.digest, MAX_DEPTH);
             return Err(PullError::Nesting { place: place(), digest, limit });
         }
-        let chosen = platform::choose_or_list(&entries, wanted)
-            .map_err(|source| PullError::Platform { place: place(), source })?;
+        let named = variant.and_then(|digest| entries.iter().position(|e| e.digest == *digest));
+        let chosen = match (named, variant) {
+            (Some(named), _) => named,
+            (None, Some(variant)) if indexes.is_empty() => {
+                let (index, variant) = (raw.digest, variant.clone());
+                return Err(PullError::NoVariant { place: place(), index, variant });
+            }
+            _ => platform::choose_or_list(&entries, wanted)
+                .map_err(|source| PullError::Platform { place: place(), source })?,
+        };
         indexes.push(raw);
         raw = source.document(&entries[chosen])?;
     };

@@ -1,0 +1,4 @@
+//! Games of Drift registries: names, variants, explanation, lock file.
+
+mod choice;
+mod names;
