@@ -9,7 +9,7 @@ mod runner;
 
 use runner::images::{self, Image};
 use runner::meter::Meter;
-use runner::mirror::{Mirror, slow_way};
+use runner::mirror::{Lie, Mirror, slow_way};
 use runner::parts::Parts;
 use runner::peers::Registry;
 use runner::people::Person;
@@ -67,33 +67,38 @@ fn compare(
     let short = short.to_lowercase();
     registry.push(&image.name, &format!("{short}:v1"));
     let name = format!("{}/{short}:v1", slow_way(&registry.host, RATE));
-    let one = Mirror::start(&image.layout, RATE, false);
-    let other = Mirror::start(&image.layout, RATE, false);
-    let liar = Mirror::start(&image.layout, RATE, true);
-    let mut times: [Vec<f64>; 3] = Default::default();
-    let mut lies = 0;
+    let one = Mirror::start(&image.layout, RATE, Lie::Never);
+    let other = Mirror::start(&image.layout, RATE, Lie::Never);
+    let liar = Mirror::start(&image.layout, RATE, Lie::Layers);
+    let hidden = Mirror::start(&image.layout, RATE, Lie::LongAnswers);
+    let mut times: [Vec<f64>; 4] = Default::default();
+    let mut lies = [0; 2];
     let rounds = runner::rounds(3);
     for round in 0..rounds {
         let label = |what: &str| format!("{short}-{what}-{round}");
         times[0].push(pull(parts, &label("one"), &name, &[&one]));
         times[1].push(pull(parts, &label("two"), &name, &[&one, &other]));
         times[2].push(pull(parts, &label("liar"), &name, &[&liar, &one]));
-        lies = lies.max(liar.sent());
+        times[3].push(pull(parts, &label("hidden"), &name, &[&hidden, &one]));
+        lies = [lies[0].max(liar.sent()), lies[1].max(hidden.sent())];
     }
-    let [alone, both, with_liar] = times.each_ref().map(|t| median(t));
+    let [alone, both, with_liar, with_hidden] = times.each_ref().map(|t| median(t));
     report.line(&format!("\n{title}, each place 20 MB/s ({rounds} rounds, medians, seconds)"));
     report.note("one mirror", alone);
     report.note("two mirrors", both);
     report.note("two mirrors, one lies", with_liar);
-    report.note("MB that the liar was asked for", lies as f64 / 1e6);
+    report.note("two mirrors, one lies in long answers only", with_hidden);
+    report.note("MB that the liar was asked for", lies[0] as f64 / 1e6);
+    report.note("MB that the one of long answers was asked for", lies[1] as f64 / 1e6);
     report.limit("two mirrors / one", both / alone, two);
     report.limit("two mirrors of which one lies / one", with_liar / alone, lying);
+    report.limit("two mirrors of which one lies in long answers / one", with_hidden / alone, lying);
 }
 
 /// The same image by the same road, once from the registry and once from a bucket.
 fn bucket(parts: &Parts, report: &mut Report, registry: &Registry, image: &Image) {
     let name = registry.push(&image.name, "bucket:v1");
-    let mirror = Mirror::start(&image.layout, 0, false);
+    let mirror = Mirror::start(&image.layout, 0, Lie::Never);
     let mut times: [Vec<f64>; 2] = Default::default();
     let rounds = runner::rounds(3);
     for round in 0..rounds {

@@ -150,11 +150,11 @@ impl Partial {
         Ok(())
     }
 
-    /// Whether the next bytes that lie on the disk from before a [`Partial::rewind`] are others
-    /// than `bytes`, or fewer.
-    pub fn differs(&self, bytes: &[u8]) -> Result<bool> {
+    /// Whether what lies on the disk from `at` on, also from before a [`Partial::rewind`], is
+    /// something else than `bytes`, or less.
+    pub fn differs(&self, at: u64, bytes: &[u8]) -> Result<bool> {
         let mut there = vec![0; bytes.len()];
-        match self.shared.file.read_exact_at(&mut there, self.len()) {
+        match self.shared.file.read_exact_at(&mut there, at) {
             Ok(()) => Ok(there != bytes),
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(true),
             Err(e) => Err(StoreError::io("read", &self.path, e)),

@@ -149,3 +149,34 @@ fn a_template_puts_blobs_where_others_look_for_them() {
         assert!(recorder.requests().iter().all(|r| !r.path.contains("/blobs/")));
     }
 }
+
+#[test]
+fn what_a_lying_mirror_sent_is_not_copied() {
+    let s3 = s3!();
+    let registry = Registry::start(Options::default());
+    let image = TestImage::new(&[30_000_000]);
+    let name = registry.push(&image, "box:1");
+    s3.copy(&image.layout(), "from");
+    // Wrong bytes in ranges only, and behind what sources are compared by.
+    let liar = Proxy::start(s3.address(), |request, _| {
+        if request.headers.contains_key("range") { Fault::CorruptAt(900_000) } else { Fault::Pass }
+    });
+    let machine = Machine::new();
+    let mut wanted = machine.request(&name);
+    wanted.patience.stall = Duration::from_secs(20);
+    wanted.buckets.mirrors = vec![
+        S3::place(&format!("http://{}", liar.host()), "from"),
+        S3::place(&s3.endpoint(), "from"),
+    ];
+    let place = S3::place(&s3.endpoint(), "to");
+    let request =
+        MirrorRequest { image: wanted, one_platform: false, place, name: None, journal: None };
+    let progress = Recording::default();
+    sync(&request, &machine.store(), &progress).unwrap_or_else(|e| panic!("{}", text(&e)));
+    let notes = progress.notes();
+    assert!(notes.iter().any(|n| n.contains(&format!("{} sent wrong", liar.host()))), "{notes:?}");
+    let (digest, _) = image.layers()[1].clone();
+    let path = format!("blobs/sha256/{}", digest.trim_start_matches("sha256:"));
+    let copied = run("sha256sum", &[s3.file(&format!("to/{path}")).to_str().unwrap()]);
+    assert!(copied.starts_with(digest.trim_start_matches("sha256:")), "{copied}");
+}

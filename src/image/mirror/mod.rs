@@ -111,6 +111,7 @@ pub fn sync(
     for document in documents.manifests.iter().rev() {
         mirror.document(&document.digest, &document.bytes, &document.media_type)?;
     }
+    source.settled();
     if request.place.template == KeyTemplate::oci() {
         let root = &documents.manifests[0];
         let own = match &request.image.name {

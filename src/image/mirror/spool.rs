@@ -3,7 +3,7 @@
 use super::MirrorError;
 use crate::image::progress::Progress;
 use crate::image::pull::PullError;
-use crate::image::source::{Delivery, Sink, Source, SourceError, Wanted};
+use crate::image::source::{Delivery, Kept, Sink, Source, SourceError, Wanted};
 use crate::image::types::Descriptor;
 use crate::store::{Partial, Store};
 use std::cell::RefCell;
@@ -28,8 +28,11 @@ pub(super) fn fetch(
 ) -> Result<Spooled, MirrorError> {
     loop {
         let partial = Rc::new(store.partial(&blob.digest)?);
-        if partial.len() > blob.size {
-            partial.restart()?;
+        match source.kept(&blob.digest, partial.len()) {
+            Kept::ToBeReplaced => partial.rewind(),
+            Kept::First(_) if partial.len() > blob.size => partial.restart()?,
+            Kept::First(bytes) if bytes < partial.len() => partial.cut(bytes)?,
+            Kept::First(_) => {}
         }
         let had = partial.len();
         match source.delivery() {
@@ -50,8 +53,11 @@ pub(super) fn fetch(
         let (place, wanted) = (source.name(), blob.digest.clone());
         let got = got.to_string();
         let wrong = PullError::BlobDigest { place, wanted, got, resumed: had > 0 };
-        partial.restart()?;
-        match (had, source.pass_over(&blob.digest)) {
+        let line = source.pass_over(&blob.digest);
+        if source.kept(&blob.digest, blob.size) != Kept::ToBeReplaced {
+            partial.restart()?;
+        }
+        match (had, line) {
             (_, Some(line)) => progress.note(&format!("{wrong}; {line}")),
             // The wrong bytes may have been those of an earlier try.
             (1.., None) => progress.note(&format!("{wrong}; fetching it anew")),
@@ -89,6 +95,14 @@ impl Sink for Spool {
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.partial.append(bytes).map_err(io::Error::other)
+    }
+
+    fn reuse(&mut self, count: u64) -> io::Result<()> {
+        self.partial.reuse(count).map_err(io::Error::other)
+    }
+
+    fn differs(&self, at: u64, bytes: &[u8]) -> io::Result<bool> {
+        self.partial.differs(at, bytes).map_err(io::Error::other)
     }
 
     fn end(self: Box<Self>, result: Result<(), SourceError>) {

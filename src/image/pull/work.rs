@@ -130,8 +130,8 @@ impl Sink for Arrival<'_> {
         self.arriving.partial.reuse(count).map_err(io::Error::other)
     }
 
-    fn differs(&self, bytes: &[u8]) -> io::Result<bool> {
-        self.arriving.partial.differs(bytes).map_err(io::Error::other)
+    fn differs(&self, at: u64, bytes: &[u8]) -> io::Result<bool> {
+        self.arriving.partial.differs(at, bytes).map_err(io::Error::other)
     }
 
     fn keep_if_wrong(&mut self) {

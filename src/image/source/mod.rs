@@ -159,9 +159,9 @@ pub trait Sink {
         let _ = count;
         Err(io::ErrorKind::Unsupported.into())
     }
-    /// Whether what lies behind [`Sink::len`] from an earlier try differs from `bytes`.
-    fn differs(&self, bytes: &[u8]) -> io::Result<bool> {
-        let _ = bytes;
+    /// Whether what lies from `at` on, from an earlier try, differs from `bytes`.
+    fn differs(&self, at: u64, bytes: &[u8]) -> io::Result<bool> {
+        let _ = (at, bytes);
         Err(io::ErrorKind::Unsupported.into())
     }
     /// Several places served the blob: should it be wrong, its bytes are to stay on the disk.

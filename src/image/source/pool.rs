@@ -81,6 +81,16 @@ pub(super) enum Server {
     Member(usize),
 }
 
+impl Server {
+    /// The member, when it was one.
+    pub(super) fn member(self) -> Option<usize> {
+        match self {
+            Server::Member(who) => Some(who),
+            Server::Earlier => None,
+        }
+    }
+}
+
 /// A wrong blob of several servers, and whom we believe now.
 #[derive(Clone)]
 pub(super) struct Trial {
@@ -310,10 +320,7 @@ impl<'a> Pool<'a> {
         }
         let served = self.served.borrow_mut().remove(digest)?;
         let servers: BTreeSet<Server> = served.iter().map(|(_, server)| *server).collect();
-        let members: Vec<usize> = servers
-            .iter()
-            .filter_map(|s| if let Server::Member(i) = s { Some(*i) } else { None })
-            .collect();
+        let members: Vec<usize> = servers.iter().filter_map(|server| server.member()).collect();
         match members.as_slice() {
             [one] if servers.len() == 1 => {
                 self.convict(*one);
@@ -334,12 +341,12 @@ impl<'a> Pool<'a> {
                 for who in several.iter().filter(|who| **who != trusted) {
                     self.members[*who].standing.set(Standing::Suspended);
                 }
-                let names = |who: &usize| self.members[*who].name.clone();
-                let all: Vec<String> = several.iter().map(names).collect();
+                let all: Vec<&str> =
+                    several.iter().map(|who| self.members[*who].name.as_str()).collect();
                 let line = format!(
-                    "blob {digest} of {} is wrong; fetching it from {} to find out whose bytes are",
-                    all.join(" and "),
-                    names(&trusted)
+                    "blob {digest} of {} is wrong; parts of it are fetched again to find out whose \
+                     bytes are",
+                    all.join(" and ")
                 );
                 let trial = Trial { trusted, served, differed: BTreeSet::new() };
                 self.trials.borrow_mut().insert(digest.clone(), trial);
@@ -349,6 +356,15 @@ impl<'a> Pool<'a> {
                 self.alone.borrow_mut().insert(digest.clone());
                 Some("fetching it anew from one source".to_owned())
             }
+        }
+    }
+
+    /// Believes another of the suspects of a wrong blob.
+    pub(super) fn believe(&self, digest: &Digest, who: usize) {
+        if let Some(trial) = self.trials.borrow_mut().get_mut(digest) {
+            self.members[trial.trusted].standing.set(Standing::Suspended);
+            self.members[who].standing.set(Standing::Good);
+            trial.trusted = who;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, fault};
 use super::origin::{Part, Served};
-use super::pool::{Pool, Server, Standing, Trial};
+use super::pool::{Member, Pool, Server, Standing, Trial};
 use super::{Fetch, Sink, SourceError, Wanted};
 use crate::image::hash::digest_like;
 use crate::image::registry::client::{random_share, wait};
@@ -11,6 +11,7 @@ use crate::image::types::{Descriptor, Digest};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const STANDING_CHECK: Duration = Duration::from_millis(100);
 /// A place that sends nothing for so long is left when there is another.
 const SILENT: Duration = Duration::from_secs(5);
+/// Bytes of each suspect that a witness is asked for.
+const WITNESSED: u64 = 4 << 20;
 /// A blob that is bigger is fetched from all places at once, in ranges.
 pub(super) const BIG: u64 = 24 << 20;
 
@@ -74,6 +77,9 @@ impl Pool<'_> {
         sink: &mut dyn Sink,
         splitting: &tokio::sync::Mutex<()>,
     ) -> Result<(), SourceError> {
+        if self.trials.borrow().contains_key(&blob.digest) {
+            self.hear_witness(blob, sink).await?;
+        }
         // Left in its place, so that it is done again when this fetch is broken off.
         let trial = self.trials.borrow().get(&blob.digest).cloned();
         if let Some(trial) = trial {
@@ -227,6 +233,45 @@ impl Pool<'_> {
         })
     }
 
+    /// Fetches a bit of what each suspect sent from somebody who sent nothing of the blob. When
+    /// only one suspect agrees with that, it is the one to be believed.
+    async fn hear_witness(&self, blob: &Descriptor, sink: &dyn Sink) -> Result<(), SourceError> {
+        let Some(trial) = self.trials.borrow().get(&blob.digest).cloned() else { return Ok(()) };
+        let suspects: BTreeSet<usize> =
+            trial.served.iter().filter_map(|(_, s)| s.member()).collect();
+        let stranger = |(i, m): &(usize, &Member<'_>)| {
+            !suspects.contains(i) && matches!(m.standing.get(), Standing::Good | Standing::Last)
+        };
+        let witness = self.members.iter().enumerate().find(stranger).map(|(i, _)| i);
+        let Some(witness) = witness else { return Ok(()) };
+        let mut agree = Vec::new();
+        for suspect in suspects {
+            let Some(part) = first_part(&trial, suspect) else { continue };
+            let mut bytes = Vec::new();
+            let mut keep = |more: &[u8]| {
+                bytes.extend_from_slice(more);
+                Ok(())
+            };
+            match self.part(witness, blob, part, &mut keep).await {
+                Ok(Ended::Done) => {}
+                Ok(Ended::Left) => return Ok(()),
+                // It need not have the blob.
+                Err(error) => match self.blame(witness, &blob.digest, &error) {
+                    Fault::Ours => return Err(error),
+                    _ => return Ok(()),
+                },
+            }
+            let kept = |source| SourceError::Keep { digest: blob.digest.clone(), source };
+            if !sink.differs(part.from, &bytes).map_err(kept)? {
+                agree.push(suspect);
+            }
+        }
+        if let [one] = agree.as_slice() {
+            self.believe(&blob.digest, *one);
+        }
+        Ok(())
+    }
+
     /// Replaces the bytes of a blob that others than the trusted member served by its own.
     async fn replace(
         &self,
@@ -248,7 +293,7 @@ impl Pool<'_> {
                 let part = Part { from: sink.len(), until: Some(end) };
                 let mut differs = false;
                 let mut replace = |bytes: &[u8]| {
-                    differs |= sink.differs(bytes).map_err(kept)?;
+                    differs |= sink.differs(sink.len(), bytes).map_err(kept)?;
                     sink.append(bytes).map_err(kept)?;
                     self.progress.blob_bytes(&blob.digest, bytes.len() as u64);
                     Ok(())
@@ -327,6 +372,13 @@ impl Pool<'_> {
         }
         Err(trouble.unwrap_or_else(|| self.nobody(digest)))
     }
+}
+
+/// The first bytes of a suspect, at most [`WITNESSED`] of them.
+fn first_part(trial: &Trial, suspect: usize) -> Option<Part> {
+    let at = trial.served.iter().position(|(_, server)| server.member() == Some(suspect))?;
+    let from = if at == 0 { 0 } else { trial.served[at - 1].0 };
+    Some(Part { from, until: Some(trial.served[at].0.min(from + WITNESSED)) })
 }
 
 /// How a transfer ended without an error.
