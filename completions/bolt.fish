@@ -57,11 +57,14 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "system" -d 'Look after wh
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "tag" -d 'Give an image further names'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "untag" -d 'Take names away from an image; without NAME, all of them'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "version" -d 'Show the version'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "manifest" -d 'Make and push image lists (manifest lists, OCI indexes)'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "login" -d 'Log in to a registry'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "logout" -d 'Log out of a registry'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "mirror" -d 'Fill buckets with images'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "pull" -d 'Pull an image from a registry, a bucket, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "profile" -d 'Push, list, show and fetch optimisation profiles'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "push" -d 'Push an image to a registry, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "search" -d 'Search registries for games, profiles and images'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "run" -d 'Run a command in a new container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "source" -d 'Show where blobs come from'
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
@@ -492,18 +495,29 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l dry-run -d 'Show th
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand doctor" -s f -l format -d 'Print as "json", or by a Go template for each check' -r
 complete -c bolt -n "__fish_bolt_using_subcommand doctor" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "exists" -d 'Check whether an image is in the local store: exit code 0 when it is, else 1'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "inspect" -d 'Show what is known of images'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "list" -d 'List images'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "ls" -d 'List images'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "prune" -d 'Remove images without a name that no container was made from'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "pull" -d 'Pull an image from a registry, a bucket, an OCI layout or an OCI archive'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "push" -d 'Push an image to a registry, an OCI layout or an OCI archive'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "rm" -d 'Remove images from the local store'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "remove" -d 'Remove images from the local store'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "tag" -d 'Give an image further names'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from exists inspect list ls prune pull push rm remove tag untag" -f -a "untag" -d 'Take names away from an image; without NAME, all of them'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "annotate" -d 'Say what an image needs to play a game'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "exists" -d 'Check whether an image is in the local store: exit code 0 when it is, else 1'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "inspect" -d 'Show what is known of images'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "list" -d 'List images'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "ls" -d 'List images'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "prune" -d 'Remove images without a name that no container was made from'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "pull" -d 'Pull an image from a registry, a bucket, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "push" -d 'Push an image to a registry, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "rm" -d 'Remove images from the local store'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "remove" -d 'Remove images from the local store'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "tag" -d 'Give an image further names'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "untag" -d 'Take names away from an image; without NAME, all of them'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from annotate" -l game -d 'The metadata: TOML, or JSON in a file called *.json' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from annotate" -l instance -d 'Digest of the manifest in the list, where it has several; or the local name of its image' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from annotate" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from annotate" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from annotate" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from annotate" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from annotate" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from annotate" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from annotate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Print as "json", or by a Go template for each image' -r
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
@@ -609,6 +623,80 @@ complete -c bolt -n "__fish_bolt_using_subcommand tag" -s h -l help -d 'Print he
 complete -c bolt -n "__fish_bolt_using_subcommand untag" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand version" -s f -l format -d 'Print as "json", or by a Go template' -r
 complete -c bolt -n "__fish_bolt_using_subcommand version" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "add" -d 'Add images to a list'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "annotate" -d 'Change what a list says of an image'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "create" -d 'Create a list'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "exists" -d 'Exit with 0 if the list exists, else with 1'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "inspect" -d 'Show a list, or the manifest of an image of a registry'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "ls" -d 'List the lists'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "list" -d 'List the lists'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "push" -d 'Push a list with its images'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "remove" -d 'Take an image out of a list'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -f -a "rm" -d 'Remove lists'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l annotation -d 'Annotation of the image in the list' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l arch -d 'Architecture, Go\'s name: amd64, arm64, …' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os -d 'Operating system' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os-version -d 'Version of the operating system' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l variant -d 'Variant of the architecture, such as v3' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l features -d 'Feature of the processor' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os-features -d 'Feature of the operating system' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -l all -d 'Of images that are lists add all, not only the one for this machine'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l annotation -d 'Annotation of the image in the list' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l arch -d 'Architecture, Go\'s name: amd64, arm64, …' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os -d 'Operating system' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os-version -d 'Version of the operating system' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l variant -d 'Variant of the architecture, such as v3' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l features -d 'Feature of the processor' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os-features -d 'Feature of the operating system' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l index -d 'Annotate the list itself'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -l annotation -d 'Annotation of the list' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -l all -d 'Of images that are lists take all, not only the one for this machine'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -s a -l amend -d 'Change a list that exists instead of refusing it'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from ls" -l format -d 'Print as a table, as "json", or by a Go template for each list' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from list" -l format -d 'Print as a table, as "json", or by a Go template for each list' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l all -d 'Push the images of the list too' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l compression-format -d 'Compress all layers with gzip or zstd, also those that are compressed otherwise' -r -f -a "gzip\t''
+zstd\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l compression-level -d 'Level of the compressor: gzip 0 to 9, zstd 1 to 20' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the digest of the pushed list to this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -s p -l rm -l purge -d 'Remove the list from here when it has been pushed'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand login" -s u -l username -d 'User name; asked for at a terminal when it is missing' -r
 complete -c bolt -n "__fish_bolt_using_subcommand login" -s p -l password -d 'Password or access token. Other users can see it in the list of processes: prefer --password-stdin or the prompt' -r
 complete -c bolt -n "__fish_bolt_using_subcommand login" -l authfile -d 'Credential file to use instead [env: REGISTRY_AUTH_FILE]' -r -F
@@ -639,6 +727,59 @@ complete -c bolt -n "__fish_bolt_using_subcommand pull" -l retry -d 'How often a
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -l layout -d 'Id layout of the unpacked files: root-is-user, user-is-user or single' -r
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "ls" -d 'List the profiles of a registry, a repository or an image'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "list" -d 'List the profiles of a registry, a repository or an image'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "pull" -d 'Fetch a profile into a file'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "push" -d 'Push a profile'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "show" -d 'Show a profile'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l search -d 'Only those with this word in name, description, tags or games' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l gpu -d 'Only those for GPUs of this vendor' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l format -d 'Print as a table, as "json", or by a Go template for each profile' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print references only'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l search -d 'Only those with this word in name, description, tags or games' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l gpu -d 'Only those for GPUs of this vendor' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l format -d 'Print as a table, as "json", or by a Go template for each profile' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print references only'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -s o -l output -d 'The file; without it the name\'s last part with .toml, in this directory' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -s f -l force -d 'Replace the file where it is there'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -l attach -d 'Attach the profile to the image'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l compression-format -d 'Compress all layers with gzip or zstd, also those that are compressed otherwise' -r -f -a "gzip\t''
 zstd\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l compression-level -d 'Level of the compressor: gzip 0 to 9, zstd 1 to 20' -r
@@ -651,6 +792,18 @@ false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l digestfile -d 'Write the digest of the pushed manifest to this file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand push" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand push" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l gpu -d 'Only what is for GPUs of this vendor' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l proton -d 'Only games that are known to run with this version of Proton' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l tier -d 'Only games of this performance tier' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l limit -d 'At most so many results of each registry' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l format -d 'Print as a table, as "json", or by a Go template for each result' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l detach-keys -d 'Keys that detach a terminal' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l sig-proxy -d 'Forward signals to the container' -r -f -a "true\t''
 false\t''"

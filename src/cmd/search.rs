@@ -24,8 +24,8 @@ use serde_json::{Value, json};
 /// looked through, and the metadata that images carry.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// WORD, or HOST/WORD to search one registry; HOST/ for all of it. Without a registry those
-    /// of registries.conf are searched
+    /// WORD, or HOST/WORD to search one registry; HOST/ for all of it. Without a registry the
+    /// default one of registries.toml is searched, else those of registries.conf
     #[arg(value_name = "TERM", default_value = "")]
     term: String,
     /// Only what is for GPUs of this vendor
@@ -76,6 +76,10 @@ fn places(term: &str, sources: &Sources) -> anyhow::Result<(Vec<String>, String)
             bail!("{host:?} is not a registry; write HOST/WORD or WORD");
         }
         return Ok((vec![host.to_ascii_lowercase()], word.to_owned()));
+    }
+    if let Some(drift) = sources.drift.default_registry() {
+        let host = drift.location.split('/').next().unwrap_or_default();
+        return Ok((vec![host.to_owned()], term.to_owned()));
     }
     let registries = sources.registries.search_registries().to_vec();
     if registries.is_empty() {
