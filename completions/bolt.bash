@@ -19,6 +19,9 @@ _bolt() {
             bolt,attach)
                 cmd="bolt__subcmd__attach"
                 ;;
+            bolt,bench)
+                cmd="bolt__subcmd__bench"
+                ;;
             bolt,completion)
                 cmd="bolt__subcmd__completion"
                 ;;
@@ -88,6 +91,9 @@ _bolt() {
             bolt,rename)
                 cmd="bolt__subcmd__rename"
                 ;;
+            bolt,resolve)
+                cmd="bolt__subcmd__resolve"
+                ;;
             bolt,restart)
                 cmd="bolt__subcmd__restart"
                 ;;
@@ -138,6 +144,9 @@ _bolt() {
                 ;;
             bolt,wait)
                 cmd="bolt__subcmd__wait"
+                ;;
+            bolt__subcmd__bench,record)
+                cmd="bolt__subcmd__bench__subcmd__record"
                 ;;
             bolt__subcmd__container,attach)
                 cmd="bolt__subcmd__container__subcmd__attach"
@@ -335,7 +344,7 @@ _bolt() {
 
     case "${cmd}" in
         bolt)
-            opts="-h -V --help --version attach container cp diff exec export inspect kill logs ps rename restart rm start stats stop top unshare volume wait completion create doctor image images info rmi system tag untag version manifest login logout mirror pull profile push search run source"
+            opts="-h -V --help --version attach bench container cp diff exec export inspect kill logs ps rename resolve restart rm start stats stop top unshare volume wait completion create doctor image images info rmi system tag untag version manifest login logout mirror pull profile push search run source"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -361,6 +370,42 @@ _bolt() {
                     ;;
                 --sig-proxy)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__bench)
+            opts="-h --help record"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__bench__subcmd__record)
+            opts="-h --fps-log --locked --lock-file --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --fps-log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -915,7 +960,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__create)
-            opts="-i -t -e -v -w -u -l -m -c -q -h --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --platform --authfile --tls-verify --cert-dir --retry --quiet --rootfs --dry-run --help"
+            opts="-i -t -e -v -w -u -l -m -c -q -h --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1145,6 +1190,10 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --lock-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1357,7 +1406,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__image__subcmd__list)
-            opts="-a -q -n -f -h --all --quiet --digests --no-trunc --no-heading --noheading --format --filter --sort --help"
+            opts="-a -q -n -f -h --all --quiet --digests --no-trunc --no-heading --noheading --format --filter --sort --outdated --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1405,7 +1454,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__image__subcmd__pull)
-            opts="-q -h --quiet --platform --authfile --tls-verify --cert-dir --retry --layout --help"
+            opts="-q -h --quiet --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --layout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1428,6 +1477,10 @@ _bolt() {
                     return 0
                     ;;
                 --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1531,7 +1584,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__images)
-            opts="-a -q -n -f -h --all --quiet --digests --no-trunc --no-heading --noheading --format --filter --sort --help"
+            opts="-a -q -n -f -h --all --quiet --digests --no-trunc --no-heading --noheading --format --filter --sort --outdated --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1561,7 +1614,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__info)
-            opts="-f -h --format --help"
+            opts="-f -h --format --facts --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2281,7 +2334,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__pull)
-            opts="-q -h --quiet --platform --authfile --tls-verify --cert-dir --retry --layout --help"
+            opts="-q -h --quiet --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --layout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2304,6 +2357,10 @@ _bolt() {
                     return 0
                     ;;
                 --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2371,6 +2428,44 @@ _bolt() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__resolve)
+            opts="-h --explain --format --platform --authfile --tls-verify --cert-dir --retry --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2453,7 +2548,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__run)
-            opts="-d -i -t -e -v -w -u -l -m -c -q -h --detach --detach-keys --sig-proxy --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --platform --authfile --tls-verify --cert-dir --retry --quiet --rootfs --dry-run --help"
+            opts="-d -i -t -e -v -w -u -l -m -c -q -h --detach --detach-keys --sig-proxy --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2691,6 +2786,10 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --lock-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2917,7 +3016,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__system__subcmd__info)
-            opts="-f -h --format --help"
+            opts="-f -h --format --facts --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

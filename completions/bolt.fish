@@ -27,6 +27,7 @@ end
 complete -c bolt -n "__fish_bolt_needs_command" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_needs_command" -s V -l version -d 'Print version'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "attach" -d 'Attach to a running container'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "bench" -d 'Keep what was measured on this machine'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "container" -d 'Manage containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "cp" -d 'Copy files between a container and the host'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
@@ -37,6 +38,7 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "kill" -d 'Send a signal t
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "logs" -d 'Show the output of containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "ps" -d 'List containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "rename" -d 'Rename a container'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "resolve" -d 'Show which variant of a game fits this machine; nothing is pulled'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "restart" -d 'Restart containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "rm" -d 'Remove containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "start" -d 'Start containers'
@@ -73,6 +75,12 @@ false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l no-stdin -d 'Do not feed standard input'
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand bench; and not __fish_seen_subcommand_from record" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand bench; and not __fish_seen_subcommand_from record" -f -a "record" -d 'Record the frames of a game: variants that ran well here are preferred'
+complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcommand_from record" -l fps-log -d 'Log of MangoHud (CSV)' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcommand_from record" -l lock-file -d 'Lock file of bolt:// names [default: lock.json of the user\'s data]' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcommand_from record" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
+complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcommand_from record" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "attach" -d 'Attach to a running container'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "cp" -d 'Copy files between a container and the host'
@@ -334,6 +342,16 @@ complete -c bolt -n "__fish_bolt_using_subcommand ps" -l noheading -d 'No headin
 complete -c bolt -n "__fish_bolt_using_subcommand ps" -l ns -d 'Namespaces too'
 complete -c bolt -n "__fish_bolt_using_subcommand ps" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand rename" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand resolve" -l format -d 'Print as text or as JSON, which has all reasons' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c bolt -n "__fish_bolt_using_subcommand resolve" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand resolve" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand resolve" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand resolve" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand resolve" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand resolve" -l explain -d 'Show every variant with each reason it was taken or refused'
+complete -c bolt -n "__fish_bolt_using_subcommand resolve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand restart" -l cidfile -d 'Read the container ID from this file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand restart" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand restart" -s t -l time -d 'Seconds to wait before a container is killed' -r
@@ -481,6 +499,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l tls-verify -d 'Veri
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cert-dir -d 'Directory with certificates of the registry' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l lock-file -d 'Lock file of bolt:// names [default: lock.json of the user\'s data]' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s t -l tty -d 'Allocate a terminal'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l rm -d 'Remove the container when it exits'
@@ -489,6 +508,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l env-host -d 'Pass t
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l read-only -d 'Make the root file system read-only'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l init -d 'Run a small init that forwards signals and reaps'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l rootfs -d 'IMAGE is a directory with a root file system'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l dry-run -d 'Show the plan as JSON and make no container; a missing image is pulled'
@@ -533,6 +553,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from list" -l digests -d 'Show digests'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from list" -l no-trunc -d 'Show whole ids'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from list" -s n -l noheading -l no-heading -d 'Leave the headings out'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from list" -l outdated -d 'Ask registries, and show images whose tag is a version of which a newer one exists'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -l format -d 'Print as "json", "table TEMPLATE" or by a Go template' -r
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show images that pass: reference=, dangling=, label=, before=, since=, id=, digest=, until=' -r
@@ -546,6 +567,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -l digests -d 'Show digests'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Show whole ids'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -s n -l noheading -l no-heading -d 'Leave the headings out'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -l outdated -d 'Ask registries, and show images whose tag is a version of which a newer one exists'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from prune" -l filter -d 'Remove images that pass: label=, until=, ...' -r
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove images with names too'
@@ -557,8 +579,10 @@ complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcomm
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -l cert-dir -d 'Directory with certificates of the registry' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -l lock-file -d 'Lock file of bolt:// names [default: lock.json of the user\'s data]' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -l layout -d 'Id layout of the unpacked files: root-is-user, user-is-user or single' -r
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-format -d 'Compress all layers with gzip or zstd, also those that are compressed otherwise' -r -f -a "gzip\t''
 zstd\t''"
@@ -594,8 +618,10 @@ complete -c bolt -n "__fish_bolt_using_subcommand images" -s q -l quiet -d 'Prin
 complete -c bolt -n "__fish_bolt_using_subcommand images" -l digests -d 'Show digests'
 complete -c bolt -n "__fish_bolt_using_subcommand images" -l no-trunc -d 'Show whole ids'
 complete -c bolt -n "__fish_bolt_using_subcommand images" -s n -l noheading -l no-heading -d 'Leave the headings out'
+complete -c bolt -n "__fish_bolt_using_subcommand images" -l outdated -d 'Ask registries, and show images whose tag is a version of which a newer one exists'
 complete -c bolt -n "__fish_bolt_using_subcommand images" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand info" -s f -l format -d 'Print as "json", or by a Go template such as {{.Host.CgroupManager}}' -r
+complete -c bolt -n "__fish_bolt_using_subcommand info" -l facts -d 'Print as JSON what variants of games are chosen by; BOLT_HOST_FACTS replays it'
 complete -c bolt -n "__fish_bolt_using_subcommand info" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand rmi" -s a -l all -d 'Remove all images'
 complete -c bolt -n "__fish_bolt_using_subcommand rmi" -s f -l force -d 'Remove all names with an id, and containers made from the image that do not run'
@@ -613,6 +639,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcom
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from df" -s v -l verbose -d 'Show every image, container and volume'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from df" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Print as "json", or by a Go template such as {{.Host.CgroupManager}}' -r
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -l facts -d 'Print as JSON what variants of games are chosen by; BOLT_HOST_FACTS replays it'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -l keep-size -d 'Remove images without a container, the longest unused first, until all images take no more than this, such as 20g' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all images without a container, not only those without a name'
@@ -724,8 +751,10 @@ complete -c bolt -n "__fish_bolt_using_subcommand pull" -l tls-verify -d 'Verify
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -l cert-dir -d 'Directory with certificates of the registry' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand pull" -l lock-file -d 'Lock file of bolt:// names [default: lock.json of the user\'s data]' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -l layout -d 'Id layout of the unpacked files: root-is-user, user-is-user or single' -r
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand pull" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
 complete -c bolt -n "__fish_bolt_using_subcommand pull" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "ls" -d 'List the profiles of a registry, a repository or an image'
@@ -856,6 +885,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l tls-verify -d 'Verify 
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cert-dir -d 'Directory with certificates of the registry' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l lock-file -d 'Lock file of bolt:// names [default: lock.json of the user\'s data]' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s d -l detach -d 'Run in the background and print the container\'s id'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s t -l tty -d 'Allocate a terminal'
@@ -865,6 +895,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l env-host -d 'Pass the 
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l read-only -d 'Make the root file system read-only'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l init -d 'Run a small init that forwards signals and reaps'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l rootfs -d 'IMAGE is a directory with a root file system'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l dry-run -d 'Show the plan as JSON and make no container; a missing image is pulled'
