@@ -24,8 +24,13 @@ pub enum MetadataError {
     #[error("it is not valid: {0}")]
     Json(#[from] serde_json::Error),
     /// Not TOML, an unknown field, or a value of another type.
-    #[error("it is not valid: {0}")]
-    Toml(#[from] toml::de::Error),
+    #[error("line {line}: {reason}")]
+    Toml {
+        /// From 1.
+        line: usize,
+        /// The parser's words.
+        reason: String,
+    },
     /// A field has an impossible value, or contradicts another.
     #[error("{field}: {reason}")]
     Field {
@@ -225,7 +230,10 @@ impl Metadata {
 
     /// Reads and checks a document that a publisher wrote by hand.
     pub fn from_toml(text: &str) -> Result<Self, MetadataError> {
-        let found: Self = toml::from_str(text)?;
+        let found: Self = toml::from_str(text).map_err(|e| MetadataError::Toml {
+            line: e.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count()),
+            reason: e.message().to_owned(),
+        })?;
         found.check()?;
         Ok(found)
     }

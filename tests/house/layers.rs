@@ -49,7 +49,6 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ring", &["image", "spec/seccomp/cache.rs"]),
     ("rustbus", &["cgroup"]),
     ("rustls", &["image"]),
-    ("schemars", &["game"]),
     ("semver", &["image/versions.rs"]),
     ("schemars", &["facts", "game", "gpu"]),
     ("tabwriter", &["ui/format.rs"]),

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 const VERIFY: &str = "--tls-verify=false";
 const KEY: &str = "dev.bolt.gaming.v1";
-const GAME: &str = "title = 'Celeste'\ntier = 'quality'\n[gpu]\nvendors = ['nvidia']\n\
-    [[measured]]\ngpu = 'RTX 3060'\naverage_fps = 144.0\n";
+const GAME: &str = "title = 'Celeste'\ntier = 'quality'\n[[gpu]]\nvendor = 'nvidia'\n\
+    [[measured]]\ngpu = '10de:2504'\nfps_avg = 144.0\n";
 
 fn raw(name: &str) -> Value {
     let text = run("skopeo", &["inspect", "--raw", VERIFY, &format!("docker://{name}")]);
@@ -93,11 +93,11 @@ fn wrong_metadata_is_refused_and_nothing_changes() {
     let none = format!("sha256:{}", "0".repeat(64));
     let big = session.file("big.toml", vec![b'#'; 1 << 20]);
     for (name, text, words) in [
-        ("a.toml", "[gpu]\nvendor = ['nvidia']\n", "vendor"),
+        ("a.toml", "[[gpu]]\nvendors = ['nvidia']\n", "line 2: unknown field `vendors`"),
         ("b.json", "{\"tier\":\"best\"}", "best"),
         ("c.toml", "tier =", "line 1"),
         ("d.json", "{", "line 1"),
-        ("e.toml", "[gpu.drivers.nvidia]\nmin = '600'\nmax = '500'\n", "gpu.drivers.nvidia"),
+        ("e.toml", "[[gpu]]\nvendor = 'nvidia'\ndriver = '>=600, <500'\n", "contradicts itself"),
     ] {
         let file = session.file(name, text);
         let out =

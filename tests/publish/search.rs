@@ -30,7 +30,7 @@ fn a_drift_is_asked_and_other_registries_looked_through() {
     let registry = Registry::start(registry::Options::default());
     let host = registry.host();
     session.ok(&["push", "-q", VERIFY, IMAGE, &format!("{host}/tools/plain:1")]);
-    let game = r#"dev.bolt.gaming.v1={"tier":"quality","proton":{"builds":["GE-Proton9-20"]},"gpu":{"vendors":["nvidia"]}}"#;
+    let game = r#"dev.bolt.gaming.v1={"tier":"quality","proton":{"builds":["GE-Proton9-20"]},"gpu":[{"vendor":"nvidia"}]}"#;
     session.ok(&["manifest", "create", "game"]);
     session.ok(&["manifest", "add", "--annotation", game, "game", IMAGE]);
     let name = format!("{host}/games/celeste:1.4");
