@@ -204,7 +204,7 @@ impl Partial {
     }
 
     /// Removes the file: the layer is unpacked, or the bytes were wrong.
-    pub fn remove(&self) -> Result<()> {
+    pub fn remove(self) -> Result<()> {
         fs::unlinkat(&self.dir, self.part_name(), AtFlags::empty())
             .map_err(|e| StoreError::io("remove", &self.path, e))
     }

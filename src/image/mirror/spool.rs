@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicBool;
 /// A blob that is here whole and right.
 #[derive(Debug)]
 pub(super) struct Spooled {
-    pub(super) partial: Rc<Partial>,
+    pub(super) partial: Partial,
     pub(super) file: File,
 }
 
@@ -48,6 +48,8 @@ pub(super) fn fetch(
         let kept = |source| SourceError::Keep { digest: blob.digest.clone(), source };
         let got = blob.digest.rehash(&file).map_err(kept)?;
         if got == blob.digest && partial.len() == blob.size {
+            // The sink is gone with the fetch.
+            let partial = Rc::into_inner(partial).ok_or(SourceError::Stopped)?;
             return Ok(Spooled { partial, file });
         }
         let (place, wanted) = (source.name(), blob.digest.clone());
