@@ -484,7 +484,6 @@ fn a_full_disk_leaves_no_half_thing() {
     let partial = store.partial(&digest("big")).unwrap();
     assert!(partial.len() >= len);
     partial.remove().unwrap();
-    drop(partial);
     put(&store, "second", &["b"]);
     unmount(&full, UnmountFlags::DETACH).unwrap();
 }
