@@ -457,6 +457,7 @@ fn bind(
 ) -> anyhow::Result<MountKind> {
     let has = |option: &str| mount.options.iter().any(|o| o == option);
     let stat = stat.with_context(|| format!("mount at {}", mount.target))?;
+    let adopt = mount.kind == Kind::Volume;
     let propagation = if has("shared") || has("rshared") {
         Propagation::Shared
     } else if has("slave") || has("rslave") {
@@ -464,7 +465,7 @@ fn bind(
     } else {
         Propagation::Private
     };
-    Ok(MountKind::Bind { source: text(source)?, stat, propagation, copy_up })
+    Ok(MountKind::Bind { source: text(source)?, stat, propagation, copy_up, adopt })
 }
 
 fn tmpfs_options(mount: &Mount) -> Vec<(String, String)> {
