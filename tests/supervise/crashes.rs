@@ -65,6 +65,23 @@ fn an_orphan_can_be_stopped_started_and_replaced() {
     assert_eq!(status(&s, "x"), "running");
 }
 
+/// As a supervisor leaves it that is killed before the program begins.
+#[test]
+fn a_start_that_was_cut_off_is_no_success() {
+    let s = session!();
+    let id = s.detached("x", &[], "true");
+    s.ok(&["wait", "x"]);
+    let file = s.data().join("containers").join(&id).join("state.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("\"exited\"", "\"starting\"");
+    let began = text.find("\"started\":").unwrap();
+    let rest = text.find(",\"exit\"").unwrap();
+    let text = [&text[..began], "\"started\":0,\"finished\":0", &text[rest..]].concat();
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(s.ok(&["wait", "x"]), "255");
+    assert_eq!(s.ok(&["ps", "-a", "--format", "{{.Status}}"]), "Exited (255)");
+}
+
 #[test]
 fn an_orphan_with_an_uplink_takes_it_along() {
     let s = session!();
