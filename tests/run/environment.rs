@@ -191,3 +191,20 @@ fn containers_conf() {
         assert!(out.code == 125 && out.err.contains(said), "{text}: {out:?}");
     }
 }
+
+/// Queues and memory of the host, as podman binds them.
+#[test]
+fn the_hosts_ipc() {
+    let s = session!();
+    let host = std::fs::read_link("/proc/self/ns/ipc").unwrap();
+    let name = format!("bolt-test-{}", std::process::id());
+    let file = std::path::Path::new("/dev/shm").join(&name);
+    std::fs::write(&file, "of the host").unwrap();
+    let script = format!("readlink /proc/self/ns/ipc; cat /dev/shm/{name}; ls /dev/mqueue");
+    let got = s.once(&["--ipc", "host"], &["sh", "-c", &script]);
+    std::fs::remove_file(&file).unwrap();
+    let want = format!("{}\nof the host", host.display());
+    assert!(got.code == 0 && got.out.starts_with(&want), "{got:?}");
+    let own = s.script(&[], "readlink /proc/self/ns/ipc; ls /dev/shm /dev/mqueue");
+    assert!(!own.contains(host.to_str().unwrap()) && !own.contains(&name), "{own}");
+}
