@@ -1,5 +1,7 @@
 //! Binds, volumes and tmpfs.
 
+use crate::harness::image::TestImage;
+use crate::harness::run;
 use crate::harness::user::IMAGE;
 use std::os::unix::fs::MetadataExt;
 
@@ -104,4 +106,27 @@ fn a_root_directory() {
     let mut line = args(&["--read-only"]);
     line.extend([root, "/bin/busybox".into(), "touch".into(), "/again".into()]);
     assert_eq!(s.run(&line.iter().map(String::as_str).collect::<Vec<_>>()).code, 1);
+}
+
+/// An image may name a path of the kernel, or a link of its own to one.
+#[test]
+fn volumes_hold_no_files_of_the_kernel() {
+    let s = session!();
+    let image = |target: &str| {
+        let image = TestImage::new(&[]);
+        image.add(|root| std::os::unix::fs::symlink("/proc/1", root.join("link")).unwrap());
+        let source = image.source();
+        let name = source.strip_prefix("oci:").unwrap();
+        run("umoci", &["config", "--image", name, "--config.volume", target]);
+        s.pull(&image)
+    };
+    for (target, said) in [
+        ("/proc/1/fd", "the image's volume \"/proc/1/fd\" lies in /proc"),
+        ("/link/fdinfo", "/link/fdinfo: it leads to files of the kernel"),
+    ] {
+        let id = image(target);
+        let out = s.run(&["run", "--rm", "--network", "none", &id, "/bin/busybox", "true"]);
+        assert!(out.code == 125 && out.err.contains(said), "{target}: {out:?}");
+        assert_eq!(s.ok(&["volume", "ls", "-q"]), "");
+    }
 }
