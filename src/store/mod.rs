@@ -152,6 +152,23 @@ impl Store {
         }
     }
 
+    /// [`Store::open`] with a new `meta.json` in the place of a damaged one, which says nothing
+    /// that the rest of the store depends on. True: mended.
+    pub fn open_mending(dir: &Path) -> Result<(Store, bool)> {
+        match Store::open(dir) {
+            Err(StoreError::Damaged { .. }) => {}
+            other => return Ok((other?, false)),
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root =
+            fs::open(dir, flags, Mode::empty()).map_err(|e| StoreError::io("open", dir, e))?;
+        let store = Store { root, dir: dir.to_owned() };
+        let lock = store.exclusive_lock()?;
+        store.make()?;
+        drop(lock);
+        Ok((store, true))
+    }
+
     /// Fills an empty store; meta.json comes last, so a half-made store is made again.
     fn make(&self) -> Result<()> {
         for folder in FOLDERS {

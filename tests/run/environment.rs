@@ -208,3 +208,15 @@ fn the_hosts_ipc() {
     let own = s.script(&[], "readlink /proc/self/ns/ipc; ls /dev/shm /dev/mqueue");
     assert!(!own.contains(host.to_str().unwrap()) && !own.contains(&name), "{own}");
 }
+
+/// `system check --repair` does what the error of every other command says that it does.
+#[test]
+fn a_torn_store_record_is_repaired() {
+    let s = session!();
+    std::fs::write(s.data().join("store/meta.json"), "").unwrap();
+    let out = s.run(&["images"]);
+    assert!(out.code == 125 && out.err.contains("system check --repair"), "{out:?}");
+    let out = s.run(&["system", "check", "--repair"]);
+    assert!(out.code == 0 && out.out.contains("repaired: meta.json"), "{out:?}");
+    assert_eq!(s.script(&[], "echo back"), "back");
+}
