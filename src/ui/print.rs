@@ -56,6 +56,11 @@ pub fn warning(text: &str) {
     stderr_bytes(format!("bolt: warning: {}\n", escaped_cell(text)).as_bytes());
 }
 
+/// One line about what goes on: `bolt: TEXT`, on standard error.
+pub fn note(text: &str) {
+    stderr_bytes(format!("bolt: {}\n", escaped_cell(text)).as_bytes());
+}
+
 /// The end of a command that did not work: `bolt: a: b: c`, then `hint: …` where there is one.
 /// Silent when the reader of standard output only went away ([`is_closed`]).
 pub fn error_chain(error: &anyhow::Error) {

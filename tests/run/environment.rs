@@ -220,3 +220,17 @@ fn a_torn_store_record_is_repaired() {
     assert!(out.code == 0 && out.out.contains("repaired: meta.json"), "{out:?}");
     assert_eq!(s.script(&[], "echo back"), "back");
 }
+
+#[test]
+fn a_wait_for_the_store_is_told() {
+    let s = session!();
+    let store = bolt::store::Store::open(&s.data().join("store")).unwrap();
+    let held = store.shared_lock().unwrap();
+    let prune = s.spawn(&["image", "prune", "-f"]);
+    std::thread::sleep(std::time::Duration::from_millis(1600));
+    drop(held);
+    let out = crate::harness::process::finish(prune, std::time::Duration::from_secs(60), "prune");
+    assert!(out.code == 0 && out.err.contains("bolt: waiting for another bolt"), "{out:?}");
+    let out = s.run(&["image", "prune", "-f"]);
+    assert!(out.code == 0 && !out.err.contains("waiting"), "{out:?}");
+}
