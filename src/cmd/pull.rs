@@ -392,7 +392,30 @@ pub struct Wish<'a> {
 /// The image, pulled where the policy says so. A local image opens no socket and starts no
 /// runtime; a pull is a process of its own, because it enters P and has threads.
 pub fn ensure(settings: &Settings, store: &Store, wish: &Wish<'_>) -> anyhow::Result<Found> {
-    let local = find(settings, store, wish.image)?;
+    let mut local = find(settings, store, wish.image)?;
+    if wish.access.platform.is_some()
+        && let Some(found) = &local
+    {
+        let (have, want) = (&found.record.platform, platform_of(wish.access)?);
+        if !platform::is_for(have, &want) {
+            let by_id = found.name == found.record.id.hex();
+            if wish.policy == "never" || by_id {
+                let why = if by_id {
+                    "an id names one image"
+                } else {
+                    "--pull=never forbids to fetch another"
+                };
+                bail!(
+                    "image {} is here for {}, not for {}, and {why}",
+                    wish.image,
+                    platform::show(have),
+                    platform::show(&want)
+                );
+            }
+            // Another image, of the same name.
+            local = None;
+        }
+    }
     let is_file = wish.image.starts_with("oci:") || wish.image.starts_with("oci-archive:");
     match (wish.policy, local) {
         ("missing" | "ifmissing" | "never", Some(found)) => Ok(found),

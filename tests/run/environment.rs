@@ -234,3 +234,18 @@ fn a_wait_for_the_store_is_told() {
     let out = s.run(&["image", "prune", "-f"]);
     assert!(out.code == 0 && !out.err.contains("waiting"), "{out:?}");
 }
+
+#[test]
+fn an_image_for_another_machine_is_another_image() {
+    let s = session!();
+    let run = |policy: &str, platform: &str| {
+        s.once(&["--pull", policy, "--platform", platform], &["echo", "ran"])
+    };
+    let host = s.ok(&["image", "inspect", IMAGE, "--format", "{{.Os}}/{{.Architecture}}"]);
+    assert_eq!(run("never", &host).out, "ran\n");
+    let out = run("never", "linux/s390x");
+    let said = format!("is here for {host}, not for linux/s390x, and --pull=never");
+    assert!(out.code == 125 && out.err.contains(&said), "{out:?}");
+    let out = run("missing", "linux/s390x");
+    assert!(out.code == 125 && out.out.is_empty(), "{out:?}");
+}
