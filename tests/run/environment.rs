@@ -249,3 +249,24 @@ fn an_image_for_another_machine_is_another_image() {
     let out = run("missing", "linux/s390x");
     assert!(out.code == 125 && out.out.is_empty(), "{out:?}");
 }
+
+/// overlayfs takes backslashes out of some of its options.
+#[test]
+fn a_data_directory_may_have_any_name() {
+    let s = session!();
+    let odd = s.make_dir("a\\b:c,d e");
+    let source = s.image_source();
+    let bolt = |args: &[&str]| {
+        let child = s.bolt(args).env("XDG_DATA_HOME", &odd).spawn().unwrap();
+        crate::harness::process::finish(child, std::time::Duration::from_secs(60), "odd")
+    };
+    let out = bolt(&["pull", "-q", &source]);
+    assert_eq!(out.code, 0, "{out:?}");
+    let id = out.out.trim().to_owned();
+    let args = ["run", "--network", "none", "--name", "x", &id, "sh", "-c", "echo hi | tee /made"];
+    let out = bolt(&args);
+    assert_eq!((out.code, out.out.as_str()), (0, "hi\n"), "{out:?}");
+    let out = bolt(&["cp", "x:/made", "-"]);
+    assert!(out.code == 0 && out.out.contains("hi"), "{out:?}");
+    assert_eq!(bolt(&["rm", "x"]).code, 0);
+}
