@@ -76,7 +76,7 @@ pub fn is_closed(error: &anyhow::Error) -> bool {
 }
 
 fn chain_text(error: &anyhow::Error, hint: Option<&str>) -> String {
-    let mut text = format!("bolt: {}\n", escaped_text(&format!("{error:#}")));
+    let mut text = format!("bolt: {}\n", escaped_cell(&format!("{error:#}")));
     if let Some(hint) = hint {
         text.push_str(&format!("hint: {}\n", escaped_text(hint)));
     }
@@ -141,8 +141,8 @@ mod tests {
 
     #[test]
     fn errors_are_one_line_and_a_hint() {
-        let error = anyhow::anyhow!("c\u{1b}[31m").context("b").context("a");
-        assert_eq!(chain_text(&error, Some("do d")), "bolt: a: b: c\\x1b[31m\nhint: do d\n");
+        let error = anyhow::anyhow!("c\u{1b}[31m").context("b\nb").context("a");
+        assert_eq!(chain_text(&error, Some("do d")), "bolt: a: b\\nb: c\\x1b[31m\nhint: do d\n");
     }
 
     #[test]
