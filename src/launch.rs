@@ -352,10 +352,21 @@ fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
         step("/proc", MountKind::Proc, NO_EXEC),
         step("/dev", MountKind::Dev { devices }, NO_SUID),
         step("/dev/pts", MountKind::Devpts, PTS),
-        step("/dev/mqueue", MountKind::Mqueue, NO_EXEC),
     ];
-    if !is_mounted(config, "/dev/shm") {
-        list.push(step("/dev/shm", MountKind::Tmpfs { options: shm, copy_up: false }, NO_EXEC));
+    if config.share.iter().any(|s| s == "ipc") {
+        // The host's queues and memory, as podman binds them. A mount of our own is EPERM: the
+        // namespace is not below the container's user namespace.
+        for target in ["/dev/mqueue", "/dev/shm"] {
+            if Path::new(target).is_dir() && !is_mounted(config, target) {
+                let stat = rootfs::identity(Path::new(target))?;
+                list.push(step(target, host_dir(target, stat), NO_EXEC));
+            }
+        }
+    } else {
+        list.push(step("/dev/mqueue", MountKind::Mqueue, NO_EXEC));
+        if !is_mounted(config, "/dev/shm") {
+            list.push(step("/dev/shm", MountKind::Tmpfs { options: shm, copy_up: false }, NO_EXEC));
+        }
     }
     list.push(step("/sys", MountKind::Sys, sys));
     if Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
@@ -400,6 +411,16 @@ fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
         list.push(asked_mount(settings, mount)?);
     }
     Ok(list)
+}
+
+fn host_dir(path: &str, stat: FileId) -> MountKind {
+    MountKind::Bind {
+        source: path.to_owned(),
+        stat,
+        propagation: Propagation::Private,
+        copy_up: false,
+        adopt: false,
+    }
 }
 
 /// A node, or every node below a directory such as `/dev/dri`.
@@ -457,6 +478,7 @@ fn bind(
 ) -> anyhow::Result<MountKind> {
     let has = |option: &str| mount.options.iter().any(|o| o == option);
     let stat = stat.with_context(|| format!("mount at {}", mount.target))?;
+    let adopt = mount.kind == Kind::Volume;
     let propagation = if has("shared") || has("rshared") {
         Propagation::Shared
     } else if has("slave") || has("rslave") {
@@ -464,7 +486,7 @@ fn bind(
     } else {
         Propagation::Private
     };
-    Ok(MountKind::Bind { source: text(source)?, stat, propagation, copy_up })
+    Ok(MountKind::Bind { source: text(source)?, stat, propagation, copy_up, adopt })
 }
 
 fn tmpfs_options(mount: &Mount) -> Vec<(String, String)> {

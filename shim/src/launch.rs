@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of the whole contract; both programs refuse any other.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Descriptors that `bolt` places at fixed numbers before it starts `bolt-shim monitor`.
 pub mod fd {
@@ -243,6 +243,9 @@ pub enum MountKind {
         propagation: Propagation,
         /// Copy the image's content into an empty volume at first use (podman's named volumes).
         copy_up: bool,
+        /// A volume: while it is empty and its owner does not exist in the container, it is
+        /// given to the container's root.
+        adopt: bool,
     },
     /// procfs of the container's pid namespace.
     Proc,

@@ -50,6 +50,7 @@ fn launch() -> Launch {
                     stat: FileId { dev: u64::MAX, ino: 1, kind: 0o040_000 },
                     propagation: Propagation::Slave,
                     copy_up: true,
+                    adopt: true,
                 },
                 flags,
             },

@@ -226,11 +226,15 @@ impl CreateArgs {
 
     fn share(&self) -> anyhow::Result<Vec<String>> {
         let mut shared = Vec::new();
-        for (name, value) in [("ipc", &self.ipc), ("uts", &self.uts), ("cgroup", &self.cgroupns)] {
+        for (flag, name, value) in [
+            ("ipc", "ipc", &self.ipc),
+            ("uts", "uts", &self.uts),
+            ("cgroupns", "cgroup", &self.cgroupns),
+        ] {
             match value.as_deref() {
                 None | Some("private" | "shareable" | "") => {}
                 Some("host") => shared.push(name.to_owned()),
-                Some(other) => bail!("--{name} {other:?} is not known; use private or host"),
+                Some(other) => bail!("--{flag} {other:?} is not known; use private or host"),
             }
         }
         Ok(shared)

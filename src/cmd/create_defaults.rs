@@ -3,6 +3,7 @@
 
 use crate::cmd::create_args::CreateArgs;
 use crate::settings::containers_conf::Defaults;
+use crate::spec::ulimit;
 use crate::ui::human;
 use anyhow::Context;
 
@@ -40,6 +41,9 @@ impl CreateArgs {
             self.log_opt.push(format!("max-size={size}"));
         }
         let mut ulimits = defaults.ulimits.take().unwrap_or_default();
+        for text in &ulimits {
+            ulimit::parse(text).context("containers.conf: default_ulimits")?;
+        }
         ulimits.retain(|text| !has(&self.ulimit, text.split('=').next().unwrap_or(text)));
         before(&mut self.ulimit, ulimits);
         before(&mut self.annotation, defaults.annotations.take().unwrap_or_default());

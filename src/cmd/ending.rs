@@ -11,6 +11,9 @@ use std::time::Duration;
 /// How long a supervisor that has told the end may still unmount.
 pub const CLEANUP: Duration = Duration::from_secs(30);
 
+/// How long a supervisor may be silent beyond what it was given.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Ends the payload of `dir` if it has one: its stop signal, SIGKILL after `timeout` seconds
 /// (`None`: the container's own). True when something ran.
 pub fn stop(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<bool> {
@@ -28,8 +31,14 @@ pub fn stop(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<bool> {
         }
         Status::Starting | Status::Running => {
             let Some(conn) = connect(dir)? else { return Ok(false) };
+            let grace = match timeout {
+                Some(seconds) => seconds,
+                None => dir.read_config()?.stop_timeout,
+            };
+            conn.wait_at_most(Duration::from_secs(grace.into()) + PATIENCE)?;
             match conn.stop(timeout) {
                 Ok(_) => Ok(true),
+                Err(ClientError::Silent(_)) => end_by_force(dir).map(|()| true),
                 // Killed between the two: what is left is an orphan.
                 Err(ClientError::Died(_)) if orphaned(dir)? => stop(dir, timeout),
                 Err(ClientError::Died(_)) => Ok(true),
@@ -45,13 +54,40 @@ fn call_off(dir: &ContainerDir) -> anyhow::Result<bool> {
     if !dir.is_supervised()? {
         return Ok(false);
     }
+    wake(dir)?;
     match Connection::connect(dir) {
-        Ok(conn) => match conn.stop(Some(0)) {
-            Ok(_) | Err(ClientError::Died(_)) => Ok(true),
-            Err(e) => Err(e.into()),
-        },
+        Ok(conn) => {
+            conn.wait_at_most(PATIENCE)?;
+            match conn.stop(Some(0)) {
+                Ok(_) | Err(ClientError::Died(_)) => Ok(true),
+                Err(ClientError::Silent(_)) => end_by_force(dir).map(|()| true),
+                Err(e) => Err(e.into()),
+            }
+        }
         // It has closed its socket and only cleans up.
         Err(ClientError::NoSupervisor(_)) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// A supervisor that was stopped (SIGSTOP) answers nobody until it is continued.
+fn wake(dir: &ContainerDir) -> anyhow::Result<()> {
+    if let Some(supervisor) = Orphan::supervisor(&dir.snapshot()?.recorded)? {
+        supervisor.wake()?;
+    }
+    Ok(())
+}
+
+/// The end of a container whose supervisor does not answer: its payload, then the supervisor.
+pub fn end_by_force(dir: &ContainerDir) -> anyhow::Result<()> {
+    let now = dir.snapshot()?;
+    let both = [Orphan::open(&now.recorded)?, Orphan::supervisor(&now.recorded)?];
+    for process in both.iter().flatten() {
+        process.kill()?;
+    }
+    match dir.wait_free(Some(PATIENCE)) {
+        Ok(true) | Err(Error::NotFound(_)) => Ok(()),
+        Ok(false) => anyhow::bail!("the supervisor of container {} does not end", dir.id()),
         Err(e) => Err(e.into()),
     }
 }
@@ -67,6 +103,7 @@ fn orphaned(dir: &ContainerDir) -> anyhow::Result<bool> {
 /// Makes a container that does not run ready for a start: its last supervisor is gone, and so
 /// is a payload that this one would share the writable layer with.
 pub fn settle(dir: &ContainerDir) -> anyhow::Result<()> {
+    wake(dir)?;
     if !dir.wait_free(Some(CLEANUP))? {
         anyhow::bail!("the last supervisor of container {} does not end", dir.id());
     }
@@ -80,8 +117,9 @@ pub fn settle(dir: &ContainerDir) -> anyhow::Result<()> {
 }
 
 /// A line to the supervisor; `None` when it ended meanwhile. One that has just been started
-/// does not listen yet: it is waited for.
+/// does not listen yet: it is waited for. One that is stopped goes on.
 pub fn connect(dir: &ContainerDir) -> anyhow::Result<Option<Connection>> {
+    wake(dir)?;
     let mut pause = Duration::from_millis(1);
     for _ in 0..20 {
         match Connection::connect(dir) {

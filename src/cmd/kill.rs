@@ -6,6 +6,7 @@ use crate::container::dir::{ContainerDir, Containers};
 use crate::container::orphan::Orphan;
 use crate::container::state::Status;
 use crate::settings::Settings;
+use crate::shim::client::ClientError;
 use crate::spec::signals;
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,13 @@ fn kill(dir: &ContainerDir, signo: i32) -> anyhow::Result<()> {
         }
         Status::Starting | Status::Running => {
             let conn = ending::connect(dir)?.ok_or_else(refuse)?;
-            conn.signal(signo)?;
+            conn.wait_at_most(ending::PATIENCE)?;
+            match conn.signal(signo) {
+                Err(ClientError::Silent(_)) if signo == libc::SIGKILL => {
+                    return ending::end_by_force(dir);
+                }
+                other => other?,
+            }
             if signo == libc::SIGKILL {
                 wait_for_end(dir)?;
             }

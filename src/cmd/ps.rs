@@ -277,6 +277,8 @@ fn status(status: Status, recorded: &Recorded) -> String {
         }
         Status::Starting => "Initialized".to_owned(),
         Status::Running => format!("Up {}", span(recorded.started)),
+        // Its supervisor was killed before the program began.
+        Status::Orphaned if recorded.started == 0 => "Orphaned".to_owned(),
         Status::Orphaned => format!("Orphaned, up {}", span(recorded.started)),
         Status::Exited if recorded.finished == 0 => format!("Exited ({})", recorded.exit),
         Status::Exited => format!("Exited ({}) {}", recorded.exit, ago(recorded.finished)),
@@ -311,6 +313,13 @@ mod tests {
     use crate::container::testing::{config, containers, dirs};
     use crate::sys::atomic::Sync;
     use crate::ui::format::Defaults;
+
+    #[test]
+    fn what_never_began_has_no_age() {
+        let began = Recorded { started: time::now() - 120_000_000_000, ..Recorded::default() };
+        assert_eq!(status(Status::Orphaned, &Recorded::default()), "Orphaned");
+        assert_eq!(status(Status::Orphaned, &began), "Orphaned, up 2 minutes");
+    }
 
     /// The plain table is written without a template and from a part of each config; nobody is
     /// to see that.

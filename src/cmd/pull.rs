@@ -406,12 +406,36 @@ pub struct Wish<'a> {
     pub lock: &'a LockArgs,
 }
 
+/// The image, when it is for the machine that was asked for: for another one it is another image
+/// of the same name.
+fn of_platform(found: Found, wish: &Wish<'_>) -> anyhow::Result<Option<Found>> {
+    let (have, want) = (&found.record.platform, platform_of(wish.access)?);
+    if platform::is_for(have, &want) {
+        return Ok(Some(found));
+    }
+    let by_id = found.name == found.record.id.hex();
+    if wish.policy != "never" && !by_id {
+        return Ok(None);
+    }
+    let why = if by_id { "an id names one image" } else { "--pull=never forbids to fetch another" };
+    bail!(
+        "image {} is here for {}, not for {}, and {why}",
+        wish.image,
+        platform::show(have),
+        platform::show(&want)
+    );
+}
+
 /// The image, pulled where the policy says so. A local image opens no socket and starts no
 /// runtime; a pull is a process of its own, because it enters P and has threads.
 pub fn ensure(settings: &Settings, store: &Store, wish: &Wish<'_>) -> anyhow::Result<Found> {
     let local = match ImageName::parse(wish.image)? {
         ImageName::Drift(name) => drift::here(settings, store, &name, wish)?,
         _ => find(settings, store, wish.image)?,
+    };
+    let local = match local {
+        Some(found) if wish.access.platform.is_some() => of_platform(found, wish)?,
+        other => other,
     };
     let is_file = wish.image.starts_with("oci:") || wish.image.starts_with("oci-archive:");
     match (wish.policy, local) {

@@ -143,10 +143,20 @@ impl Containers {
     /// Only one process at a time looks again and unlinks; so no link that another creator made
     /// in between is taken for the old one.
     fn free_stale(&self, name: &str) -> Result<(), Error> {
+        let held = self.hold_names()?;
+        self.free_stale_held(name, &held)
+    }
+
+    /// Waits until nobody else changes what names lead to.
+    fn hold_names(&self) -> Result<OwnedFd, Error> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let mend = fs::openat(&self.names, MEND, flags, Mode::RUSR | Mode::WUSR)
             .map_err(errno("open", self.shown_name(MEND)))?;
         lock::lock(&mend, lock::Kind::Exclusive).map_err(io("lock", self.shown_name(MEND)))?;
+        Ok(mend)
+    }
+
+    fn free_stale_held(&self, name: &str, _held: &OwnedFd) -> Result<(), Error> {
         let Some(id) = self.target(name)? else { return self.is_free(name) };
         match self.open_id(&id) {
             Ok(mut dir) => {
@@ -225,25 +235,33 @@ impl Containers {
     /// Gives a container another name: the link first, then `config.json`.
     pub fn rename(&self, dir: &ContainerDir, to: &str) -> Result<(), Error> {
         name::check(to)?;
+        // No removal in between, which would take the old name away and leave the new one.
+        let held = self.hold_names()?;
         let mut config = dir.read_config()?;
         let from = std::mem::replace(&mut config.name, to.to_owned());
         if from == to {
             return Err(Error::NameInUse { name: from, id: dir.id().to_owned() });
         }
-        self.move_name(&from, to)?;
-        if let Err(e) = dir.write_config(&config, atomic::Sync::Durable) {
-            let _ = self.move_name(to, &from);
-            return Err(e);
+        self.open_id(dir.id())?;
+        self.move_name(&from, to, &held)?;
+        let written = dir.write_config(&config, atomic::Sync::Durable);
+        // A supervisor removes its container (`--rm`) without asking anybody.
+        if let Err(gone @ Error::NotFound(_)) = self.open_id(dir.id()) {
+            self.unlink_name(to)?;
+            return Err(gone);
         }
-        Ok(())
+        if written.is_err() {
+            let _ = self.move_name(to, &from, &held);
+        }
+        written
     }
 
-    fn move_name(&self, from: &str, to: &str) -> Result<(), Error> {
+    fn move_name(&self, from: &str, to: &str, held: &OwnedFd) -> Result<(), Error> {
         loop {
             let flags = RenameFlags::NOREPLACE;
             match fs::renameat_with(&self.names, from, &self.names, to, flags) {
                 Ok(()) => return Ok(()),
-                Err(Errno::EXIST) => self.free_stale(to)?,
+                Err(Errno::EXIST) => self.free_stale_held(to, held)?,
                 Err(e) => return Err(errno("rename", self.shown_name(from))(e)),
             }
         }
@@ -257,6 +275,8 @@ impl Containers {
         if !dir.try_lock()? {
             return Err(Error::Busy(dir.id().to_owned()));
         }
+        // Held until nobody can find it: its name may not change meanwhile.
+        let held = self.hold_names()?;
         let name = match dir.read_config() {
             Ok(config) => Some(config.name),
             Err(_) => self.name_of(dir.id())?,
@@ -267,15 +287,27 @@ impl Containers {
         {
             self.unlink_name(&name)?;
         }
-        self.discard(dir.id())
+        let gone = self.hide(dir.id())?;
+        drop(held);
+        self.delete(dir.id(), &gone)
+    }
+
+    fn discard(&self, id: &str) -> Result<(), Error> {
+        let gone = self.hide(id)?;
+        self.delete(id, &gone)
     }
 
     /// The rename makes it invisible in one step; deletion may take long or be interrupted.
-    fn discard(&self, id: &str) -> Result<(), Error> {
+    fn hide(&self, id: &str) -> Result<String, Error> {
         let gone = format!("{GONE}{id}");
         let shown = self.path.join(id).display().to_string();
-        fs::renameat(&self.fd, id, &self.fd, &gone).map_err(errno("remove", &*shown))?;
-        tree::remove_tree(&self.fd, &gone).map_err(io("remove", shown))
+        fs::renameat(&self.fd, id, &self.fd, &gone).map_err(errno("remove", shown))?;
+        Ok(gone)
+    }
+
+    fn delete(&self, id: &str, gone: &str) -> Result<(), Error> {
+        let shown = self.path.join(id).display().to_string();
+        tree::remove_tree(&self.fd, gone).map_err(io("remove", shown))
     }
 
     /// Removes what killed commands left: directories without config and holder, and the rest

@@ -311,11 +311,13 @@ mod tests {
     fn an_end_that_nobody_saw_is_no_success() {
         let (_scratch, all) = containers();
         let mut dir = all.create(None, Some("lost")).unwrap();
-        let gone = Recorded { start: 1, ..running_self() };
-        std::fs::write(dir.path().join(STATE), serde_json::to_vec(&gone).unwrap()).unwrap();
         dir.unlock();
-        let now = dir.snapshot().unwrap();
-        assert_eq!((now.status, now.recorded.exit), (Status::Exited, 255));
+        for (status, want) in [("starting", 255), ("running", 255), ("exited", 0)] {
+            let gone = Recorded { start: 1, status: status.into(), ..running_self() };
+            std::fs::write(dir.path().join(STATE), serde_json::to_vec(&gone).unwrap()).unwrap();
+            let now = dir.snapshot().unwrap();
+            assert_eq!((now.status, now.recorded.exit), (Status::Exited, want), "{status}");
+        }
     }
 
     #[test]

@@ -60,8 +60,10 @@ impl Files<'_> {
         match self.state() {
             Ok(mut recorded) => {
                 let status = judge(supervised, &recorded);
-                if status == Status::Exited && recorded.status == "running" {
-                    // Killed with its supervisor: nobody saw the code, and 0 would mean success.
+                let lost = matches!(recorded.status.as_str(), "starting" | "running");
+                if status == Status::Exited && lost {
+                    // Its supervisor was killed, or could not write: nobody saw the code, and 0
+                    // would mean success.
                     recorded.exit = UNKNOWN_EXIT;
                 }
                 Ok(Snapshot { status, recorded })

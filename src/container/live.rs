@@ -48,6 +48,15 @@ pub fn is_same_process(pid: i32, start: u64, pidns: u64) -> bool {
     }
 }
 
+/// Whether the process is stopped by a signal (not by a debugger).
+pub(super) fn is_stopped(pid: i32) -> bool {
+    std::fs::read(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        // As in `parse_start`: the state stands behind the name.
+        let end = stat.iter().rposition(|b| *b == b')');
+        end.is_some_and(|end| stat.get(end + 2) == Some(&b'T'))
+    })
+}
+
 /// Inode of the pid namespace of `pid`, `None` where ptrace(2) rules forbid to look.
 pub(super) fn pid_namespace(pid: i32) -> Option<u64> {
     let link = std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok()?;

@@ -1,4 +1,4 @@
-//! Ending a payload whose supervisor was killed: by a pidfd, which cannot hit a recycled pid.
+//! Ending a payload whose supervisor was killed or does not answer: by a pidfd, which cannot hit a recycled pid.
 
 use super::error::{Error, errno, io};
 use super::live;
@@ -22,18 +22,21 @@ pub struct Orphan {
 impl Orphan {
     /// Takes hold of the recorded process; `None` when it is gone.
     pub fn open(recorded: &Recorded) -> Result<Option<Self>, Error> {
-        let Some(pid) = Pid::from_raw(recorded.pid).filter(|_| recorded.pid > 1) else {
-            return Ok(None);
-        };
-        let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
-            Err(Errno::SRCH) => return Ok(None),
-            other => other.map_err(errno("open", shown(recorded.pid)))?,
-        };
-        // Compared after the open: from here on the descriptor means this process only.
-        if !live::is_same_process(recorded.pid, recorded.start, recorded.pidns) {
-            return Ok(None);
-        }
-        Ok(Some(Orphan { pidfd, pid: recorded.pid, cgroup: recorded.cgroup.clone() }))
+        let Recorded { pid, start, pidns, ref cgroup, .. } = *recorded;
+        let pidfd = hold(pid, start, pidns)?;
+        Ok(pidfd.map(|pidfd| Orphan { pidfd, pid, cgroup: cgroup.clone() }))
+    }
+
+    /// Takes hold of the recorded supervisor; `None` when it is gone.
+    pub fn supervisor(recorded: &Recorded) -> Result<Option<Self>, Error> {
+        let pid = recorded.monitor;
+        let pidfd = hold(pid, recorded.monitor_start, 0)?;
+        Ok(pidfd.map(|pidfd| Orphan { pidfd, pid, cgroup: Vec::new() }))
+    }
+
+    /// Lets a stopped process (signal(7), SIGSTOP) go on.
+    pub fn wake(&self) -> Result<(), Error> {
+        if live::is_stopped(self.pid) { self.signal(libc::SIGCONT) } else { Ok(()) }
     }
 
     /// Sends a signal; a process that is gone by now is no error.
@@ -90,6 +93,17 @@ impl Orphan {
     }
 }
 
+/// A descriptor of the very process that began then; `None` when it is gone.
+fn hold(pid: i32, start: u64, pidns: u64) -> Result<Option<OwnedFd>, Error> {
+    let Some(raw) = Pid::from_raw(pid).filter(|_| pid > 1) else { return Ok(None) };
+    let pidfd = match pidfd_open(raw, PidfdFlags::empty()) {
+        Err(Errno::SRCH) => return Ok(None),
+        other => other.map_err(errno("open", shown(pid)))?,
+    };
+    // Compared after the open: from here on the descriptor means this process only.
+    Ok(live::is_same_process(pid, start, pidns).then_some(pidfd))
+}
+
 fn shown(pid: i32) -> String {
     format!("process {pid}")
 }
@@ -121,6 +135,30 @@ mod tests {
         orphan.stop(libc::SIGTERM, Duration::from_millis(50)).unwrap();
         child.wait().unwrap();
         orphan.signal(libc::SIGTERM).unwrap();
+    }
+
+    #[test]
+    fn a_stopped_supervisor_goes_on() {
+        let (mut child, recorded) = sleeper("echo; exec sleep 1000");
+        let recorded = Recorded {
+            monitor: recorded.pid,
+            monitor_start: recorded.start,
+            ..Recorded::default()
+        };
+        let held = Orphan::supervisor(&recorded).unwrap().unwrap();
+        held.signal(libc::SIGSTOP).unwrap();
+        let end = Instant::now() + Duration::from_secs(10);
+        while !live::is_stopped(recorded.monitor) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(live::is_stopped(recorded.monitor));
+        held.wake().unwrap();
+        while live::is_stopped(recorded.monitor) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!live::is_stopped(recorded.monitor));
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

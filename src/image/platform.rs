@@ -167,6 +167,12 @@ pub fn show(platform: &Platform) -> String {
     text.chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
+/// Whether an image made for `have` is one that is asked for by `want`.
+pub fn is_for(have: &Platform, want: &Platform) -> bool {
+    // What an image needs of the system beyond its platform was looked at when it was pulled.
+    rank(&Platform { os_features: Vec::new(), ..have.clone() }, want).is_some()
+}
+
 fn stated(entry: &Descriptor) -> Option<&Platform> {
     entry.platform.as_ref().filter(|p| !p.os.is_empty() || !p.architecture.is_empty())
 }
@@ -256,6 +262,15 @@ mod tests {
             let error = parse(bad).unwrap_err().to_string();
             assert!(error.len() < 400, "{}", error.len());
         }
+    }
+
+    #[test]
+    fn an_image_of_another_platform_is_another_one() {
+        let is = |have, want| is_for(&parse(have).unwrap(), &parse(want).unwrap());
+        assert!(is("linux/amd64", "linux/amd64") && is("linux/amd64", "linux/amd64/v3"));
+        assert!(is("linux/arm64/v8", "linux/arm64") && is("linux/arm64", "linux/arm64/v8"));
+        assert!(!is("linux/amd64", "linux/arm64") && !is("linux/amd64/v3", "linux/amd64/v2"));
+        assert!(!is("windows/amd64", "linux/amd64"));
     }
 
     #[test]

@@ -46,6 +46,11 @@ pub enum RootError {
     /// The record is of another version.
     #[error("container {0} was made with an unknown layout {1:?}; create it again")]
     Layout(String, String),
+    /// A path that the options of fuse-overlayfs(1) cannot carry.
+    #[error(
+        "{0}: fuse-overlayfs(1) takes no path with a comma, colon or backslash; set XDG_DATA_HOME to another directory"
+    )]
+    FusePath(String),
     /// Directories of the container.
     #[error("make {path}")]
     Make {
@@ -82,6 +87,7 @@ pub fn plan(dirs: &Dirs, dir: &ContainerDir, config: &Config) -> Result<Root, Ro
             let lower = lower(dirs, layers, layout, name)?;
             if driver == "fuse-overlayfs" {
                 let mountpoint = dir.path().join("merged");
+                fuse_can_take(lower.iter().chain([&upper.0, &upper.1]))?;
                 make(&mountpoint)?;
                 return Ok(Root::FuseOverlay {
                     program: crate::net::find("fuse-overlayfs").unwrap_or_default(),
@@ -98,6 +104,15 @@ pub fn plan(dirs: &Dirs, dir: &ContainerDir, config: &Config) -> Result<Root, Ro
                 read_only: config.read_only,
             })
         }
+    }
+}
+
+/// It splits its options at commas and colons, and has no escape for every case.
+fn fuse_can_take<'p>(paths: impl IntoIterator<Item = &'p String>) -> Result<(), RootError> {
+    let mut paths = paths.into_iter();
+    match paths.find(|path| path.contains([',', ':', '\\'])) {
+        Some(path) => Err(RootError::FusePath(path.clone())),
+        None => Ok(()),
     }
 }
 

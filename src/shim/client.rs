@@ -6,9 +6,11 @@ use crate::sys::scm;
 use bolt_shim::control::{Request, SOCKET};
 use bolt_shim::report::{Failure, MAX_PACKET, Report, Step};
 use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// Why a talk with a supervisor did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +21,9 @@ pub enum ClientError {
     /// The line ended before the answer.
     #[error("the supervisor of container {0} died; 'bolt rm -f {0}' ends what is left of it")]
     Died(String),
+    /// It did not answer in time.
+    #[error("the supervisor of container {0} does not answer; 'bolt rm -f {0}' ends it")]
+    Silent(String),
     /// It answered that it could not.
     #[error("container {id}: {}", super::words(.failure))]
     Refused {
@@ -85,6 +90,15 @@ impl Connection {
         }
     }
 
+    /// From now on an answer that does not come within `limit` is [`ClientError::Silent`].
+    pub fn wait_at_most(&self, limit: Duration) -> Result<(), ClientError> {
+        for side in [Timeout::Recv, Timeout::Send] {
+            set_socket_timeout(&self.fd, side, Some(limit))
+                .map_err(io_error("set a limit for the supervisor's answer"))?;
+        }
+        Ok(())
+    }
+
     /// Id of the container at the other end.
     pub fn id(&self) -> &str {
         &self.id
@@ -100,6 +114,7 @@ impl Connection {
         let packet = encode(request)?;
         match scm::send(&self.fd, &packet, fds, true) {
             Err(e) if is_gone(&e) => Err(ClientError::Died(self.id.clone())),
+            Err(e) if is_late(&e) => Err(ClientError::Silent(self.id.clone())),
             other => other.map_err(io_error("send to the supervisor")),
         }
     }
@@ -129,6 +144,7 @@ impl Connection {
     ) -> Result<Option<(Report, Vec<OwnedFd>)>, ClientError> {
         let (length, fds) = match scm::receive(&self.fd, buffer, wait) {
             Err(e) if is_gone(&e) => return Ok(None),
+            Err(e) if wait && is_late(&e) => return Err(ClientError::Silent(self.id.clone())),
             other => other.map_err(io_error("receive from the supervisor"))?,
         };
         if length == 0 {
@@ -220,6 +236,11 @@ fn is_gone(e: &io::Error) -> bool {
     matches!(e.kind(), BrokenPipe | ConnectionReset | NotConnected)
 }
 
+/// Of a call that waits: its limit has passed.
+fn is_late(e: &io::Error) -> bool {
+    e.kind() == io::ErrorKind::WouldBlock
+}
+
 /// A socket address holds 108 bytes; a descriptor's path is always short enough.
 fn dial(at: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     let address = SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", at.as_raw_fd()))?;
@@ -269,6 +290,13 @@ mod tests {
         let (conn, monitor) = pair();
         scm::send(&monitor, &[0xff; 9], &[], true).unwrap();
         assert!(matches!(conn.receive(), Err(ClientError::Protocol(_))));
+    }
+
+    #[test]
+    fn an_answer_that_does_not_come_is_told() {
+        let (conn, _monitor) = pair();
+        conn.wait_at_most(Duration::from_millis(10)).unwrap();
+        assert!(matches!(conn.wait(), Err(ClientError::Silent(_))));
     }
 
     #[test]

@@ -281,6 +281,9 @@ fn reason(failure: &Failure, errno: i32) -> String {
         (Step::Mount, libc::ESTALE) => {
             "it was replaced while the container was being set up".into()
         }
+        (Step::Mount, libc::EXDEV) => {
+            "it leads to files of the kernel, which are not copied into a volume".into()
+        }
         (Step::Network, libc::ECHILD) => {
             "it ended before there was a network; run by hand it says why".into()
         }

@@ -27,6 +27,38 @@ pub enum MountError {
         /// The path.
         target: String,
     },
+    /// The root itself.
+    #[error("{flag} {text:?}: nothing can be mounted over the container's root '/' itself")]
+    Root {
+        /// The flag.
+        flag: &'static str,
+        /// What was typed.
+        text: String,
+    },
+    /// An image wants a volume where the kernel's own files are.
+    #[error(
+        "{flag} {target:?} lies in {kernel}, which shows files of the kernel: a volume there would be filled with copies of them; use an image without it"
+    )]
+    Kernel {
+        /// The flag.
+        flag: &'static str,
+        /// The path.
+        target: String,
+        /// The file system.
+        kernel: &'static str,
+    },
+    /// Two options that cannot both be.
+    #[error("{flag} {text:?}: {one:?} and {other:?} exclude each other")]
+    Conflict {
+        /// The flag.
+        flag: &'static str,
+        /// What was typed.
+        text: String,
+        /// One option.
+        one: &'static str,
+        /// Its opposite.
+        other: &'static str,
+    },
     /// An option.
     #[error("{flag} {text:?}: unknown option {option:?}")]
     Option {
@@ -92,7 +124,38 @@ pub fn volume(text: &str, cwd: &str) -> Result<Mount, MountError> {
 /// A volume that the image declares: a path and nothing else. Read as `-v` it could name a
 /// directory of the host and have it bound.
 pub fn image_volume(target: &str) -> Result<Mount, MountError> {
-    build("the image's volume", target, "", target, Vec::new(), "/")
+    const FLAG: &str = "the image's volume";
+    let mount = build(FLAG, target, "", target, Vec::new(), "/")?;
+    let below = |top: &str| {
+        mount.target.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    match ["/proc", "/sys", "/dev"].into_iter().find(|top| below(top)) {
+        // Memory to share is no file of the kernel.
+        Some(kernel) if !below("/dev/shm") => {
+            Err(MountError::Kernel { flag: FLAG, target: mount.target, kernel })
+        }
+        _ => Ok(mount),
+    }
+}
+
+/// Options of which a mount has one or the other.
+const OPPOSITES: &[(&str, &str)] = &[
+    ("ro", "rw"),
+    ("nosuid", "suid"),
+    ("nodev", "dev"),
+    ("noexec", "exec"),
+    ("nocopy", "copy"),
+    ("notmpcopyup", "tmpcopyup"),
+];
+
+fn check_options(flag: &'static str, text: &str, options: &[String]) -> Result<(), MountError> {
+    let has = |option: &str| options.iter().any(|o| o == option);
+    match OPPOSITES.iter().find(|(one, other)| has(one) && has(other)) {
+        Some(&(one, other)) => {
+            Err(MountError::Conflict { flag, text: text.to_owned(), one, other })
+        }
+        None => Ok(()),
+    }
 }
 
 fn build(
@@ -104,6 +167,7 @@ fn build(
     cwd: &str,
 ) -> Result<Mount, MountError> {
     let target = check_target(flag, text, target)?;
+    check_options(flag, text, &options)?;
     let source =
         if source.starts_with("./") || source.starts_with("../") || source == "." || source == ".."
         {
@@ -124,7 +188,10 @@ fn check_target(flag: &'static str, text: &str, target: &str) -> Result<String, 
         return Err(bad());
     }
     let clean: Vec<&str> = target.split('/').filter(|p| !p.is_empty() && *p != ".").collect();
-    if clean.is_empty() { Err(bad()) } else { Ok(format!("/{}", clean.join("/"))) }
+    if clean.is_empty() {
+        return Err(MountError::Root { flag, text: text.to_owned() });
+    }
+    Ok(format!("/{}", clean.join("/")))
 }
 
 /// Podman's rule for names of volumes and containers.
@@ -143,6 +210,7 @@ pub fn tmpfs(text: &str) -> Result<Mount, MountError> {
     if let Some(bad) = options.iter().find(|o| !is_tmpfs_option(o)) {
         return Err(MountError::Option { flag: FLAG, text: text.to_owned(), option: bad.clone() });
     }
+    check_options(FLAG, text, &options)?;
     Ok(Mount {
         kind: MountKind::Tmpfs,
         source: String::new(),
@@ -256,6 +324,32 @@ mod tests {
     fn nonsense_is_refused_by_name() {
         for text in ["", "/a:b", "/a:/b:wat", "a:b:c:d", "/a:/b/../c", "-x:/b", "/a:/"] {
             assert!(volume(text, "/w").is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (text, said) in [
+            ("/a:/", "the container's root '/' itself"),
+            ("/a:b/c:ro", "must be absolute"),
+            ("/a:/b:ro,rw", r#""ro" and "rw" exclude each other"#),
+            ("/a:/b:z,exec,noexec", r#""noexec" and "exec" exclude each other"#),
+        ] {
+            let error = volume(text, "/w").unwrap_err().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+        assert!(tmpfs("/t:ro,rw").is_err() && mount("target=/t,ro,rw", "/w").is_err());
+    }
+
+    #[test]
+    fn an_image_has_no_volume_among_the_kernels_files() {
+        for bad in ["/proc", "/proc/1/fd", "//proc/./x", "/sys/fs", "/dev", "/dev/x"] {
+            let error = image_volume(bad).unwrap_err().to_string();
+            assert!(error.starts_with("the image's volume \"/"), "{error}");
+            assert!(error.contains("files of the kernel"), "{error}");
+        }
+        for good in ["/process", "/system", "/dev/shm", "/dev/shm/x", "/devices", "/a/proc"] {
+            image_volume(good).unwrap();
         }
     }
 

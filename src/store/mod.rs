@@ -42,15 +42,19 @@ pub use record::{RecordReader, RecordWriter};
 pub use staging::Staging;
 
 use crate::sys::{atomic, lock};
+use crate::ui::print;
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Format version of `meta.json`.
 const VERSION: u32 = 1;
+/// How long the store is waited for without a word.
+const QUIET: Duration = Duration::from_secs(1);
 /// Features that a program must know to touch the store at all. None so far.
 const INCOMPATIBLE: &[&str] = &[];
 /// Directories of an empty store.
@@ -140,8 +144,28 @@ impl Store {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
         let fd = fs::openat(&self.root, "lock", flags, Mode::from_raw_mode(0o600))
             .map_err(|e| StoreError::io("open", self.dir.join("lock"), e))?;
-        lock::lock(&fd, kind).map_err(|e| StoreError::io("lock", self.dir.join("lock"), e))?;
+        self.wait_for(&fd, kind).map_err(|e| StoreError::io("lock", self.dir.join("lock"), e))?;
         Ok(File::from(fd))
+    }
+
+    /// A wait that is long enough to be noticed is told.
+    fn wait_for(&self, fd: &OwnedFd, kind: lock::Kind) -> std::io::Result<()> {
+        let end = Instant::now() + QUIET;
+        let mut pause = Duration::from_millis(1);
+        while !lock::try_lock(fd, kind)? {
+            if Instant::now() >= end {
+                let what = match kind {
+                    lock::Kind::Exclusive => "pulls, pushes or makes a container",
+                    lock::Kind::Shared => "removes or checks images",
+                };
+                let store = self.dir.display();
+                print::note(&format!("waiting for another bolt that {what} in {store}"));
+                return lock::lock(fd, kind);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     fn accept(&self, meta: &Meta) -> Result<()> {
@@ -153,6 +177,23 @@ impl Store {
             Some(feature) => too_new(format!("feature {feature:?}")),
             None => Ok(()),
         }
+    }
+
+    /// [`Store::open`] with a new `meta.json` in the place of a damaged one, which says nothing
+    /// that the rest of the store depends on. True: mended.
+    pub fn open_mending(dir: &Path) -> Result<(Store, bool)> {
+        match Store::open(dir) {
+            Err(StoreError::Damaged { .. }) => {}
+            other => return Ok((other?, false)),
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root =
+            fs::open(dir, flags, Mode::empty()).map_err(|e| StoreError::io("open", dir, e))?;
+        let store = Store { root, dir: dir.to_owned() };
+        let lock = store.exclusive_lock()?;
+        store.make()?;
+        drop(lock);
+        Ok((store, true))
     }
 
     /// Fills an empty store; meta.json comes last, so a half-made store is made again.

@@ -141,6 +141,26 @@ fn a_newer_store_is_refused_and_an_unknown_compatible_feature_is_not() {
 }
 
 #[test]
+fn a_torn_meta_is_mended_and_the_rest_stays() {
+    let (_dir, store) = Scratch::new();
+    let meta = store.path().join("meta.json");
+    let whole = std::fs::read(&meta).unwrap();
+    let name = digest("text");
+    store.put_blob(&name, b"text").unwrap();
+    assert!(!Store::open_mending(store.path()).unwrap().1);
+    for torn in ["", "{\"version\":1,\"comp"] {
+        std::fs::write(&meta, torn).unwrap();
+        let (again, mended) = Store::open_mending(store.path()).unwrap();
+        assert!(mended, "{torn:?}");
+        assert!(again.has_blob(&name).unwrap());
+        assert_eq!(std::fs::read(&meta).unwrap(), whole);
+        Store::open(store.path()).unwrap();
+    }
+    std::fs::write(&meta, r#"{"version":2}"#).unwrap();
+    assert!(matches!(Store::open_mending(store.path()), Err(StoreError::TooNew { .. })));
+}
+
+#[test]
 fn blobs_are_verified_both_ways() {
     let (_dir, store) = Scratch::new();
     let name = digest("text");

@@ -38,6 +38,11 @@ pub fn overlay(
     upper: Option<&(String, String)>,
     dir: &str,
 ) -> anyhow::Result<OwnedFd> {
+    let mut paths = lower.iter().chain(upper.iter().flat_map(|(upper, work)| [upper, work]));
+    if paths.any(|path| path.contains('\\')) {
+        // The kernel takes a backslash away from some of these options, and not from others.
+        return overlay_by_string(lower, upper, dir);
+    }
     match overlay_by_fd(lower, upper) {
         // 6.1 says so only when the mount is made.
         Err(Errno::INVAL | Errno::NOSYS) => overlay_by_string(lower, upper, dir),

@@ -56,6 +56,11 @@ pub fn warning(text: &str) {
     stderr_bytes(format!("bolt: warning: {}\n", escaped_cell(text)).as_bytes());
 }
 
+/// One line about what goes on: `bolt: TEXT`, on standard error.
+pub fn note(text: &str) {
+    stderr_bytes(format!("bolt: {}\n", escaped_cell(text)).as_bytes());
+}
+
 /// The end of a command that did not work: `bolt: a: b: c`, then `hint: …` where there is one.
 /// Silent when the reader of standard output only went away ([`is_closed`]).
 pub fn error_chain(error: &anyhow::Error) {
@@ -71,7 +76,7 @@ pub fn is_closed(error: &anyhow::Error) -> bool {
 }
 
 fn chain_text(error: &anyhow::Error, hint: Option<&str>) -> String {
-    let mut text = format!("bolt: {}\n", escaped_text(&format!("{error:#}")));
+    let mut text = format!("bolt: {}\n", escaped_cell(&format!("{error:#}")));
     if let Some(hint) = hint {
         text.push_str(&format!("hint: {}\n", escaped_text(hint)));
     }
@@ -136,8 +141,8 @@ mod tests {
 
     #[test]
     fn errors_are_one_line_and_a_hint() {
-        let error = anyhow::anyhow!("c\u{1b}[31m").context("b").context("a");
-        assert_eq!(chain_text(&error, Some("do d")), "bolt: a: b: c\\x1b[31m\nhint: do d\n");
+        let error = anyhow::anyhow!("c\u{1b}[31m").context("b\nb").context("a");
+        assert_eq!(chain_text(&error, Some("do d")), "bolt: a: b\\nb: c\\x1b[31m\nhint: do d\n");
     }
 
     #[test]

@@ -9,6 +9,8 @@ use bolt::image::config::registries::Registries;
 use bolt::image::progress::Silent;
 use bolt::image::pull::{PullError, remote_digest};
 use bolt::image::registry::{LoginCheck, Proxies, check_login};
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 
 #[test]
@@ -224,4 +226,35 @@ fn a_proxy_is_asked_instead_of_the_name_service() {
     let message = text(&machine.pull(&request).0.unwrap_err());
     assert!(!message.contains("proxy-pw"), "{message}");
     println!("{message}");
+}
+
+/// Such a server answers a TLS hello with an error of http, and that is not what is wrong with it.
+#[test]
+fn what_a_plain_server_does_wrong_is_told() {
+    let s = session!();
+    let huge = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(2 << 20));
+    let cases = [
+        ("HTTP/1.1 302 Found\r\nLocation: /v2/\r\nContent-Length: 0\r\n\r\n", "redirects"),
+        ("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>", ""),
+        (huge.as_str(), ""),
+    ];
+    for (answer, said) in cases {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let name = format!("{}/box:1", listener.local_addr().unwrap());
+        let text = answer.to_owned();
+        // Ends with the process of the tests.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, mut start) = (stream.unwrap(), [0; 4096]);
+                let length = stream.read(&mut start).unwrap_or(0);
+                let plain = length > 0 && start[0] == b'G';
+                let bad = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+                let _ = stream.write_all(if plain { text.as_bytes() } else { bad.as_bytes() });
+            }
+        });
+        let out = s.run(&["pull", "-q", "--retry", "0", "--tls-verify=false", &name]);
+        let about = &answer[..40];
+        assert!(out.code == 125 && out.err.contains(said), "{about}: {}", out.err);
+        assert!(!out.err.contains("TLS"), "{about}: {}", out.err);
+    }
 }

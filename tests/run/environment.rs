@@ -184,10 +184,105 @@ fn containers_conf() {
     for (text, said) in [
         ("[containers]\npids_limit = \"many\"\n", "[containers] pids_limit must be a whole number"),
         ("[containers]\nshm_size = \"big\"\n", "shm_size"),
+        ("[containers]\ndefault_ulimits = [\"x=1\"]\n", "containers.conf: default_ulimits: "),
         ("[containers\n", "containers.conf:1: "),
     ] {
         s.file(conf, text);
         let out = s.once(&[], &["true"]);
         assert!(out.code == 125 && out.err.contains(said), "{text}: {out:?}");
     }
+}
+
+#[test]
+fn errors_name_the_flag_in_one_line() {
+    let s = session!();
+    for (flags, said) in [
+        (&["--cgroupns=\u{e9}"][..], "--cgroupns \"\u{e9}\" is not known"),
+        (&["-u", "no\nbody"], "no\\nbody"),
+        (&["--cidfile", "no\nsuch/dir"], "no\\nsuch/dir"),
+    ] {
+        let out = s.once(flags, &["true"]);
+        assert!(out.code == 125 && out.err.contains(said), "{flags:?}: {out:?}");
+        let lines = out.err.lines().filter(|line| !line.starts_with("hint: "));
+        assert_eq!(lines.count(), 1, "{flags:?}: {out:?}");
+    }
+}
+
+/// Queues and memory of the host, as podman binds them.
+#[test]
+fn the_hosts_ipc() {
+    let s = session!();
+    let host = std::fs::read_link("/proc/self/ns/ipc").unwrap();
+    let name = format!("bolt-test-{}", std::process::id());
+    let file = std::path::Path::new("/dev/shm").join(&name);
+    std::fs::write(&file, "of the host").unwrap();
+    let script = format!("readlink /proc/self/ns/ipc; cat /dev/shm/{name}; ls /dev/mqueue");
+    let got = s.once(&["--ipc", "host"], &["sh", "-c", &script]);
+    std::fs::remove_file(&file).unwrap();
+    let want = format!("{}\nof the host", host.display());
+    assert!(got.code == 0 && got.out.starts_with(&want), "{got:?}");
+    let own = s.script(&[], "readlink /proc/self/ns/ipc; ls /dev/shm /dev/mqueue");
+    assert!(!own.contains(host.to_str().unwrap()) && !own.contains(&name), "{own}");
+}
+
+/// overlayfs takes backslashes out of some of its options.
+#[test]
+fn a_data_directory_may_have_any_name() {
+    let s = session!();
+    let odd = s.make_dir("a\\b:c,d e");
+    let source = s.image_source();
+    let bolt = |args: &[&str]| {
+        let child = s.bolt(args).env("XDG_DATA_HOME", &odd).spawn().unwrap();
+        crate::harness::process::finish(child, std::time::Duration::from_secs(60), "odd")
+    };
+    let out = bolt(&["pull", "-q", &source]);
+    assert_eq!(out.code, 0, "{out:?}");
+    let id = out.out.trim().to_owned();
+    let args = ["run", "--network", "none", "--name", "x", &id, "sh", "-c", "echo hi | tee /made"];
+    let out = bolt(&args);
+    assert_eq!((out.code, out.out.as_str()), (0, "hi\n"), "{out:?}");
+    let out = bolt(&["cp", "x:/made", "-"]);
+    assert!(out.code == 0 && out.out.contains("hi"), "{out:?}");
+    assert_eq!(bolt(&["rm", "x"]).code, 0);
+}
+
+#[test]
+fn an_image_for_another_machine_is_another_image() {
+    let s = session!();
+    let run = |policy: &str, platform: &str| {
+        s.once(&["--pull", policy, "--platform", platform], &["echo", "ran"])
+    };
+    let host = s.ok(&["image", "inspect", IMAGE, "--format", "{{.Os}}/{{.Architecture}}"]);
+    assert_eq!(run("never", &host).out, "ran\n");
+    let out = run("never", "linux/s390x");
+    let said = format!("is here for {host}, not for linux/s390x, and --pull=never");
+    assert!(out.code == 125 && out.err.contains(&said), "{out:?}");
+    let out = run("missing", "linux/s390x");
+    assert!(out.code == 125 && out.out.is_empty(), "{out:?}");
+}
+
+/// `system check --repair` does what the error of every other command says that it does.
+#[test]
+fn a_torn_store_record_is_repaired() {
+    let s = session!();
+    std::fs::write(s.data().join("store/meta.json"), "").unwrap();
+    let out = s.run(&["images"]);
+    assert!(out.code == 125 && out.err.contains("system check --repair"), "{out:?}");
+    let out = s.run(&["system", "check", "--repair"]);
+    assert!(out.code == 0 && out.out.contains("repaired: meta.json"), "{out:?}");
+    assert_eq!(s.script(&[], "echo back"), "back");
+}
+
+#[test]
+fn a_wait_for_the_store_is_told() {
+    let s = session!();
+    let store = bolt::store::Store::open(&s.data().join("store")).unwrap();
+    let held = store.shared_lock().unwrap();
+    let prune = s.spawn(&["image", "prune", "-f"]);
+    std::thread::sleep(std::time::Duration::from_millis(1600));
+    drop(held);
+    let out = crate::harness::process::finish(prune, std::time::Duration::from_secs(60), "prune");
+    assert!(out.code == 0 && out.err.contains("bolt: waiting for another bolt"), "{out:?}");
+    let out = s.run(&["image", "prune", "-f"]);
+    assert!(out.code == 0 && !out.err.contains("waiting"), "{out:?}");
 }

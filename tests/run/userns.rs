@@ -2,6 +2,7 @@
 
 use crate::harness::image::TestImage;
 use crate::harness::process::finish;
+use crate::harness::run;
 use crate::harness::user::IMAGE;
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -62,6 +63,29 @@ fn auto_gives_each_container_ids_of_its_own() {
     let ranges = layouts.flatten().filter(|e| e.file_name().to_string_lossy().contains("range"));
     assert_eq!(ranges.count(), 0);
     assert_eq!(s.script(&[], "echo here"), "here");
+}
+
+/// The root of a volume belongs to an id that such a container has not.
+#[test]
+fn volumes_belong_to_containers_with_ids_of_their_own() {
+    let s = session!();
+    let image = TestImage::new(&[]);
+    let source = image.source();
+    let name = source.strip_prefix("oci:").unwrap();
+    run("umoci", &["config", "--image", name, "--config.volume", "/declared"]);
+    let id = s.pull(&image);
+    let script = "b=/bin/busybox; $b touch /declared/x /named/x /plain/x && \
+                  $b stat -c %u:%g /declared /named /plain";
+    for mode in ["auto", "nomap", "host"] {
+        let (named, plain) = (format!("{mode}:/named"), format!("{mode}-plain:/plain:nocopy"));
+        let flags = ["run", "--rm", "--network", "none", "--userns", mode, "-v", &named];
+        let rest = ["-v", &plain, &id, "/bin/busybox", "sh", "-c", script];
+        // The second time they are not empty.
+        for _ in 0..2 {
+            let out = s.run(&[&flags[..], &rest[..]].concat());
+            assert_eq!((out.code, out.out.trim_end()), (0, "0:0\n0:0\n0:0"), "{mode}: {out:?}");
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Binds, volumes and tmpfs.
 
 use crate::harness::image::TestImage;
+use crate::harness::run;
 use crate::harness::user::IMAGE;
 use std::os::unix::fs::MetadataExt;
 
@@ -122,17 +123,35 @@ fn holes_stay_holes_in_volumes_and_copies() {
     });
     let id = s.pull(&image);
     let volume = ["run", "--name", "x", "--network", "none", "-v", "sparse:/vol"];
-    let script = "wc -c </vol/x; du -k /vol/x | cut -f1; dd if=/vol/x bs=1M skip=5120 count=1 2>/dev/null | head -c 4";
-    let script = script
-        .replace("wc -c", "busybox stat -c %s /vol/x; true")
-        .replace("du", "busybox du")
-        .replace("cut", "busybox cut")
-        .replace("dd", "busybox dd")
-        .replace("head", "busybox head");
-    let out = s.ok(&[&volume[..], &[&id, "/bin/sh", "-c", &script]].concat());
+    let script = "busybox stat -c %s /vol/x; busybox du -k /vol/x | busybox cut -f1; \
+        busybox dd if=/vol/x bs=1M skip=5120 count=1 2>/dev/null | busybox head -c 4";
+    let out = s.ok(&[&volume[..], &[&id, "/bin/sh", "-c", script]].concat());
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines[0], (32 * GIB).to_string(), "{out}");
     assert!(lines[1].parse::<u64>().unwrap() < 1024, "{out}");
     assert_eq!(lines[2], "here");
     s.ok(&["rm", "x"]);
+}
+
+/// An image may name a path of the kernel, or a link of its own to one.
+#[test]
+fn volumes_hold_no_files_of_the_kernel() {
+    let s = session!();
+    let image = |target: &str| {
+        let image = TestImage::new(&[]);
+        image.add(|root| std::os::unix::fs::symlink("/proc/1", root.join("link")).unwrap());
+        let source = image.source();
+        let name = source.strip_prefix("oci:").unwrap();
+        run("umoci", &["config", "--image", name, "--config.volume", target]);
+        s.pull(&image)
+    };
+    for (target, said) in [
+        ("/proc/1/fd", "the image's volume \"/proc/1/fd\" lies in /proc"),
+        ("/link/fdinfo", "/link/fdinfo: it leads to files of the kernel"),
+    ] {
+        let id = image(target);
+        let out = s.run(&["run", "--rm", "--network", "none", &id, "/bin/busybox", "true"]);
+        assert!(out.code == 125 && out.err.contains(said), "{target}: {out:?}");
+        assert_eq!(s.ok(&["volume", "ls", "-q"]), "");
+    }
 }

@@ -65,6 +65,69 @@ fn an_orphan_can_be_stopped_started_and_replaced() {
     assert_eq!(status(&s, "x"), "running");
 }
 
+const STOP: i32 = 19;
+
+#[test]
+fn a_stopped_supervisor_is_continued() {
+    let s = session!();
+    let script = "trap 'exit 7' TERM; while :; do sleep 0.05; done";
+    let verbs: [&[&str]; 5] = [
+        &["exec", "x", "true"],
+        &["stop", "-t", "1", "x"],
+        &["kill", "x"],
+        &["rm", "-f", "-t", "0", "x"],
+        &["run", "-d", "--network", "none", "--name", "x", "--replace", IMAGE, "true"],
+    ];
+    for verb in verbs {
+        let id = s.detached("x", &["--replace"], script);
+        signal(s.pids(&id).0 as u32, STOP);
+        s.ok(verb);
+    }
+    s.ok(&["rm", "-f", "x"]);
+    s.assert_quiet();
+}
+
+/// One that is stopped again and again answers nobody.
+#[test]
+fn a_supervisor_that_does_not_answer_is_ended() {
+    let s = session!();
+    for verb in [&["stop", "-t", "0", "x"][..], &["kill", "x"], &["rm", "-f", "-t", "0", "x"]] {
+        let id = s.detached("x", &["--replace"], "exec sleep 1000");
+        let (monitor, payload) = s.pids(&id);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while lives(monitor as u32) {
+                    signal(monitor as u32, STOP);
+                    std::thread::sleep(Duration::from_micros(50));
+                }
+            });
+            s.ok(verb);
+        });
+        assert!(!lives(payload as u32), "{verb:?}");
+        if verb[0] != "rm" {
+            assert_eq!(status(&s, "x"), "exited");
+        }
+    }
+    s.assert_quiet();
+}
+
+/// As a supervisor leaves it that is killed before the program begins.
+#[test]
+fn a_start_that_was_cut_off_is_no_success() {
+    let s = session!();
+    let id = s.detached("x", &[], "true");
+    s.ok(&["wait", "x"]);
+    let file = s.data().join("containers").join(&id).join("state.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("\"exited\"", "\"starting\"");
+    let began = text.find("\"started\":").unwrap();
+    let rest = text.find(",\"exit\"").unwrap();
+    let text = [&text[..began], "\"started\":0,\"finished\":0", &text[rest..]].concat();
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(s.ok(&["wait", "x"]), "255");
+    assert_eq!(s.ok(&["ps", "-a", "--format", "{{.Status}}"]), "Exited (255)");
+}
+
 #[test]
 fn an_orphan_with_an_uplink_takes_it_along() {
     let s = session!();

@@ -1,11 +1,13 @@
 //! Host paths as detached trees. Runs in M; I only moves them (design: who opens checks).
 
 use crate::at::{At, Res, failure};
+use crate::step::ids;
 use crate::step::root::identity;
 use crate::sys::mount as attr;
-use bolt_shim::launch::{FileId, Launch, Mount, MountFlags, MountKind, Propagation};
+use bolt_shim::launch::{FileId, IdMap, Launch, Mount, MountFlags, MountKind, Propagation};
 use bolt_shim::report::Step;
-use rustix::fs::CWD;
+use rustix::fs::{CWD, Dir, Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 use std::os::fd::OwnedFd;
 
@@ -19,7 +21,12 @@ pub(crate) fn trees(launch: &Launch, dir: &str) -> Res<Vec<OwnedFd>> {
     let mut trees = Vec::new();
     for mount in &launch.mounts {
         match &mount.what {
-            MountKind::Bind { source, stat, propagation, .. } => {
+            MountKind::Bind { source, stat, propagation, adopt: own, .. } => {
+                if let Some(shape) = launch.id_map
+                    && *own
+                {
+                    adopt(source, *stat, shape)?;
+                }
                 trees.push(tree(source, *stat, mount.flags, *propagation)?);
             }
             MountKind::File { name } => trees.push(small_file(dir, name, mount)?),
@@ -30,6 +37,32 @@ pub(crate) fn trees(launch: &Launch, dir: &str) -> Res<Vec<OwnedFd>> {
         }
     }
     Ok(trees)
+}
+
+/// A volume is made by P's root. Where a container has a range of ids without that one, its root
+/// could neither fill the volume nor write to it. One with content keeps its owner.
+fn adopt(source: &str, stat: FileId, shape: IdMap) -> Res<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let dir = rustix::fs::open(source, flags, Mode::empty()).at(Step::Mount, source)?;
+    if identity(&dir).at(Step::Mount, source)? != stat {
+        return Err(failure(Step::Mount, source, libc::ESTALE));
+    }
+    let now = rustix::fs::fstat(&dir).at(Step::Mount, source)?;
+    if ids::maps(shape, (now.st_uid, now.st_gid)) || !is_empty(&dir).at(Step::Mount, source)? {
+        return Ok(());
+    }
+    let (uid, gid) = ids::root_in_p(Some(shape));
+    rustix::fs::fchown(&dir, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+        .at(Step::Mount, source)
+}
+
+fn is_empty(dir: &OwnedFd) -> Result<bool, Errno> {
+    for entry in Dir::read_from(dir)? {
+        if ![c".", c".."].contains(&entry?.file_name()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// One host path. The inode must be the one that was planned: a path swapped since is refused.

@@ -10,13 +10,17 @@ const OPEN_DIR: OFlags =
 /// Deeper trees than this are no default content of a volume.
 const MAX_DEPTH: usize = 256;
 
-/// Copies the tree at `from` into `to` when `to` is empty.
+/// Copies the tree at `from` into `to` when `to` is empty. EXDEV: `from` shows the kernel's files.
 pub(crate) fn copy(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
     let to = rustix::fs::openat(to, ".", OPEN_DIR, Mode::empty())?;
     if entries(&to)?.next().is_some() {
         return Ok(());
     }
     let from = rustix::fs::openat(from, ".", OPEN_DIR, Mode::empty())?;
+    // A link of the image may lead there.
+    if [libc::PROC_SUPER_MAGIC, libc::SYSFS_MAGIC].contains(&rustix::fs::fstatfs(&from)?.f_type) {
+        return Err(Errno::XDEV);
+    }
     let stat = rustix::fs::fstat(&from)?;
     let (uid, gid) = owner(&stat);
     rustix::fs::fchown(&to, Some(uid), Some(gid))?;

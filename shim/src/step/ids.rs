@@ -111,6 +111,19 @@ pub(crate) fn root_in_p(shape: Option<IdMap>) -> (u32, u32) {
     }
 }
 
+/// Whether the container has names for this user and group of P.
+pub(crate) fn maps(shape: IdMap, (uid, gid): (u32, u32)) -> bool {
+    let (kept_uid, kept_gid) = match shape {
+        IdMap::KeepId { uid, gid } => (uid, gid),
+        _ => (0, 0),
+    };
+    let has = |kept: u32, id: u32| {
+        let map = wanted(shape, kept);
+        map.iter().any(|e| id.checked_sub(e.outside).is_some_and(|n| n < e.count))
+    };
+    has(kept_uid, uid) && has(kept_gid, gid)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +158,15 @@ mod tests {
         assert_eq!(text(&cut(&wanted(shape, 0), FULL)), "0 1025 1024\n");
         let two = [(0, 1), (1, 1500), (1501, 1000)];
         assert_eq!(text(&cut(&wanted(shape, 0), &two)), "0 1025 476\n476 1501 548\n");
+    }
+
+    #[test]
+    fn an_owner_outside_of_the_map_is_told() {
+        let range = IdMap::Range { first: 1025, size: 1024 };
+        assert!(maps(range, (1025, 2048)));
+        assert!(!maps(range, (0, 1025)) && !maps(range, (1025, 2049)));
+        assert!(!maps(IdMap::NoMap, (0, 0)) && maps(IdMap::NoMap, (1, 1)));
+        assert!(maps(IdMap::KeepId { uid: 5, gid: 6 }, (0, 0)) && maps(IdMap::RootIsUser, (0, 9)));
     }
 
     #[test]

@@ -64,6 +64,11 @@ fn overlay(
     volatile: bool,
     dir: &str,
 ) -> Res<OwnedFd> {
+    let mut paths = lower.iter().chain(upper.iter().flat_map(|(upper, work)| [upper, work]));
+    if paths.any(|path| path.contains('\\')) {
+        // The kernel takes a backslash away from some of these options, and not from others.
+        return overlay_by_string(lower, upper, volatile, dir);
+    }
     match overlay_by_fd(lower, upper, volatile) {
         // Before Linux 6.5 there is no `lowerdir+`; 6.1 says so only when the mount is made.
         Err(Errno::INVAL | Errno::NOSYS) => overlay_by_string(lower, upper, volatile, dir),

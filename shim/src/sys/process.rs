@@ -28,14 +28,24 @@ pub(crate) fn leave_keyring() -> Result<(), nix::errno::Errno> {
     }
 }
 
-/// Lets `command` be killed when this process ends, however that happens: nobody else would.
+/// Lets `command` be killed when this process ends, however that happens: nobody else would. It
+/// starts without the signals that we block: one that hangs can be ended.
 pub(crate) fn end_with_us(command: &mut std::process::Command) {
+    end_with(command, std::process::id() as i32);
+}
+
+fn end_with(command: &mut std::process::Command, parent: i32) {
     use std::os::unix::process::CommandExt;
-    // SAFETY: between fork and exec of a single-threaded process; one system call.
+    // SAFETY: between fork and exec of a single-threaded process; three system calls.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             let rc = libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0);
-            Ok(nix::errno::Errno::result(rc).map(drop)?)
+            nix::errno::Errno::result(rc)?;
+            // Killed between the clone and that call, its parent sends no signal any more.
+            if libc::getppid() != parent {
+                return Err(nix::errno::Errno::ESRCH.into());
+            }
+            Ok(pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?)
         })
     };
 }
@@ -183,6 +193,24 @@ mod tests {
     use super::*;
     use crate::sys::clone::{Cloned, clone3};
     use std::os::fd::AsRawFd;
+
+    #[test]
+    fn a_program_whose_parent_is_gone_is_not_started() {
+        let mut command = std::process::Command::new("true");
+        end_with(&mut command, std::process::id() as i32 + 1);
+        assert_eq!(command.spawn().unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    }
+
+    #[test]
+    fn a_program_of_ours_hears_signals_that_we_block() {
+        // Of this thread alone.
+        let old = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK).unwrap();
+        let mut command = std::process::Command::new("cat");
+        end_with_us(command.arg("/proc/self/status"));
+        let out = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        old.thread_set_mask().unwrap();
+        assert!(out.contains("SigBlk:\t0000000000000000"), "{out}");
+    }
 
     #[test]
     fn cve_2024_21626_no_directory_of_the_host_outlives_the_close() {

@@ -21,9 +21,16 @@ pub struct Args {
 /// Prints each problem; the exit code is 1 when one is left.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     userns::enter(&settings.dirs)?;
-    let store = Store::open(&settings.dirs.store())?;
+    let path = settings.dirs.store();
+    let (store, mended) =
+        if args.repair { Store::open_mending(&path)? } else { (Store::open(&path)?, false) };
     let lock = store.exclusive_lock()?;
-    let mut found = store.check(&lock, args.repair, !args.quick)?;
+    let mut found = Vec::new();
+    if mended {
+        let text = "meta.json is damaged; it is written anew".to_owned();
+        found.push(Problem { text, repaired: true, harmless: false });
+    }
+    found.extend(store.check(&lock, args.repair, !args.quick)?);
     let all = Containers::open(&settings.dirs)?;
     found.extend(containers::check(&all, &settings.dirs, &store, args.repair)?);
     print::stdout(&report(&found))?;

@@ -108,6 +108,25 @@ fn rename_moves_the_link_and_the_config() {
 }
 
 #[test]
+fn a_rename_and_a_removal_at_once_leave_no_name_of_nothing() {
+    let (scratch, all) = containers();
+    let names = scratch.path().join("data/containers/by-name");
+    for _ in 0..200 {
+        let mut dir = add(&all, "a");
+        let other = all.find("a").unwrap();
+        std::thread::scope(|scope| {
+            let renamed = scope.spawn(|| all.rename(&other, "b"));
+            all.remove(&mut dir).unwrap();
+            // Before, or not at all.
+            assert!(matches!(renamed.join().unwrap(), Ok(()) | Err(Error::NotFound(_))));
+        });
+        for name in ["a", "b"] {
+            assert!(names.join(name).symlink_metadata().is_err(), "{name} is left");
+        }
+    }
+}
+
+#[test]
 fn removal_takes_name_and_files() {
     let (_scratch, all) = containers();
     let mut dir = add(&all, "game");

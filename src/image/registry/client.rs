@@ -453,7 +453,8 @@ impl<'a> Client<'a> {
             Err(e) if self.insecure && e.is_connect() => {
                 let plain = self.http.send_counted(&ask("http")?, call.sent).await;
                 match plain {
-                    Err(second) if second.is_connect() => Err(e),
+                    // Where there is a server of plain http, what it did wrong is the error.
+                    Err(second) if second.is_connect() && !e.is_plain_answer() => Err(e),
                     spoken => {
                         self.plain.set(true);
                         spoken

@@ -207,11 +207,18 @@ impl RegistryError {
         }
     }
 
+    /// Whether the other side answered with something that is no TLS: a server of plain http.
+    pub(super) fn is_plain_answer(&self) -> bool {
+        matches!(self, Self::Tls { reason, .. } if reason == NO_TLS)
+    }
+
     /// Whether no HTTP conversation came about, so that another scheme may be tried.
     pub(super) fn is_connect(&self) -> bool {
         matches!(self, Self::Tls { .. } | Self::Refused { .. } | Self::Network { .. })
     }
 }
+
+const NO_TLS: &str = "it does not speak TLS (a plain http registry must be marked insecure)";
 
 /// An address fit to be shown: no user, password, query or fragment.
 pub(in crate::image) fn shown(url: &Url) -> String {
@@ -282,9 +289,7 @@ fn tls_reason(error: &rustls::Error) -> String {
         rustls::Error::InvalidCertificate(
             C::NotValidForName | C::NotValidForNameContext { .. },
         ) => "its certificate is for another host name".to_owned(),
-        rustls::Error::InvalidMessage(_) => {
-            "it does not speak TLS (a plain http registry must be marked insecure)".to_owned()
-        }
+        rustls::Error::InvalidMessage(_) => NO_TLS.to_owned(),
         other => clean(&other.to_string(), 200),
     }
 }
