@@ -8,6 +8,7 @@ use crate::net;
 use crate::rootfs::{self, text};
 use crate::settings::Settings;
 use crate::spec::{caps, defaults, seccomp, ulimit};
+use crate::sys::small;
 use crate::userns::{self, Source};
 use anyhow::Context;
 use bolt_shim::launch::{
@@ -250,7 +251,7 @@ pub fn filter(settings: &Settings, config: &Config, kept: caps::CapSet) -> anyho
     let source = if profile == "default" {
         seccomp::Source::Builtin
     } else {
-        json = std::fs::read(profile).with_context(|| format!("seccomp profile {profile}"))?;
+        json = small::read(profile).with_context(|| format!("seccomp profile {profile}"))?;
         seccomp::Source::Json(&json)
     };
     let options = seccomp::Options::default();

@@ -10,6 +10,7 @@ use crate::shim::client::ClientError;
 use crate::shim::detach::DetachKeys;
 use crate::shim::exec::{Options, exec};
 use crate::shim::terminal;
+use crate::sys::small;
 use anyhow::Context;
 use bolt_shim::launch::{Process, TtySize};
 use std::path::PathBuf;
@@ -102,8 +103,8 @@ fn find(args: &Args, settings: &Settings) -> anyhow::Result<(ContainerDir, Vec<S
         Ok(Containers::open(&settings.dirs)?.find(id)?)
     };
     if let Some(file) = &args.cidfile {
-        let id = std::fs::read_to_string(file)
-            .with_context(|| format!("read cidfile {}", file.display()))?;
+        let id =
+            small::read_text(file).with_context(|| format!("read cidfile {}", file.display()))?;
         return Ok((named(id.trim())?, args.words.clone()));
     }
     if args.latest {
@@ -136,8 +137,8 @@ fn plan(
         process.env.push(format!("TERM={term}"));
     }
     for file in &args.env_file {
-        let text = std::fs::read_to_string(file)
-            .with_context(|| format!("read env file {}", file.display()))?;
+        let text =
+            small::read_text(file).with_context(|| format!("read env file {}", file.display()))?;
         for line in text.lines().map(str::trim_start) {
             if !line.is_empty() && !line.starts_with('#') {
                 set(&mut process.env, line)?;

@@ -1,5 +1,6 @@
 //! L4: one verb, one file: clap `Args` on top, a short `run` below.
 
+pub mod account;
 pub mod attach;
 pub mod bench;
 pub mod buckets;
@@ -232,8 +233,8 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Completion(args) => completion::run(&args, cli()).map(|()| 0),
         Verb::Create(args) => create::run(args, settings),
         Verb::Doctor(args) => doctor::run(&args, settings),
-        Verb::Login(args) => pull::login(&args, settings),
-        Verb::Logout(args) => pull::logout(&args, settings),
+        Verb::Login(args) => account::login(&args, settings),
+        Verb::Logout(args) => account::logout(&args, settings),
         Verb::Image(args) => image::run(args, settings),
         Verb::Mirror(args) => mirror::run(args, settings),
         Verb::Source(args) => source::run(args, settings),

@@ -12,7 +12,7 @@ use crate::image::config::registries::Registries;
 use crate::image::progress::Progress;
 use crate::image::pull::{self, Buckets, PullRequest};
 use crate::image::reference::{ImageName, Reference};
-use crate::image::registry::{Patience, Proxies, check_login};
+use crate::image::registry::{Patience, Proxies};
 use crate::image::s3::credentials::AwsPlaces;
 use crate::image::types::{Digest, ImageRecord, Platform};
 use crate::image::unpack::Owners;
@@ -280,36 +280,6 @@ pub(super) fn platform_of(access: &Access) -> anyhow::Result<Platform> {
         Some(text) => Ok(platform::parse(text).context("--platform")?),
         None => Ok(platform::host()),
     }
-}
-
-/// `bolt login`: the registry is asked before anything is kept.
-pub fn login(args: &crate::cmd::login::Args, settings: &Settings) -> anyhow::Result<u8> {
-    let access = Access { tls_verify: args.tls_verify, ..Access::default() };
-    let sources = Sources::load(settings, &access)?;
-    let files = auth_files(settings, args.authfile.as_ref());
-    let progress = Transfer::new(true);
-    crate::cmd::login::run(args, &files, |registry, credentials| {
-        let insecure = args.tls_verify.map_or(sources.registries.is_insecure(registry), |v| !v);
-        let certs = sources.certs.load(registry)?;
-        let patience = Patience::default();
-        check_login(
-            registry,
-            credentials,
-            insecure,
-            certs,
-            &sources.proxies,
-            &patience,
-            &progress,
-        )?;
-        Ok(())
-    })?;
-    Ok(0)
-}
-
-/// `bolt logout`.
-pub fn logout(args: &crate::cmd::logout::Args, settings: &Settings) -> anyhow::Result<u8> {
-    crate::cmd::logout::run(args, &auth_files(settings, args.authfile.as_ref()))?;
-    Ok(0)
 }
 
 /// Where to ask for an image, in order.

@@ -9,6 +9,7 @@ use crate::container::state::Status;
 use crate::container::volume::{VolumeError, Volumes};
 use crate::exit;
 use crate::settings::Settings;
+use crate::sys::small;
 use crate::ui::print;
 use crate::userns;
 use std::time::Duration;
@@ -148,7 +149,7 @@ pub fn remove(
 /// Only a file that still names this container.
 fn remove_cidfile(config: &Config) {
     if let Some(path) = &config.cidfile
-        && std::fs::read_to_string(path).is_ok_and(|text| text.trim() == config.id)
+        && small::read_text(path).is_ok_and(|text| text.trim() == config.id)
     {
         let _ = std::fs::remove_file(path);
     }

@@ -7,6 +7,7 @@ use crate::container::list::{self, Entry};
 use crate::container::state::Status;
 use crate::exit;
 use crate::settings::Settings;
+use crate::sys::small;
 use crate::ui::print;
 use anyhow::Context;
 use std::path::PathBuf;
@@ -52,7 +53,7 @@ impl Selection {
     ) -> anyhow::Result<Vec<Target>> {
         let mut names = self.containers.clone();
         for file in &self.cidfile {
-            match std::fs::read_to_string(file) {
+            match small::read_text(file) {
                 Ok(text) => names.push(text.trim().to_owned()),
                 Err(e) if self.ignore && e.kind() == std::io::ErrorKind::NotFound => {}
                 Err(e) => {

@@ -1,6 +1,7 @@
 //! containers.conf(5): what podman's users have set for all their containers, as far as it
 //! concerns flags of `run` and `create`. Read where podman reads it; a later file wins key by key.
 
+use crate::sys::small;
 use std::borrow::Cow;
 use std::fs;
 use std::io;
@@ -123,7 +124,7 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 fn read(file: &Path) -> Result<String, ConfError> {
-    fs::read_to_string(file).map_err(|e| ConfError::Read(file.to_owned(), e))
+    small::read_text(file).map_err(|e| ConfError::Read(file.to_owned(), e))
 }
 
 /// `*.conf` by name.

@@ -1,5 +1,6 @@
 //! The container's environment: defaults < image < `--env-file` < `-e`.
 
+use crate::sys::small;
 use std::path::{Path, PathBuf};
 
 /// Why an environment could not be put together.
@@ -86,7 +87,7 @@ impl Env {
     }
     /// A file of such words, `#` comments and empty lines left out (podman-run(1), `--env-file`).
     pub fn add_file(&mut self, path: &Path, caller: &[(String, String)]) -> Result<(), EnvError> {
-        let text = std::fs::read_to_string(path)
+        let text = small::read_text(path)
             .map_err(|source| EnvError::Read { path: path.to_owned(), source })?;
         for (n, line) in text.lines().enumerate() {
             let line = line.trim_start();

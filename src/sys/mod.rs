@@ -14,6 +14,7 @@ pub mod scm;
 pub(crate) mod scratch;
 pub mod secret;
 pub mod signals;
+pub mod small;
 pub mod spawn;
 pub mod tree;
 pub mod userns;

@@ -286,3 +286,15 @@ fn a_wait_for_the_store_is_told() {
     let out = s.run(&["image", "prune", "-f"]);
     assert!(out.code == 0 && !out.err.contains("waiting"), "{out:?}");
 }
+
+/// A wrong path, or a hostile one, may lead to a file without an end.
+#[test]
+fn files_without_an_end_are_refused() {
+    let s = session!();
+    for flags in [["--env-file", "/dev/zero"], ["--security-opt", "seccomp=/dev/zero"]] {
+        let out = s.once(&flags, &["true"]);
+        assert_eq!(out.code, 125, "{flags:?}: {out:?}");
+        assert!(out.err.contains("/dev/zero") && out.err.contains("4 MiB"), "{flags:?}: {out:?}");
+    }
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+}

@@ -2,6 +2,7 @@
 
 use crate::harness::process::{finish, lives, signal};
 use crate::harness::user::{IMAGE, Session, until};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn status(s: &Session, name: &str) -> String {
@@ -66,6 +67,14 @@ fn an_orphan_can_be_stopped_started_and_replaced() {
 }
 
 const STOP: i32 = 19;
+const CONT: i32 = 18;
+
+/// To a process that may have ended.
+fn signal_if_there(pid: u32, number: i32) {
+    let signal = rustix::process::Signal::from_named_raw(number).unwrap();
+    let _ =
+        rustix::process::kill_process(rustix::process::Pid::from_raw(pid as i32).unwrap(), signal);
+}
 
 #[test]
 fn a_stopped_supervisor_is_continued() {
@@ -94,15 +103,22 @@ fn a_supervisor_that_does_not_answer_is_ended() {
     for verb in [&["stop", "-t", "0", "x"][..], &["kill", "x"], &["rm", "-f", "-t", "0", "x"]] {
         let id = s.detached("x", &["--replace"], "exec sleep 1000");
         let (monitor, payload) = s.pids(&id);
-        std::thread::scope(|scope| {
+        let over = AtomicBool::new(false);
+        let out = std::thread::scope(|scope| {
             scope.spawn(|| {
-                while lives(monitor as u32) {
-                    signal(monitor as u32, STOP);
+                while lives(monitor as u32) && !over.load(Ordering::Relaxed) {
+                    signal_if_there(monitor as u32, STOP);
                     std::thread::sleep(Duration::from_micros(50));
                 }
             });
-            s.ok(verb);
+            let out = s.run(verb);
+            over.store(true, Ordering::Relaxed);
+            out
         });
+        assert_eq!(out.code, 0, "{verb:?}: {out:?}");
+        // It may have told the end, and been stopped while it cleaned up.
+        signal_if_there(monitor as u32, CONT);
+        until("the supervisor is gone", || !lives(monitor as u32));
         assert!(!lives(payload as u32), "{verb:?}");
         if verb[0] != "rm" {
             assert_eq!(status(&s, "x"), "exited");

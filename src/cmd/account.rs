@@ -1,0 +1,36 @@
+//! `bolt login` and `bolt logout`, with the files that name registries.
+
+use super::pull::{Access, Sources, auth_files};
+use crate::image::registry::{Patience, check_login};
+use crate::settings::Settings;
+use crate::ui::progress::Transfer;
+
+/// `bolt login`: the registry is asked before anything is kept.
+pub fn login(args: &crate::cmd::login::Args, settings: &Settings) -> anyhow::Result<u8> {
+    let access = Access { tls_verify: args.tls_verify, ..Access::default() };
+    let sources = Sources::load(settings, &access)?;
+    let files = auth_files(settings, args.authfile.as_ref());
+    let progress = Transfer::new(true);
+    crate::cmd::login::run(args, &files, |registry, credentials| {
+        let insecure = args.tls_verify.map_or(sources.registries.is_insecure(registry), |v| !v);
+        let certs = sources.certs.load(registry)?;
+        let patience = Patience::default();
+        check_login(
+            registry,
+            credentials,
+            insecure,
+            certs,
+            &sources.proxies,
+            &patience,
+            &progress,
+        )?;
+        Ok(())
+    })?;
+    Ok(0)
+}
+
+/// `bolt logout`.
+pub fn logout(args: &crate::cmd::logout::Args, settings: &Settings) -> anyhow::Result<u8> {
+    crate::cmd::logout::run(args, &auth_files(settings, args.authfile.as_ref()))?;
+    Ok(0)
+}
