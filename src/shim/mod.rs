@@ -75,6 +75,14 @@ impl Drop for Begun {
     }
 }
 
+/// Whether our child has ended; it is left to be reaped.
+fn has_ended(pid: i32) -> bool {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let Some(pid) = Pid::from_raw(pid) else { return true };
+    matches!(waitid(WaitId::Pid(pid), options), Ok(Some(_)) | Err(_))
+}
+
 fn reap(pid: i32) {
     if let Some(pid) = rustix::process::Pid::from_raw(pid) {
         let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
@@ -145,7 +153,10 @@ pub fn start(
     // Should it be dead already, here or below, its last words are still to be read.
     let _ = connection.send(&Request::Planned);
     let mut groups = Vec::new();
-    if let Some(group) = &plan.cgroup {
+    // systemd would keep a scope in which nobody ever was.
+    if let Some(group) = &plan.cgroup
+        && !has_ended(begun.pid)
+    {
         let (cgroup, denied) = make_cgroup(group, pid, &mut notes)?;
         groups.clone_from(&cgroup.remove);
         let _ = connection.send(&Request::Cgroup { cgroup, denied });

@@ -68,6 +68,24 @@ fn the_longest_unused_go_first_and_those_with_containers_stay() {
     until("the supervisor is gone", || s.ok(&["ps", "-aq"]).is_empty());
 }
 
+/// What a name of a game was resolved to starts tomorrow too.
+#[test]
+fn what_the_lock_file_pins_stays() {
+    let s = session!();
+    let id = s.pull(&TestImage::new(&[200_000]));
+    let digest = s.ok(&["image", "inspect", "-f", "{{.Digest}}", &id]);
+    let lock = format!(
+        r#"{{"version":1,"names":{{"bolt://game":{{"repository":"h.example/game","manifest":"{digest}","variant":"any","reason":"it fits"}}}}}}"#
+    );
+    std::fs::copy(s.file("lock", lock), s.data().join("lock.json")).unwrap();
+    let out = s.run(&["system", "prune", "-f", "--keep-size", "1k"]);
+    assert!(out.code == 0 && out.err.contains("the lock file pins them"), "{out:?}");
+    assert!(has(&s, &id));
+    std::fs::remove_file(s.data().join("lock.json")).unwrap();
+    s.ok(&["system", "prune", "-f", "--keep-size", "1k"]);
+    assert!(!has(&s, &id));
+}
+
 #[test]
 fn a_store_that_is_small_enough_is_left_alone() {
     let s = session!();

@@ -4,7 +4,9 @@ use crate::cmd::image::confirm;
 use crate::cmd::image::removal::{Removal, is_alive};
 use crate::container::config::MountKind;
 use crate::container::list::Entry;
+use crate::game::lock::Lock;
 use crate::image::filter::Filters;
+use crate::image::types::Digest;
 use crate::settings::Settings;
 use crate::ui::{human, print};
 use anyhow::Context;
@@ -33,6 +35,8 @@ pub struct Args {
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let limit = args.keep_size.as_deref().map(human::parse_size).transpose();
     let limit = limit.context("--keep-size")?;
+    // Before anything goes: a lock file with a fault would unpin everything.
+    let lock = Lock::load(&settings.dirs.lock_file())?;
     if !args.force && !confirm::ask(&question(&args))? {
         return Ok(0);
     }
@@ -49,12 +53,14 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let mut gone = removal.prune_images(args.all, &Filters::default())?;
     let mut freed = removal.collect()?.bytes;
     if let Some(limit) = limit {
-        let shrunk = removal.shrink_to(limit, |_| false)?;
+        let pinned: BTreeSet<&Digest> = lock.entries().map(|(_, entry)| &entry.manifest).collect();
+        let shrunk = removal.shrink_to(limit, |image| pinned.contains(&image.record.manifest))?;
         freed += shrunk.freed;
         gone.extend(shrunk.gone);
         if shrunk.left > limit {
             print::warning(&format!(
-                "images take {} still: containers were made from those that are left",
+                "images take {} still: containers were made from those that are left, or the lock \
+                 file pins them",
                 human::size(shrunk.left)
             ));
         }
