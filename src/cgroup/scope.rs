@@ -67,9 +67,9 @@ pub fn systemd_scope(plan: &ScopePlan, pid: u32, limit: Duration) -> Result<Path
         {
             let stem = plan.name.trim_end_matches(".scope");
             let other = format!("{stem}-{pid}.scope");
-            start(plan, &other, pid, limit).and_then(|()| locate(&other, pid))?
+            start(plan, &other, pid, limit).and_then(|()| settled(plan, &other, pid, limit))?
         }
-        other => other.and_then(|()| locate(&plan.name, pid))?,
+        other => other.and_then(|()| settled(plan, &plan.name, pid, limit))?,
     };
     Ok(plan.mount.join(found.trim_start_matches('/')))
 }
@@ -151,6 +151,25 @@ fn wait(bus: &mut Bus, serial: u32) -> Result<String, BusError> {
             return Ok(result.clone());
         }
     }
+}
+
+/// [`locate`]; a scope that the process is not in is taken down: systemd waits for the end of
+/// the last process, and there never was one when it had died just before.
+fn settled(plan: &ScopePlan, name: &str, pid: u32, limit: Duration) -> Result<String, ScopeError> {
+    let found = locate(name, pid);
+    if found.is_err() {
+        let _ = stop(plan, name, limit);
+    }
+    found
+}
+
+fn stop(plan: &ScopePlan, name: &str, limit: Duration) -> Result<(), BusError> {
+    let mut bus = Bus::connect(&plan.bus, plan.uid, limit)?;
+    let mut call = bus::call(SYSTEMD, OBJECT, MANAGER, "StopUnit");
+    call.body.push_param2(name, "replace")?;
+    let serial = bus.send(&call)?;
+    while bus.receive()?.dynheader.response_serial != Some(serial) {}
+    Ok(())
 }
 
 /// Where the process is now, as the kernel says it.
