@@ -641,7 +641,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcom
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Print as "json", or by a Go template such as {{.Host.CgroupManager}}' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -l facts -d 'Print as JSON what variants of games are chosen by; BOLT_HOST_FACTS replays it'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -l keep-size -d 'Remove images without a container, the longest unused first, until all images take no more than this, such as 20g' -r
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -l keep-size -d 'Remove images without a container, the longest unused first, until all images take no more than this, such as 20g; those that the lock file of bolt:// names pins stay' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all images without a container, not only those without a name'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -l volumes -d 'Remove volumes that no container uses'

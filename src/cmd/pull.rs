@@ -76,6 +76,14 @@ pub struct LockArgs {
 }
 
 impl LockArgs {
+    /// Other names are in no lock file: an error that says so, rather than a flag without effect.
+    fn must_not_bind(&self, image: &str) -> anyhow::Result<()> {
+        if self.locked {
+            bail!("{image} is no bolt:// name, which --locked is about; pin it as NAME@sha256:...");
+        }
+        Ok(())
+    }
+
     /// Where the lock file lies.
     pub fn path(&self, settings: &Settings) -> PathBuf {
         self.lock_file.clone().unwrap_or_else(|| settings.dirs.lock_file())
@@ -227,6 +235,7 @@ fn pull_one(
         let game = drift::Game { settings, store, name: &name, config: &sources.drift };
         return game.pull(access, &args.lock, progress, ask);
     }
+    args.lock.must_not_bind(image)?;
     for name in remote_names(image, &sources.registries)? {
         let request = ask(name)?;
         match pull::pull(&request, store, progress) {
@@ -401,7 +410,10 @@ fn of_platform(found: Found, wish: &Wish<'_>) -> anyhow::Result<Option<Found>> {
 pub fn ensure(settings: &Settings, store: &Store, wish: &Wish<'_>) -> anyhow::Result<Found> {
     let local = match ImageName::parse(wish.image)? {
         ImageName::Drift(name) => drift::here(settings, store, &name, wish)?,
-        _ => find(settings, store, wish.image)?,
+        _ => {
+            wish.lock.must_not_bind(wish.image)?;
+            find(settings, store, wish.image)?
+        }
     };
     let local = match local {
         Some(found) if wish.access.platform.is_some() => of_platform(found, wish)?,

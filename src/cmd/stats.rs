@@ -207,8 +207,8 @@ fn row(config: &Config, usage: Option<Usage>, shares: Option<Shares>, whole: boo
         "PIDS": usage.map_or_else(|| NOTHING.to_owned(), |u| u.pids.to_string()),
         "PIDs": usage.map_or_else(|| NOTHING.to_owned(), |u| u.pids.to_string()),
         "CPUNano": usage.map_or(0, |u| u.cpu_nanos),
-        "UpTime": usage.map_or_else(|| NOTHING.to_owned(), |u| cpu_time(u.cpu_nanos)),
-        "Up": usage.map_or_else(|| NOTHING.to_owned(), |u| cpu_time(u.cpu_nanos)),
+        "UpTime": usage.map_or_else(|| NOTHING.to_owned(), |u| human::duration_as_go(u.cpu_nanos)),
+        "Up": usage.map_or_else(|| NOTHING.to_owned(), |u| human::duration_as_go(u.cpu_nanos)),
     })
 }
 
@@ -217,7 +217,7 @@ fn object(config: &Config, usage: Option<Usage>, shares: Option<Shares>, whole: 
     json!({
         "id": shown_id(config, whole),
         "name": config.name,
-        "cpu_time": usage.map_or_else(|| NOTHING.to_owned(), |u| cpu_time(u.cpu_nanos)),
+        "cpu_time": usage.map_or_else(|| NOTHING.to_owned(), |u| human::duration_as_go(u.cpu_nanos)),
         "cpu_percent": percent(shares.map(|s| s.now)),
         "avg_cpu": percent(shares.map(|s| s.average)),
         "mem_usage": pair(usage.map(|u| (u.memory, u.memory_limit))),
@@ -228,46 +228,9 @@ fn object(config: &Config, usage: Option<Usage>, shares: Option<Shares>, whole: 
     })
 }
 
-/// As Go writes a duration: `1.5ms`, `2.25s`, `1m3s`.
-fn cpu_time(nanos: u64) -> String {
-    let short = |value: f64, unit: &str| {
-        let text = format!("{value:.6}");
-        format!("{}{unit}", text.trim_end_matches('0').trim_end_matches('.'))
-    };
-    match nanos {
-        0 => "0s".to_owned(),
-        n if n < 1_000_000 => short(n as f64 / 1e3, "µs"),
-        n if n < 1_000_000_000 => short(n as f64 / 1e6, "ms"),
-        n if n < 60_000_000_000 => short(n as f64 / 1e9, "s"),
-        n => {
-            let (minutes, rest) = (n / 60_000_000_000, n % 60_000_000_000);
-            let seconds = short(rest as f64 / 1e9, "s");
-            match (minutes / 60, minutes % 60) {
-                (0, minutes) => format!("{minutes}m{seconds}"),
-                (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_as_go_writes_them() {
-        let cases = [
-            (0, "0s"),
-            (1_500, "1.5µs"),
-            (12_340_000, "12.34ms"),
-            (2_250_000_000, "2.25s"),
-            (63_000_000_000, "1m3s"),
-            (3_600_000_000_000, "1h0m0s"),
-        ];
-        for (nanos, text) in cases {
-            assert_eq!(cpu_time(nanos), text);
-        }
-    }
 
     #[test]
     fn percents_and_pairs() {

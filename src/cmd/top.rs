@@ -6,6 +6,7 @@ use crate::container::state::Status;
 use crate::settings::Settings;
 use crate::sys::beneath;
 use crate::ui::format;
+use crate::ui::human;
 use crate::ui::print;
 use crate::userns;
 use crate::userns::map::IdMap;
@@ -76,7 +77,7 @@ struct Column {
 const COLUMNS: &[Column] = &[
     Column { name: "args", heading: "COMMAND", cell: |p, _| p.args.join(" ") },
     Column { name: "comm", heading: "COMMAND", cell: |p, _| p.name.clone() },
-    Column { name: "etime", heading: "ELAPSED", cell: |p, v| go_duration(v.age(p)) },
+    Column { name: "etime", heading: "ELAPSED", cell: |p, v| shown(v.age(p)) },
     Column { name: "group", heading: "GROUP", cell: |p, v| v.group(p.gids[1]) },
     Column { name: "hgroup", heading: "HGROUP", cell: |p, v| number(v.outer_gids.get(p.gids[1])) },
     Column { name: "hpid", heading: "HPID", cell: |p, _| p.host_pid.to_string() },
@@ -91,7 +92,7 @@ const COLUMNS: &[Column] = &[
     Column { name: "ruser", heading: "RUSER", cell: |p, v| v.user(p.uids[0]) },
     Column { name: "seccomp", heading: "SECCOMP", cell: |p, _| seccomp(p.seccomp).to_owned() },
     Column { name: "state", heading: "STATE", cell: |p, _| p.state.to_string() },
-    Column { name: "time", heading: "TIME", cell: |p, v| go_duration(v.seconds(p.cpu_ticks)) },
+    Column { name: "time", heading: "TIME", cell: |p, v| shown(v.seconds(p.cpu_ticks)) },
     Column { name: "tty", heading: "TTY", cell: |p, _| tty(p.tty) },
     Column { name: "user", heading: "USER", cell: |p, v| v.user(p.uids[1]) },
     Column { name: "vsz", heading: "VSZ", cell: |p, _| (p.virtual_bytes / 1024).to_string() },
@@ -197,6 +198,11 @@ fn names(init: i32, file: &str) -> Vec<(u32, String)> {
         .collect()
 }
 
+/// Seconds, of which the kernel tells hundredths.
+fn shown(seconds: f64) -> String {
+    human::duration_as_go((seconds * 100.0).round() as u64 * 10_000_000)
+}
+
 fn seccomp(mode: u32) -> &'static str {
     match mode {
         0 => "disabled",
@@ -217,31 +223,9 @@ fn tty(device: i32) -> String {
     }
 }
 
-/// Seconds as Go writes a duration: `1m2.5s`, `0s`.
-fn go_duration(seconds: f64) -> String {
-    let hundredths = (seconds * 100.0).round() as u64;
-    let (minutes, rest) = (hundredths / 6000, hundredths % 6000);
-    let mut text = format!("{}.{:02}", rest / 100, rest % 100);
-    text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
-    match (minutes / 60, minutes % 60) {
-        (0, 0) => format!("{text}s"),
-        (0, minutes) => format!("{minutes}m{text}s"),
-        (hours, minutes) => format!("{hours}h{minutes}m{text}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_as_go_writes_them() {
-        for (seconds, text) in
-            [(0.0, "0s"), (0.25, "0.25s"), (4.0, "4s"), (62.5, "1m2.5s"), (3600.0, "1h0m0s")]
-        {
-            assert_eq!(go_duration(seconds), text);
-        }
-    }
 
     #[test]
     fn terminals_by_number() {

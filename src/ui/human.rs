@@ -64,6 +64,28 @@ fn significant(value: f64, digits: usize) -> (String, f64) {
     (text, rounded)
 }
 
+/// `nanos` nanoseconds as Go writes a duration: `1.5ms`, `2.25s`, `1m3s`.
+pub fn duration_as_go(nanos: u64) -> String {
+    let short = |value: f64, unit: &str| {
+        let text = format!("{value:.6}");
+        format!("{}{unit}", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    match nanos {
+        0 => "0s".to_owned(),
+        n if n < 1_000_000 => short(n as f64 / 1e3, "µs"),
+        n if n < 1_000_000_000 => short(n as f64 / 1e6, "ms"),
+        n if n < 60_000_000_000 => short(n as f64 / 1e9, "s"),
+        n => {
+            let (minutes, rest) = (n / 60_000_000_000, n % 60_000_000_000);
+            let seconds = short(rest as f64 / 1e9, "s");
+            match (minutes / 60, minutes % 60) {
+                (0, minutes) => format!("{minutes}m{seconds}"),
+                (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
+            }
+        }
+    }
+}
+
 /// About how long: `5 seconds`, `About a minute`, `3 hours`, `2 weeks`.
 pub fn duration(length: Duration) -> String {
     let seconds = length.as_secs();
@@ -195,6 +217,21 @@ fn local(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exact_durations_are_gos() {
+        let cases = [
+            (0, "0s"),
+            (1_500, "1.5µs"),
+            (12_340_000, "12.34ms"),
+            (2_250_000_000, "2.25s"),
+            (63_000_000_000, "1m3s"),
+            (3_600_000_000_000, "1h0m0s"),
+        ];
+        for (nanos, text) in cases {
+            assert_eq!(duration_as_go(nanos), text);
+        }
+    }
 
     #[test]
     fn sizes() {

@@ -81,6 +81,11 @@ fn what_the_lock_file_pins_stays() {
     let out = s.run(&["system", "prune", "-f", "--keep-size", "1k"]);
     assert!(out.code == 0 && out.err.contains("the lock file pins them"), "{out:?}");
     assert!(has(&s, &id));
+    // Without a name too.
+    s.ok(&["untag", "v1"]);
+    s.ok(&["image", "prune", "-f"]);
+    s.ok(&["system", "prune", "-f"]);
+    assert!(has(&s, &id));
     std::fs::remove_file(s.data().join("lock.json")).unwrap();
     s.ok(&["system", "prune", "-f", "--keep-size", "1k"]);
     assert!(!has(&s, &id));

@@ -298,3 +298,12 @@ fn files_without_an_end_are_refused() {
     }
     assert_eq!(s.ok(&["ps", "-aq"]), "");
 }
+
+#[test]
+fn locked_is_about_names_of_games() {
+    let s = session!();
+    let out = s.once(&["--locked"], &["true"]);
+    assert!(out.code == 125 && out.err.contains("no bolt:// name"), "{out:?}");
+    let out = s.run(&["pull", "--locked", "docker.io/library/x"]);
+    assert!(out.code == 125 && out.err.contains("no bolt:// name"), "{out:?}");
+}

@@ -1,7 +1,7 @@
 //! `bolt image prune`: removes images that nobody needs.
 
 use crate::cmd::image::confirm;
-use crate::cmd::image::removal::Removal;
+use crate::cmd::image::removal::{Removal, pinned};
 use crate::image::filter::Filters;
 use crate::settings::Settings;
 use crate::ui::{human, print};
@@ -31,8 +31,9 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     if !args.force && !confirm::ask(what)? {
         return Ok(0);
     }
+    let pinned = pinned(settings)?;
     let removal = Removal::begin(settings)?;
-    let gone = removal.prune_images(args.all, &filters)?;
+    let gone = removal.prune_images(args.all, &filters, &pinned)?;
     let freed = removal.collect()?;
     let ids: String = gone.iter().map(|image| format!("{}\n", image.record.id.hex())).collect();
     print::stdout(&ids)?;

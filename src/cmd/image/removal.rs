@@ -4,13 +4,15 @@ use crate::cmd::image::uses;
 use crate::container::dir::Containers;
 use crate::container::list::{self, Entry};
 use crate::container::state::Status;
+use crate::game::lock::Lock;
 use crate::image::filter::Filters;
-use crate::image::types::ImageRecord;
+use crate::image::types::{Digest, ImageRecord};
 use crate::settings::Settings;
 use crate::store::{ExclusiveGuard, Freed, ListedImage, Store};
 use crate::sys::tree;
 use crate::userns;
 use anyhow::Context;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Why an image stays.
@@ -115,12 +117,18 @@ impl Removal {
         Ok(self.store.remove_unused(&self.lock, &in_use, false)?)
     }
 
-    /// Removes images that no container was made from and that pass: those without a name, or
-    /// with `all` every one.
-    pub fn prune_images(&self, all: bool, filters: &Filters) -> anyhow::Result<Vec<ListedImage>> {
+    /// Removes images that no container was made from and that pass: those without a name that
+    /// are not `pinned`, or with `all` every one.
+    pub fn prune_images(
+        &self,
+        all: bool,
+        filters: &Filters,
+        pinned: &BTreeSet<Digest>,
+    ) -> anyhow::Result<Vec<ListedImage>> {
         let used = uses::manifests(&self.entries()?);
         let mut gone = filters.apply(self.store.images()?, &used)?;
-        gone.retain(|i| (all || i.names.is_empty()) && !used.contains(&i.record.manifest));
+        let dangling = |i: &ListedImage| i.names.is_empty() && !pinned.contains(&i.record.manifest);
+        gone.retain(|i| (all || dangling(i)) && !used.contains(&i.record.manifest));
         for image in &gone {
             self.store.remove_image(&image.record.manifest)?;
         }
@@ -128,16 +136,14 @@ impl Removal {
     }
 
     /// Removes images that no container was made from, the longest unused first, until layers and
-    /// blobs take `limit` bytes at most, or nothing is left that may go. Images for which `pinned`
-    /// says so stay.
-    pub fn shrink_to(
-        &self,
-        limit: u64,
-        pinned: impl Fn(&ListedImage) -> bool,
-    ) -> anyhow::Result<Shrunk> {
+    /// blobs take `limit` bytes at most, or nothing is left that may go. Those that are `pinned`
+    /// stay.
+    pub fn shrink_to(&self, limit: u64, pinned: &BTreeSet<Digest>) -> anyhow::Result<Shrunk> {
         let used = uses::manifests(&self.entries()?);
         let mut images = self.store.images()?;
-        images.retain(|image| !used.contains(&image.record.manifest) && !pinned(image));
+        images.retain(|image| {
+            !used.contains(&image.record.manifest) && !pinned.contains(&image.record.manifest)
+        });
         images.sort_by_cached_key(|image| self.store.last_use(&image.record.manifest));
         let mut shrunk = Shrunk { left: self.bytes()?, ..Shrunk::default() };
         for image in images {
@@ -157,6 +163,14 @@ impl Removal {
         let sizes = self.store.df()?;
         Ok(sizes.layer_bytes + sizes.blob_bytes)
     }
+}
+
+/// Manifests that the user's lock file names: a game starts tomorrow as it did today.
+///
+/// Errors: a lock file with a fault, which might name any.
+pub fn pinned(settings: &Settings) -> anyhow::Result<BTreeSet<Digest>> {
+    let lock = Lock::load(&settings.dirs.lock_file())?;
+    Ok(lock.entries().map(|(_, entry)| entry.manifest.clone()).collect())
 }
 
 /// What [`Removal::shrink_to`] did.

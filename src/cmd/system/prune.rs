@@ -1,12 +1,10 @@
 //! `bolt system prune`: removes containers that do not run, images and volumes that nobody needs.
 
 use crate::cmd::image::confirm;
-use crate::cmd::image::removal::{Removal, is_alive};
+use crate::cmd::image::removal::{Removal, is_alive, pinned};
 use crate::container::config::MountKind;
 use crate::container::list::Entry;
-use crate::game::lock::Lock;
 use crate::image::filter::Filters;
-use crate::image::types::Digest;
 use crate::settings::Settings;
 use crate::ui::{human, print};
 use anyhow::Context;
@@ -26,7 +24,7 @@ pub struct Args {
     #[arg(long)]
     volumes: bool,
     /// Remove images without a container, the longest unused first, until all images take no more
-    /// than this, such as 20g
+    /// than this, such as 20g; those that the lock file of bolt:// names pins stay
     #[arg(long, value_name = "SIZE", conflicts_with = "all")]
     keep_size: Option<String>,
 }
@@ -36,7 +34,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let limit = args.keep_size.as_deref().map(human::parse_size).transpose();
     let limit = limit.context("--keep-size")?;
     // Before anything goes: a lock file with a fault would unpin everything.
-    let lock = Lock::load(&settings.dirs.lock_file())?;
+    let pinned = pinned(settings)?;
     if !args.force && !confirm::ask(&question(&args))? {
         return Ok(0);
     }
@@ -50,11 +48,10 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         removal.container(entry)?;
     }
     section(&mut text, "Containers", stopped.iter().map(|entry| entry.config.id.as_str()));
-    let mut gone = removal.prune_images(args.all, &Filters::default())?;
+    let mut gone = removal.prune_images(args.all, &Filters::default(), &pinned)?;
     let mut freed = removal.collect()?.bytes;
     if let Some(limit) = limit {
-        let pinned: BTreeSet<&Digest> = lock.entries().map(|(_, entry)| &entry.manifest).collect();
-        let shrunk = removal.shrink_to(limit, |image| pinned.contains(&image.record.manifest))?;
+        let shrunk = removal.shrink_to(limit, &pinned)?;
         freed += shrunk.freed;
         gone.extend(shrunk.gone);
         if shrunk.left > limit {
@@ -82,7 +79,7 @@ fn question(args: &Args) -> String {
     let images = match &args.keep_size {
         _ if args.all => "all images without at least one container made from them".to_owned(),
         Some(size) => format!(
-            "all dangling images, images without a container until the rest takes no more than {size}"
+            "all dangling images, and of the others those longest unused until the rest takes no more than {size}"
         ),
         None => "all dangling images".to_owned(),
     };
