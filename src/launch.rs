@@ -56,7 +56,7 @@ pub fn plan(
     }
     let hostname = hostname(config);
     notes.extend(labels_denied(config));
-    write_files(dir, config, &network, &hostname)?;
+    copy_zone(dir, config)?;
     if let Userns::Auto { first, size } = config.userns {
         userns::auto::check(&settings.dirs, first, size)?;
     }
@@ -71,7 +71,7 @@ pub fn plan(
         share: share(config),
         net: network.net.clone(),
         root: rootfs::plan(&settings.dirs, dir, config)?,
-        mounts: mounts(settings, config)?,
+        mounts: mounts(settings, config, files(config, &network, &hostname))?,
         masked: masked(config),
         read_only: read_only(config),
         // It lies in our own /dev; with a volume there it would be made in the volume.
@@ -184,13 +184,8 @@ pub fn zone_file(zone: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// The files of the container's directory that are bound over those of the image.
-fn write_files(
-    dir: &ContainerDir,
-    config: &Config,
-    network: &net::Plan,
-    hostname: &str,
-) -> anyhow::Result<()> {
+/// The files that are bound over those of the image, with what they hold.
+fn files(config: &Config, network: &net::Plan, hostname: &str) -> [(&'static str, String); 3] {
     let resolv =
         net::resolv_conf(&net::host_file(Path::new("/etc/resolv.conf")), network, &config.dns);
     let hosts = match config.network {
@@ -199,12 +194,15 @@ fn write_files(
         }
         _ => net::hosts(hostname, &config.name, network, ""),
     };
-    for (name, content) in
-        [("resolv.conf", resolv), ("hosts", hosts), ("hostname", format!("{hostname}\n"))]
-    {
-        let path = dir.path().join(name);
-        std::fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
-    }
+    [
+        ("/etc/resolv.conf", resolv),
+        ("/etc/hosts", hosts),
+        ("/etc/hostname", format!("{hostname}\n")),
+    ]
+}
+
+/// The time zone as a file of the container's directory.
+fn copy_zone(dir: &ContainerDir, config: &Config) -> anyhow::Result<()> {
     if let Some(zone) = &config.tz {
         let (from, to) = (zone_file(zone)?, dir.path().join(LOCALTIME));
         std::fs::copy(&from, &to).with_context(|| format!("copy {}", from.display()))?;
@@ -334,7 +332,11 @@ const NO_SUID: MountFlags =
 const PTS: MountFlags = MountFlags { read_only: false, nosuid: true, nodev: false, noexec: true };
 
 /// Every mount in order: the system's own, the three files, then what was asked for, by depth.
-fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
+fn mounts(
+    settings: &Settings,
+    config: &Config,
+    files: [(&str, String); 3],
+) -> anyhow::Result<Vec<Step>> {
     let step = |target: &str, what: MountKind, flags: MountFlags| Step {
         target: target.to_owned(),
         what,
@@ -379,20 +381,14 @@ fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
             MountFlags { read_only: true, ..NO_EXEC },
         ));
     }
-    for (target, name) in [
-        ("/etc/resolv.conf", "resolv.conf"),
-        ("/etc/hosts", "hosts"),
-        ("/etc/hostname", "hostname"),
-        ("/etc/localtime", LOCALTIME),
-    ] {
-        let made = name != LOCALTIME || config.tz.is_some();
-        if made && !is_mounted(config, target) {
-            list.push(step(
-                target,
-                MountKind::File { name: name.to_owned() },
-                MountFlags::default(),
-            ));
+    for (target, content) in files {
+        if !is_mounted(config, target) {
+            list.push(step(target, MountKind::Text { content }, MountFlags::default()));
         }
+    }
+    if config.tz.is_some() && !is_mounted(config, "/etc/localtime") {
+        let name = LOCALTIME.to_owned();
+        list.push(step("/etc/localtime", MountKind::File { name }, MountFlags::default()));
     }
     if config.read_only {
         for target in ["/run", "/tmp", "/var/tmp"] {

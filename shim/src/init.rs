@@ -54,7 +54,7 @@ fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>) -> Res<()> {
     let mut trees = trees.into_iter();
     let new_root = attach_root(trees.next())?;
     let mut mounter =
-        mounts::Mounter { root: new_root.as_fd(), trees, has_tty_group: has_group(5) };
+        mounts::Mounter { root: new_root.as_fd(), trees, has_tty_group: has_group(5), dev: None };
     // sysfs shows the network it is mounted in: what comes before it overlaps with its making.
     let first =
         launch.mounts.iter().position(|m| m.what == MountKind::Sys).unwrap_or(launch.mounts.len());

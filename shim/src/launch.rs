@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of the whole contract; both programs refuse any other.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Descriptors that `bolt` places at fixed numbers before it starts `bolt-shim monitor`.
 pub mod fd {
@@ -269,10 +269,15 @@ pub enum MountKind {
         /// Copy what the image has below the target.
         copy_up: bool,
     },
-    /// A small file made by the monitor, bound over the target.
+    /// A file of the container's directory, bound over the target.
     File {
         /// Name in the container's directory.
         name: String,
+    },
+    /// A small file of the container's own, in the memory of its `/dev`, bound over the target.
+    Text {
+        /// What it holds at the start.
+        content: String,
     },
 }
 

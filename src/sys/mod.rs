@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod beneath;
 pub mod dirs;
+pub mod heap;
 pub mod lock;
 pub mod machine;
 pub mod memfd;
