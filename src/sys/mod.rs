@@ -1,8 +1,13 @@
 //! L0: the kernel and the disk, as small safe functions. The only folder with `unsafe`.
 
+pub mod apart;
 pub mod atomic;
 pub mod beneath;
+pub mod descriptor;
 pub mod dirs;
+pub mod exec;
+mod inherited;
+pub mod ioprio;
 pub mod lock;
 pub mod machine;
 pub mod memfd;
