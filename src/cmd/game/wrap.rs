@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE|FD")]
     report: Option<OsString>,
     /// The game and its arguments; %command% in Steam
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     command: Vec<OsString>,
 }
 
