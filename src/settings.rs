@@ -42,6 +42,21 @@ pub fn variables() -> Vec<(String, String)> {
         .collect()
 }
 
+/// The environment of this process entry by entry, for a program that gets it unchanged.
+pub fn raw_environment() -> Vec<std::ffi::OsString> {
+    crate::sys::exec::environment()
+}
+
+/// Where data of all programs lies, the user's own first (XDG Base Directory Specification 0.8);
+/// last /etc, which Vulkan's loader looks into as well.
+pub fn data_dirs() -> Vec<PathBuf> {
+    let path = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let home = path("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+    let own = path("XDG_DATA_HOME").map(PathBuf::from).or(home);
+    let all = path("XDG_DATA_DIRS").unwrap_or_else(|| "/usr/local/share:/usr/share".into());
+    own.into_iter().chain(std::env::split_paths(&all)).chain(["/etc".into()]).collect()
+}
+
 /// The command line of this process, lossily decoded.
 pub fn command_line() -> Vec<String> {
     std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
@@ -103,6 +118,7 @@ fn root_dirs(config_home: PathBuf, home: PathBuf, user: String) -> Result<Dirs, 
     let root = base("BOLT_ROOT")?;
     Ok(Dirs {
         data: root.clone().unwrap_or_else(|| "/var/lib/bolt".into()),
+        state: root.as_ref().map_or_else(|| "/var/lib/bolt/state".into(), |r| r.join("state")),
         cache: root.map_or_else(|| "/var/cache/bolt".into(), |r| r.join("cache")),
         config_home,
         home,
@@ -124,11 +140,15 @@ fn user_dirs(
         Some(root) => root.clone(),
         None => base("XDG_DATA_HOME")?.unwrap_or_else(|| home.join(".local/share")).join("bolt"),
     };
+    let state = match &root {
+        Some(root) => root.join("state"),
+        None => base("XDG_STATE_HOME")?.unwrap_or_else(|| home.join(".local/state")).join("bolt"),
+    };
     let cache = match root {
         Some(root) => root.join("cache"),
         None => base("XDG_CACHE_HOME")?.unwrap_or_else(|| home.join(".cache")).join("bolt"),
     };
-    Ok(Dirs { data, cache, config_home, home, user, uid, gid })
+    Ok(Dirs { data, cache, state, config_home, home, user, uid, gid })
 }
 
 fn base(name: &'static str) -> Result<Option<PathBuf>, SettingsError> {

@@ -1,9 +1,9 @@
 //! What this host's cgroups look like from where the caller stands: /proc/self/cgroup,
 //! /proc/self/mountinfo and the tree itself (cgroups(7)).
 
-use super::bus::BusAddress;
 use super::limits::parse_cpu_list;
 use super::mountinfo::{self, CgroupMount};
+use crate::bus::BusAddress;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use std::collections::BTreeMap;
 use std::fs;

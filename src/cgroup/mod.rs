@@ -10,10 +10,11 @@
 //! A limit that cannot be applied is listed as [`Denied`] with reason and fix; a start fails for
 //! it only where limits are required.
 //!
-//! D-Bus messages are `rustbus`'s and its only door is this folder. Nothing here starts a thread.
+//! D-Bus messages are `rustbus`'s and its doors are `bus/` and this folder. Nothing here starts a
+//! thread.
 
-mod bus;
 mod describe;
+pub mod game;
 mod host;
 mod limits;
 mod make;
@@ -23,7 +24,7 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
-pub use bus::{BusAddress, BusError};
+pub use crate::bus::{BusAddress, BusError};
 pub use describe::{Description, describe};
 pub use host::{Caller, Hierarchy, Host, Nest, Occupied, Systemd, V1, V2, detect};
 pub use limits::{

@@ -1,8 +1,8 @@
 //! The whole road: made-up hosts, this machine's own cgroups, a real bus, and (in the lab) a
 //! real systemd.
 
-use super::bus::{self, Bus};
 use super::*;
+use crate::bus::{self, Bus};
 use rustbus::message_builder::{MarshalledMessage, MessageBuilder, MessageType};
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -444,6 +444,8 @@ fn scope_plan(daemon: &Daemon, mount: &Path) -> ScopePlan {
         uid: caller().uid,
         mount: mount.to_owned(),
         cpu_weight: Some(20),
+        description: "a test".to_owned(),
+        memory_low: None,
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) fn dirs(root: &Path) -> Dirs {
     Dirs {
         data: root.join("data"),
         cache: root.join("cache"),
+        state: root.join("state"),
         config_home: root.join("config"),
         user: "tester".to_owned(),
         home: root.to_owned(),

@@ -1,9 +1,14 @@
 //! L0: the kernel and the disk, as small safe functions. The only folder with `unsafe`.
 
+pub mod apart;
 pub mod atomic;
 pub mod beneath;
+pub mod descriptor;
 pub mod dirs;
+pub mod exec;
 pub mod heap;
+mod inherited;
+pub mod ioprio;
 pub mod lock;
 pub mod machine;
 pub mod memfd;
