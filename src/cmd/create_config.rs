@@ -2,12 +2,14 @@
 
 use crate::cmd::create::Base;
 use crate::cmd::create_args::parse::memory;
+use crate::cmd::create_args::unit::pidfile;
 use crate::cmd::create_args::{Asked, CreateArgs};
 use crate::container::config::{
     Config, Dns, Mount, Network, Process, Resources, Security, Userns, VERSION,
 };
+use crate::container::service::{Cgroups, SdNotify, Unit};
 use crate::image::types::RunConfig;
-use crate::settings::Settings;
+use crate::settings::{Service, Settings};
 use crate::spec::{caps, defaults, devices, env, mounts, signals, ulimit};
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
@@ -57,9 +59,25 @@ impl CreateArgs {
             cidfile: self.cidfile()?,
             tz: self.tz()?,
             anonymous_volumes: Vec::new(),
+            unit: self.unit()?,
+            health: self.health.health(image.healthcheck.as_ref())?,
         };
-        crate::launch::limits(&config.resources).validate()?;
+        let limits = crate::launch::limits(&config.resources);
+        limits.validate()?;
+        consistent(&config, !limits.asked().is_empty())?;
         Ok(config)
+    }
+
+    /// The containers of `--requires` are looked up where there are containers.
+    fn unit(&self) -> anyhow::Result<Unit> {
+        let args = &self.unit;
+        Ok(Unit {
+            sdnotify: args.sdnotify,
+            cgroups: args.cgroups.unwrap_or_default(),
+            pidfile: pidfile("--pidfile", args.pidfile.as_deref())?,
+            conmon_pidfile: pidfile("--conmon-pidfile", args.conmon_pidfile.as_deref())?,
+            requires: Vec::new(),
+        })
     }
 
     fn process(
@@ -130,7 +148,8 @@ impl CreateArgs {
         }
         all.set("container", "bolt");
         for (key, value) in caller {
-            if self.env_host || env::PROXIES.contains(&key.as_str()) {
+            let key_of_manager = Service::VARIABLES.contains(&key.as_str());
+            if (self.env_host && !key_of_manager) || env::PROXIES.contains(&key.as_str()) {
                 all.set(key, value);
             }
         }
@@ -408,6 +427,27 @@ impl CreateArgs {
         }
         Ok(size)
     }
+}
+
+/// Flags that exclude each other.
+fn consistent(config: &Config, limited: bool) -> anyhow::Result<()> {
+    let unit = &config.unit;
+    if unit.cgroups == Cgroups::Disabled && limited {
+        bail!("--cgroups disabled leaves no control group for limits; leave one of both out");
+    }
+    if unit.sdnotify == Some(SdNotify::Healthy) && config.health.is_none() {
+        bail!("--sdnotify healthy requires a healthcheck to be set; see --health-cmd");
+    }
+    let notifies = config.process.env.iter().any(|e| e.starts_with("NOTIFY_SOCKET="));
+    if unit.sdnotify == Some(SdNotify::Container) && notifies {
+        bail!(
+            "--sdnotify container and NOTIFY_SOCKET in the container's environment are two sockets for one notifier; leave one of both out"
+        );
+    }
+    if unit.pidfile.is_some() && unit.pidfile == unit.conmon_pidfile {
+        bail!("--pidfile and --conmon-pidfile name the same file");
+    }
+    Ok(())
 }
 
 fn auto(mode: &str, options: &str) -> anyhow::Result<Asked> {

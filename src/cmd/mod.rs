@@ -18,6 +18,7 @@ mod drift;
 pub mod ending;
 pub mod exec;
 pub mod export;
+pub mod healthcheck;
 pub mod image;
 pub mod images;
 pub mod info;
@@ -36,6 +37,7 @@ pub mod pull;
 pub mod push;
 pub mod remote;
 pub mod rename;
+pub mod requires;
 pub mod resolve;
 pub mod restart;
 pub mod rm;
@@ -79,6 +81,7 @@ enum Verb {
     Diff(diff::Args),
     Exec(exec::Args),
     Export(export::Args),
+    Healthcheck(healthcheck::Args),
     Inspect(inspect::Args),
     Kill(kill::Args),
     Logs(logs::Args),
@@ -215,6 +218,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Diff(args) => diff::run(args, settings),
         Verb::Exec(args) => exec::run(args, settings),
         Verb::Export(args) => export::run(args, settings),
+        Verb::Healthcheck(args) => healthcheck::run(&args, settings),
         Verb::Inspect(args) => inspect::run(args, settings),
         Verb::Kill(args) => kill::run(args, settings),
         Verb::Logs(args) => logs::run(args, settings),

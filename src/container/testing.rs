@@ -70,5 +70,7 @@ pub(crate) fn config(id: &str, name: &str) -> Config {
         cidfile: None,
         tz: None,
         anonymous_volumes: Vec::new(),
+        unit: Default::default(),
+        health: None,
     }
 }

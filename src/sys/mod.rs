@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod beneath;
 pub mod dirs;
+pub mod inherit;
 pub mod lock;
 pub mod machine;
 pub mod memfd;

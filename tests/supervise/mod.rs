@@ -2,9 +2,11 @@
 
 mod crashes;
 mod files;
+mod health;
 mod inside;
 mod list;
 mod logs;
 mod memory;
 mod programs;
 mod restarts;
+mod units;
