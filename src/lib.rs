@@ -4,6 +4,7 @@
 //! L4  cmd          one verb, one file
 //! L3  settings     what was typed → what is meant     launch  plan → Launch      shim  makes the process
 //! L2  image  profile  rootfs  spec  net  cgroup  userns  what an image, a root, a container needs
+//! L2  unit                                             units of systemd that run containers
 //! L2  game  facts  gpu  proton                         which variant of a game fits this machine
 //! L1  store  container  exit  hint  ui                 what lies on disk, what the user sees
 //! L0  sys                                              the only unsafe code in this crate
@@ -31,4 +32,5 @@ pub mod store;
 #[allow(unsafe_code)]
 pub mod sys;
 pub mod ui;
+pub mod unit;
 pub mod userns;

@@ -25,6 +25,8 @@ impl CreateArgs {
         caller: &[(String, String)],
     ) -> anyhow::Result<Config> {
         let (image, userns) = (&base.image, base.userns);
+        let cwd =
+            std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_else(|_| "/".into());
         let config = Config {
             version: VERSION,
             id: id.to_owned(),
@@ -40,7 +42,7 @@ impl CreateArgs {
             dns: self.dns()?,
             userns,
             share: self.share()?,
-            mounts: self.mounts(image)?,
+            mounts: self.mounts(image, &cwd)?,
             devices: self.devices()?,
             read_only: self.read_only,
             shm_size: self.shm_size.unwrap_or(defaults::SHM_SIZE),
@@ -59,6 +61,7 @@ impl CreateArgs {
             cidfile: self.cidfile()?,
             tz: self.tz()?,
             anonymous_volumes: Vec::new(),
+            create_dir: cwd,
             unit: self.unit()?,
             health: self.health.health(image.healthcheck.as_ref())?,
         };
@@ -259,21 +262,19 @@ impl CreateArgs {
         Ok(shared)
     }
 
-    fn mounts(&self, image: &RunConfig) -> anyhow::Result<Vec<Mount>> {
-        let cwd =
-            std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_else(|_| "/".into());
+    fn mounts(&self, image: &RunConfig, cwd: &str) -> anyhow::Result<Vec<Mount>> {
         let mut list = Vec::new();
         for text in &self.volume {
-            list.push(mounts::volume(text, &cwd)?);
+            list.push(mounts::volume(text, cwd)?);
         }
         for text in &self.mount {
-            list.push(mounts::mount(text, &cwd)?);
+            list.push(mounts::mount(text, cwd)?);
         }
         for text in &self.tmpfs {
             list.push(mounts::tmpfs(text)?);
         }
         for text in self.defaults.volumes.iter().flatten() {
-            let volume = mounts::volume(text, &cwd)?;
+            let volume = mounts::volume(text, cwd)?;
             if !list.iter().any(|m: &Mount| m.target == volume.target) {
                 list.push(volume);
             }

@@ -18,6 +18,7 @@ mod drift;
 pub mod ending;
 pub mod exec;
 pub mod export;
+pub mod generate;
 pub mod healthcheck;
 pub mod image;
 pub mod images;
@@ -81,6 +82,7 @@ enum Verb {
     Diff(diff::Args),
     Exec(exec::Args),
     Export(export::Args),
+    Generate(generate::Args),
     Healthcheck(healthcheck::Args),
     Inspect(inspect::Args),
     Kill(kill::Args),
@@ -218,6 +220,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Diff(args) => diff::run(args, settings),
         Verb::Exec(args) => exec::run(args, settings),
         Verb::Export(args) => export::run(args, settings),
+        Verb::Generate(args) => generate::run(&args, settings),
         Verb::Healthcheck(args) => healthcheck::run(&args, settings),
         Verb::Inspect(args) => inspect::run(args, settings),
         Verb::Kill(args) => kill::run(args, settings),

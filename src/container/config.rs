@@ -27,6 +27,9 @@ pub struct Config {
     pub created: i64,
     /// The command that created it (`inspect`: CreateCommand).
     pub create_command: Vec<String>,
+    /// The directory that it was created from: relative paths of the command mean something there.
+    #[serde(default)]
+    pub create_dir: String,
     /// Where the root file system comes from.
     pub origin: Origin,
     /// The program.

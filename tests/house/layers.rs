@@ -23,6 +23,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("gpu", 2),
     ("proton", 2),
     ("userns", 2),
+    ("unit", 2),
     ("game", 2),
     ("store", 1),
     ("container", 1),

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod files;
+mod generate;
 mod health;
 mod inside;
 mod list;
