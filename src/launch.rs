@@ -1,8 +1,14 @@
 //! L3: everything planned → [`Launch`]. Pure lowering, but for stat(2) of mount sources and the
 //! small files of the container's directory.
 
+mod group;
+mod unit;
+
+pub use group::limits;
+pub use unit::{Given, pass};
+
 use crate::cgroup;
-use crate::container::config::{Config, Mount, MountKind as Kind, Network, Resources, Userns};
+use crate::container::config::{Config, Mount, MountKind as Kind, Network, Userns};
 use crate::container::dir::ContainerDir;
 use crate::net;
 use crate::rootfs::{self, text};
@@ -33,12 +39,14 @@ pub struct Plan {
 }
 
 /// How this start differs from another one of the same container.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub struct Mode {
     /// The launching `bolt` stays attached.
     pub attach: bool,
     /// Its terminal, where there is one.
     pub size: Option<TtySize>,
+    /// What comes with the plan.
+    pub given: Given,
 }
 
 /// Lowers `config` for a start now.
@@ -47,7 +55,7 @@ pub fn plan(
     dir: &ContainerDir,
     config: &Config,
     source: &Source,
-    mode: Mode,
+    mode: &Mode,
 ) -> anyhow::Result<Plan> {
     let network = net::plan(&config.network)?;
     let mut notes: Vec<String> = network.note.iter().cloned().collect();
@@ -62,8 +70,11 @@ pub fn plan(
     }
     let (rlimits, lowered) = ulimit::plan(&config.ulimits, caller_limit);
     notes.extend(lowered);
-    let group = cgroup_plan(settings, config)?;
-    let process = Process { rlimits, ..process(settings, config, mode)? };
+    let group = group::plan(settings, config, mode)?;
+    let mut process = Process { rlimits, ..process(settings, config, mode)? };
+    let mut mounts = mounts(settings, config, files(config, &network, &hostname))?;
+    let unit = unit::plan(config, mode);
+    unit::adorn(&unit, &mode.given, &mut process, &mut mounts);
     let launch = Launch {
         version: VERSION,
         id: config.id.clone(),
@@ -71,7 +82,7 @@ pub fn plan(
         share: share(config),
         net: network.net.clone(),
         root: rootfs::plan(&settings.dirs, dir, config)?,
-        mounts: mounts(settings, config, files(config, &network, &hostname))?,
+        mounts,
         masked: masked(config),
         read_only: read_only(config),
         // It lies in our own /dev; with a volume there it would be made in the volume.
@@ -84,44 +95,10 @@ pub fn plan(
         await_cgroup: group.is_some(),
         denied: notes.clone(),
         monitor: monitor(settings, config, mode),
+        unit,
+        health: unit::health(settings, config)?,
     };
     Ok(Plan { launch, notes, cgroup: group })
-}
-
-/// The limits as they were typed.
-pub fn limits(resources: &Resources) -> cgroup::Limits {
-    cgroup::Limits {
-        memory: resources.memory,
-        memory_swap: resources.memory_swap,
-        cpus: resources.cpus,
-        cpu_shares: resources.cpu_shares,
-        cpuset_cpus: resources.cpuset_cpus.clone(),
-        pids: resources.pids,
-        pids_implied: false,
-    }
-}
-
-/// A cgroup is made where limits were asked for, for root, and on a pure v2 host, where it costs
-/// one mkdir and gives `cgroup.kill`. Elsewhere the payload stays in the caller's.
-fn cgroup_plan(settings: &Settings, config: &Config) -> anyhow::Result<Option<cgroup::Plan>> {
-    let mut limits = limits(&config.resources);
-    limits.validate()?;
-    let v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
-    if limits.asked().is_empty() && !v2 && settings.dirs.uid != 0 {
-        return Ok(None);
-    }
-    if limits.pids.is_none() {
-        limits.pids = Some(defaults::PIDS_LIMIT);
-        limits.pids_implied = true;
-    }
-    let caller = cgroup::Caller {
-        pid: std::process::id(),
-        uid: settings.dirs.uid,
-        bus_address: settings.bus_address.clone(),
-        runtime_dir: settings.xdg_runtime.clone(),
-    };
-    let host = cgroup::detect(Path::new("/"), &caller);
-    Ok(Some(cgroup::plan(&host, &config.id, &limits)))
 }
 
 /// Root without a wish has no user namespace; everybody else nests one in P.
@@ -144,8 +121,7 @@ fn share(config: &Config) -> Share {
 /// exec starts from it.
 pub fn payload(settings: &Settings, config: &Config) -> anyhow::Result<Process> {
     let (rlimits, _) = ulimit::plan(&config.ulimits, caller_limit);
-    let mode = Mode { attach: false, size: None };
-    Ok(Process { rlimits, ..process(settings, config, mode)? })
+    Ok(Process { rlimits, ..process(settings, config, &Mode::default())? })
 }
 
 /// What the container is called inside.
@@ -214,7 +190,7 @@ fn caller_limit(number: u32) -> (u64, u64) {
     crate::sys::rlimit::get(number)
 }
 
-fn process(settings: &Settings, config: &Config, mode: Mode) -> anyhow::Result<Process> {
+fn process(settings: &Settings, config: &Config, mode: &Mode) -> anyhow::Result<Process> {
     let kept = caps::CapSet::EMPTY.adjusted(&config.security.caps, &[])?;
     let mut env = config.process.env.clone();
     if !env.iter().any(|e| e.starts_with("HOSTNAME=")) {
@@ -236,6 +212,8 @@ fn process(settings: &Settings, config: &Config, mode: Mode) -> anyhow::Result<P
         tty: config.process.tty.then(|| mode.size.unwrap_or(TtySize { rows: 24, cols: 80 })),
         stdin: config.process.stdin,
         oom_score_adj: config.process.oom_score_adj,
+        passed: 0,
+        listens: false,
     })
 }
 
@@ -287,7 +265,7 @@ fn read_only(config: &Config) -> Vec<String> {
     }
 }
 
-fn monitor(settings: &Settings, config: &Config, mode: Mode) -> Monitor {
+fn monitor(settings: &Settings, config: &Config, mode: &Mode) -> Monitor {
     let volumes = settings.dirs.volumes();
     Monitor {
         log: if config.log_driver == "none" {

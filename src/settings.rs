@@ -28,6 +28,47 @@ pub struct Settings {
     pub host_facts: Option<PathBuf>,
     /// `BOLT_KEEP_BLOBS`: compressed layers stay in the store after unpacking.
     pub keep_blobs: bool,
+    /// What a service manager says.
+    pub service: Service,
+}
+
+/// The variables that a service manager sets for this process and no other (sd_notify(3),
+/// sd_listen_fds(3), sd_watchdog_enabled(3)). A container gets none of them from its caller.
+#[derive(Debug, Clone, Default)]
+pub struct Service {
+    /// `NOTIFY_SOCKET`.
+    pub notify: Option<std::ffi::OsString>,
+    /// `LISTEN_FDS`, where `LISTEN_PID` is this process.
+    pub listen: Option<String>,
+    /// `LISTEN_FDNAMES` that go with it.
+    pub listen_names: Option<String>,
+    /// `WATCHDOG_USEC`, where `WATCHDOG_PID` is this process or nobody.
+    pub watchdog: Option<String>,
+}
+
+impl Service {
+    /// All of their names.
+    pub const VARIABLES: [&str; 6] = [
+        "NOTIFY_SOCKET",
+        "LISTEN_PID",
+        "LISTEN_FDS",
+        "LISTEN_FDNAMES",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+    ];
+
+    fn from_env() -> Self {
+        let pid = std::process::id().to_string();
+        let mine = |name| variable(name).is_some_and(|value| value == pid);
+        let listens = mine("LISTEN_PID");
+        let watched = std::env::var_os("WATCHDOG_PID").is_none() || mine("WATCHDOG_PID");
+        Service {
+            notify: std::env::var_os("NOTIFY_SOCKET").filter(|v| !v.is_empty()),
+            listen: if listens { variable("LISTEN_FDS") } else { None },
+            listen_names: if listens { variable("LISTEN_FDNAMES") } else { None },
+            watchdog: if watched { variable("WATCHDOG_USEC") } else { None },
+        }
+    }
 }
 
 /// One variable of the caller, lossily decoded; for settings that are passed on by name.
@@ -110,6 +151,7 @@ impl Settings {
             },
             host_facts: path("BOLT_HOST_FACTS"),
             keep_blobs: variable("BOLT_KEEP_BLOBS").is_some_and(|v| v == "1" || v == "true"),
+            service: Service::from_env(),
         })
     }
 }

@@ -1,8 +1,8 @@
 //! The program says which contract it speaks, and the contract survives its encoding.
 
 use bolt_shim::launch::{
-    Cgroup, FileId, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags, MountKind, Net,
-    Process, Propagation, Restart, Root, Share, TtySize, Uplink, UplinkKind, VERSION,
+    Cgroup, FileId, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags, MountKind, Net, Notify,
+    Process, Propagation, Restart, Root, Share, TtySize, Unit, Uplink, UplinkKind, VERSION,
 };
 use std::process::Command;
 
@@ -77,6 +77,8 @@ fn launch() -> Launch {
             tty: Some(TtySize { rows: 24, cols: 80 }),
             stdin: true,
             oom_score_adj: Some(-1000),
+            passed: 2,
+            listens: true,
         },
         init: true,
         cgroup: Cgroup { v2: Some("/sys/fs/cgroup/x".into()), ..Cgroup::default() },
@@ -95,6 +97,12 @@ fn launch() -> Launch {
             attach: false,
             created: i64::MIN,
         },
+        unit: Unit {
+            notify: Some(Notify::Payload { main: Some(7) }),
+            pidfile: Some("/run/pid".into()),
+            monitor_pidfile: None,
+        },
+        health: None,
     }
 }
 

@@ -21,6 +21,7 @@ mod make;
 mod mountinfo;
 mod plan;
 mod scope;
+mod split;
 #[cfg(test)]
 mod tests;
 
@@ -34,3 +35,4 @@ pub use limits::{
 pub use make::{CgroupError, Made, make, remove};
 pub use plan::{Denied, DirPlan, Manager, Plan, ScopePlan, Write, plan};
 pub use scope::{ScopeError, systemd_scope};
+pub use split::plan_split;

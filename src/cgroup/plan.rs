@@ -1,6 +1,6 @@
 //! The directories a container's cgroup is made of and the values that go into them: pure.
 
-use super::host::{Host, Nest, Occupied, V1, V2};
+use super::host::{Host, LAUNCHER, Nest, Occupied, V1, V2};
 use super::limits::{self, Limits, Setting};
 use crate::bus::BusAddress;
 use std::fmt;
@@ -183,14 +183,14 @@ pub fn plan(host: &Host, id: &str, limits: &Limits) -> Plan {
     }
 }
 
-fn all_denied(asked: Vec<Setting>, why: &str) -> Plan {
+pub(super) fn all_denied(asked: Vec<Setting>, why: &str) -> Plan {
     let mut plan = Plan::none();
     asked.into_iter().for_each(|setting| plan.deny(setting, why));
     plan
 }
 
 /// A v2 leaf without controllers: `cgroup.kill`, and a name in `systemd-cgls`.
-fn leaf(plan: &mut Plan, v2: &V2, id: &str) {
+pub(super) fn leaf(plan: &mut Plan, v2: &V2, id: &str) {
     let Some(nest) = &v2.nest else { return };
     plan.manager = Manager::Cgroupfs;
     let payload = nest.dir.join(format!("bolt-{id}"));
@@ -246,10 +246,10 @@ fn can_divide(nest: &Nest, asked: &[Setting]) -> bool {
     nest.occupied != Occupied::Others || asked.iter().all(enabled)
 }
 
-fn plan_nest(v2: &V2, nest: &Nest, id: &str, limits: &Limits) -> Plan {
+pub(super) fn plan_nest(v2: &V2, nest: &Nest, id: &str, limits: &Limits) -> Plan {
     let mut plan = Plan { manager: Manager::Cgroupfs, ..Plan::none() };
     if nest.occupied == Occupied::OnlyCaller {
-        let launcher = nest.dir.join("bolt-launcher");
+        let launcher = nest.dir.join(LAUNCHER);
         plan.dirs.push(DirPlan { path: launcher.clone(), shared: true, ..DirPlan::default() });
         plan.launcher = Some(launcher);
     }

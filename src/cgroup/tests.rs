@@ -35,6 +35,8 @@ fn caller() -> Caller {
         uid: rustix::process::getuid().as_raw(),
         bus_address: std::env::var("DBUS_SESSION_BUS_ADDRESS").ok(),
         runtime_dir: std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
+        supervisor: None,
+        split: false,
     }
 }
 
@@ -113,7 +115,8 @@ fn v2_tree(own: &str) -> Tree {
 }
 
 fn user(uid: u32) -> Caller {
-    Caller { pid: 77, uid, bus_address: None, runtime_dir: None }
+    let (bus_address, runtime_dir) = (None, None);
+    Caller { pid: 77, uid, bus_address, runtime_dir, supervisor: None, split: false }
 }
 
 #[test]

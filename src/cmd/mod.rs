@@ -20,6 +20,7 @@ pub mod exec;
 pub mod export;
 pub mod game;
 pub mod generate;
+pub mod healthcheck;
 pub mod image;
 pub mod images;
 pub mod info;
@@ -38,6 +39,7 @@ pub mod pull;
 pub mod push;
 pub mod remote;
 pub mod rename;
+pub mod requires;
 pub mod resolve;
 pub mod restart;
 pub mod rm;
@@ -84,6 +86,7 @@ enum Verb {
     Export(export::Args),
     Game(game::Args),
     Generate(generate::Args),
+    Healthcheck(healthcheck::Args),
     Inspect(inspect::Args),
     Kill(kill::Args),
     Logs(logs::Args),
@@ -242,6 +245,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Export(args) => export::run(args, settings),
         Verb::Game(args) => game::run(args),
         Verb::Generate(args) => generate::run(args, settings),
+        Verb::Healthcheck(args) => healthcheck::run(&args, settings),
         Verb::Inspect(args) => inspect::run(args, settings),
         Verb::Kill(args) => kill::run(args, settings),
         Verb::Logs(args) => logs::run(args, settings),

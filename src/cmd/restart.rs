@@ -5,6 +5,7 @@ use super::selection::Selection;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::state::Status;
 use crate::settings::Settings;
+use crate::shim::Again;
 
 /// Restart containers
 #[derive(Debug, clap::Args)]
@@ -35,6 +36,7 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
 fn restart(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<()> {
     ending::stop(dir, timeout)?;
     ending::settle(dir)?;
-    super::run::tell(crate::shim::start_existing(settings, dir)?);
+    super::requires::start(settings, &dir.read_config()?)?;
+    super::run::tell(crate::shim::start_again(settings, dir, &Again::default())?);
     Ok(())
 }

@@ -36,6 +36,7 @@ pub(crate) fn config(id: &str, name: &str) -> Config {
         name: name.to_owned(),
         created: 1_700_000_000_000_000_000,
         create_command: vec!["bolt".into(), "create".into()],
+        create_dir: String::new(),
         origin: Origin::Directory(PathBuf::from("/srv/root")),
         process: Process { cmd: vec!["sh".into()], cwd: "/".into(), ..Process::default() },
         hostname: None,
@@ -71,5 +72,7 @@ pub(crate) fn config(id: &str, name: &str) -> Config {
         cidfile: None,
         tz: None,
         anonymous_volumes: Vec::new(),
+        unit: Default::default(),
+        health: None,
     }
 }

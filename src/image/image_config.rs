@@ -1,6 +1,6 @@
 //! The image configuration (image-spec config.md; docker's is the same with more fields).
 
-use crate::image::types::{Digest, Platform, RunConfig};
+use crate::image::types::{Digest, Healthcheck, Platform, RunConfig};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
@@ -96,6 +96,7 @@ struct RawRun {
     volumes: Set,
     #[serde(deserialize_with = "nullable")]
     exposed_ports: Set,
+    healthcheck: Option<Healthcheck>,
 }
 
 /// Parses the configuration of a manifest with `layers` layers.
@@ -118,6 +119,7 @@ pub fn parse(bytes: &[u8], layers: usize) -> Result<ImageConfig, ConfigError> {
         stop_signal: raw.config.stop_signal,
         volumes: raw.config.volumes.into_keys().collect(),
         exposed_ports: raw.config.exposed_ports.into_keys().collect(),
+        healthcheck: raw.config.healthcheck,
     };
     let platform = Platform {
         os: raw.os,

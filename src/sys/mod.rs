@@ -13,6 +13,7 @@ pub mod lock;
 pub mod machine;
 pub mod memfd;
 pub mod mount;
+pub mod preserved;
 pub mod probe;
 pub mod rlimit;
 pub mod scm;

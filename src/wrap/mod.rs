@@ -218,6 +218,8 @@ impl<'a> Work<'a> {
             uid: self.caller.uid,
             bus_address: self.caller.bus_address.clone(),
             runtime_dir: self.caller.runtime_dir.clone(),
+            supervisor: None,
+            split: false,
         };
         // Looked at before there is a watcher beside us.
         let mut road = game::road(&cgroup::detect("/".as_ref(), &caller), pid, &limits);

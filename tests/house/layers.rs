@@ -25,6 +25,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("proton", 2),
     ("steam", 2),
     ("userns", 2),
+    ("unit", 2),
     ("game", 2),
     ("bus", 1),
     ("store", 1),

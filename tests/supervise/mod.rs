@@ -2,9 +2,12 @@
 
 mod crashes;
 mod files;
+mod generate;
+mod health;
 mod inside;
 mod list;
 mod logs;
 mod memory;
 mod programs;
 mod restarts;
+mod units;

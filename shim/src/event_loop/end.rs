@@ -6,7 +6,7 @@ use super::{End, Supervisor, reap, reap_pidfd};
 use crate::at::failure;
 use crate::clients::{Client, Role};
 use crate::monitor::Payload;
-use crate::{remove, state};
+use crate::{pidfile, remove, state};
 use bolt_shim::launch::Launch;
 use bolt_shim::report::{Report, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -41,12 +41,15 @@ impl Supervisor {
         for exec in std::mem::take(&mut self.execs) {
             self.exec_cut_short(exec, oom);
         }
+        self.cut_checks_short();
         self.input = Vec::new();
-        let stopped = self.stopping;
+        let stopped = self.stopping || self.timed_out;
         End {
             code: if self.timed_out { 255 } else { code },
             oom,
-            stopped: stopped || self.timed_out,
+            stopped,
+            asked: stopped && !self.by_signal,
+            renew: std::mem::take(&mut self.renew) && !stopped,
         }
     }
 
@@ -113,7 +116,8 @@ impl Supervisor {
 
     /// Once to each.
     fn tell(&mut self, report: &Report) {
-        for client in self.clients.iter_mut().filter(|c| c.role != Role::Exec && !c.told) {
+        let others = |c: &&mut Client| !matches!(c.role, Role::Exec | Role::Check) && !c.told;
+        for client in self.clients.iter_mut().filter(others) {
             client.told = true;
             client.send(report, &[]);
         }
@@ -147,6 +151,11 @@ impl Supervisor {
     pub(crate) fn release(&mut self, launch: &Launch) {
         let socket = bolt_shim::control::SOCKET;
         let _ = rustix::fs::unlinkat(&self.place.dir, socket, rustix::fs::AtFlags::empty());
+        if self.notifier.take().is_some() {
+            let name = bolt_shim::launch::NOTIFY;
+            let _ = rustix::fs::unlinkat(&self.place.dir, name, rustix::fs::AtFlags::empty());
+        }
+        pidfile::remove(&launch.unit);
         for dir in &launch.cgroup.remove {
             let _ = std::fs::remove_dir(dir);
         }
