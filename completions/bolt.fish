@@ -33,6 +33,7 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "cp" -d 'Copy files betwee
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "exec" -d 'Run a command in a running container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "export" -d 'Write the root file system of a container as a tar archive'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "generate" -d 'Generate files for other programs'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "healthcheck" -d 'Check the health of containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "inspect" -d 'Show containers or volumes in detail'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "kill" -d 'Send a signal to running containers'
@@ -304,6 +305,27 @@ complete -c bolt -n "__fish_bolt_using_subcommand exec" -l privileged -d 'All ca
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand export" -s o -l output -d 'Write to this file instead of standard output' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand export" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and not __fish_seen_subcommand_from systemd" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and not __fish_seen_subcommand_from systemd" -f -a "systemd" -d 'Generate a systemd unit that runs a container'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l restart-policy -d 'Restart= of the unit [default: on-failure, or what the container\'s own policy means]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l restart-sec -d 'RestartSec= of the unit' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l start-timeout -d 'Seconds that a start may take' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s t -l stop-timeout -l time -d 'Seconds before the container is killed at a stop [default: the container\'s own]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l wants -d 'Units that are to run too' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l after -d 'Units that are started before' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l requires -d 'Units without which this one does not run' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s e -l env -d 'Variables for bolt in the unit; without =VALUE: the caller\'s, and NAME* all that begin so' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l format -d 'json: an object of names and units, or with --files of names and paths' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l separator -d 'Between prefix and name' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l container-prefix -d 'First part of the unit\'s name' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l new -d 'Make a container at each start and remove it at each stop, instead of starting this one'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s f -l files -d 'Write NAME.service into the working directory and print its path'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l force -d 'Replace a file that was changed by hand'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s n -l name -d 'Use the container\'s name instead of its ID'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l no-header -d 'No header with version and checksum'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l template -d 'A unit of which many instances can run, NAME@.service; implies --new'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l boot -d 'Instead of a container\'s: the unit that starts containers after a boot by their --restart policies'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Run the health check of a container; exits with 0 when it is healthy, with 1 when it is not'
 complete -c bolt -n "__fish_bolt_using_subcommand healthcheck; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help'

@@ -106,7 +106,7 @@ restarts() {
 	return $status
 }
 terminated() {
-	bolt create --name term --network none one sleep 1000 >/dev/null &&
+	bolt create --name term --init --network none one sleep 1000 >/dev/null &&
 		install --new --restart-policy=no -t 2 term && bolt rm term >/dev/null || return 1
 	sc start container-term && sc kill container-term
 	soon is container-term ActiveState inactive && is container-term Result success
@@ -155,8 +155,9 @@ own_words() {
 }
 healthy() {
 	bolt create --name well --network none --sdnotify healthy --health-cmd 'test -e /up' \
-		--health-interval 300ms --health-on-failure kill --health-retries 2 one \
-		sh -c 'sleep 2; touch /up; sleep 4; rm /up; sleep 1000' >/dev/null &&
+		--health-interval 300ms --health-on-failure kill --health-retries 2 \
+		--health-start-period 4s one \
+		sh -c 'sleep 2; touch /up; sleep 6; rm /up; sleep 1000' >/dev/null &&
 		install --new --restart-policy=no well && bolt rm well >/dev/null || return 1
 	sc start --no-block container-well
 	sleep 1
@@ -167,7 +168,7 @@ healthy() {
 # Two sockets of a socket unit, with names.
 activated() {
 	bolt create --name act --network none one sh -c \
-		'echo "$LISTEN_PID $LISTEN_FDS $LISTEN_FDNAMES"; readlink /proc/self/fd/3 /proc/self/fd/4; sleep 1000' \
+		'echo "$LISTEN_PID $LISTEN_FDS $LISTEN_FDNAMES"; readlink /proc/self/fd/3; readlink /proc/self/fd/4; sleep 1000' \
 		>/dev/null && install --new --restart-policy=no -t 0 act && bolt rm act >/dev/null || return 1
 	for n in 1 2; do
 		printf '[Socket]\nListenStream=%%t/act%s\nFileDescriptorName=name%s\nService=container-act.service\n' \
