@@ -46,6 +46,12 @@ _bolt() {
             bolt,export)
                 cmd="bolt__subcmd__export"
                 ;;
+            bolt,game)
+                cmd="bolt__subcmd__game"
+                ;;
+            bolt,generate)
+                cmd="bolt__subcmd__generate"
+                ;;
             bolt,image)
                 cmd="bolt__subcmd__image"
                 ;;
@@ -117,6 +123,9 @@ _bolt() {
                 ;;
             bolt,stats)
                 cmd="bolt__subcmd__stats"
+                ;;
+            bolt,steam)
+                cmd="bolt__subcmd__steam"
                 ;;
             bolt,stop)
                 cmd="bolt__subcmd__stop"
@@ -211,6 +220,12 @@ _bolt() {
             bolt__subcmd__container,wait)
                 cmd="bolt__subcmd__container__subcmd__wait"
                 ;;
+            bolt__subcmd__game,wrap)
+                cmd="bolt__subcmd__game__subcmd__wrap"
+                ;;
+            bolt__subcmd__generate,steam)
+                cmd="bolt__subcmd__generate__subcmd__steam"
+                ;;
             bolt__subcmd__image,annotate)
                 cmd="bolt__subcmd__image__subcmd__annotate"
                 ;;
@@ -301,6 +316,12 @@ _bolt() {
             bolt__subcmd__source,ls)
                 cmd="bolt__subcmd__source__subcmd__ls"
                 ;;
+            bolt__subcmd__steam,install-tool)
+                cmd="bolt__subcmd__steam__subcmd__install__subcmd__tool"
+                ;;
+            bolt__subcmd__steam,tool)
+                cmd="bolt__subcmd__steam__subcmd__tool"
+                ;;
             bolt__subcmd__system,check)
                 cmd="bolt__subcmd__system__subcmd__check"
                 ;;
@@ -344,7 +365,7 @@ _bolt() {
 
     case "${cmd}" in
         bolt)
-            opts="-h -V --help --version attach bench container cp diff exec export inspect kill logs ps rename resolve restart rm start stats stop top unshare volume wait completion create doctor image images info rmi system tag untag version manifest login logout mirror pull profile push search run source"
+            opts="-h -V --help --version attach bench container cp diff exec export game generate inspect kill logs ps rename resolve restart rm start stats steam stop top unshare volume wait completion create doctor image images info rmi system tag untag version manifest login logout mirror pull profile push search run source"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1304,6 +1325,130 @@ _bolt() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__game)
+            opts="-h --help wrap"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__game__subcmd__wrap)
+            opts="-h --affinity --nice --ionice --cpu-weight --memory-low --env --gamescope --gamemode --mangohud --strict --report --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --affinity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --nice)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ionice)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-weight)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory-low)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gamescope)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mangohud)
+                    COMPREPLY=($(compgen -W "vulkan gl" -- "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__generate)
+            opts="-h --help steam"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__generate__subcmd__steam)
+            opts="-h --affinity --nice --ionice --cpu-weight --memory-low --env --gamescope --gamemode --mangohud --strict --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --affinity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --nice)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ionice)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-weight)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory-low)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gamescope)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mangohud)
+                    COMPREPLY=($(compgen -W "vulkan gl" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2932,6 +3077,52 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__steam)
+            opts="-h --help install-tool tool"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__steam__subcmd__install__subcmd__tool)
+            opts="-h --uninstall --root --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__steam__subcmd__tool)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

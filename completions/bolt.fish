@@ -33,6 +33,8 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "cp" -d 'Copy files betwee
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "exec" -d 'Run a command in a running container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "export" -d 'Write the root file system of a container as a tar archive'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "game" -d 'Games outside containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "generate" -d 'Write what other programs need to start bolt'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "inspect" -d 'Show containers or volumes in detail'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "kill" -d 'Send a signal to running containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "logs" -d 'Show the output of containers'
@@ -43,6 +45,7 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "restart" -d 'Restart cont
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "rm" -d 'Remove containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "start" -d 'Start containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "stats" -d 'Show what running containers use'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "steam" -d 'Bolt within Steam'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "stop" -d 'Stop containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "top" -d 'List the running processes of a container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "unshare" -d 'Run a command in the user namespace of the containers'
@@ -299,6 +302,35 @@ complete -c bolt -n "__fish_bolt_using_subcommand exec" -l privileged -d 'All ca
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand export" -s o -l output -d 'Write to this file instead of standard output' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand export" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand game; and not __fish_seen_subcommand_from wrap" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand game; and not __fish_seen_subcommand_from wrap" -f -a "wrap" -d 'Start a game with settings, and take them back when it ends'
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l affinity -d 'Processors that the game may use, such as 0-3,8' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l nice -d 'Niceness, -20 (first) to 19 (last)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l ionice -d 'I/O class: best-effort:0 to best-effort:7, realtime:0 to realtime:7, idle' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l cpu-weight -d 'Share of the processors against other programs, 1 to 10000 (usual 100)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l memory-low -d 'Memory that is taken from others first, such as 4g' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l env -d 'Set a variable for the game' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l gamescope -d 'Run the game inside gamescope, which gets these words' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l mangohud -d 'Show MangoHud in Vulkan games, with =gl in OpenGL games too' -r -f -a "vulkan\t''
+gl\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l report -d 'Write how each setting ended, as JSON, to a file or the descriptor of this number' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l gamemode -d 'Tell GameMode that this is a game'
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l strict -d 'Do not start the game unless every setting is applied'
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and not __fish_seen_subcommand_from steam" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and not __fish_seen_subcommand_from steam" -f -a "steam" -d 'Print the line for a game\'s launch options in Steam'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l affinity -d 'Processors that the game may use, such as 0-3,8' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l nice -d 'Niceness, -20 (first) to 19 (last)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l ionice -d 'I/O class: best-effort:0 to best-effort:7, realtime:0 to realtime:7, idle' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l cpu-weight -d 'Share of the processors against other programs, 1 to 10000 (usual 100)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l memory-low -d 'Memory that is taken from others first, such as 4g' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l env -d 'Set a variable for the game' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l gamescope -d 'Run the game inside gamescope, which gets these words' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l mangohud -d 'Show MangoHud in Vulkan games, with =gl in OpenGL games too' -r -f -a "vulkan\t''
+gl\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l gamemode -d 'Tell GameMode that this is a game'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l strict -d 'Do not start the game unless every setting is applied'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s f -l format -d 'Go template or json' -r
 complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s t -l type -d 'Kind of the objects' -r -f -a "all\t''
 container\t''
@@ -387,6 +419,14 @@ complete -c bolt -n "__fish_bolt_using_subcommand stats" -l no-stream -d 'Once i
 complete -c bolt -n "__fish_bolt_using_subcommand stats" -l no-reset -d 'One under the other instead of on a cleared terminal'
 complete -c bolt -n "__fish_bolt_using_subcommand stats" -l no-trunc -d 'Whole IDs'
 complete -c bolt -n "__fish_bolt_using_subcommand stats" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and not __fish_seen_subcommand_from install-tool tool" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and not __fish_seen_subcommand_from install-tool tool" -f -a "install-tool" -d 'Install bolt as a compatibility tool of Steam'
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and not __fish_seen_subcommand_from install-tool tool" -f -a "tool" -d 'What Steam calls'
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and __fish_seen_subcommand_from install-tool" -l root -d 'Steam\'s directory; without it every one of this user' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and __fish_seen_subcommand_from install-tool" -l uninstall -d 'Remove it again'
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and __fish_seen_subcommand_from install-tool" -l force -d 'Replace or remove files that somebody changed'
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and __fish_seen_subcommand_from install-tool" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and __fish_seen_subcommand_from tool" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -l cidfile -d 'Read the container ID from this file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -s t -l time -d 'Seconds to wait before the container is killed' -r
