@@ -27,31 +27,42 @@ pub enum GameModeError {
     NotListed(u32),
 }
 
-/// Registers a process; the daemon is started where the bus can start it. Returns when the
-/// daemon lists the process.
-pub fn register(
-    bus: &BusAddress,
-    uid: u32,
+/// A registration on its way.
+#[derive(Debug)]
+pub struct Asked {
+    bus: Bus,
     pid: u32,
-    limit: Duration,
-) -> Result<(), GameModeError> {
+    register: u32,
+    status: u32,
+}
+
+/// Asks for the registration of a process, without waiting; the daemon is started where the bus
+/// can start it.
+pub fn ask(bus: &BusAddress, uid: u32, pid: u32, limit: Duration) -> Result<Asked, GameModeError> {
     let mut bus = Bus::connect(bus, uid, limit)?;
-    let asked = [ask(&mut bus, "RegisterGame", pid)?, ask(&mut bus, "QueryStatus", pid)?];
-    match number(&mut bus, asked[0])? {
-        0 => {}
-        -2 => {
-            return Err(GameModeError::Refused(
-                -2,
-                "a whitelist or blacklist in gamemode.ini keeps it out",
-            ));
+    let register = bus.send(&request("RegisterGame", pid)?)?;
+    let status = bus.send(&request("QueryStatus", pid)?)?;
+    Ok(Asked { bus, pid, register, status })
+}
+
+impl Asked {
+    /// Waits until the daemon lists the process.
+    pub fn answer(mut self) -> Result<(), GameModeError> {
+        match number(&mut self.bus, self.register)? {
+            0 => {}
+            -2 => {
+                let why = "a whitelist or blacklist in gamemode.ini keeps it out";
+                return Err(GameModeError::Refused(-2, why));
+            }
+            other => {
+                let why = "see the daemon's log: journalctl --user";
+                return Err(GameModeError::Refused(other, why));
+            }
         }
-        other => {
-            return Err(GameModeError::Refused(other, "see the daemon's log: journalctl --user"));
+        match number(&mut self.bus, self.status)? {
+            REGISTERED => Ok(()),
+            _ => Err(GameModeError::NotListed(self.pid)),
         }
-    }
-    match number(&mut bus, asked[1])? {
-        REGISTERED => Ok(()),
-        _ => Err(GameModeError::NotListed(pid)),
     }
 }
 
@@ -76,10 +87,6 @@ fn request(method: &str, pid: u32) -> Result<MarshalledMessage, BusError> {
     let mut message = call(NAME, OBJECT, NAME, method);
     message.body.push_param(pid as i32)?;
     Ok(message)
-}
-
-fn ask(bus: &mut Bus, method: &str, pid: u32) -> Result<u32, BusError> {
-    bus.send(&request(method, pid)?)
 }
 
 /// The number in the reply to `serial`.

@@ -225,14 +225,10 @@ impl<'a> Work<'a> {
         let mut road = game::road(&cgroup::detect("/".as_ref(), &caller), pid, &limits);
         let mut beside = Vec::new();
         if let game::Road::Leaf { dir, .. } = &road {
-            match self.undoing().and_then(|undoing| {
-                beside.extend(undoing.watcher());
-                undoing.add(Undo::Cgroup { dir: dir.clone() }).map_err(|e| unwritten(&e))
-            }) {
-                Ok(()) => {}
-                Err(Refusal::Denied(why) | Refusal::Skipped(why)) => {
-                    road = game::Road::Closed(why);
-                }
+            let undo = Undo::Cgroup { dir: dir.clone() };
+            match self.promise(undo).and_then(|()| self.watch()) {
+                Ok(watcher) => beside.extend(watcher),
+                Err(refusal) => road = game::Road::Closed(refusal.to_string()),
             }
         }
         game::enter(&road, pid, &beside, &limits)
@@ -244,15 +240,24 @@ impl<'a> Work<'a> {
         let bus = bus.ok_or_else(|| {
             Refusal::Skipped("there is no session bus, and so no GameMode".to_owned())
         })?;
-        let undo = Undo::GameMode { bus: bus.clone() };
-        self.undoing()?.add(undo).map_err(|e| unwritten(&e))?;
-        gamemode::register(&bus, *uid, std::process::id(), GAMEMODE_LIMIT).map_err(|error| {
+        self.promise(Undo::GameMode { bus: bus.clone() })?;
+        let refused = |error: gamemode::GameModeError| {
             let why = chain(&error);
             match error {
                 gamemode::GameModeError::Absent => Refusal::Skipped(why),
                 _ => Refusal::Denied(why),
             }
-        })
+        };
+        let pid = std::process::id();
+        // The watcher is started while the daemon works.
+        let asked = gamemode::ask(&bus, *uid, pid, GAMEMODE_LIMIT).map_err(refused)?;
+        let watched = self.watch();
+        asked.answer().map_err(refused)?;
+        if let Err(refusal) = watched {
+            let _ = gamemode::unregister(&bus, *uid, pid, GAMEMODE_LIMIT);
+            return Err(refusal);
+        }
+        Ok(())
     }
 
     fn gamescope(&mut self, words: &OsString) -> Result<(), Refusal> {
@@ -272,16 +277,26 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// The list of what to undo; made, with its watcher, when it is first needed.
-    fn undoing(&mut self) -> Result<&mut Undoing, Refusal> {
-        if self.undoing.is_none() {
-            let no_home =
-                || Refusal::Denied("no home directory is known to keep its undoing in".into());
-            let (dir, log) = self.caller.state.as_ref().ok_or_else(no_home)?;
-            let begun = Undoing::begin(dir, log, &self.caller.program);
-            self.undoing = Some(begun.map_err(|e| unwritten(&e))?);
+    /// Writes down what will have to be undone.
+    fn promise(&mut self, undo: Undo) -> Result<(), Refusal> {
+        let no_home =
+            || Refusal::Denied("no home directory is known to keep its undoing in".into());
+        let (dir, _) = self.caller.state.as_ref().ok_or_else(no_home)?;
+        let mut undoing = match self.undoing.take() {
+            Some(undoing) => undoing,
+            None => Undoing::of_this_process(dir).map_err(|e| unwritten(&e))?,
+        };
+        let added = undoing.add(undo).map_err(|e| unwritten(&e));
+        self.undoing = Some(undoing);
+        added
+    }
+
+    /// Starts the watcher where there is none yet; its pid.
+    fn watch(&mut self) -> Result<Option<u32>, Refusal> {
+        if let (Some(undoing), Some((_, log))) = (&mut self.undoing, &self.caller.state) {
+            undoing.watch(log, &self.caller.program).map_err(|e| unwritten(&e))?;
         }
-        self.undoing.as_mut().ok_or_else(|| Refusal::Denied(String::new()))
+        Ok(self.undoing.as_ref().and_then(Undoing::watcher))
     }
 
     /// To the log, and to standard error for whoever has a terminal.

@@ -65,7 +65,6 @@ pub(super) struct List {
     version: u32,
     boot: String,
     pub(super) game: Known,
-    watcher: Option<Known>,
     pub(super) undo: Vec<Undo>,
 }
 
@@ -89,39 +88,53 @@ impl List {
 /// The list of one game, while it is being made.
 #[derive(Debug)]
 pub(super) struct Undoing {
-    dir: OwnedFd,
-    name: String,
+    path: PathBuf,
     list: List,
+    /// The directory, once the list is in it.
+    dir: Option<OwnedFd>,
+    watcher: Option<i32>,
 }
 
 impl Undoing {
-    /// Writes an empty list for this process and starts its watcher, which is `program`.
-    pub(super) fn begin(dir: &Path, log: &Path, program: &Path) -> io::Result<Undoing> {
-        let pid = rustix::process::getpid().as_raw_nonzero().get();
-        let game = Known::of(pid)?;
-        let name = format!("{}-{}.json", game.pid, game.start);
+    /// The list of this process in directory `dir`; nothing is written yet.
+    pub(super) fn of_this_process(dir: &Path) -> io::Result<Undoing> {
+        let game = Known::of(rustix::process::getpid().as_raw_nonzero().get())?;
         let boot = live::boot_id().to_owned();
-        let list = List { version: VERSION, boot, game, watcher: None, undo: Vec::new() };
-        let opened = write_new(dir, &name, &list)?;
-        let mut undoing = Undoing { dir: opened, name, list };
-        let path = dir.join(&undoing.name);
-        let text =
-            |path: &Path| path.to_str().map(str::to_owned).ok_or(io::ErrorKind::InvalidInput);
-        let (path, log) = (text(&path)?, text(log)?);
-        let watcher = apart::spawn(program, &["bolt", super::WATCH, &path, &log], &[])?;
-        undoing.list.watcher = Known::of(watcher).ok();
-        Ok(undoing)
+        let list = List { version: VERSION, boot, game, undo: Vec::new() };
+        let path = dir.join(format!("{}-{}.json", game.pid, game.start));
+        Ok(Undoing { path, list, dir: None, watcher: None })
     }
 
     /// To be called before the change is made.
     pub(super) fn add(&mut self, undo: Undo) -> io::Result<()> {
         self.list.undo.push(undo);
-        write(&self.dir, &self.name, &self.list)
+        let name = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        match &self.dir {
+            Some(dir) => write(dir, name, &self.list),
+            None => {
+                let dir = self.path.parent().unwrap_or(Path::new("/"));
+                self.dir = Some(write_new(dir, name, &self.list)?);
+                Ok(())
+            }
+        }
     }
 
-    /// The watcher, where it lives.
+    /// Starts the watcher, which is `program`, once there is a list to watch over. Should this
+    /// process be killed before, the next `bolt` finds the list.
+    pub(super) fn watch(&mut self, log: &Path, program: &Path) -> io::Result<()> {
+        if self.watcher.is_none() {
+            let text =
+                |path: &Path| path.to_str().map(str::to_owned).ok_or(io::ErrorKind::InvalidInput);
+            let (path, log) = (text(&self.path)?, text(log)?);
+            let words = ["bolt", super::WATCH, &path, &log];
+            self.watcher = Some(apart::spawn(program, &words, &[])?);
+        }
+        Ok(())
+    }
+
+    /// The watcher, where there is one.
     pub(super) fn watcher(&self) -> Option<u32> {
-        self.list.watcher.and_then(|known| u32::try_from(known.pid).ok())
+        self.watcher.and_then(|pid| u32::try_from(pid).ok())
     }
 }
 
@@ -211,8 +224,8 @@ fn sweep_one(path: &Path, log: &Log) {
             return;
         }
     };
-    let watched = list.watcher.is_some_and(|watcher| watcher.lives());
-    if list.of_this_boot() && (watched || list.game.lives()) {
+    // A watcher may be at it this very moment: everything can be undone twice.
+    if list.of_this_boot() && list.game.lives() {
         return;
     }
     carry_out(&mut list, log);
@@ -232,13 +245,13 @@ mod tests {
     use super::*;
     use crate::sys::scratch::Scratch;
 
-    fn list(game: Known, watcher: Option<Known>) -> List {
+    fn list(game: Known) -> List {
         let boot = live::boot_id().to_owned();
         let undo = vec![
             Undo::GameMode { bus: BusAddress::Path("/nowhere/bus".into()) },
             Undo::Cgroup { dir: "/nowhere/bolt-game-1".into() },
         ];
-        List { version: VERSION, boot, game, watcher, undo }
+        List { version: VERSION, boot, game, undo }
     }
 
     fn own() -> Known {
@@ -254,7 +267,7 @@ mod tests {
     fn a_list_survives_its_file() {
         let scratch = Scratch::new("undo");
         let dir = scratch.path().join("a/b");
-        let wanted = list(own(), Some(gone()));
+        let wanted = list(own());
         write_new(&dir, "l.json", &wanted).unwrap();
         assert_eq!(List::read(&dir.join("l.json")).unwrap(), wanted);
         fs::write(dir.join("l.json"), "{").unwrap();
@@ -266,10 +279,9 @@ mod tests {
         let scratch = Scratch::new("sweep");
         let (dir, log) = (scratch.path().join("wrap"), scratch.path().join("wrap.log"));
         let put = |name: &str, list: &List| drop(write_new(&dir, name, list).unwrap());
-        put("lives.json", &list(own(), None));
-        put("watched.json", &list(gone(), Some(own())));
-        put("over.json", &list(gone(), Some(gone())));
-        put("old.json", &List { boot: "before".into(), ..list(own(), None) });
+        put("lives.json", &list(own()));
+        put("over.json", &list(gone()));
+        put("old.json", &List { boot: "before".into(), ..list(own()) });
         fs::write(dir.join("torn.json"), "{\"version\":1").unwrap();
         fs::write(dir.join(".over.json.999999999.0.tmp"), "").unwrap();
         fs::write(dir.join(format!(".l.json.{}.0.tmp", std::process::id())), "").unwrap();
@@ -278,7 +290,7 @@ mod tests {
             fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
         let temporary = format!(".l.json.{}.0.tmp", std::process::id());
-        assert_eq!(left, [temporary.as_str(), "lives.json", "watched.json"]);
+        assert_eq!(left, [temporary.as_str(), "lives.json"]);
         assert!(fs::read_to_string(&log).unwrap().contains("torn.json"));
         for name in left {
             fs::remove_file(dir.join(name)).unwrap();
