@@ -58,8 +58,8 @@ impl Service {
     ];
 
     fn from_env() -> Self {
-        let pid = std::process::id().to_string();
-        let mine = |name| variable(name).is_some_and(|value| value == pid);
+        let mine =
+            |name| variable(name).is_some_and(|value| value.parse() == Ok(std::process::id()));
         let listens = mine("LISTEN_PID");
         let watched = std::env::var_os("WATCHDOG_PID").is_none() || mine("WATCHDOG_PID");
         Service {

@@ -101,14 +101,20 @@ fn prune(settings: &Settings, force: bool, filter: &[String]) -> anyhow::Result<
     userns::enter(&settings.dirs)?;
     let mut code = 0;
     let ended = |s| matches!(s, Status::Created | Status::Exited);
-    for entry in entries.into_iter().filter(|e| ended(e.status)) {
-        let id = entry.config.id;
-        let result = all.open_id(&id).map_err(anyhow::Error::from).and_then(|mut dir| {
+    let ids: Vec<String> =
+        entries.into_iter().filter(|e| ended(e.status)).map(|e| e.config.id).collect();
+    for id in &ids {
+        let result = all.open_id(id).map_err(anyhow::Error::from).and_then(|mut dir| {
+            // What one that stays requires stays too.
+            if super::requires::dependents(&all, &dir)?.iter().any(|other| !ids.contains(other)) {
+                return Ok(false);
+            }
             dir.lock_within(CLEANUP)?;
-            super::rm::remove(settings, &all, &mut dir, true)
+            super::rm::remove(settings, &all, &mut dir, true).map(|()| true)
         });
         match result {
-            Ok(()) => print::line(&id),
+            Ok(true) => print::line(id),
+            Ok(false) => {}
             Err(e) => {
                 report(&e);
                 code = exit::ENGINE;

@@ -74,7 +74,11 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let dir = target.dir?;
     let config = dir.read_config()?;
     let conn = match dir.status()? {
-        Status::Running | Status::Starting => super::attach::join(&dir, &config)?,
+        Status::Running | Status::Starting => {
+            let conn = super::attach::join(&dir, &config)?;
+            how.service.started(args.sdnotify.unwrap_or(config.unit.sdnotify()), None);
+            conn
+        }
         _ => {
             requires::start(settings, &config)?;
             ending::settle(&dir)?;

@@ -90,7 +90,7 @@ impl Service {
     /// The payload runs: says who the main process is, when this one is about to leave, and, where
     /// that is ours to say, that the service is ready. A service manager that does not listen any
     /// more misses it.
-    pub(super) fn started(&self, mode: SdNotify, monitor: Option<i32>) {
+    pub fn started(&self, mode: SdNotify, monitor: Option<i32>) {
         let Some(socket) = self.notify.as_ref().filter(|_| mode != SdNotify::Ignore) else {
             return;
         };

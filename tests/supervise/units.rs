@@ -81,6 +81,12 @@ fn sdnotify_conmon_says_at_the_start_who_the_supervisor_is() {
         }
         manager.assert_silent();
     }
+    // It runs already, and a unit that attaches to it does not wait for ever.
+    let attached = ["start", "--attach", "--sdnotify=conmon", "x"];
+    let client = notified(&s, &manager, &attached).spawn().unwrap();
+    assert_eq!(manager.hear(), "READY=1");
+    s.ok(&["stop", "-t", "0", "x"]);
+    assert_eq!(finish(client, Duration::from_secs(10), "attached").code, 137);
     // A launcher that stays is the main process itself.
     let args = ["run", "--rm", "--network", "none", "--sdnotify=conmon", IMAGE, "true"];
     ok(&mut notified(&s, &manager, &args));
@@ -213,6 +219,8 @@ fn required_containers_are_started_first_and_stay() {
     assert!(started("a") < started("b") && started("b") < started("c"));
     let ids = s.inspect("b", "index .Dependencies 0");
     assert_eq!(ids, s.inspect("a", ".Id"));
+    s.ok(&["stop", "-t", "0", "a"]);
+    assert_eq!(s.ok(&["container", "prune", "-f"]), "");
     s.ok(&["stop", "-t", "0", "--all"]);
     let out = s.run(&["rm", "a"]);
     assert!(out.code == 125 && out.err.contains("has dependent containers"), "{out:?}");
