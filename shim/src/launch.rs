@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of the whole contract; both programs refuse any other.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Descriptors that `bolt` places at fixed numbers before it starts `bolt-shim monitor`.
 pub mod fd {
@@ -404,6 +404,19 @@ pub struct Monitor {
     pub attach: bool,
     /// Nanoseconds since 1970 when the container was created.
     pub created: i64,
+    /// Where it is written what becomes of the container; `None`: nowhere.
+    pub events: Option<Events>,
+}
+
+/// The log of events, and what every line about one container has in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Events {
+    /// Absolute path of the file; its first older generation is `PATH.1`.
+    pub path: String,
+    /// Name of the image, as JSON.
+    pub image: String,
+    /// Labels, as JSON.
+    pub attributes: String,
 }
 
 /// Where output goes.

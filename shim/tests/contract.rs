@@ -1,7 +1,7 @@
 //! The program says which contract it speaks, and the contract survives its encoding.
 
 use bolt_shim::launch::{
-    Cgroup, FileId, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags, MountKind, Net,
+    Cgroup, Events, FileId, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags, MountKind, Net,
     Process, Propagation, Restart, Root, Share, TtySize, Uplink, UplinkKind, VERSION,
 };
 use std::process::Command;
@@ -94,6 +94,11 @@ fn launch() -> Launch {
             volumes: Vec::new(),
             attach: false,
             created: i64::MIN,
+            events: Some(Events {
+                path: "/e/log".into(),
+                image: "\"i\"".into(),
+                attributes: "{}".into(),
+            }),
         },
     }
 }

@@ -59,6 +59,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let config = dir.read_config()?;
     let conn = match dir.status()? {
         Status::Running | Status::Starting => super::attach::join(&dir, &config)?,
+        Status::Paused => return Err(super::pause::refusal("start", &dir)),
         _ => {
             ending::settle(&dir)?;
             super::run::tell(crate::shim::start_attached(settings, &dir)?)
@@ -71,6 +72,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 fn start(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<()> {
     match dir.status()? {
         Status::Running | Status::Starting => Ok(()),
+        Status::Paused => Err(super::pause::refusal("start", dir)),
         _ => {
             ending::settle(dir)?;
             super::run::tell(crate::shim::start_existing(settings, dir)?);

@@ -48,9 +48,9 @@ impl Condition {
             Condition::Configured | Condition::Created => status == Status::Created,
             Condition::Initialized => status == Status::Starting,
             Condition::Running => matches!(status, Status::Running | Status::Orphaned),
+            Condition::Paused => status == Status::Paused,
             Condition::Exited | Condition::Stopped => status == Status::Exited,
             Condition::Healthy
-            | Condition::Paused
             | Condition::Removing
             | Condition::Stopping
             | Condition::Unhealthy => false,
@@ -62,8 +62,8 @@ impl Condition {
     }
 
     fn never_comes(self) -> bool {
-        use Condition::{Healthy, Paused, Removing, Stopping, Unhealthy};
-        matches!(self, Healthy | Paused | Removing | Stopping | Unhealthy)
+        use Condition::{Healthy, Removing, Stopping, Unhealthy};
+        matches!(self, Healthy | Removing | Stopping | Unhealthy)
     }
 }
 
@@ -71,7 +71,7 @@ impl Condition {
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let interval = interval(&args.interval)?;
     if !args.condition.is_empty() && args.condition.iter().all(|c| c.never_comes()) {
-        anyhow::bail!("containers are never in this state: health checks and pause are not there");
+        anyhow::bail!("containers are never in this state: health checks are not there");
     }
     let all = Containers::open(&settings.dirs)?;
     let mut code = 0;
@@ -132,7 +132,7 @@ fn wait_for_end(dir: &ContainerDir, interval: Duration) -> anyhow::Result<i32> {
             Status::Created | Status::Exited => return Ok(now.recorded.exit),
             // Nobody will tell an orphan's exit code.
             Status::Orphaned => std::thread::sleep(interval),
-            Status::Starting | Status::Running => {
+            Status::Starting | Status::Running | Status::Paused => {
                 let Some(conn) = ending::connect(dir)? else { continue };
                 match conn.wait() {
                     Ok(code) => return Ok(code.into()),

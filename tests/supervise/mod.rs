@@ -1,10 +1,12 @@
 //! Containers that live on: what is true of them, whatever was killed.
 
 mod crashes;
+mod events;
 mod files;
 mod inside;
 mod list;
 mod logs;
 mod memory;
+mod pause;
 mod programs;
 mod restarts;

@@ -3,6 +3,7 @@
 use super::{Supervisor, reap, reap_pidfd};
 use crate::at::failure;
 use crate::clients::Role;
+use crate::events::{self, Event};
 use crate::handshake::{self, Message};
 use crate::join;
 use crate::monitor::Payload;
@@ -56,7 +57,7 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn exec_speaks(&mut self, n: usize) {
+    pub(super) fn exec_speaks(&mut self, launch: &Launch, n: usize) {
         let exec = &mut self.execs[n];
         let Some(socket) = &exec.socket else { return };
         match handshake::receive(socket) {
@@ -69,19 +70,20 @@ impl Supervisor {
             Ok(None) | Err(_) => {
                 exec.socket = None;
                 exec.helper.take().into_iter().for_each(reap);
-                self.exec_settled(n);
+                self.exec_settled(launch, n);
             }
         }
     }
 
     /// The handshake is over: the program runs, or says why not.
-    pub(super) fn exec_settled(&mut self, n: usize) {
+    pub(super) fn exec_settled(&mut self, launch: &Launch, n: usize) {
         let exec = &mut self.execs[n];
         let client = self.clients.get_mut(exec.client);
         let failed = exec
             .failure
             .take()
             .or_else(|| exec.program.is_none().then(|| failure(Step::Died, "exec", 0)));
+        let begun = failed.is_none();
         match (client, failed) {
             (Some(client), Some(failure)) => {
                 client.send(&Report::Failed(failure), &[]);
@@ -98,12 +100,16 @@ impl Supervisor {
             (None, _) => {}
         }
         exec.master = None;
+        if begun {
+            events::write(launch, &self.name, &[Event::Plain("exec")]);
+        }
     }
 
-    pub(super) fn exec_ends(&mut self, n: usize) {
+    pub(super) fn exec_ends(&mut self, launch: &Launch, n: usize) {
         let exec = &mut self.execs[n];
         let Some((_, pidfd)) = exec.program.take() else { return };
         let code = reap_pidfd(pidfd.as_fd());
+        events::write(launch, &self.name, &[Event::ExecDied(code)]);
         if let (Some(client), true) = (self.clients.get_mut(exec.client), exec.wait) {
             client.send(&Report::Exited { code, oom: false }, &[]);
             client.close();

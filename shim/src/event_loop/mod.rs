@@ -7,7 +7,7 @@ use crate::at::{Res, failure};
 use crate::clients::{self, Client, Role};
 use crate::monitor::Payload;
 use crate::sys::{memory, process};
-use crate::{log, state};
+use crate::{freeze, log, state};
 use bolt_shim::control::Request;
 use bolt_shim::launch::{Launch, TtySize};
 use bolt_shim::report::{Failure, Report, Step};
@@ -132,6 +132,11 @@ impl Supervisor {
         &self.place.dir
     }
 
+    /// What the container is called now.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Later `bolt` processes can reach us from now on.
     pub(crate) fn listen(&mut self) -> Res<()> {
         if self.place.control.is_none() {
@@ -195,7 +200,7 @@ impl Supervisor {
                 }
             }
             self.sweep();
-            self.timers(&payload);
+            self.timers(launch, &payload);
         }
     }
 
@@ -300,16 +305,14 @@ impl Supervisor {
         Some(Timespec { tv_sec: left / 1000, tv_nsec: left % 1000 * 1_000_000 })
     }
 
-    fn timers(&mut self, payload: &Payload) {
+    fn timers(&mut self, launch: &Launch, payload: &Payload) {
         let now = state::ticks();
-        if self.timeout_at.is_some_and(|at| at <= now) {
-            self.timeout_at = None;
-            self.timed_out = true;
+        let is_over = |timer: &mut Option<i64>| timer.take_if(|at| *at <= now).is_some();
+        let timed_out = is_over(&mut self.timeout_at);
+        self.timed_out |= timed_out;
+        if is_over(&mut self.kill_at) || timed_out {
             signal(payload, libc::SIGKILL);
-        }
-        if self.kill_at.is_some_and(|at| at <= now) {
-            self.kill_at = None;
-            signal(payload, libc::SIGKILL);
+            freeze::thaw(launch);
         }
     }
 
@@ -387,8 +390,8 @@ impl Supervisor {
                     self.answer(launch, n, request, fds, payload);
                 }
             }
-            Source::ExecSocket(n) => self.exec_speaks(n),
-            Source::ExecEnd(n) => self.exec_ends(n),
+            Source::ExecSocket(n) => self.exec_speaks(launch, n),
+            Source::ExecEnd(n) => self.exec_ends(launch, n),
             Source::Output | Source::Error | Source::Input | Source::Payload => {}
         }
     }
@@ -446,6 +449,9 @@ impl Supervisor {
             }
             Request::Signal { signo } => {
                 let sent = payload.as_deref().is_some_and(|p| signal(p, signo));
+                if signo == libc::SIGKILL {
+                    freeze::thaw(launch);
+                }
                 let ends =
                     [libc::SIGKILL, libc::SIGTERM, launch.monitor.stop_signal].contains(&signo);
                 // Between two runs there is nobody to signal, but a restart to be called off.
@@ -483,6 +489,7 @@ impl Supervisor {
         let at = state::ticks() + i64::from(seconds) * 1000;
         self.kill_at = Some(self.kill_at.map_or(at, |old| old.min(at)));
         signal(payload, if seconds == 0 { libc::SIGKILL } else { launch.monitor.stop_signal });
+        freeze::thaw(launch);
     }
 
     /// Forgets clients that hung up; execs of theirs live on without one.
