@@ -33,6 +33,8 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "cp" -d 'Copy files betwee
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "exec" -d 'Run a command in a running container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "export" -d 'Write the root file system of a container as a tar archive'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "generate" -d 'Generate files for other programs'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "healthcheck" -d 'Check the health of containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "inspect" -d 'Show containers or volumes in detail'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "kill" -d 'Send a signal to running containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "logs" -d 'Show the output of containers'
@@ -121,6 +123,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'Read environment variables from a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s u -l user -d 'User of the command, USER[:GROUP]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s w -l workdir -d 'Working directory' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l preserve-fds -d 'Pass descriptors 3 to 2+N of the caller' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l cidfile -d 'Read the container ID from this file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s d -l detach -d 'Do not wait for the command'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s i -l interactive -d 'Give the command standard input'
@@ -232,12 +235,14 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s f -l force -d 'Stop running containers first; unknown ones are no error'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s v -l volumes -d 'Remove anonymous volumes too'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -l depend -d 'Accepted for podman\'s sake: containers do not depend on each other'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -l depend -d 'Remove the containers too that require one of these'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -s f -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l sig-proxy -d 'Forward signals when attached (default: without a terminal)' -r -f -a "true\t''
 false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready, in place of its own --sdnotify' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l cgroups -d 'Control groups, in place of the container\'s own --cgroups' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l all -d 'All containers that do not run'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -s a -l attach -d 'Attach to the output; one container only'
@@ -290,6 +295,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand exec" -s e -l env -d 'Set an e
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -l env-file -d 'Read environment variables from a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s u -l user -d 'User of the command, USER[:GROUP]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s w -l workdir -d 'Working directory' -r
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -l preserve-fds -d 'Pass descriptors 3 to 2+N of the caller' -r
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -l cidfile -d 'Read the container ID from this file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s d -l detach -d 'Do not wait for the command'
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s i -l interactive -d 'Give the command standard input'
@@ -299,6 +305,30 @@ complete -c bolt -n "__fish_bolt_using_subcommand exec" -l privileged -d 'All ca
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand export" -s o -l output -d 'Write to this file instead of standard output' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand export" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and not __fish_seen_subcommand_from systemd" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and not __fish_seen_subcommand_from systemd" -f -a "systemd" -d 'Generate a systemd unit that runs a container'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l restart-policy -d 'Restart= of the unit [default: on-failure, or what the container\'s own policy means]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l restart-sec -d 'RestartSec= of the unit' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l start-timeout -d 'Seconds that a start may take' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s t -l stop-timeout -l time -d 'Seconds before the container is killed at a stop [default: the container\'s own]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l wants -d 'Units that are to run too' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l after -d 'Units that are started before' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l requires -d 'Units without which this one does not run' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s e -l env -d 'Variables for bolt in the unit; without =VALUE: the caller\'s, and NAME* all that begin so' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l format -d 'json: an object of names and units, or with --files of names and paths' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l separator -d 'Between prefix and name' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l container-prefix -d 'First part of the unit\'s name' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l new -d 'Make a container at each start and remove it at each stop, instead of starting this one'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s f -l files -d 'Write NAME.service into the working directory and print its path'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l force -d 'Replace a file that was changed by hand'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s n -l name -d 'Use the container\'s name instead of its ID'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l no-header -d 'No header with version and checksum'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l template -d 'A unit of which many instances can run, NAME@.service; implies --new'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l boot -d 'Instead of a container\'s: the unit that starts containers after a boot by their --restart policies'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Run the health check of a container; exits with 0 when it is healthy, with 1 when it is not'
+complete -c bolt -n "__fish_bolt_using_subcommand healthcheck; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s f -l format -d 'Go template or json' -r
 complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s t -l type -d 'Kind of the objects' -r -f -a "all\t''
 container\t''
@@ -368,12 +398,14 @@ complete -c bolt -n "__fish_bolt_using_subcommand rm" -s l -l latest -d 'The con
 complete -c bolt -n "__fish_bolt_using_subcommand rm" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
 complete -c bolt -n "__fish_bolt_using_subcommand rm" -s f -l force -d 'Stop running containers first; unknown ones are no error'
 complete -c bolt -n "__fish_bolt_using_subcommand rm" -s v -l volumes -d 'Remove anonymous volumes too'
-complete -c bolt -n "__fish_bolt_using_subcommand rm" -l depend -d 'Accepted for podman\'s sake: containers do not depend on each other'
+complete -c bolt -n "__fish_bolt_using_subcommand rm" -l depend -d 'Remove the containers too that require one of these'
 complete -c bolt -n "__fish_bolt_using_subcommand rm" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand start" -s f -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand start" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand start" -l sig-proxy -d 'Forward signals when attached (default: without a terminal)' -r -f -a "true\t''
 false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand start" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready, in place of its own --sdnotify' -r
+complete -c bolt -n "__fish_bolt_using_subcommand start" -l cgroups -d 'Control groups, in place of the container\'s own --cgroups' -r
 complete -c bolt -n "__fish_bolt_using_subcommand start" -l all -d 'All containers that do not run'
 complete -c bolt -n "__fish_bolt_using_subcommand start" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand start" -s a -l attach -d 'Attach to the output; one container only'
@@ -493,6 +525,17 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l pids-limit -d 'Limi
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-driver -d 'Log driver: k8s-file or none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-opt -d 'Log options: max-size=SIZE' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l pull -d 'Pull policy: always, missing, never, newer' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready: container, conmon, healthy or ignore' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cgroups -d 'Control groups: enabled, disabled, no-conmon or split' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l pidfile -d 'Write the pid of the container\'s process to a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l conmon-pidfile -d 'Write the pid of the container\'s supervisor to a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l requires -d 'Containers that are started before this one' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-cmd -d 'Command that tells whether the container is healthy; a JSON array or a line for /bin/sh -c; none disables the image\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-interval -d 'Time from one check to the next, or disable [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-timeout -d 'Time after which a check is killed and has failed [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l authfile -d 'Path of the credentials file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
@@ -508,6 +551,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l env-host -d 'Pass t
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l read-only -d 'Make the root file system read-only'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l init -d 'Run a small init that forwards signals and reaps'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l no-healthcheck -d 'Do not check the container\'s health'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l rootfs -d 'IMAGE is a directory with a root file system'
@@ -836,6 +880,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand search" -s h -l help -d 'Print
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l detach-keys -d 'Keys that detach a terminal' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l sig-proxy -d 'Forward signals to the container' -r -f -a "true\t''
 false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l preserve-fds -d 'Pass descriptors 3 to 2+N of the caller' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l name -d 'Assign a name to the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s e -l env -d 'Set environment variables in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l env-file -d 'Read environment variables from a file' -r -F
@@ -879,6 +924,17 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l pids-limit -d 'Limit o
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-driver -d 'Log driver: k8s-file or none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-opt -d 'Log options: max-size=SIZE' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l pull -d 'Pull policy: always, missing, never, newer' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready: container, conmon, healthy or ignore' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cgroups -d 'Control groups: enabled, disabled, no-conmon or split' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l pidfile -d 'Write the pid of the container\'s process to a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l conmon-pidfile -d 'Write the pid of the container\'s supervisor to a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l requires -d 'Containers that are started before this one' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-cmd -d 'Command that tells whether the container is healthy; a JSON array or a line for /bin/sh -c; none disables the image\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-interval -d 'Time from one check to the next, or disable [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-timeout -d 'Time after which a check is killed and has failed [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l authfile -d 'Path of the credentials file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
@@ -895,6 +951,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l env-host -d 'Pass the 
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l read-only -d 'Make the root file system read-only'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l init -d 'Run a small init that forwards signals and reaps'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l no-healthcheck -d 'Do not check the container\'s health'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l rootfs -d 'IMAGE is a directory with a root file system'

@@ -1,10 +1,14 @@
 //! L3: everything planned → [`Launch`]. Pure lowering, but for stat(2) of mount sources and the
 //! small files of the container's directory.
 
+mod group;
+mod unit;
+
+pub use group::limits;
+pub use unit::{Given, pass};
+
 use crate::cgroup;
-use crate::container::config::{
-    Config, Listed, Mount, MountKind as Kind, Network, Resources, Userns,
-};
+use crate::container::config::{Config, Listed, Mount, MountKind as Kind, Network, Userns};
 use crate::container::dir::ContainerDir;
 use crate::net;
 use crate::rootfs::{self, text};
@@ -35,12 +39,14 @@ pub struct Plan {
 }
 
 /// How this start differs from another one of the same container.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub struct Mode {
     /// The launching `bolt` stays attached.
     pub attach: bool,
     /// Its terminal, where there is one.
     pub size: Option<TtySize>,
+    /// What comes with the plan.
+    pub given: Given,
 }
 
 /// Lowers `config` for a start now.
@@ -49,7 +55,7 @@ pub fn plan(
     dir: &ContainerDir,
     config: &Config,
     source: &Source,
-    mode: Mode,
+    mode: &Mode,
 ) -> anyhow::Result<Plan> {
     let network = net::plan(&config.network)?;
     let mut notes: Vec<String> = network.note.iter().cloned().collect();
@@ -58,14 +64,17 @@ pub fn plan(
     }
     let hostname = hostname(config);
     notes.extend(labels_denied(config));
-    write_files(dir, config, &network, &hostname)?;
+    copy_zone(dir, config)?;
     if let Userns::Auto { first, size } = config.userns {
         userns::auto::check(&settings.dirs, first, size)?;
     }
     let (rlimits, lowered) = ulimit::plan(&config.ulimits, caller_limit);
     notes.extend(lowered);
-    let group = cgroup_plan(settings, config)?;
-    let process = Process { rlimits, ..process(settings, config, mode)? };
+    let group = group::plan(settings, config, mode)?;
+    let mut process = Process { rlimits, ..process(settings, config, mode)? };
+    let mut mounts = mounts(settings, config, files(config, &network, &hostname))?;
+    let unit = unit::plan(config, mode);
+    unit::adorn(&unit, &mode.given, &mut process, &mut mounts);
     let launch = Launch {
         version: VERSION,
         id: config.id.clone(),
@@ -73,7 +82,7 @@ pub fn plan(
         share: share(config),
         net: network.net.clone(),
         root: rootfs::plan(&settings.dirs, dir, config)?,
-        mounts: mounts(settings, config)?,
+        mounts,
         masked: masked(config),
         read_only: read_only(config),
         // It lies in our own /dev; with a volume there it would be made in the volume.
@@ -86,44 +95,10 @@ pub fn plan(
         await_cgroup: group.is_some(),
         denied: notes.clone(),
         monitor: monitor(settings, config, mode),
+        unit,
+        health: unit::health(settings, config)?,
     };
     Ok(Plan { launch, notes, cgroup: group })
-}
-
-/// The limits as they were typed.
-pub fn limits(resources: &Resources) -> cgroup::Limits {
-    cgroup::Limits {
-        memory: resources.memory,
-        memory_swap: resources.memory_swap,
-        cpus: resources.cpus,
-        cpu_shares: resources.cpu_shares,
-        cpuset_cpus: resources.cpuset_cpus.clone(),
-        pids: resources.pids,
-        pids_implied: false,
-    }
-}
-
-/// A cgroup is made where limits were asked for, for root, and on a pure v2 host, where it costs
-/// one mkdir and gives `cgroup.kill`. Elsewhere the payload stays in the caller's.
-fn cgroup_plan(settings: &Settings, config: &Config) -> anyhow::Result<Option<cgroup::Plan>> {
-    let mut limits = limits(&config.resources);
-    limits.validate()?;
-    let v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
-    if limits.asked().is_empty() && !v2 && settings.dirs.uid != 0 {
-        return Ok(None);
-    }
-    if limits.pids.is_none() {
-        limits.pids = Some(defaults::PIDS_LIMIT);
-        limits.pids_implied = true;
-    }
-    let caller = cgroup::Caller {
-        pid: std::process::id(),
-        uid: settings.dirs.uid,
-        bus_address: settings.bus_address.clone(),
-        runtime_dir: settings.xdg_runtime.clone(),
-    };
-    let host = cgroup::detect(Path::new("/"), &caller);
-    Ok(Some(cgroup::plan(&host, &config.id, &limits)))
 }
 
 /// Root without a wish has no user namespace; everybody else nests one in P.
@@ -146,8 +121,7 @@ fn share(config: &Config) -> Share {
 /// exec starts from it.
 pub fn payload(settings: &Settings, config: &Config) -> anyhow::Result<Process> {
     let (rlimits, _) = ulimit::plan(&config.ulimits, caller_limit);
-    let mode = Mode { attach: false, size: None };
-    Ok(Process { rlimits, ..process(settings, config, mode)? })
+    Ok(Process { rlimits, ..process(settings, config, &Mode::default())? })
 }
 
 /// What the container is called inside.
@@ -186,13 +160,8 @@ pub fn zone_file(zone: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// The files of the container's directory that are bound over those of the image.
-fn write_files(
-    dir: &ContainerDir,
-    config: &Config,
-    network: &net::Plan,
-    hostname: &str,
-) -> anyhow::Result<()> {
+/// The files that are bound over those of the image, with what they hold.
+fn files(config: &Config, network: &net::Plan, hostname: &str) -> [(&'static str, String); 3] {
     let resolv =
         net::resolv_conf(&net::host_file(Path::new("/etc/resolv.conf")), network, &config.dns);
     let hosts = match config.network {
@@ -201,12 +170,15 @@ fn write_files(
         }
         _ => net::hosts(hostname, &config.name, network, ""),
     };
-    for (name, content) in
-        [("resolv.conf", resolv), ("hosts", hosts), ("hostname", format!("{hostname}\n"))]
-    {
-        let path = dir.path().join(name);
-        std::fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
-    }
+    [
+        ("/etc/resolv.conf", resolv),
+        ("/etc/hosts", hosts),
+        ("/etc/hostname", format!("{hostname}\n")),
+    ]
+}
+
+/// The time zone as a file of the container's directory.
+fn copy_zone(dir: &ContainerDir, config: &Config) -> anyhow::Result<()> {
     if let Some(zone) = &config.tz {
         let (from, to) = (zone_file(zone)?, dir.path().join(LOCALTIME));
         std::fs::copy(&from, &to).with_context(|| format!("copy {}", from.display()))?;
@@ -218,7 +190,7 @@ fn caller_limit(number: u32) -> (u64, u64) {
     crate::sys::rlimit::get(number)
 }
 
-fn process(settings: &Settings, config: &Config, mode: Mode) -> anyhow::Result<Process> {
+fn process(settings: &Settings, config: &Config, mode: &Mode) -> anyhow::Result<Process> {
     let kept = caps::CapSet::EMPTY.adjusted(&config.security.caps, &[])?;
     let mut env = config.process.env.clone();
     if !env.iter().any(|e| e.starts_with("HOSTNAME=")) {
@@ -240,6 +212,8 @@ fn process(settings: &Settings, config: &Config, mode: Mode) -> anyhow::Result<P
         tty: config.process.tty.then(|| mode.size.unwrap_or(TtySize { rows: 24, cols: 80 })),
         stdin: config.process.stdin,
         oom_score_adj: config.process.oom_score_adj,
+        passed: 0,
+        listens: false,
     })
 }
 
@@ -291,7 +265,7 @@ fn read_only(config: &Config) -> Vec<String> {
     }
 }
 
-fn monitor(settings: &Settings, config: &Config, mode: Mode) -> Monitor {
+fn monitor(settings: &Settings, config: &Config, mode: &Mode) -> Monitor {
     let volumes = settings.dirs.volumes();
     Monitor {
         log: if config.log_driver == "none" {
@@ -347,7 +321,11 @@ const NO_SUID: MountFlags =
 const PTS: MountFlags = MountFlags { read_only: false, nosuid: true, nodev: false, noexec: true };
 
 /// Every mount in order: the system's own, the three files, then what was asked for, by depth.
-fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
+fn mounts(
+    settings: &Settings,
+    config: &Config,
+    files: [(&str, String); 3],
+) -> anyhow::Result<Vec<Step>> {
     let step = |target: &str, what: MountKind, flags: MountFlags| Step {
         target: target.to_owned(),
         what,
@@ -392,20 +370,14 @@ fn mounts(settings: &Settings, config: &Config) -> anyhow::Result<Vec<Step>> {
             MountFlags { read_only: true, ..NO_EXEC },
         ));
     }
-    for (target, name) in [
-        ("/etc/resolv.conf", "resolv.conf"),
-        ("/etc/hosts", "hosts"),
-        ("/etc/hostname", "hostname"),
-        ("/etc/localtime", LOCALTIME),
-    ] {
-        let made = name != LOCALTIME || config.tz.is_some();
-        if made && !is_mounted(config, target) {
-            list.push(step(
-                target,
-                MountKind::File { name: name.to_owned() },
-                MountFlags::default(),
-            ));
+    for (target, content) in files {
+        if !is_mounted(config, target) {
+            list.push(step(target, MountKind::Text { content }, MountFlags::default()));
         }
+    }
+    if config.tz.is_some() && !is_mounted(config, "/etc/localtime") {
+        let name = LOCALTIME.to_owned();
+        list.push(step("/etc/localtime", MountKind::File { name }, MountFlags::default()));
     }
     if config.read_only {
         for target in ["/run", "/tmp", "/var/tmp"] {

@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-/// musl's own allocator maps and unmaps pages for almost every allocation, which a start of a
-/// few milliseconds feels; this one keeps what it has.
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: bolt::sys::heap::Heap = bolt::sys::heap::Heap;
 
 fn main() -> ExitCode {
     bolt::cmd::main()

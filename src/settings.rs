@@ -30,7 +30,48 @@ pub struct Settings {
     pub host_facts: Option<PathBuf>,
     /// `BOLT_KEEP_BLOBS`: compressed layers stay in the store after unpacking.
     pub keep_blobs: bool,
+    /// What a service manager says.
+    pub service: Service,
     events: OnceLock<bool>,
+}
+
+/// The variables that a service manager sets for this process and no other (sd_notify(3),
+/// sd_listen_fds(3), sd_watchdog_enabled(3)). A container gets none of them from its caller.
+#[derive(Debug, Clone, Default)]
+pub struct Service {
+    /// `NOTIFY_SOCKET`.
+    pub notify: Option<std::ffi::OsString>,
+    /// `LISTEN_FDS`, where `LISTEN_PID` is this process.
+    pub listen: Option<String>,
+    /// `LISTEN_FDNAMES` that go with it.
+    pub listen_names: Option<String>,
+    /// `WATCHDOG_USEC`, where `WATCHDOG_PID` is this process or nobody.
+    pub watchdog: Option<String>,
+}
+
+impl Service {
+    /// All of their names.
+    pub const VARIABLES: [&str; 6] = [
+        "NOTIFY_SOCKET",
+        "LISTEN_PID",
+        "LISTEN_FDS",
+        "LISTEN_FDNAMES",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+    ];
+
+    fn from_env() -> Self {
+        let pid = std::process::id().to_string();
+        let mine = |name| variable(name).is_some_and(|value| value == pid);
+        let listens = mine("LISTEN_PID");
+        let watched = std::env::var_os("WATCHDOG_PID").is_none() || mine("WATCHDOG_PID");
+        Service {
+            notify: std::env::var_os("NOTIFY_SOCKET").filter(|v| !v.is_empty()),
+            listen: if listens { variable("LISTEN_FDS") } else { None },
+            listen_names: if listens { variable("LISTEN_FDNAMES") } else { None },
+            watchdog: if watched { variable("WATCHDOG_USEC") } else { None },
+        }
+    }
 }
 
 /// One variable of the caller, lossily decoded; for settings that are passed on by name.
@@ -43,6 +84,21 @@ pub fn variables() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+/// The environment of this process entry by entry, for a program that gets it unchanged.
+pub fn raw_environment() -> Vec<std::ffi::OsString> {
+    crate::sys::exec::environment()
+}
+
+/// Where data of all programs lies, the user's own first (XDG Base Directory Specification 0.8);
+/// last /etc, which Vulkan's loader looks into as well.
+pub fn data_dirs() -> Vec<PathBuf> {
+    let path = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let home = path("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+    let own = path("XDG_DATA_HOME").map(PathBuf::from).or(home);
+    let all = path("XDG_DATA_DIRS").unwrap_or_else(|| "/usr/local/share:/usr/share".into());
+    own.into_iter().chain(std::env::split_paths(&all)).chain(["/etc".into()]).collect()
 }
 
 /// The command line of this process, lossily decoded.
@@ -99,6 +155,7 @@ impl Settings {
             host_facts: path("BOLT_HOST_FACTS"),
             keep_blobs: variable("BOLT_KEEP_BLOBS").is_some_and(|v| v == "1" || v == "true"),
             events: OnceLock::new(),
+            service: Service::from_env(),
         })
     }
 
@@ -119,6 +176,7 @@ fn root_dirs(config_home: PathBuf, home: PathBuf, user: String) -> Result<Dirs, 
     let root = base("BOLT_ROOT")?;
     Ok(Dirs {
         data: root.clone().unwrap_or_else(|| "/var/lib/bolt".into()),
+        state: root.as_ref().map_or_else(|| "/var/lib/bolt/state".into(), |r| r.join("state")),
         cache: root.map_or_else(|| "/var/cache/bolt".into(), |r| r.join("cache")),
         config_home,
         home,
@@ -140,11 +198,15 @@ fn user_dirs(
         Some(root) => root.clone(),
         None => base("XDG_DATA_HOME")?.unwrap_or_else(|| home.join(".local/share")).join("bolt"),
     };
+    let state = match &root {
+        Some(root) => root.join("state"),
+        None => base("XDG_STATE_HOME")?.unwrap_or_else(|| home.join(".local/state")).join("bolt"),
+    };
     let cache = match root {
         Some(root) => root.join("cache"),
         None => base("XDG_CACHE_HOME")?.unwrap_or_else(|| home.join(".cache")).join("bolt"),
     };
-    Ok(Dirs { data, cache, config_home, home, user, uid, gid })
+    Ok(Dirs { data, cache, state, config_home, home, user, uid, gid })
 }
 
 fn base(name: &'static str) -> Result<Option<PathBuf>, SettingsError> {

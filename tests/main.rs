@@ -10,4 +10,5 @@ mod house;
 mod image;
 mod publish;
 mod run;
+mod steam;
 mod supervise;

@@ -14,6 +14,7 @@ use bolt::image::s3::answers;
 use bolt::image::types::Digest;
 use bolt::image::unpack::{Limits, Owners, rebuild, unpack_layer};
 use bolt::image::{image_config, manifest};
+use bolt::steam::vdf::Table;
 use bolt_shim::control::Request;
 use bolt_shim::launch::Launch;
 use bolt_shim::report::Report;
@@ -179,6 +180,16 @@ pub fn key_template(data: &[u8]) {
     assert_eq!(template.to_string(), text);
     let (one, two) = (Digest::sha256_of(b"1"), Digest::sha256_of(b"2"));
     assert_ne!(template.key(&one), template.key(&two), "{text}");
+}
+
+/// Steam's text files: what is taken is written as something that means the same.
+pub fn vdf(data: &[u8]) {
+    let Ok(table) = Table::parse(data) else { return };
+    let written = table.to_string();
+    // Escapes make it longer than what may be read.
+    if written.len() < 4 << 20 {
+        assert_eq!(Table::parse(written.as_bytes()).as_ref(), Ok(&table), "{written:?}");
+    }
 }
 
 /// What crosses between `bolt` and `bolt-shim`: any bytes are refused or understood, and what

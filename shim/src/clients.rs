@@ -46,6 +46,8 @@ pub(crate) enum Role {
     Exec,
     /// Waits for the end of the container.
     Waiting,
+    /// Waits for the end of a health check.
+    Check,
 }
 
 /// One connection.

@@ -57,8 +57,11 @@ pub enum Request {
     },
     /// Answer Exited when the payload ends for good.
     Wait,
-    /// The plan is complete: the first packet to a new monitor.
+    /// The plan is complete: the first packet to a new monitor. With it come the descriptors
+    /// that the plan speaks of.
     Planned,
+    /// Check the payload's health now. Answer: Exited with the check's own code.
+    HealthCheck,
     /// The cgroup is made; only to a monitor that waits for it.
     Cgroup {
         /// Where the payload is put.

@@ -25,19 +25,19 @@ pub(crate) struct Stdio {
 }
 
 /// Runs the plan. Never returns: the process becomes the payload, or ends.
-pub(crate) fn run(launch: &Launch, socket: OwnedFd, stdio: Option<Stdio>) -> ! {
+pub(crate) fn run(
+    launch: &Launch,
+    socket: OwnedFd,
+    stdio: Option<Stdio>,
+    passed: Vec<OwnedFd>,
+) -> ! {
     process::set_name(c"bolt-init");
     let failure = match set_up(launch, &socket, stdio) {
-        Ok(()) if launch.init => supervise(launch, &socket),
-        Ok(()) => exec::program(&launch.process, &socket),
+        Ok(()) if launch.init => supervise(launch, &socket, passed),
+        Ok(()) => exec::program(&launch.process, &socket, passed),
         Err(failure) => failure,
     };
-    tell(&socket, failure)
-}
-
-fn tell(socket: &OwnedFd, failure: Failure) -> ! {
-    let _ = handshake::send(socket, &Message::Failed(failure), &[]);
-    process::exit_now(125)
+    exec::tell(&socket, failure)
 }
 
 fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>) -> Res<()> {
@@ -54,7 +54,7 @@ fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>) -> Res<()> {
     let mut trees = trees.into_iter();
     let new_root = attach_root(trees.next())?;
     let mut mounter =
-        mounts::Mounter { root: new_root.as_fd(), trees, has_tty_group: has_group(5) };
+        mounts::Mounter { root: new_root.as_fd(), trees, has_tty_group: has_group(5), dev: None };
     // sysfs shows the network it is mounted in: what comes before it overlaps with its making.
     let first =
         launch.mounts.iter().position(|m| m.what == MountKind::Sys).unwrap_or(launch.mounts.len());
@@ -196,7 +196,7 @@ fn stand_alone(terminal: Option<OwnedFd>, stdio: Option<Stdio>) -> Res<()> {
 /// An exec joins its namespaces, so M must be able to look at it: dumpable again, once nothing of
 /// M is open any more. Nobody inside gains by that: it has capabilities that they lack
 /// (ptrace(2)), and its file is no longer theirs to change (see `bolt`'s shim::program).
-fn supervise(launch: &Launch, socket: &OwnedFd) -> Failure {
+fn supervise(launch: &Launch, socket: &OwnedFd, passed: Vec<OwnedFd>) -> Failure {
     use crate::sys::clone::{Cloned, clone3};
     match clone3(0, None) {
         Err(e) => crate::at::failure(Step::Clone, "init", e as i32),
@@ -205,7 +205,7 @@ fn supervise(launch: &Launch, socket: &OwnedFd) -> Failure {
             if launch.process.tty.is_some() {
                 let _ = process::controlling_terminal(rustix::stdio::stdin());
             }
-            tell(socket, exec::program(&launch.process, socket))
+            exec::program(&launch.process, socket, passed)
         }
         Ok(Cloned::Parent { pid, .. }) => {
             process::close_from(3);

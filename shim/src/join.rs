@@ -10,7 +10,7 @@ use crate::step::{exec, tty};
 use crate::sys::clone::{Cloned, clone3};
 use crate::sys::{process as proc, socket};
 use bolt_shim::launch::{Launch, Net, Process};
-use bolt_shim::report::{Failure, Step};
+use bolt_shim::report::Step;
 use nix::sched::{CloneFlags, setns};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -28,7 +28,7 @@ pub(crate) fn start(
             drop(ours);
             let result = join(launch, init, &theirs).and_then(|()| split(process, &theirs, stdio));
             if let Err(failure) = result {
-                tell(&theirs, failure);
+                exec::tell(&theirs, failure);
             }
             proc::exit_now(0)
         }
@@ -84,20 +84,18 @@ fn join(launch: &Launch, init: BorrowedFd<'_>, socket: &OwnedFd) -> Res<()> {
 
 fn split(process: &Process, socket: &OwnedFd, stdio: Vec<OwnedFd>) -> Res<()> {
     match clone3(nix::libc::CLONE_PARENT, None).at(Step::Clone, "exec")? {
-        Cloned::Child => {
-            let failure = match attach(process, socket, stdio) {
-                Ok(()) => exec::program(process, socket),
-                Err(failure) => failure,
-            };
-            tell(socket, failure)
-        }
+        Cloned::Child => match attach(process, socket, stdio) {
+            Ok(passed) => exec::program(process, socket, passed),
+            Err(failure) => exec::tell(socket, failure),
+        },
         Cloned::Parent { pid, pidfd } => {
             handshake::send(socket, &Message::Joined { pid }, &[pidfd.as_fd()])
         }
     }
 }
 
-fn attach(process: &Process, socket: &OwnedFd, stdio: Vec<OwnedFd>) -> Res<()> {
+/// The standard streams; what came besides is for the program.
+fn attach(process: &Process, socket: &OwnedFd, mut fds: Vec<OwnedFd>) -> Res<Vec<OwnedFd>> {
     let _ = nix::unistd::setsid();
     if let Some(size) = process.tty {
         let flags =
@@ -106,15 +104,13 @@ fn attach(process: &Process, socket: &OwnedFd, stdio: Vec<OwnedFd>) -> Res<()> {
             rustix::fs::open("/", flags, rustix::fs::Mode::empty()).at(Step::Terminal, "/")?;
         let (master, slave) = tty::open(root.as_fd(), size)?;
         handshake::send(socket, &Message::Tty, &[master.as_fd()])?;
-        return tty::adopt(&slave);
+        tty::adopt(&slave)?;
+        return Ok(fds);
     }
-    match stdio.as_slice() {
-        [input, output, error] => tty::stdio(input, output, error),
-        _ => Err(failure(Step::Exec, "stdio", libc::EBADF)),
+    if fds.len() < 3 {
+        return Err(failure(Step::Exec, "stdio", libc::EBADF));
     }
-}
-
-fn tell(socket: &OwnedFd, failure: Failure) -> ! {
-    let _ = handshake::send(socket, &Message::Failed(failure), &[]);
-    proc::exit_now(125)
+    let passed = fds.split_off(3);
+    tty::stdio(&fds[0], &fds[1], &fds[2])?;
+    Ok(passed)
 }

@@ -61,6 +61,10 @@ pub struct Launch {
     pub denied: Vec<String>,
     /// How the monitor behaves once the payload runs.
     pub monitor: Monitor,
+    /// What a service manager and scripts are told.
+    pub unit: Unit,
+    /// How it is seen whether the payload does its work.
+    pub health: Option<Box<Health>>,
 }
 
 /// How the monitor gets its user namespace P. It begins with that before the plan is there, so
@@ -269,10 +273,15 @@ pub enum MountKind {
         /// Copy what the image has below the target.
         copy_up: bool,
     },
-    /// A small file made by the monitor, bound over the target.
+    /// A file of the container's directory, bound over the target.
     File {
         /// Name in the container's directory.
         name: String,
+    },
+    /// A small file of the container's own, in the memory of its `/dev`, bound over the target.
+    Text {
+        /// What it holds at the start.
+        content: String,
     },
 }
 
@@ -344,6 +353,10 @@ pub struct Process {
     pub stdin: bool,
     /// oom_score_adj(5).
     pub oom_score_adj: Option<i32>,
+    /// Descriptors from number 3 on that came with the request.
+    pub passed: u32,
+    /// They are a service manager's listening sockets: LISTEN_PID is added (sd_listen_fds(3)).
+    pub listens: bool,
 }
 
 /// Supplementary groups of a process.
@@ -417,6 +430,63 @@ pub struct Events {
     pub image: String,
     /// Labels, as JSON.
     pub attributes: String,
+}
+
+/// Who is told that the payload runs, and where the pids are found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// A datagram socket that leads to the service manager came with `Planned`, before the
+    /// descriptors for the payload.
+    pub notify: Option<Notify>,
+    /// File that gets the payload's pid at every start, absolute.
+    pub pidfile: Option<String>,
+    /// File that gets the monitor's pid, absolute.
+    pub monitor_pidfile: Option<String>,
+}
+
+/// Name in the container's directory of the socket that the payload notifies.
+pub const NOTIFY: &str = "notify.sock";
+
+/// What the service manager is told by the monitor (sd_notify(3)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notify {
+    /// What the payload says at [`NOTIFY`], but for who is the main process.
+    Payload {
+        /// The main process; `None`: the monitor.
+        main: Option<u32>,
+    },
+    /// `READY=1` when it is healthy for the first time.
+    Healthy,
+}
+
+/// A program that is run again and again to see how the payload does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// The program.
+    pub process: Process,
+    /// Milliseconds from the end of a check to the next; 0: only when asked for.
+    pub interval: u64,
+    /// Milliseconds after which a check is killed and has failed.
+    pub timeout: u64,
+    /// Milliseconds after the start in which a failure does not count.
+    pub start_period: u64,
+    /// So many failures in a row are `unhealthy`.
+    pub retries: u32,
+    /// What is done then.
+    pub on_failure: OnFailure,
+}
+
+/// What an unhealthy payload gets (podman-run(1), `--health-on-failure`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnFailure {
+    /// Nothing.
+    None,
+    /// SIGKILL.
+    Kill,
+    /// A stop and a new start.
+    Restart,
+    /// A stop.
+    Stop,
 }
 
 /// Where output goes.

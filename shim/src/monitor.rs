@@ -18,9 +18,9 @@ use crate::step::{binds, ids, root};
 use crate::sys::clone::{Cloned, clone3};
 use crate::sys::memory::Mapped;
 use crate::sys::{process, socket};
-use crate::uplink;
+use crate::{notify, pidfile, uplink};
 use bolt_shim::control::Request;
-use bolt_shim::launch::{Launch, Net, Restart, Root, Userns, VERSION, fd};
+use bolt_shim::launch::{Health, Launch, Net, OnFailure, Restart, Root, Userns, VERSION, fd};
 use bolt_shim::report::{Failure, Report, Step};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::os::fd::{AsFd, OwnedFd};
@@ -55,9 +55,7 @@ pub(crate) fn run(userns: Userns) -> u8 {
     process::set_name(c"bolt-shim");
     let Ok(report) = process::inherit(fd::REPORT) else { return 125 };
     let begun = enter::begin(userns, &report);
-    if await_plan(&report).is_none() {
-        return 125;
-    }
+    let Some(passed) = await_plan(&report) else { return 125 };
     let mut launch = match read_plan() {
         Ok(launch) => launch,
         Err(failure) => {
@@ -69,7 +67,7 @@ pub(crate) fn run(userns: Userns) -> u8 {
         return 125;
     }
     match begun {
-        Ok(()) => supervise(&mut launch, userns, report),
+        Ok(()) => supervise(&mut launch, userns, report, passed),
         Err(failure) => refuse(&launch, &report, failure),
     }
 }
@@ -83,10 +81,11 @@ fn refuse(launch: &Launch, report: &OwnedFd, failure: Failure) -> u8 {
     125
 }
 
-fn await_plan(report: &OwnedFd) -> Option<()> {
+/// The descriptors that the plan speaks of.
+fn await_plan(report: &OwnedFd) -> Option<Vec<OwnedFd>> {
     let mut buffer = [0; 64];
-    let (length, _) = socket::receive_into(report, &mut buffer).ok()??;
-    (postcard::from_bytes(&buffer[..length]) == Ok(Request::Planned)).then_some(())
+    let (length, passed) = socket::receive_into(report, &mut buffer).ok()??;
+    (postcard::from_bytes(&buffer[..length]) == Ok(Request::Planned)).then_some(passed)
 }
 
 #[inline(never)]
@@ -116,13 +115,13 @@ fn await_cgroup(launch: &mut Launch, report: &OwnedFd) -> Option<()> {
     }
 }
 
-fn supervise(launch: &mut Launch, userns: Userns, report: OwnedFd) -> u8 {
+fn supervise(launch: &mut Launch, userns: Userns, report: OwnedFd, passed: Vec<OwnedFd>) -> u8 {
     let mut state = State {
         cgroup: launch.cgroup.remove.clone(),
         notes: launch.denied.clone(),
         ..State::default()
     };
-    let mut supervisor = match prepare(launch, userns, &mut state, report) {
+    let mut supervisor = match prepare(launch, userns, &mut state, report, passed) {
         Ok(supervisor) => supervisor,
         Err((report, failure)) => return refuse(launch, &report, failure),
     };
@@ -133,17 +132,20 @@ fn supervise(launch: &mut Launch, userns: Userns, report: OwnedFd) -> u8 {
             Err(failure) => return give_up(launch, &mut supervisor, &mut state, failure),
         };
         let began = state::ticks();
+        supervisor.denied.extend(pidfile::write(&launch.unit, payload.pid));
         note_running(&mut supervisor, &mut state);
         supervisor.begin(payload.pid);
         tell_start(launch, &supervisor, state.restarts > 0);
-        if launch.monitor.restart == Restart::No {
+        supervisor.begin_checks(launch, state.started);
+        if is_last_start(launch) {
             forget_start(launch);
+            supervisor.passed = Vec::new();
         }
         let end = supervisor.watch(launch, payload);
-        let again = wants_restart(launch.monitor.restart, &end, &state);
+        let again = end.renew || wants_restart(launch.monitor.restart, &end, &state);
         note_exit(launch, &supervisor, &mut state, &end, again);
         if !again {
-            finish(launch, &mut supervisor, &mut state, &end, &[Event::Died(end.code, end.oom)]);
+            finish(launch, &mut supervisor, &end, &[Event::Died(end.code, end.oom)]);
             return end.code;
         }
         events::write(launch, supervisor.name(), &[Event::Died(end.code, end.oom)]);
@@ -154,14 +156,23 @@ fn supervise(launch: &mut Launch, userns: Userns, report: OwnedFd) -> u8 {
         pause = (pause * 2).min(LONGEST_PAUSE);
         if stopped {
             state.status = "exited";
-            state.stopped = true;
-            finish(launch, &mut supervisor, &mut state, &end, &[]);
+            state.stopped = !supervisor.ended_by_signal();
+            if !launch.monitor.remove {
+                let _ = state.write(supervisor.dir());
+            }
+            finish(launch, &mut supervisor, &end, &[]);
             return end.code;
         }
         // The next one would be born frozen.
         freeze::thaw(launch);
         state.restarts += 1;
     }
+}
+
+/// Nothing will start the payload again.
+fn is_last_start(launch: &Launch) -> bool {
+    let renews = |h: &Health| h.on_failure == OnFailure::Restart;
+    launch.monitor.restart == Restart::No && !launch.health.as_deref().is_some_and(renews)
 }
 
 /// Lets go of what only a start needs: there will be no other, and it is most of the plan.
@@ -187,9 +198,19 @@ fn prepare(
     userns: Userns,
     state: &mut State,
     report: OwnedFd,
+    mut passed: Vec<OwnedFd>,
 ) -> Result<Supervisor, (OwnedFd, Failure)> {
-    match enter::end(userns, &report, state).and_then(|()| place(launch)) {
-        Ok(place) => Ok(Supervisor::new(launch, report, place)),
+    let place = enter::end(userns, &report, state).and_then(|()| place(launch));
+    let made = place.and_then(|place| {
+        let notifier = notify::of_plan(launch.unit.notify, &mut passed, &place.dir)?;
+        Ok((place, notifier))
+    });
+    match made {
+        Ok((place, notifier)) => {
+            let mut supervisor = Supervisor::new(launch, report, place);
+            (supervisor.notifier, supervisor.passed) = (notifier, passed);
+            Ok(supervisor)
+        }
         Err(failure) => Err((report, failure)),
     }
 }
@@ -238,7 +259,7 @@ fn start(launch: &Launch, supervisor: &mut Supervisor, state: &mut State) -> Res
         Cloned::Child => {
             drop(ours);
             supervisor.close_in_child();
-            init::run(launch, theirs, stdio)
+            init::run(launch, theirs, stdio, std::mem::take(&mut supervisor.passed))
         }
         Cloned::Parent { pid, pidfd } => {
             drop((theirs, stdio));
@@ -388,7 +409,7 @@ fn note_exit(launch: &Launch, supervisor: &Supervisor, state: &mut State, end: &
     state.finished = state::now();
     state.exit = end.code;
     state.oom = end.oom;
-    state.stopped = end.stopped;
+    state.stopped = end.asked;
     if !launch.monitor.remove {
         let _ = state.write(supervisor.dir());
     }
@@ -414,11 +435,7 @@ fn give_up(
     state: &mut State,
     failure: Failure,
 ) -> u8 {
-    let code = match (failure.step, failure.errno) {
-        (Step::Exec, libc::ENOENT | libc::ENOTDIR) => 127,
-        (Step::Exec, _) => 126,
-        _ => 125,
-    };
+    let code = exit_code(&failure);
     state.status = "exited";
     state.finished = state::now();
     state.exit = code;
@@ -448,19 +465,20 @@ fn tell_end(launch: &Launch, supervisor: &Supervisor, died: &[Event]) {
     events::write(launch, supervisor.name(), &[died, &[last]].concat());
 }
 
+/// What a program that did not start would have exited with (podman-run(1), "Exit Status").
+pub(crate) fn exit_code(failure: &Failure) -> u8 {
+    match (failure.step, failure.errno) {
+        (Step::Exec, libc::ENOENT | libc::ENOTDIR) => 127,
+        (Step::Exec, _) => 126,
+        _ => 125,
+    }
+}
+
 /// With `--rm` nothing is left when the caller hears of the end.
 #[inline(never)]
-fn finish(
-    launch: &Launch,
-    supervisor: &mut Supervisor,
-    state: &mut State,
-    end: &End,
-    died: &[Event],
-) {
+fn finish(launch: &Launch, supervisor: &mut Supervisor, end: &End, died: &[Event]) {
     if launch.monitor.remove {
         supervisor.clean(launch);
-    } else if state.stopped != end.stopped {
-        let _ = state.write(supervisor.dir());
     }
     tell_end(launch, supervisor, died);
     supervisor.release(launch);

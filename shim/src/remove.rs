@@ -23,9 +23,6 @@ const USUAL: &[(&str, bool)] = &[
     ("lock", false),
     ("control.sock", false),
     ("state.json", false),
-    ("hosts", false),
-    ("resolv.conf", false),
-    ("hostname", false),
     ("localtime", false),
     ("log", false),
 ];

@@ -43,27 +43,8 @@ pub(crate) struct State {
 
 impl State {
     /// Replaces `state.json` in `dir`. No fsync: torn with a free lock means dead anyway.
-    ///
-    /// By exchange: ext4 writes the data of a file to the disk before that file may take another
-    /// one's place by a plain rename (ext4(5), `auto_da_alloc`), which costs as much as all of the
-    /// rest, twice when the file is removed a moment later.
     pub(crate) fn write(&self, dir: &OwnedFd) -> Result<(), rustix::io::Errno> {
-        let text = self.text();
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = rustix::fs::openat(dir, "state.json.new", flags, Mode::from_raw_mode(0o644))?;
-        let mut rest = text.as_bytes();
-        while !rest.is_empty() {
-            let n = rustix::io::write(&file, rest)?;
-            rest = &rest[n..];
-        }
-        drop(file);
-        let exchange = rustix::fs::RenameFlags::EXCHANGE;
-        match rustix::fs::renameat_with(dir, "state.json.new", dir, "state.json", exchange) {
-            Ok(()) => rustix::fs::unlinkat(dir, "state.json.new", AtFlags::empty()),
-            // The first one of this container, or a file system that cannot exchange.
-            Err(_) => rustix::fs::renameat(dir, "state.json.new", dir, "state.json"),
-        }
+        replace(dir, "state.json", "state.json.new", &self.text())
     }
 
     fn text(&self) -> String {
@@ -100,26 +81,59 @@ impl State {
     }
 }
 
+/// Replaces the file `name` in `dir`, by way of `temp`.
+///
+/// By exchange: ext4 writes the data of a file to the disk before that file may take another
+/// one's place by a plain rename (ext4(5), `auto_da_alloc`), which costs as much as all of the
+/// rest, twice when the file is removed a moment later.
+pub(crate) fn replace(
+    dir: &OwnedFd,
+    name: &str,
+    temp: &str,
+    text: &str,
+) -> Result<(), rustix::io::Errno> {
+    let flags =
+        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = rustix::fs::openat(dir, temp, flags, Mode::from_raw_mode(0o644))?;
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let n = rustix::io::write(&file, rest)?;
+        rest = &rest[n..];
+    }
+    drop(file);
+    let exchange = rustix::fs::RenameFlags::EXCHANGE;
+    match rustix::fs::renameat_with(dir, temp, dir, name, exchange) {
+        Ok(()) => rustix::fs::unlinkat(dir, temp, AtFlags::empty()),
+        // The first one of this container, or a file system that cannot exchange.
+        Err(_) => rustix::fs::renameat(dir, temp, dir, name),
+    }
+}
+
 fn list<'a>(text: &mut String, items: impl Iterator<Item = &'a str>) {
     for (n, item) in items.enumerate() {
         if n > 0 {
             text.push(',');
         }
-        text.push('"');
-        for c in item.chars() {
-            match c {
-                '"' | '\\' => {
-                    text.push('\\');
-                    text.push(c);
-                }
-                c if (c as u32) < 0x20 => {
-                    let _ = write!(text, "\\u{:04x}", c as u32);
-                }
-                c => text.push(c),
-            }
-        }
-        text.push('"');
+        quote(text, item);
     }
+}
+
+/// Appends a JSON string.
+pub(crate) fn quote(text: &mut String, item: &str) {
+    text.push('"');
+    for c in item.chars() {
+        match c {
+            '"' | '\\' => {
+                text.push('\\');
+                text.push(c);
+            }
+            c if (c as u32) < 0x20 => {
+                let _ = write!(text, "\\u{:04x}", c as u32);
+            }
+            c => text.push(c),
+        }
+    }
+    text.push('"');
 }
 
 /// Nanoseconds since 1970.

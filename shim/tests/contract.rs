@@ -2,7 +2,7 @@
 
 use bolt_shim::launch::{
     Cgroup, Events, FileId, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags, MountKind, Net,
-    Process, Propagation, Restart, Root, Share, TtySize, Uplink, UplinkKind, VERSION,
+    Notify, Process, Propagation, Restart, Root, Share, TtySize, Unit, Uplink, UplinkKind, VERSION,
 };
 use std::process::Command;
 
@@ -77,6 +77,8 @@ fn launch() -> Launch {
             tty: Some(TtySize { rows: 24, cols: 80 }),
             stdin: true,
             oom_score_adj: Some(-1000),
+            passed: 2,
+            listens: true,
         },
         init: true,
         cgroup: Cgroup { v2: Some("/sys/fs/cgroup/x".into()), ..Cgroup::default() },
@@ -100,6 +102,12 @@ fn launch() -> Launch {
                 attributes: "{}".into(),
             }),
         },
+        unit: Unit {
+            notify: Some(Notify::Payload { main: Some(7) }),
+            pidfile: Some("/run/pid".into()),
+            monitor_pidfile: None,
+        },
+        health: None,
     }
 }
 

@@ -1,9 +1,9 @@
 //! What this host's cgroups look like from where the caller stands: /proc/self/cgroup,
 //! /proc/self/mountinfo and the tree itself (cgroups(7)).
 
-use super::bus::BusAddress;
 use super::limits::parse_cpu_list;
 use super::mountinfo::{self, CgroupMount};
+use crate::bus::BusAddress;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,6 +20,11 @@ pub struct Caller {
     pub bus_address: Option<String>,
     /// `$XDG_RUNTIME_DIR`.
     pub runtime_dir: Option<PathBuf>,
+    /// The container's supervisor, where there is one already: it waits beside us, and moves
+    /// with us.
+    pub supervisor: Option<u32>,
+    /// The caller's own directory is to be divided, whoever marked it or did not.
+    pub split: bool,
 }
 
 /// The cgroup set-up of a host.
@@ -106,6 +111,9 @@ pub struct Hierarchy {
     pub parent: Option<PathBuf>,
 }
 
+/// The leaf that the caller and his supervisors move to when their directory is divided.
+pub(super) const LAUNCHER: &str = "bolt-launcher";
+
 /// Looks at the host whose file system starts at `root` (`/`; a made-up tree in tests). Never
 /// fails: what cannot be read is not there for us.
 pub fn detect(root: &Path, caller: &Caller) -> Host {
@@ -149,7 +157,10 @@ fn detect_v1(root: &Path, mounts: &[CgroupMount], own: &BTreeMap<String, String>
 
 fn detect_v2(root: &Path, mount: &Path, own: Option<PathBuf>, caller: &Caller) -> V2 {
     let systemd = detect_systemd(root, mount, caller);
-    let nest = own.as_deref().and_then(|own| find_nest(mount, own, systemd.is_some(), caller.pid));
+    let nest = own.as_deref().and_then(|own| match caller.split {
+        true => own_nest(mount, own, caller),
+        false => find_nest(mount, own, systemd.is_some(), caller),
+    });
     let near = nest.as_ref().map_or(mount, |nest| &nest.dir);
     let cpus = cpus_in(&near.join("cpuset.cpus.effective"));
     V2 { mount: mount.to_owned(), nest, systemd, cpus: cpus.unwrap_or_else(|| online_cpus(root)) }
@@ -158,20 +169,31 @@ fn detect_v2(root: &Path, mount: &Path, own: Option<PathBuf>, caller: &Caller) -
 /// The nearest directory that may be divided. Where systemd rules, only a directory that it
 /// marked as delegated counts (systemd.io/CGROUP_DELEGATION: a single writer to each directory),
 /// and its own user manager's is not ours. Elsewhere the nearest empty one that we can write to.
-fn find_nest(mount: &Path, own: &Path, systemd: bool, pid: u32) -> Option<Nest> {
+fn find_nest(mount: &Path, own: &Path, systemd: bool, caller: &Caller) -> Option<Nest> {
     let up = own.ancestors().take_while(|dir| dir.starts_with(mount));
     let mut ours = up.take_while(|dir| divisible(dir));
     if systemd {
         let dir = ours.find(|dir| marked_delegated(dir))?;
-        return (!is_user_manager(dir)).then(|| nest(mount, dir, pid));
+        return (!is_user_manager(dir)).then(|| nest(mount, dir, caller));
     }
-    let all: Vec<Nest> = ours.map(|dir| nest(mount, dir, pid)).collect();
+    let all: Vec<Nest> = ours.map(|dir| nest(mount, dir, caller)).collect();
     all.iter().find(|nest| nest.occupied == Occupied::Free).or(all.first()).cloned()
 }
 
-fn nest(mount: &Path, dir: &Path, pid: u32) -> Nest {
+/// The caller's own directory; one that he was moved to when it was divided stands for it.
+fn own_nest(mount: &Path, own: &Path, caller: &Caller) -> Option<Nest> {
+    let moved = own.file_name().is_some_and(|name| name == LAUNCHER);
+    let dir = if moved { own.parent()? } else { own };
+    (dir.starts_with(mount) && divisible(dir)).then(|| nest(mount, dir, caller))
+}
+
+fn nest(mount: &Path, dir: &Path, caller: &Caller) -> Nest {
     let words = |file: &str| words_in(&dir.join(file));
-    let others = |mut pids: std::str::SplitWhitespace<'_>| pids.any(|who| who != pid.to_string());
+    let ours = |who: &str| {
+        let who = who.parse().ok();
+        who == Some(caller.pid) || who.is_some() && who == caller.supervisor
+    };
+    let others = |mut pids: std::str::SplitWhitespace<'_>| pids.any(|who| !ours(who));
     let procs = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
     // Only the root of the whole hierarchy has no `cgroup.type`; a cgroup namespace's has.
     let kernel_root = dir == mount && !dir.join("cgroup.type").exists();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// How long systemd may take for a scope: its own job time-out is 90 s, a start is not worth that.
-const SCOPE_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const SCOPE_LIMIT: Duration = Duration::from_secs(5);
 
 /// The cgroup as it is now; the fields mean what they mean in [`Plan`], with real paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -256,11 +256,11 @@ fn inherit(file: &Path, parent: &Path) -> io::Result<()> {
 }
 
 /// One write(2), as cgroup files want it; never creates a file.
-fn write(file: &Path, value: &str) -> io::Result<()> {
+pub(super) fn write(file: &Path, value: &str) -> io::Result<()> {
     OpenOptions::new().write(true).open(file)?.write_all(value.as_bytes())
 }
 
-fn words(file: &Path, error: &io::Error) -> String {
+pub(super) fn words(file: &Path, error: &io::Error) -> String {
     let file = file.display();
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     match errno {
@@ -283,7 +283,7 @@ fn words(file: &Path, error: &io::Error) -> String {
     }
 }
 
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {

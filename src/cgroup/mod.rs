@@ -10,20 +10,22 @@
 //! A limit that cannot be applied is listed as [`Denied`] with reason and fix; a start fails for
 //! it only where limits are required.
 //!
-//! D-Bus messages are `rustbus`'s and its only door is this folder. Nothing here starts a thread.
+//! D-Bus messages are `rustbus`'s and its doors are `bus/` and this folder. Nothing here starts a
+//! thread.
 
-mod bus;
 mod describe;
+pub mod game;
 mod host;
 mod limits;
 mod make;
 mod mountinfo;
 mod plan;
 mod scope;
+mod split;
 #[cfg(test)]
 mod tests;
 
-pub use bus::{BusAddress, BusError};
+pub use crate::bus::{BusAddress, BusError};
 pub use describe::{Description, describe};
 pub use host::{Caller, Hierarchy, Host, Nest, Occupied, Systemd, V1, V2, detect};
 pub use limits::{
@@ -33,3 +35,4 @@ pub use limits::{
 pub use make::{CgroupError, Made, make, remove};
 pub use plan::{Denied, DirPlan, Manager, Plan, ScopePlan, Write, plan};
 pub use scope::{ScopeError, systemd_scope};
+pub use split::plan_split;

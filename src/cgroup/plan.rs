@@ -1,8 +1,8 @@
 //! The directories a container's cgroup is made of and the values that go into them: pure.
 
-use super::bus::BusAddress;
-use super::host::{Host, Nest, Occupied, V1, V2};
+use super::host::{Host, LAUNCHER, Nest, Occupied, V1, V2};
 use super::limits::{self, Limits, Setting};
+use crate::bus::BusAddress;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +62,8 @@ pub struct Plan {
 pub struct ScopePlan {
     /// `bolt-<id>.scope`
     pub name: String,
+    /// What `systemctl status` shows.
+    pub description: String,
     /// Where to ask.
     pub bus: BusAddress,
     /// The uid to name there, outside every user namespace.
@@ -72,6 +74,8 @@ pub struct ScopePlan {
     /// scope's siblings are the user's other programs. All others sit on the payload, so that the
     /// supervisor is neither counted nor killed.
     pub cpu_weight: Option<u64>,
+    /// `MemoryLow`, bytes; of games outside containers, whose scope has no payload below it.
+    pub memory_low: Option<u64>,
 }
 
 /// One directory.
@@ -184,14 +188,14 @@ pub fn plan(host: &Host, id: &str, limits: &Limits) -> Plan {
     }
 }
 
-fn all_denied(asked: Vec<Setting>, why: &str) -> Plan {
+pub(super) fn all_denied(asked: Vec<Setting>, why: &str) -> Plan {
     let mut plan = Plan::none();
     asked.into_iter().for_each(|setting| plan.deny(setting, why));
     plan
 }
 
 /// A v2 leaf without controllers: `cgroup.kill`, and a name in `systemd-cgls`.
-fn leaf(plan: &mut Plan, v2: &V2, id: &str) {
+pub(super) fn leaf(plan: &mut Plan, v2: &V2, id: &str) {
     let Some(nest) = &v2.nest else { return };
     plan.manager = Manager::Cgroupfs;
     let payload = nest.dir.join(format!("bolt-{id}"));
@@ -255,10 +259,10 @@ fn can_divide(nest: &Nest, asked: &[Setting]) -> bool {
     nest.occupied != Occupied::Others || asked.iter().all(enabled)
 }
 
-fn plan_nest(v2: &V2, nest: &Nest, id: &str, limits: &Limits) -> Plan {
+pub(super) fn plan_nest(v2: &V2, nest: &Nest, id: &str, limits: &Limits) -> Plan {
     let mut plan = Plan { manager: Manager::Cgroupfs, ..Plan::none() };
     if nest.occupied == Occupied::OnlyCaller {
-        let launcher = nest.dir.join("bolt-launcher");
+        let launcher = nest.dir.join(LAUNCHER);
         plan.dirs.push(DirPlan { path: launcher.clone(), shared: true, ..DirPlan::default() });
         plan.launcher = Some(launcher);
     }
@@ -291,10 +295,12 @@ fn plan_scope(v2: &V2, id: &str, limits: &Limits) -> Plan {
     let shares = limits.cpu_shares.filter(|shares| *shares != 0);
     plan.scope = Some(ScopePlan {
         name: format!("bolt-{id}.scope"),
+        description: format!("Bolt container bolt-{id}"),
         bus: systemd.bus.clone(),
         uid: systemd.uid,
         mount: v2.mount.clone(),
         cpu_weight: shares.map(limits::v2_cpu_weight),
+        memory_low: None,
     });
     let fix = "systemd does not delegate this controller to users here; as root: `systemctl edit \
                user@.service` with `[Service] Delegate=cpu cpuset io memory pids`, then log in \

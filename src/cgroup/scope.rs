@@ -1,7 +1,7 @@
 //! A transient scope from systemd: `StartTransientUnit` (org.freedesktop.systemd1(5)).
 
-use super::bus::{self, Bus, BusError};
 use super::plan::ScopePlan;
+use crate::bus::{self, Bus, BusError};
 use rustbus::message_builder::{MarshalledMessage, MessageType};
 use rustbus::wire::errors::MarshalError;
 use std::fs;
@@ -98,9 +98,8 @@ fn converse(plan: &ScopePlan, name: &str, pid: u32, limit: Duration) -> Result<S
 }
 
 fn start_call(plan: &ScopePlan, name: &str, pid: u32) -> Result<MarshalledMessage, MarshalError> {
-    let description = format!("Bolt container {}", name.trim_end_matches(".scope"));
     let mut properties = vec![
-        ("Description", Property::Text(&description)),
+        ("Description", Property::Text(&plan.description)),
         ("PIDs", Property::Pids(vec![pid])),
         ("Delegate", Property::Flag(true)),
         // Else a scope whose payload failed stays listed until the user resets it.
@@ -110,6 +109,9 @@ fn start_call(plan: &ScopePlan, name: &str, pid: u32) -> Result<MarshalledMessag
     ];
     if let Some(weight) = plan.cpu_weight {
         properties.push(("CPUWeight", Property::Number(weight)));
+    }
+    if let Some(bytes) = plan.memory_low {
+        properties.push(("MemoryLow", Property::Number(bytes)));
     }
     let mut call = bus::call(SYSTEMD, OBJECT, MANAGER, "StartTransientUnit");
     call.body.push_param2(name, "fail")?;

@@ -1,8 +1,8 @@
 //! The whole road: made-up hosts, this machine's own cgroups, a real bus, and (in the lab) a
 //! real systemd.
 
-use super::bus::{self, Bus};
 use super::*;
+use crate::bus::{self, Bus};
 use rustbus::message_builder::{MarshalledMessage, MessageBuilder, MessageType};
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -35,6 +35,8 @@ fn caller() -> Caller {
         uid: rustix::process::getuid().as_raw(),
         bus_address: std::env::var("DBUS_SESSION_BUS_ADDRESS").ok(),
         runtime_dir: std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
+        supervisor: None,
+        split: false,
     }
 }
 
@@ -113,7 +115,8 @@ fn v2_tree(own: &str) -> Tree {
 }
 
 fn user(uid: u32) -> Caller {
-    Caller { pid: 77, uid, bus_address: None, runtime_dir: None }
+    let (bus_address, runtime_dir) = (None, None);
+    Caller { pid: 77, uid, bus_address, runtime_dir, supervisor: None, split: false }
 }
 
 #[test]
@@ -444,6 +447,8 @@ fn scope_plan(daemon: &Daemon, mount: &Path) -> ScopePlan {
         uid: caller().uid,
         mount: mount.to_owned(),
         cpu_weight: Some(20),
+        description: "a test".to_owned(),
+        memory_low: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `bolt create`: a container that `start` can start.
 
 use crate::cmd::create_args::{Asked, CreateArgs};
-use crate::cmd::{copy_root, pull};
+use crate::cmd::{copy_root, pull, requires};
 use crate::container::config::{Config, MountKind, Origin, Userns};
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::error::Error;
@@ -73,6 +73,7 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
     let mut config = args.config("", "", &base, &caller)?;
     sources(&config)?;
     let containers = Containers::open(&settings.dirs)?;
+    config.unit.requires = requires::resolve(&containers, &args.unit.requires)?;
     if let (true, Some(name)) = (args.replace, &args.name) {
         // It may have another name by now, and its ids are ours already.
         if let Some(id) = &base.replaced {
@@ -92,6 +93,7 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
         volumes(settings, &mut config)?;
         dir.write_config(&config, Sync::Fast)?;
         settings.event_log().write(&Event::of_container(&config, "create"));
+        requires::note(&containers, &config.unit.requires, dir.id())?;
         if copied {
             copy_root::start(dir.id())?;
         }
@@ -305,8 +307,8 @@ pub fn dry_run(settings: &Settings, args: &CreateArgs) -> anyhow::Result<u8> {
         // The plan names the copy, which is not made for a plan alone.
         std::fs::create_dir(dir.path().join("root")).context("stand in for the copied root")?;
     }
-    let mode = Mode { attach: true, size: None };
-    let plan = launch::plan(settings, &dir, &config, &source, mode);
+    let mode = Mode { attach: true, ..Mode::default() };
+    let plan = launch::plan(settings, &dir, &config, &source, &mode);
     containers.remove(&mut dir)?;
     let plan = plan?;
     for note in &plan.notes {

@@ -1,6 +1,11 @@
 //! The flags that `run` and `create` share. `create_config` says what they mean.
 
+pub mod health;
+pub mod unit;
+
+use crate::cmd::create_args::health::HealthArgs;
 use crate::cmd::create_args::parse::{memory, swap};
+use crate::cmd::create_args::unit::UnitArgs;
 use crate::cmd::pull::{Access, LockArgs};
 use crate::container::config::Userns;
 use crate::settings::containers_conf::Defaults;
@@ -174,6 +179,12 @@ pub struct CreateArgs {
     /// Pull policy: always, missing, never, newer
     #[arg(long, value_name = "POLICY", default_value = "missing")]
     pub pull: String,
+    /// Service managers, scripts and other containers.
+    #[command(flatten)]
+    pub unit: UnitArgs,
+    /// Health checks.
+    #[command(flatten)]
+    pub health: HealthArgs,
     /// How registries are reached.
     #[command(flatten)]
     pub access: Access,

@@ -2,12 +2,14 @@
 
 use crate::cmd::create::Base;
 use crate::cmd::create_args::parse::memory;
+use crate::cmd::create_args::unit::pidfile;
 use crate::cmd::create_args::{Asked, CreateArgs};
 use crate::container::config::{
     Config, Dns, Mount, Network, Process, Resources, Security, Userns, VERSION,
 };
+use crate::container::service::{Cgroups, SdNotify, Unit};
 use crate::image::types::RunConfig;
-use crate::settings::Settings;
+use crate::settings::{Service, Settings};
 use crate::spec::{caps, defaults, devices, env, mounts, signals, ulimit};
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
@@ -23,6 +25,8 @@ impl CreateArgs {
         caller: &[(String, String)],
     ) -> anyhow::Result<Config> {
         let (image, userns) = (&base.image, base.userns);
+        let cwd =
+            std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_else(|_| "/".into());
         let config = Config {
             version: VERSION,
             id: id.to_owned(),
@@ -38,7 +42,7 @@ impl CreateArgs {
             dns: self.dns()?,
             userns,
             share: self.share()?,
-            mounts: self.mounts(image)?,
+            mounts: self.mounts(image, &cwd)?,
             devices: self.devices()?,
             read_only: self.read_only,
             shm_size: self.shm_size.unwrap_or(defaults::SHM_SIZE),
@@ -57,9 +61,26 @@ impl CreateArgs {
             cidfile: self.cidfile()?,
             tz: self.tz()?,
             anonymous_volumes: Vec::new(),
+            create_dir: cwd,
+            unit: self.unit()?,
+            health: self.health.health(image.healthcheck.as_ref())?,
         };
-        crate::launch::limits(&config.resources).validate()?;
+        let limits = crate::launch::limits(&config.resources);
+        limits.validate()?;
+        consistent(&config, !limits.asked().is_empty())?;
         Ok(config)
+    }
+
+    /// The containers of `--requires` are looked up where there are containers.
+    fn unit(&self) -> anyhow::Result<Unit> {
+        let args = &self.unit;
+        Ok(Unit {
+            sdnotify: args.sdnotify,
+            cgroups: args.cgroups.unwrap_or_default(),
+            pidfile: pidfile("--pidfile", args.pidfile.as_deref())?,
+            conmon_pidfile: pidfile("--conmon-pidfile", args.conmon_pidfile.as_deref())?,
+            requires: Vec::new(),
+        })
     }
 
     fn process(
@@ -130,7 +151,8 @@ impl CreateArgs {
         }
         all.set("container", "bolt");
         for (key, value) in caller {
-            if self.env_host || env::PROXIES.contains(&key.as_str()) {
+            let key_of_manager = Service::VARIABLES.contains(&key.as_str());
+            if (self.env_host && !key_of_manager) || env::PROXIES.contains(&key.as_str()) {
                 all.set(key, value);
             }
         }
@@ -240,21 +262,19 @@ impl CreateArgs {
         Ok(shared)
     }
 
-    fn mounts(&self, image: &RunConfig) -> anyhow::Result<Vec<Mount>> {
-        let cwd =
-            std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_else(|_| "/".into());
+    fn mounts(&self, image: &RunConfig, cwd: &str) -> anyhow::Result<Vec<Mount>> {
         let mut list = Vec::new();
         for text in &self.volume {
-            list.push(mounts::volume(text, &cwd)?);
+            list.push(mounts::volume(text, cwd)?);
         }
         for text in &self.mount {
-            list.push(mounts::mount(text, &cwd)?);
+            list.push(mounts::mount(text, cwd)?);
         }
         for text in &self.tmpfs {
             list.push(mounts::tmpfs(text)?);
         }
         for text in self.defaults.volumes.iter().flatten() {
-            let volume = mounts::volume(text, &cwd)?;
+            let volume = mounts::volume(text, cwd)?;
             if !list.iter().any(|m: &Mount| m.target == volume.target) {
                 list.push(volume);
             }
@@ -408,6 +428,27 @@ impl CreateArgs {
         }
         Ok(size)
     }
+}
+
+/// Flags that exclude each other.
+fn consistent(config: &Config, limited: bool) -> anyhow::Result<()> {
+    let unit = &config.unit;
+    if unit.cgroups == Cgroups::Disabled && limited {
+        bail!("--cgroups disabled leaves no control group for limits; leave one of both out");
+    }
+    if unit.sdnotify == Some(SdNotify::Healthy) && config.health.is_none() {
+        bail!("--sdnotify healthy requires a healthcheck to be set; see --health-cmd");
+    }
+    let notifies = config.process.env.iter().any(|e| e.starts_with("NOTIFY_SOCKET="));
+    if unit.sdnotify == Some(SdNotify::Container) && notifies {
+        bail!(
+            "--sdnotify container and NOTIFY_SOCKET in the container's environment are two sockets for one notifier; leave one of both out"
+        );
+    }
+    if unit.pidfile.is_some() && unit.pidfile == unit.conmon_pidfile {
+        bail!("--pidfile and --conmon-pidfile name the same file");
+    }
+    Ok(())
 }
 
 fn auto(mode: &str, options: &str) -> anyhow::Result<Asked> {

@@ -9,6 +9,7 @@ use crate::settings::Settings;
 use crate::shim::client::ClientError;
 use crate::shim::detach::DetachKeys;
 use crate::shim::exec::{Options, exec};
+use crate::shim::service::passed;
 use crate::shim::terminal;
 use crate::sys::small;
 use anyhow::Context;
@@ -51,6 +52,9 @@ pub struct Args {
     /// All capabilities of the container's user namespace
     #[arg(long)]
     privileged: bool,
+    /// Pass descriptors 3 to 2+N of the caller
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    preserve_fds: u32,
     /// Read the container ID from this file
     #[arg(long, value_name = "FILE", conflicts_with = "latest")]
     cidfile: Option<PathBuf>,
@@ -67,6 +71,7 @@ pub struct Args {
 /// Runs the verb; the exit code is the command's.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let keys = DetachKeys::parse(&args.detach_keys)?;
+    let passed = if args.preserve_fds > 0 { passed(args.preserve_fds)? } else { Vec::new() };
     let (dir, command) = find(&args, settings)?;
     if command.is_empty() {
         anyhow::bail!("no command was given for container {}", dir.id());
@@ -83,11 +88,13 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
             status.word()
         ),
     }
-    let process = plan(&args, settings, &dir, command)?;
+    let mut process = plan(&args, settings, &dir, command)?;
+    launch::pass(&mut process, args.preserve_fds, None);
     let conn =
         ending::connect(&dir)?.with_context(|| format!("container {} has just ended", dir.id()))?;
-    let options = Options { stdin: args.interactive, detach: args.detach, detach_keys: keys };
-    match exec(&conn, process, &options) {
+    let options =
+        Options { stdin: args.interactive, detach: args.detach, detach_keys: keys, passed };
+    match exec(&conn, process, options) {
         Ok(end) => super::run::finish(end),
         Err(e @ ClientError::Refused { .. }) => {
             let code = ending::code_of_error(&e);

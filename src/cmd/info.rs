@@ -106,6 +106,8 @@ fn cgroups(settings: &Settings) -> cgroup::Description {
         uid: settings.dirs.uid,
         bus_address: variable("DBUS_SESSION_BUS_ADDRESS"),
         runtime_dir: settings.xdg_runtime.clone(),
+        supervisor: None,
+        split: false,
     };
     cgroup::describe(&cgroup::detect(Path::new("/"), &caller))
 }

@@ -19,6 +19,9 @@ pub mod ending;
 pub mod events;
 pub mod exec;
 pub mod export;
+pub mod game;
+pub mod generate;
+pub mod healthcheck;
 pub mod image;
 pub mod images;
 pub mod info;
@@ -38,6 +41,7 @@ pub mod pull;
 pub mod push;
 pub mod remote;
 pub mod rename;
+pub mod requires;
 pub mod resolve;
 pub mod restart;
 pub mod rm;
@@ -48,6 +52,7 @@ pub mod selection;
 pub mod source;
 pub mod start;
 pub mod stats;
+pub mod steam;
 pub mod stop;
 pub mod system;
 pub mod tag;
@@ -83,6 +88,9 @@ enum Verb {
     Events(events::Args),
     Exec(exec::Args),
     Export(export::Args),
+    Game(game::Args),
+    Generate(generate::Args),
+    Healthcheck(healthcheck::Args),
     Inspect(inspect::Args),
     Kill(kill::Args),
     Logs(logs::Args),
@@ -94,6 +102,7 @@ enum Verb {
     Rm(rm::Args),
     Start(start::Args),
     Stats(stats::Args),
+    Steam(steam::Args),
     Stop(stop::Args),
     Top(top::Args),
     Unpause(unpause::Args),
@@ -137,6 +146,9 @@ pub fn main() -> ExitCode {
     if let Some(result) = hidden(&words) {
         return code(result.map(|()| 0));
     }
+    if let Some(run) = before_a_game(&words) {
+        return ExitCode::from(run(std::env::args_os().skip(3).collect()));
+    }
     let verb = match alone(&words).unwrap_or_else(|| Cli::try_parse().map(|cli| cli.verb)) {
         Ok(verb) => verb,
         Err(e) => {
@@ -144,8 +156,22 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if e.use_stderr() { exit::ENGINE } else { 0 });
         }
     };
-    let result = Settings::from_env().map_err(anyhow::Error::from).and_then(|s| dispatch(verb, &s));
+    let result = Settings::from_env().map_err(anyhow::Error::from).and_then(|settings| {
+        // What the killed watcher of a game that is over had to undo.
+        crate::wrap::sweep(&settings.dirs.undo(), &settings.dirs.wrap_log());
+        dispatch(verb, &settings)
+    });
     code(result)
+}
+
+/// The verbs that become a game take their words byte for byte, and start it even where nothing
+/// else would work.
+fn before_a_game(words: &[String]) -> Option<fn(Vec<std::ffi::OsString>) -> u8> {
+    match [words.first()?.as_str(), words.get(1)?.as_str()] {
+        ["game", "wrap"] => Some(game::wrap::main),
+        ["steam", "tool"] => Some(steam::tool::main),
+        _ => None,
+    }
 }
 
 /// The verbs of every start and end are parsed alone: building the whole command tree takes
@@ -192,6 +218,8 @@ fn hidden(words: &[String]) -> Option<anyhow::Result<()>> {
                 .and_then(|settings| copy_root::run(&settings, args)),
         ),
         "__probe" => Some(probe::run(args)),
+        crate::wrap::WATCH => Some(game::wrap::watch(args)),
+        crate::wrap::INNER => Some(game::wrap::inner()),
         "__relayout" => Some(
             Settings::from_env()
                 .map_err(anyhow::Error::from)
@@ -222,6 +250,9 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Events(args) => events::run(args, settings),
         Verb::Exec(args) => exec::run(args, settings),
         Verb::Export(args) => export::run(args, settings),
+        Verb::Game(args) => game::run(args),
+        Verb::Generate(args) => generate::run(args, settings),
+        Verb::Healthcheck(args) => healthcheck::run(&args, settings),
         Verb::Inspect(args) => inspect::run(args, settings),
         Verb::Kill(args) => kill::run(args, settings),
         Verb::Logs(args) => logs::run(args, settings),
@@ -233,6 +264,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Rm(args) => rm::run(args, settings),
         Verb::Start(args) => start::run(args, settings),
         Verb::Stats(args) => stats::run(args, settings),
+        Verb::Steam(args) => steam::run(args, settings),
         Verb::Stop(args) => stop::run(args, settings),
         Verb::Top(args) => top::run(args, settings),
         Verb::Unpause(args) => unpause::run(args, settings),

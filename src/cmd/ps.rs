@@ -169,7 +169,7 @@ fn cells<C: Listed>(entry: &Entry<C>, whole: bool) -> [String; 7] {
         config.image().into_owned(),
         command,
         ago(config.created()),
-        status(entry.status, &entry.recorded),
+        shown_status(entry),
         String::new(),
         config.name().to_owned(),
     ]
@@ -214,7 +214,7 @@ fn row(dirs: &Dirs, entry: &Entry, args: &Args, json: bool) -> anyhow::Result<Va
         "Size": null,
         "StartedAt": seconds(recorded.started),
         "State": entry.status.word(),
-        "Status": status(entry.status, recorded),
+        "Status": shown_status(entry),
     });
     if args.size {
         let upper = dirs.containers().join(&config.id).join("upper");
@@ -267,6 +267,15 @@ fn namespaces(pid: i32) -> Value {
 fn seconds(at: i64) -> i64 {
     // Go's zero time, as podman prints it.
     if at == 0 { -62_135_596_800 } else { at / 1_000_000_000 }
+}
+
+/// With what its checks have shown, where there are any.
+fn shown_status<C>(entry: &Entry<C>) -> String {
+    let status = status(entry.status, &entry.recorded);
+    match &entry.checks {
+        Some(checks) if entry.status == Status::Running => format!("{status} ({})", checks.status),
+        _ => status,
+    }
 }
 
 fn status(status: Status, recorded: &Recorded) -> String {

@@ -6,6 +6,7 @@ use crate::container::dir::{ContainerDir, Containers};
 use crate::container::events::Event;
 use crate::container::state::Status;
 use crate::settings::Settings;
+use crate::shim::Again;
 
 /// Restart containers
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,7 @@ fn restart(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> any
     settings.event_log().write(&event);
     ending::stop(dir, timeout)?;
     ending::settle(dir)?;
-    super::run::tell(crate::shim::start_existing(settings, dir)?);
+    super::requires::start(settings, &dir.read_config()?)?;
+    super::run::tell(crate::shim::start_again(settings, dir, &Again::default())?);
     Ok(())
 }

@@ -32,7 +32,7 @@ pub struct Args {
     /// Seconds to wait before a container is killed; needs --force
     #[arg(short, long, alias = "timeout", requires = "force", allow_negative_numbers = true)]
     time: Option<i64>,
-    /// Accepted for podman's sake: containers do not depend on each other
+    /// Remove the containers too that require one of these
     #[arg(long)]
     depend: bool,
 }
@@ -40,7 +40,12 @@ pub struct Args {
 /// Runs the verb. Codes as podman-rm(1): 1 unknown container, 2 it runs, 125 anything else.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let all = Containers::open(&settings.dirs)?;
-    let targets = args.selection.targets(&all, |_| true)?;
+    let mut targets = args.selection.targets(&all, |_| true)?;
+    if args.depend {
+        add_dependents(&all, &mut targets)?;
+    }
+    let named: Vec<String> =
+        targets.iter().filter_map(|t| Some(t.dir.as_ref().ok()?.id().to_owned())).collect();
     let timeout = args.time.map(super::stop::seconds);
     let mut failure = 0;
     let mut ready = Vec::new();
@@ -48,7 +53,9 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         let result = match dir {
             Err(Error::NotFound(_)) if args.force || args.selection.ignore => continue,
             Err(e) => Err(Refusal::from(e)),
-            Ok(mut dir) => prepare(&mut dir, args.force, timeout).map(|_| dir),
+            Ok(mut dir) => required(&all, &dir, &named, args.force)
+                .and_then(|()| prepare(&mut dir, args.force, timeout))
+                .map(|()| dir),
         };
         match result {
             Ok(dir) => ready.push((label, dir)),
@@ -96,6 +103,47 @@ fn worst(before: u8, now: u8) -> u8 {
         (RUNNING, code) | (code, RUNNING) => code,
         (code, _) => code,
     }
+}
+
+/// Refuses one that others need which stay.
+fn required(
+    all: &Containers,
+    dir: &ContainerDir,
+    named: &[String],
+    force: bool,
+) -> Result<(), Refusal> {
+    if force {
+        return Ok(());
+    }
+    let mut left = super::requires::dependents(all, dir)?;
+    left.retain(|id| !named.contains(id));
+    if left.is_empty() {
+        return Ok(());
+    }
+    let error = anyhow::anyhow!(
+        "container {} has dependent containers which must be removed before it: {}; use --depend or --force",
+        dir.id(),
+        left.join(", ")
+    );
+    Err(Refusal { code: exit::ENGINE, error })
+}
+
+/// `--depend`: who requires one of them goes first.
+fn add_dependents(all: &Containers, targets: &mut Vec<Target>) -> anyhow::Result<()> {
+    let mut n = 0;
+    while n < targets.len() {
+        if let Ok(dir) = &targets[n].dir {
+            for id in super::requires::dependents(all, dir)? {
+                let known = |t: &Target| t.dir.as_ref().is_ok_and(|d| d.id() == id);
+                if !targets.iter().any(known) {
+                    targets.push(Target { dir: all.open_id(&id), label: id });
+                }
+            }
+        }
+        n += 1;
+    }
+    targets.reverse();
+    Ok(())
 }
 
 /// Ends what runs and takes the lock.

@@ -2,11 +2,13 @@
 
 use crate::cmd::create::{self, Created, Next};
 use crate::cmd::create_args::CreateArgs;
+use crate::cmd::requires;
 use crate::launch::Mode;
 use crate::settings::{Settings, containers_conf};
 use crate::shim::attach::{self, End};
 use crate::shim::client::Connection;
 use crate::shim::detach::DetachKeys;
+use crate::shim::service::Service;
 use crate::shim::{self, StartError, Started, client, terminal};
 use crate::ui::print;
 use anyhow::Context;
@@ -24,6 +26,9 @@ pub struct Args {
     /// Forward signals to the container
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     sig_proxy: bool,
+    /// Pass descriptors 3 to 2+N of the caller
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    preserve_fds: u32,
     #[command(flatten)]
     create: CreateArgs,
 }
@@ -31,12 +36,14 @@ pub struct Args {
 /// Runs the container; the exit code is the payload's.
 pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let keys = DetachKeys::parse(&args.detach_keys).context("--detach-keys")?;
+    let service = Service::take(settings, args.create.unit.sdnotify, args.preserve_fds)?;
     let defaults = containers_conf::load(&settings.containers_conf)?;
     settings.know(&defaults);
     args.create.complete(defaults)?;
     if args.create.dry_run {
         return create::dry_run(settings, &args.create);
     }
+    requires::start_named(settings, &args.create.unit.requires)?;
     let mut created = create::make(settings, &args.create, Next::Start)?;
     let options = attach::Options {
         stdin: created.config.process.stdin,
@@ -47,9 +54,12 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
         detach_keys: keys,
     };
     let _held = if args.detach { None } else { attach::hold(&options)? };
-    let mode = Mode { attach: !args.detach, size: terminal::size(std::io::stdin()) };
+    let size = terminal::size(std::io::stdin());
+    let mode = Mode { attach: !args.detach, size, ..Mode::default() };
     let begun = created.begun.take().context("a container to run has a supervisor")?;
-    let started = shim::start(settings, begun, &mut created.dir, &created.config, mode);
+    let started = shim::start(settings, begun, &mut created.dir, &created.config, mode, &service);
+    // The container has them now, and who reads from the other end is to see its end.
+    drop(service);
     let started = match started {
         Ok(started) => started,
         Err(error) => return not_started(created, error),

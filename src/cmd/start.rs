@@ -1,11 +1,15 @@
 //! `bolt start`: runs containers that were created or have ended.
 
-use super::ending;
+use super::create_args::unit::{cgroups, sdnotify};
 use super::selection::Selection;
+use super::{ending, requires};
 use crate::container::dir::{ContainerDir, Containers};
+use crate::container::service::{Cgroups, SdNotify};
 use crate::container::state::Status;
 use crate::settings::Settings;
+use crate::shim::Again;
 use crate::shim::detach::DetachKeys;
+use crate::shim::service::Service;
 
 /// Start containers
 #[derive(Debug, clap::Args)]
@@ -34,11 +38,23 @@ pub struct Args {
     /// Forward signals when attached (default: without a terminal)
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     sig_proxy: Option<bool>,
+    /// Who tells NOTIFY_SOCKET that the container is ready, in place of its own --sdnotify
+    #[arg(long, value_name = "MODE", value_parser = sdnotify)]
+    sdnotify: Option<SdNotify>,
+    /// Control groups, in place of the container's own --cgroups
+    #[arg(long, value_name = "MODE", value_parser = cgroups)]
+    cgroups: Option<Cgroups>,
 }
 
 /// Runs the verb.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let keys = DetachKeys::parse(&args.detach_keys)?;
+    let mut how = Again {
+        attach: args.attach || args.interactive,
+        sdnotify: args.sdnotify,
+        cgroups: args.cgroups,
+        service: Service::take(settings, args.sdnotify, 0)?,
+    };
     let all = Containers::open(&settings.dirs)?;
     let selection = Selection {
         containers: args.containers,
@@ -49,7 +65,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     };
     let targets = selection.targets(&all, |s| matches!(s, Status::Created | Status::Exited))?;
     if !args.attach && !args.interactive {
-        return Ok(selection.each(targets, |dir| start(settings, dir)));
+        return Ok(selection.each(targets, |dir| start(settings, dir, &how)));
     }
     let mut targets = targets.into_iter();
     let (Some(target), None) = (targets.next(), targets.next()) else {
@@ -61,21 +77,25 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         Status::Running | Status::Starting => super::attach::join(&dir, &config)?,
         Status::Paused => return Err(super::pause::refusal("start", &dir)),
         _ => {
+            requires::start(settings, &config)?;
             ending::settle(&dir)?;
-            super::run::tell(crate::shim::start_attached(settings, &dir)?)
+            let started = crate::shim::start_again(settings, &dir, &how)?;
+            how.service = Service::default();
+            super::run::tell(started)
         }
     };
     let stdin = args.interactive && config.process.stdin;
     super::attach::follow(&conn, &config, stdin, args.sig_proxy, keys)
 }
 
-fn start(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<()> {
+fn start(settings: &Settings, dir: &ContainerDir, how: &Again) -> anyhow::Result<()> {
     match dir.status()? {
         Status::Running | Status::Starting => Ok(()),
         Status::Paused => Err(super::pause::refusal("start", dir)),
         _ => {
+            requires::start(settings, &dir.read_config()?)?;
             ending::settle(dir)?;
-            super::run::tell(crate::shim::start_existing(settings, dir)?);
+            super::run::tell(crate::shim::start_again(settings, dir, how)?);
             Ok(())
         }
     }

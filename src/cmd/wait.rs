@@ -2,7 +2,7 @@
 
 use super::ending;
 use super::selection::{Selection, report};
-use crate::container::dir::{ContainerDir, Containers};
+use crate::container::dir::{ContainerDir, Containers, Snapshot};
 use crate::container::error::Error;
 use crate::container::state::Status;
 use crate::container::time;
@@ -43,17 +43,17 @@ enum Condition {
 }
 
 impl Condition {
-    fn holds(self, status: Status) -> bool {
+    fn holds(self, now: &Snapshot, health: &str) -> bool {
+        let status = now.status;
         match self {
             Condition::Configured | Condition::Created => status == Status::Created,
             Condition::Initialized => status == Status::Starting,
             Condition::Running => matches!(status, Status::Running | Status::Orphaned),
             Condition::Paused => status == Status::Paused,
             Condition::Exited | Condition::Stopped => status == Status::Exited,
-            Condition::Healthy
-            | Condition::Removing
-            | Condition::Stopping
-            | Condition::Unhealthy => false,
+            Condition::Healthy => status == Status::Running && health == "healthy",
+            Condition::Unhealthy => status == Status::Running && health == "unhealthy",
+            Condition::Removing | Condition::Stopping => false,
         }
     }
 
@@ -62,8 +62,11 @@ impl Condition {
     }
 
     fn never_comes(self) -> bool {
-        use Condition::{Healthy, Removing, Stopping, Unhealthy};
-        matches!(self, Healthy | Removing | Stopping | Unhealthy)
+        matches!(self, Condition::Removing | Condition::Stopping)
+    }
+
+    fn is_health(self) -> bool {
+        matches!(self, Condition::Healthy | Condition::Unhealthy)
     }
 }
 
@@ -71,7 +74,7 @@ impl Condition {
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let interval = interval(&args.interval)?;
     if !args.condition.is_empty() && args.condition.iter().all(|c| c.never_comes()) {
-        anyhow::bail!("containers are never in this state: health checks are not there");
+        anyhow::bail!("containers are never in this state: they end and go in one step");
     }
     let all = Containers::open(&settings.dirs)?;
     let mut code = 0;
@@ -112,13 +115,18 @@ fn wait(dir: &ContainerDir, conditions: &[Condition], interval: Duration) -> any
     if conditions.is_empty() {
         return wait_for_end(dir, interval);
     }
+    let asks_health = conditions.iter().any(|c| c.is_health());
+    if asks_health && dir.read_config()?.health.is_none() {
+        anyhow::bail!("container {} has no defined healthcheck", dir.id());
+    }
     loop {
         let now = match dir.snapshot() {
             Ok(now) => now,
             Err(Error::NotFound(_)) => return Ok(-1),
             Err(e) => return Err(e.into()),
         };
-        if let Some(met) = conditions.iter().find(|c| c.holds(now.status)) {
+        let health = if asks_health { dir.checks(&now)?.status } else { String::new() };
+        if let Some(met) = conditions.iter().find(|c| c.holds(&now, &health)) {
             return Ok(if met.is_end() { now.recorded.exit } else { -1 });
         }
         std::thread::sleep(interval);

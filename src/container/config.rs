@@ -3,7 +3,9 @@
 //! It holds what was meant, not how it is done: each start plans anew from it, because the
 //! user namespace, the cgroup and the devices may differ by then.
 
-use serde::de::DeserializeOwned;
+use super::health::Health;
+use super::service::Unit;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,6 +27,9 @@ pub struct Config {
     pub created: i64,
     /// The command that created it (`inspect`: CreateCommand).
     pub create_command: Vec<String>,
+    /// The directory that it was created from: relative paths of the command mean something there.
+    #[serde(default)]
+    pub create_dir: String,
     /// Where the root file system comes from.
     pub origin: Origin,
     /// The program.
@@ -88,6 +93,12 @@ pub struct Config {
     /// Where volumes of this container were made without a name; removed with it.
     #[serde(default)]
     pub anonymous_volumes: Vec<String>,
+    /// Service managers, scripts, other containers.
+    #[serde(default)]
+    pub unit: Unit,
+    /// How it is seen whether it does its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
 }
 
 /// Where the root file system comes from.
@@ -266,6 +277,8 @@ pub trait Listed: DeserializeOwned {
     fn words(&self) -> [&[String]; 2];
     /// Name of the image, or the directory that is the root.
     fn image(&self) -> Cow<'_, str>;
+    /// Its health is checked.
+    fn is_checked(&self) -> bool;
 
     /// The whole argv.
     fn args(&self) -> Vec<String> {
@@ -299,11 +312,14 @@ impl Listed for Config {
             Origin::Directory(path) => path.display().to_string().into(),
         }
     }
+    fn is_checked(&self) -> bool {
+        self.health.is_some()
+    }
 }
 
 /// The part of a [`Config`] that a table of containers shows: a list of hundreds is read in a
 /// third of the time.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Summary {
     version: u32,
     id: String,
@@ -311,6 +327,8 @@ pub struct Summary {
     created: i64,
     origin: Source,
     process: Words,
+    #[serde(default)]
+    health: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -347,6 +365,9 @@ impl Listed for Summary {
             Source::Image { name } => name.into(),
             Source::Directory(path) => path.display().to_string().into(),
         }
+    }
+    fn is_checked(&self) -> bool {
+        self.health.is_some()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::error::{Error, errno, io};
 use super::files::Files;
+use super::health::Checks;
 use super::live;
 use super::state::{Recorded, Status};
 use crate::sys::{atomic, lock};
@@ -91,6 +92,11 @@ impl ContainerDir {
     /// Lock, record and process together. A torn record is no error: nothing runs then.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
         self.files().snapshot(self.lock.is_some())
+    }
+
+    /// What the checks of a container whose health is checked have shown; `now`: its snapshot.
+    pub fn checks(&self, now: &Snapshot) -> Result<Checks, Error> {
+        self.files().checks(now)
     }
 
     /// What the container is doing.

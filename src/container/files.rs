@@ -5,6 +5,7 @@ use super::config::{self, Listed};
 use super::dir::{CONFIG, LOCK, STATE, Snapshot, judge};
 use super::error::{Error, errno, io};
 use super::freezer::Freezer;
+use super::health::{Checks, HEALTH};
 use super::state::{Recorded, Status};
 use crate::sys::{beneath, lock};
 use rustix::fs::{Mode, OFlags};
@@ -81,6 +82,12 @@ impl Files<'_> {
             }
             Err(e) => Err(e),
         }
+    }
+
+    /// What the checks of a container whose health is checked have shown of its last run.
+    pub(super) fn checks(&self, now: &Snapshot) -> Result<Checks, Error> {
+        let text = self.read(HEALTH)?;
+        Ok(Checks::of(text.as_deref(), now.status, &now.recorded))
     }
 
     /// Whether somebody holds the lock. Takes nothing.

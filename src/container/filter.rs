@@ -103,7 +103,10 @@ impl Filters {
                 let named = m.kind != MountKind::Tmpfs && m.source == value;
                 named || m.target == value
             }),
-            "health" => value == "none",
+            "health" => match &entry.checks {
+                Some(checks) => checks.status == value,
+                None => value == "none",
+            },
             "network" => network_name(&config.network) == value,
             "restart-policy" => config.restart.split(':').next() == value.split(':').next(),
             "until" => time::parse(value, self.now).is_ok_and(|at| config.created < at),
@@ -222,7 +225,8 @@ mod tests {
                 layout: String::new(),
                 driver: "overlay".into(),
             };
-            Entry { config, status, recorded: Recorded { exit: n as i32, ..Recorded::default() } }
+            let recorded = Recorded { exit: n as i32, ..Recorded::default() };
+            Entry { config, status, recorded, checks: None }
         };
         let mut all = vec![
             make(1, "alpine", Status::Running),
@@ -231,6 +235,8 @@ mod tests {
         ];
         all[2].config.labels.insert("tier".into(), "game".into());
         all[1].config.restart = "always".into();
+        let status = "unhealthy".to_owned();
+        all[0].checks = Some(super::super::health::Checks { status, ..Default::default() });
         all
     }
 
@@ -264,6 +270,8 @@ mod tests {
             (&["should-start-on-boot=true"], &["debian"]),
             (&["network=none"], &["alpine", "debian", "alpinist"]),
             (&["pod=x"], &[]),
+            (&["health=unhealthy"], &["alpine"]),
+            (&["health=none", "health=healthy"], &["debian", "alpinist"]),
             (&["command=sh"], &["alpine", "debian", "alpinist"]),
         ];
         for (words, want) in cases {

@@ -5,11 +5,13 @@ use super::dir::{ContainerDir, LOG, Snapshot};
 use super::error::Error;
 use super::filter::network_name;
 use super::freezer::Freezer;
+use super::health::Checks;
+use super::service::Cgroups;
 use super::state::Status;
 use super::time::rfc3339;
 use super::volume::DATA;
 use serde_json::{Map, Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Everything about a container, as podman-inspect(1) names it.
 ///
@@ -24,13 +26,18 @@ pub fn inspect_container(dir: &ContainerDir, volumes: &Path) -> Result<Value, Er
         }
     };
     let args = config.args();
+    let checks = match &config.health {
+        Some(_) => Some(dir.checks(&now)?),
+        None => None,
+    };
+    let path = |file: &Option<PathBuf>| file.as_ref().map(|f| f.display().to_string());
     let upper = dir.path().join("upper");
     Ok(json!({
         "Id": config.id,
         "Created": rfc3339(config.created),
         "Path": args.first(),
         "Args": args.get(1..).unwrap_or_default(),
-        "State": state(&now),
+        "State": state(&now, checks.as_ref()),
         "Image": image_id.strip_prefix("sha256:").unwrap_or(image_id),
         "ImageDigest": digest,
         "ImageName": image_name,
@@ -42,8 +49,8 @@ pub fn inspect_container(dir: &ContainerDir, volumes: &Path) -> Result<Value, Er
         "StaticDir": dir.path(),
         "OCIConfigPath": "",
         "OCIRuntime": "bolt-shim",
-        "ConmonPidFile": "",
-        "PidFile": "",
+        "ConmonPidFile": path(&config.unit.conmon_pidfile).unwrap_or_default(),
+        "PidFile": path(&config.unit.pidfile).unwrap_or_default(),
         "RestartCount": now.recorded.restarts,
         "Driver": driver,
         "MountLabel": "",
@@ -54,7 +61,7 @@ pub fn inspect_container(dir: &ContainerDir, volumes: &Path) -> Result<Value, Er
         "ExecIDs": [],
         "GraphDriver": { "Name": driver, "Data": { "UpperDir": upper } },
         "Mounts": config.mounts.iter().map(|m| mount(m, volumes)).collect::<Vec<_>>(),
-        "Dependencies": [],
+        "Dependencies": config.unit.requires,
         "NetworkSettings": network(&config),
         "Namespace": "",
         "IsInfra": false,
@@ -68,7 +75,7 @@ pub fn inspect_container(dir: &ContainerDir, volumes: &Path) -> Result<Value, Er
     }))
 }
 
-fn state(now: &Snapshot) -> Value {
+fn state(now: &Snapshot, checks: Option<&Checks>) -> Value {
     let recorded = &now.recorded;
     let supervised = matches!(now.status, Status::Running | Status::Paused);
     let lives = now.status.has_processes();
@@ -88,7 +95,7 @@ fn state(now: &Snapshot) -> Value {
         "Error": recorded.error,
         "StartedAt": rfc3339(recorded.started),
         "FinishedAt": rfc3339(if lives { 0 } else { recorded.finished }),
-        "Health": { "Status": "", "FailingStreak": 0, "Log": null },
+        "Health": checks.unwrap_or(&Checks::default()).shown(),
         "CgroupPath": recorded.cgroup.first(),
         "CheckpointedAt": rfc3339(0),
         "RestoredAt": rfc3339(0),
@@ -153,7 +160,7 @@ fn config_part(config: &Config) -> Value {
         Origin::Directory(_) => "",
     };
     let process = &config.process;
-    json!({
+    let mut part = json!({
         "Hostname": config.hostname.as_deref().unwrap_or(config.short_id()),
         "Domainname": "",
         "User": process.user,
@@ -180,8 +187,13 @@ fn config_part(config: &Config) -> Value {
         "Timezone": config.tz.as_deref().unwrap_or(""),
         "Secrets": [],
         "Passwd": true,
-        "sdNotifyMode": "container",
-    })
+        "sdNotifyMode": config.unit.sdnotify().word(),
+    });
+    if let Some(health) = &config.health {
+        part["Healthcheck"] = health.shown();
+        part["HealthcheckOnFailureAction"] = json!(health.on_failure);
+    }
+    part
 }
 
 fn host_config(dir: &ContainerDir, config: &Config) -> Value {
@@ -293,7 +305,10 @@ fn host_namespaces(config: &Config) -> Value {
         "UsernsMode": userns,
         "IDMappings": id_mappings(config),
         "Cgroup": "",
-        "Cgroups": "default",
+        "Cgroups": match config.unit.cgroups {
+            Cgroups::Enabled => "default",
+            other => other.word(),
+        },
         "CgroupManager": "",
         "CgroupParent": "",
         "CgroupConf": null,

@@ -3,6 +3,7 @@
 use super::config::{Config, Listed};
 use super::dir::Containers;
 use super::error::Error;
+use super::health::Checks;
 use super::state::{Recorded, Status};
 
 /// One container as a list shows it. It holds no descriptor: there may be more containers than
@@ -15,6 +16,8 @@ pub struct Entry<C = Config> {
     pub status: Status,
     /// What its supervisor wrote last.
     pub recorded: Recorded,
+    /// What its checks have shown, where its health is checked.
+    pub checks: Option<Checks>,
 }
 
 /// What was found.
@@ -52,8 +55,9 @@ fn read_one_as<C: Listed>(all: &Containers, id: &str) -> Result<Entry<C>, Error>
     let files = all.files(id, &below);
     let now = files.snapshot(false)?;
     // Last: a container that is removed meanwhile has none, and is then left out.
-    let config = files.config()?;
-    Ok(Entry { config, status: now.status, recorded: now.recorded })
+    let config: C = files.config()?;
+    let checks = if config.is_checked() { Some(files.checks(&now)?) } else { None };
+    Ok(Entry { config, status: now.status, recorded: now.recorded, checks })
 }
 
 #[cfg(test)]

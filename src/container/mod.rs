@@ -1,7 +1,7 @@
 //! L1: one directory a container, and what can be told from it without asking anybody.
 //!
 //! ```text
-//! containers/<id>/{lock, config.json, state.json, log, upper, work, control.sock?}
+//! containers/<id>/{lock, config.json, state.json, health.json?, log, upper, work, control.sock?}
 //! containers/by-name/<name> → <id in base64url>
 //! ```
 //! `config.json` is written once by `create`; `state.json` by the supervisor; `lock` is an OFD
@@ -16,6 +16,7 @@ pub mod events;
 mod files;
 pub mod filter;
 pub mod freezer;
+pub mod health;
 pub mod inspect;
 pub mod list;
 pub mod live;
@@ -23,6 +24,7 @@ pub mod logs;
 pub mod name;
 pub mod orphan;
 pub mod processes;
+pub mod service;
 pub mod state;
 #[cfg(test)]
 pub(crate) mod testing;

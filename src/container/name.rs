@@ -46,10 +46,14 @@ pub fn is_hex(text: &str) -> bool {
 /// section 5) without padding. ext4 keeps a link of fewer than 60 bytes in the inode; one to 64
 /// digits takes a block of the disk, and five times as long to make and to remove.
 pub fn to_link(id: &str) -> Option<String> {
+    if !is_id(id) {
+        return None;
+    }
     let mut link = String::with_capacity(43);
     let (mut bits, mut count) = (0u32, 0);
-    for digit in id.bytes().filter(|_| is_id(id)) {
-        bits = bits << 4 | char::from(digit).to_digit(16)?;
+    for digit in id.bytes() {
+        let value = if digit.is_ascii_digit() { digit - b'0' } else { digit - b'a' + 10 };
+        bits = bits << 4 | u32::from(value);
         count += 4;
         if count >= 6 {
             count -= 6;
@@ -58,7 +62,7 @@ pub fn to_link(id: &str) -> Option<String> {
     }
     // 256 bits are 42 characters and 4 bits more.
     link.push(char::from(LINK[(bits << (6 - count)) as usize & 63]));
-    (link.len() == 43).then_some(link)
+    Some(link)
 }
 
 /// The id behind [`to_link`], or behind a link as the first builds made it: `../<id>`.
@@ -69,22 +73,37 @@ pub fn from_link(link: &str) -> Option<String> {
     let mut id = String::with_capacity(64);
     let (mut bits, mut count) = (0u32, 0);
     for character in link.bytes() {
-        bits = bits << 6 | LINK.iter().position(|c| *c == character)? as u32;
+        bits = bits << 6 | link_value(character)?;
         count += 6;
         while count >= 4 && id.len() < 64 {
             count -= 4;
-            id.push(char::from_digit(bits >> count & 15, 16)?);
+            id.push(char::from(HEX[(bits >> count) as usize & 15]));
         }
     }
-    (link.len() == 43 && to_link(&id).as_deref() == Some(link)).then_some(id)
+    // The two bits behind the last digit are zero, or another link would lead to the same id.
+    (link.len() == 43 && bits & 3 == 0).then_some(id)
+}
+
+fn link_value(character: u8) -> Option<u32> {
+    let value = match character {
+        b'A'..=b'Z' => character - b'A',
+        b'a'..=b'z' => character - b'a' + 26,
+        b'0'..=b'9' => character - b'0' + 52,
+        b'-' => 62,
+        b'_' => 63,
+        _ => return None,
+    };
+    Some(u32::from(value))
 }
 
 const LINK: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// A new container id: 256 random bits as hex digits.
 pub fn new_id() -> Result<String, Error> {
     let bytes = random::<32>()?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
+    Ok(digits.map(|digit| char::from(HEX[usize::from(digit)])).collect())
 }
 
 /// A name such as `swift_falcon`; from the tenth `attempt` on with a number behind it.

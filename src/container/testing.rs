@@ -19,6 +19,7 @@ pub(crate) fn dirs(root: &Path) -> Dirs {
     Dirs {
         data: root.join("data"),
         cache: root.join("cache"),
+        state: root.join("state"),
         config_home: root.join("config"),
         user: "tester".to_owned(),
         home: root.to_owned(),
@@ -35,6 +36,7 @@ pub(crate) fn config(id: &str, name: &str) -> Config {
         name: name.to_owned(),
         created: 1_700_000_000_000_000_000,
         create_command: vec!["bolt".into(), "create".into()],
+        create_dir: String::new(),
         origin: Origin::Directory(PathBuf::from("/srv/root")),
         process: Process { cmd: vec!["sh".into()], cwd: "/".into(), ..Process::default() },
         hostname: None,
@@ -70,5 +72,7 @@ pub(crate) fn config(id: &str, name: &str) -> Config {
         cidfile: None,
         tz: None,
         anonymous_volumes: Vec::new(),
+        unit: Default::default(),
+        health: None,
     }
 }

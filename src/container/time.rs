@@ -37,6 +37,16 @@ pub fn parse(text: &str, now: i64) -> Result<i64, BadTime> {
     now.checked_sub(back).ok_or_else(bad)
 }
 
+/// Reads a span of time such as `30s`, `2m3s` or `100ms`, as nanoseconds; a number alone is
+/// only 0.
+pub fn parse_span(text: &str) -> Option<u64> {
+    if text == "0" {
+        return Some(0);
+    }
+    let span = text.parse::<SignedDuration>().ok()?;
+    u64::try_from(span.as_nanos()).ok()
+}
+
 /// Reads the time of a log line (RFC 3339 with nanoseconds).
 pub fn parse_rfc3339(text: &str) -> Option<i64> {
     text.parse::<Timestamp>().ok().map(nanoseconds)

@@ -1,6 +1,6 @@
 //! The image configuration (image-spec config.md; docker's is the same with more fields).
 
-use crate::image::types::{Digest, Platform, RunConfig};
+use crate::image::types::{Digest, Healthcheck, Platform, RunConfig};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
@@ -46,6 +46,12 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A check that makes no sense is none; the image runs all the same.
+fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Healthcheck>, D::Error> {
+    let value = Option::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(value.and_then(|value| serde_json::from_value(value).ok()))
 }
 
 type Set = BTreeMap<String, serde::de::IgnoredAny>;
@@ -96,6 +102,8 @@ struct RawRun {
     volumes: Set,
     #[serde(deserialize_with = "nullable")]
     exposed_ports: Set,
+    #[serde(deserialize_with = "lenient")]
+    healthcheck: Option<Healthcheck>,
 }
 
 /// Parses the configuration of a manifest with `layers` layers.
@@ -118,6 +126,7 @@ pub fn parse(bytes: &[u8], layers: usize) -> Result<ImageConfig, ConfigError> {
         stop_signal: raw.config.stop_signal,
         volumes: raw.config.volumes.into_keys().collect(),
         exposed_ports: raw.config.exposed_ports.into_keys().collect(),
+        healthcheck: raw.config.healthcheck,
     };
     let platform = Platform {
         os: raw.os,
@@ -167,6 +176,21 @@ mod tests {
         assert_eq!(config.run.exposed_ports, ["80/tcp"]);
         assert_eq!(config.platform.variant.as_deref(), Some("v8"));
         assert_eq!(config.diff_ids, [digest(1)]);
+    }
+
+    #[test]
+    fn a_healthcheck_is_read_or_left_out() {
+        let check = |text: &str| {
+            let text =
+                format!(r#"{{"config":{{"Healthcheck":{text}}},"rootfs":{{"type":"layers"}}}}"#);
+            parse(text.as_bytes(), 0).unwrap().run.healthcheck
+        };
+        let read =
+            check(r#"{"Test":["CMD-SHELL","true"],"Interval":5,"StartInterval":1}"#).unwrap();
+        assert_eq!((read.test[1].as_str(), read.interval, read.retries), ("true", 5, 0));
+        for none in ["null", "7", r#"{"Test":null}"#, r#"{"Test":["CMD"],"Interval":"5s"}"#] {
+            assert_eq!(check(none), None, "{none}");
+        }
     }
 
     #[test]

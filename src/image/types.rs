@@ -167,6 +167,25 @@ pub struct RunConfig {
     pub volumes: Vec<String>,
     /// `port/proto`.
     pub exposed_ports: Vec<String>,
+    /// docker's HEALTHCHECK; the image specification has none, and its tools keep it all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Healthcheck>,
+}
+
+/// HEALTHCHECK of docker's image configuration. Times in nanoseconds, 0: not said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Healthcheck {
+    /// `NONE`, or `CMD` and argv, or `CMD-SHELL` and one line.
+    pub test: Vec<String>,
+    /// Between two checks.
+    pub interval: i64,
+    /// When a check is killed.
+    pub timeout: i64,
+    /// After the start, in which failures do not count.
+    pub start_period: i64,
+    /// Failures in a row that count.
+    pub retries: i64,
 }
 
 /// One layer as the store keeps it.

@@ -1,5 +1,6 @@
 //! L2: the Proton builds that Steam and the user have installed, by their directories. None is run.
 
+use crate::steam;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,14 +17,6 @@ pub struct ProtonBuild {
     pub version: Option<String>,
 }
 
-/// Where Steam may be, below the home directory.
-const STEAM: &[&str] = &[
-    ".steam/root",
-    ".steam/steam",
-    ".local/share/Steam",
-    ".var/app/com.valvesoftware.Steam/data/Steam",
-    "snap/steam/common/.local/share/Steam",
-];
 /// Where distributions put builds for everybody.
 const SYSTEM: &[&str] =
     &["usr/share/steam/compatibilitytools.d", "usr/local/share/steam/compatibilitytools.d"];
@@ -34,10 +27,9 @@ const MAX: u64 = 1 << 20;
 pub fn list(root: &Path, home: &Path) -> Vec<ProtonBuild> {
     let mut found = BTreeMap::new();
     let mut folders: Vec<PathBuf> = SYSTEM.iter().map(|dir| root.join(dir)).collect();
-    for steam in STEAM.iter().map(|dir| home.join(dir)) {
-        folders.push(steam.join("compatibilitytools.d"));
-        folders.push(steam.join("steamapps/common"));
-        folders.extend(libraries(&steam).iter().map(|dir| dir.join("steamapps/common")));
+    for root in steam::roots(home) {
+        folders.push(root.join("compatibilitytools.d"));
+        folders.extend(steam::libraries(&root).iter().map(|library| library.join("common")));
     }
     for folder in folders {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
@@ -50,17 +42,6 @@ pub fn list(root: &Path, home: &Path) -> Vec<ProtonBuild> {
         }
     }
     found.into_iter().map(|(name, version)| ProtonBuild { name, version }).collect()
-}
-
-/// The `"path"` lines of libraryfolders.vdf: Steam's libraries on other disks.
-fn libraries(steam: &Path) -> Vec<PathBuf> {
-    let text = small(&steam.join("steamapps/libraryfolders.vdf")).unwrap_or_default();
-    let path = |line: &str| {
-        let rest = line.trim().strip_prefix("\"path\"")?.trim();
-        let path = rest.strip_prefix('"')?.strip_suffix('"')?;
-        Some(PathBuf::from(path.replace("\\\\", "\\")))
-    };
-    text.lines().filter_map(path).collect()
 }
 
 /// `version` of a build holds a time and a name: `1718219023 GE-Proton9-7`.
@@ -103,8 +84,10 @@ mod tests {
         );
         tree.put("usr/share/steam/compatibilitytools.d/proton-cachyos/proton", "#!");
         let disk = tree.0.join("disk");
-        let libraries =
-            format!("\"libraryfolders\"\n{{\n\t\"path\"\t\t\"{}\"\n}}\n", disk.display());
+        let libraries = format!(
+            "\"libraryfolders\"\n{{\n\"1\"\n{{\n\t\"path\"\t\t\"{}\"\n}}\n}}\n",
+            disk.display()
+        );
         tree.put(&format!("{steam}/steamapps/libraryfolders.vdf"), &libraries);
         tree.put("disk/steamapps/common/Proton 8.0/proton", "#!");
         let found = list(&tree.0, &tree.0.join("home/me"));

@@ -195,8 +195,8 @@ fn merge(all: &mut Defaults, file: &Path, text: &str) -> Result<(), ConfError> {
 /// at every start. The whole text where a string of many lines may hold what looks like one.
 fn without_comments(text: &str) -> Cow<'_, str> {
     let mut kept = String::new();
-    for line in text.lines().filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'))
-    {
+    let is_empty = |line: &str| line.is_empty() || line.starts_with('#');
+    for line in text.lines().filter(|line| !is_empty(line) && !is_empty(line.trim_start())) {
         kept.push_str(line);
         kept.push('\n');
     }

@@ -192,6 +192,12 @@ impl Connection {
         self.exited()
     }
 
+    /// Has the payload's health checked; the exit code of the check.
+    pub fn check_health(&self) -> Result<u8, ClientError> {
+        self.send(&Request::HealthCheck)?;
+        self.exited()
+    }
+
     /// Tells the new name of the container. No answer is given.
     pub fn renamed(&self, name: &str) -> Result<(), ClientError> {
         self.send(&Request::Renamed { name: name.to_owned() })

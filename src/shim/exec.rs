@@ -19,7 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const CHUNK: usize = 32 * 1024;
 
 /// How to run it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
     /// Give it our standard input (else it reads /dev/null).
     pub stdin: bool,
@@ -27,13 +27,15 @@ pub struct Options {
     pub detach: bool,
     /// Keys that detach; only looked for with a terminal.
     pub detach_keys: DetachKeys,
+    /// Descriptors for it, from number 3 on.
+    pub passed: Vec<OwnedFd>,
 }
 
 /// Runs `process`; with `process.tty` its terminal is copied to ours.
 ///
 /// With [`Options::detach`] the answer is [`End::Detached`] as soon as it was started. Errors:
 /// [`ClientError::Refused`] with the step; [`super::client::exit_code`] makes the exit code of it.
-pub fn exec(conn: &Connection, process: Process, options: &Options) -> Result<End, ClientError> {
+pub fn exec(conn: &Connection, process: Process, mut options: Options) -> Result<End, ClientError> {
     let tty = process.tty.is_some();
     let null = File::options()
         .read(true)
@@ -53,17 +55,19 @@ pub fn exec(conn: &Connection, process: Process, options: &Options) -> Result<En
     if tty {
         streams.clear();
     }
+    streams.extend(options.passed.iter().map(AsFd::as_fd));
     let request = Request::Exec { process: Box::new(process), wait: !options.detach };
     conn.send_with(&request, &streams)?;
     drop(streams);
     // The program has the far ends; with ours besides it would see no end.
     drop(far);
+    options.passed = Vec::new();
     let master = started(conn)?;
     if options.detach {
         return Ok(End::Detached);
     }
     match master {
-        Some(master) if tty => Terminal::new(conn, &master, options)?.run(),
+        Some(master) if tty => Terminal::new(conn, &master, &options)?.run(),
         None if tty => Err(ClientError::Protocol(conn.id().to_owned())),
         _ => ended(conn, &mut relay),
     }

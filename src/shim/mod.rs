@@ -6,6 +6,7 @@ pub mod detach;
 pub mod exec;
 mod program;
 mod relay;
+pub mod service;
 pub mod terminal;
 
 pub use program::find;
@@ -13,6 +14,7 @@ pub use program::find;
 use crate::cgroup;
 use crate::container::config::Config;
 use crate::container::dir::{ContainerDir, Containers};
+use crate::container::service::{Cgroups, SdNotify};
 use crate::launch::{self, Mode};
 use crate::settings::Settings;
 use crate::sys::{memfd, spawn};
@@ -23,6 +25,7 @@ use bolt_shim::launch::{Cgroup, Userns, fd};
 use bolt_shim::report::{Failure, Report, Step};
 use client::Connection;
 use program::Program;
+use service::Service;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -140,9 +143,12 @@ pub fn start(
     mut begun: Begun,
     dir: &mut ContainerDir,
     config: &Config,
-    mode: Mode,
+    mut mode: Mode,
+    service: &Service,
 ) -> anyhow::Result<Started> {
-    let plan = launch::plan(settings, dir, config, &begun.source, mode)?;
+    let sdnotify = config.unit.sdnotify();
+    mode.given = service.given(sdnotify, begun.pid as u32);
+    let plan = launch::plan(settings, dir, config, &begun.source, &mode)?;
     let bytes = postcard::to_stdvec(&plan.launch).context("encode the plan")?;
     memfd::complete(&begun.plan, &bytes).context("hand the plan over")?;
     let connection = begun.connection.take().context("a supervisor starts one container")?;
@@ -151,7 +157,8 @@ pub fn start(
     let makes_p = matches!(source, Source::Full(..));
     let mut notes = plan.notes;
     // Should it be dead already, here or below, its last words are still to be read.
-    let _ = connection.send(&Request::Planned);
+    let fds = service.descriptors(plan.launch.unit.notify.is_some());
+    let _ = connection.send_with(&Request::Planned, &fds);
     let mut groups = Vec::new();
     // systemd would keep a scope in which nobody ever was.
     if let Some(group) = &plan.cgroup
@@ -181,6 +188,7 @@ pub fn start(
                     userns::remember(&settings.dirs, dir.id());
                 }
                 begun.program.remember(&settings.dirs.data, dir.id());
+                service.started(sdnotify, (!mode.attach).then_some(pid as i32));
                 return Ok(Started { connection, notes, monitor: pid as i32 });
             }
             Some(_) => {}
@@ -188,24 +196,35 @@ pub fn start(
     }
 }
 
+/// How a container that was created before is started.
+#[derive(Debug, Default)]
+pub struct Again {
+    /// This process stays attached.
+    pub attach: bool,
+    /// `--sdnotify`, in place of the container's own.
+    pub sdnotify: Option<SdNotify>,
+    /// `--cgroups`, in place of the container's own.
+    pub cgroups: Option<Cgroups>,
+    /// What a service manager gave this process.
+    pub service: Service,
+}
+
 /// Starts a container that was created before and does not run.
-pub fn start_existing(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<Started> {
-    again(settings, dir, false)
-}
-
-/// [`start_existing`], and this process stays attached.
-pub fn start_attached(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<Started> {
-    again(settings, dir, true)
-}
-
-fn again(settings: &Settings, dir: &ContainerDir, attach: bool) -> anyhow::Result<Started> {
+pub fn start_again(
+    settings: &Settings,
+    dir: &ContainerDir,
+    how: &Again,
+) -> anyhow::Result<Started> {
     let containers = Containers::open(&settings.dirs)?;
     let mut dir = containers.open_id(dir.id())?;
     anyhow::ensure!(dir.try_lock()?, "container {} runs already", dir.id());
-    let config = dir.read_config()?;
-    let mode = Mode { attach, size: terminal::size(io::stdin()) };
+    let mut config = dir.read_config()?;
+    config.unit.sdnotify = how.sdnotify.or(config.unit.sdnotify);
+    config.unit.cgroups = how.cgroups.unwrap_or(config.unit.cgroups);
+    let size = terminal::size(io::stdin());
+    let mode = Mode { attach: how.attach, size, ..Mode::default() };
     let begun = begin(settings, &containers, &dir)?;
-    start(settings, begun, &mut dir, &config, mode)
+    start(settings, begun, &mut dir, &config, mode, &how.service)
 }
 
 /// Makes the cgroup around the waiting supervisor. A limit that is refused never stops a start.

@@ -31,11 +31,13 @@ impl Store {
 
     /// Parses `path`; `None` when it is not there.
     pub(super) fn read_json<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
-        let Some(bytes) = self.read_file(path)? else { return Ok(None) };
-        match serde_json::from_slice(&bytes) {
-            Ok(value) => Ok(Some(value)),
-            Err(source) => Err(StoreError::Damaged { path: self.dir.join(path), source }),
-        }
+        self.read_file(path)?.map(|bytes| self.parse(path, &bytes)).transpose()
+    }
+
+    /// What the file `path` holds.
+    pub(super) fn parse<T: DeserializeOwned>(&self, path: &str, bytes: &[u8]) -> Result<T> {
+        serde_json::from_slice(bytes)
+            .map_err(|source| StoreError::Damaged { path: self.dir.join(path), source })
     }
 
     /// Writes `folder/name` in one step.

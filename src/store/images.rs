@@ -67,22 +67,22 @@ impl Store {
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Ok(None);
         }
-        let mut fits: BTreeMap<Digest, Digest> = BTreeMap::new();
+        let mut fits: BTreeMap<Digest, (String, Vec<u8>)> = BTreeMap::new();
         for file in self.list("images")?.into_iter().filter(|f| is_record(f)) {
-            let Ok(Some(ids)) = self.read_json::<Ids>(&format!("images/{file}")) else { continue };
+            let path = format!("images/{file}");
+            let Ok(Some(bytes)) = self.read_file(&path) else { continue };
+            let Ok(ids) = serde_json::from_slice::<Ids>(&bytes) else { continue };
             let named = [Some(&ids.id), Some(&ids.manifest), ids.index.as_ref()];
             if named.into_iter().flatten().any(|d| d.hex().starts_with(digits)) {
-                fits.entry(ids.id).or_insert(ids.manifest);
+                fits.entry(ids.id).or_insert((path, bytes));
             }
         }
         if fits.len() > 1 {
             let fits = fits.keys().take(5).map(|d| d.hex()[..12].to_owned()).collect();
             return Err(StoreError::Ambiguous { prefix: prefix.to_owned(), fits });
         }
-        match fits.into_values().next() {
-            Some(manifest) => self.image(&manifest),
-            None => Ok(None),
-        }
+        let Some((path, bytes)) = fits.into_values().next() else { return Ok(None) };
+        self.parse(&path, &bytes).map(Some)
     }
 
     /// Full names of an image, sorted.

@@ -9,6 +9,9 @@ pub struct Dirs {
     pub data: PathBuf,
     /// `$XDG_CACHE_HOME/bolt`, or `/var/cache/bolt` for root: things that can be made again.
     pub cache: PathBuf,
+    /// `$XDG_STATE_HOME/bolt`, or `/var/lib/bolt/state` for root: the wrapper's log and what it
+    /// has still to undo.
+    pub state: PathBuf,
     /// `$XDG_CONFIG_HOME` (not only Bolt's part): `containers/registries.conf` lies below it.
     pub config_home: PathBuf,
     /// The user's home directory.
@@ -41,6 +44,14 @@ impl Dirs {
     /// `data/measured.json`: frames measured on this machine.
     pub fn measured(&self) -> PathBuf {
         self.data.join("measured.json")
+    }
+    /// `state/wrap`: what the watchers of running games have to undo; gone when there is none.
+    pub fn undo(&self) -> PathBuf {
+        self.state.join("wrap")
+    }
+    /// `state/wrap.log`: what the wrapper could not do.
+    pub fn wrap_log(&self) -> PathBuf {
+        self.state.join("wrap.log")
     }
     /// `data/volumes`: one directory a named volume.
     pub fn volumes(&self) -> PathBuf {

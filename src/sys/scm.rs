@@ -8,8 +8,8 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Most descriptors in one packet.
-pub const MAX_FDS: usize = 8;
+/// Most descriptors in one packet: the kernel's own limit (SCM_MAX_FD).
+pub const MAX_FDS: usize = 253;
 
 /// Sends one packet whole. `wait`: block while the peer's queue is full, else `WouldBlock`.
 ///

@@ -12,8 +12,11 @@ const MOST: u64 = 4 << 20;
 /// Errors: those of open(2) and read(2); [`io::ErrorKind::FileTooLarge`] above 4 MiB, where
 /// `/dev/zero` and a wrong path end.
 pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    let file = File::open(path)?;
+    // What stat(2) says is a hint alone: files of procfs have no size, and a file may grow.
+    let size = file.metadata().map_or(0, |m| m.len().min(MOST));
+    let mut bytes = Vec::with_capacity(size as usize + 1);
+    file.take(MOST + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > MOST {
         true => {
             let reason = format!("it is larger than {} MiB", MOST >> 20);

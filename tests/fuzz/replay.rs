@@ -10,7 +10,7 @@ use std::path::Path;
 /// A target's name, which is its folder of seeds, and its body.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 12] = [
+const TARGETS: [Target; 13] = [
     ("annotations", targets::annotations),
     ("contract", targets::contract),
     ("drift_api", targets::drift_api),
@@ -23,6 +23,7 @@ const TARGETS: [Target; 12] = [
     ("registries_toml", targets::registries_toml),
     ("s3_answers", targets::s3_answers),
     ("tar", targets::tar),
+    ("vdf", targets::vdf),
 ];
 
 fn seeds() -> std::path::PathBuf {

@@ -3,6 +3,8 @@
 mod crashes;
 mod events;
 mod files;
+mod generate;
+mod health;
 mod inside;
 mod list;
 mod logs;
@@ -10,3 +12,4 @@ mod memory;
 mod pause;
 mod programs;
 mod restarts;
+mod units;

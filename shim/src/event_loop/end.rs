@@ -2,12 +2,13 @@
 //! Runs in M.
 
 use super::execs::Exec;
+use super::health::CHECK;
 use super::{End, Supervisor, reap, reap_pidfd};
 use crate::at::failure;
 use crate::clients::{Client, Role};
 use crate::events::{self, Event};
 use crate::monitor::Payload;
-use crate::{remove, state};
+use crate::{pidfile, remove, state};
 use bolt_shim::launch::Launch;
 use bolt_shim::report::{Report, Step};
 use nix::sys::signal::Signal;
@@ -43,12 +44,15 @@ impl Supervisor {
         for exec in std::mem::take(&mut self.execs) {
             self.exec_cut_short(launch, exec, oom);
         }
+        self.cut_checks_short();
         self.input = Vec::new();
-        let stopped = self.stopping;
+        let stopped = self.stopping || self.timed_out;
         End {
             code: if self.timed_out { 255 } else { code },
             oom,
-            stopped: stopped || self.timed_out,
+            stopped,
+            asked: stopped && !self.by_signal,
+            renew: std::mem::take(&mut self.renew) && !stopped,
         }
     }
 
@@ -56,7 +60,7 @@ impl Supervisor {
     fn exec_cut_short(&mut self, launch: &Launch, exec: Exec, oom: bool) {
         exec.helper.into_iter().for_each(reap);
         let code = exec.program.as_ref().map(|(_, pidfd)| reap_pidfd(pidfd.as_fd()));
-        if let Some(code) = code {
+        if let Some(code) = code.filter(|_| exec.client != CHECK) {
             events::write(launch, &self.name, &[Event::ExecDied(code)]);
         }
         let Some(client) = self.clients.get_mut(exec.client) else { return };
@@ -118,7 +122,8 @@ impl Supervisor {
 
     /// Once to each.
     fn tell(&mut self, report: &Report) {
-        for client in self.clients.iter_mut().filter(|c| c.role != Role::Exec && !c.told) {
+        let others = |c: &&mut Client| !matches!(c.role, Role::Exec | Role::Check) && !c.told;
+        for client in self.clients.iter_mut().filter(others) {
             client.told = true;
             client.send(report, &[]);
         }
@@ -152,6 +157,11 @@ impl Supervisor {
     pub(crate) fn release(&mut self, launch: &Launch) {
         let socket = bolt_shim::control::SOCKET;
         let _ = rustix::fs::unlinkat(&self.place.dir, socket, rustix::fs::AtFlags::empty());
+        if self.notifier.take().is_some() {
+            let name = bolt_shim::launch::NOTIFY;
+            let _ = rustix::fs::unlinkat(&self.place.dir, name, rustix::fs::AtFlags::empty());
+        }
+        pidfile::remove(&launch.unit);
         for dir in &launch.cgroup.remove {
             let _ = std::fs::remove_dir(dir);
         }

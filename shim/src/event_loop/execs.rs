@@ -1,12 +1,13 @@
 //! Programs started by exec, from the handshake to their end. Runs in M.
 
+use super::health::CHECK;
 use super::{Supervisor, reap, reap_pidfd};
 use crate::at::failure;
 use crate::clients::Role;
 use crate::events::{self, Event};
 use crate::handshake::{self, Message};
 use crate::join;
-use crate::monitor::Payload;
+use crate::monitor::{Payload, exit_code};
 use crate::sys::process;
 use bolt_shim::launch::Launch;
 use bolt_shim::report::{Failure, Report, Step};
@@ -29,6 +30,21 @@ pub(super) struct Exec {
     pub(super) wait: bool,
 }
 
+impl Exec {
+    /// One whose handshake has begun. `client`: whose it is.
+    pub(super) fn new(socket: OwnedFd, helper: i32, client: usize) -> Self {
+        Exec {
+            socket: Some(socket),
+            program: None,
+            master: None,
+            failure: None,
+            helper: Some(helper),
+            client,
+            wait: false,
+        }
+    }
+}
+
 impl Supervisor {
     pub(super) fn exec(
         &mut self,
@@ -43,23 +59,16 @@ impl Supervisor {
         match join::start(launch, payload.pidfd.as_fd(), process, fds) {
             Ok((socket, helper)) => {
                 client.role = Role::Exec;
-                self.execs.push(Exec {
-                    socket: Some(socket),
-                    program: None,
-                    master: None,
-                    failure: None,
-                    helper: Some(helper),
-                    client: n,
-                    wait,
-                });
+                self.execs.push(Exec { wait, ..Exec::new(socket, helper, n) });
             }
             Err(failure) => client.send(&Report::Failed(failure), &[]),
         }
     }
 
-    pub(super) fn exec_speaks(&mut self, launch: &Launch, n: usize) {
+    /// The exit code of a check that could not be started.
+    pub(super) fn exec_speaks(&mut self, launch: &Launch, n: usize) -> Option<u8> {
         let exec = &mut self.execs[n];
-        let Some(socket) = &exec.socket else { return };
+        let socket = exec.socket.as_ref()?;
         match handshake::receive(socket) {
             Ok(Some((Message::Joined { pid }, mut fds))) => {
                 exec.program = fds.pop().map(|fd| (pid, fd))
@@ -70,20 +79,22 @@ impl Supervisor {
             Ok(None) | Err(_) => {
                 exec.socket = None;
                 exec.helper.take().into_iter().for_each(reap);
-                self.exec_settled(launch, n);
+                return self.exec_settled(launch, n);
             }
         }
+        None
     }
 
     /// The handshake is over: the program runs, or says why not.
-    pub(super) fn exec_settled(&mut self, launch: &Launch, n: usize) {
+    fn exec_settled(&mut self, launch: &Launch, n: usize) -> Option<u8> {
         let exec = &mut self.execs[n];
         let client = self.clients.get_mut(exec.client);
         let failed = exec
             .failure
             .take()
             .or_else(|| exec.program.is_none().then(|| failure(Step::Died, "exec", 0)));
-        let begun = failed.is_none();
+        let begun = failed.is_none() && exec.client != CHECK;
+        let code = failed.as_ref().filter(|_| exec.client == CHECK).map(exit_code);
         match (client, failed) {
             (Some(client), Some(failure)) => {
                 client.send(&Report::Failed(failure), &[]);
@@ -103,17 +114,23 @@ impl Supervisor {
         if begun {
             events::write(launch, &self.name, &[Event::Plain("exec")]);
         }
+        code
     }
 
-    pub(super) fn exec_ends(&mut self, launch: &Launch, n: usize) {
+    /// The exit code of a check.
+    pub(super) fn exec_ends(&mut self, launch: &Launch, n: usize) -> Option<u8> {
         let exec = &mut self.execs[n];
-        let Some((_, pidfd)) = exec.program.take() else { return };
+        let (_, pidfd) = exec.program.take()?;
         let code = reap_pidfd(pidfd.as_fd());
+        if exec.client == CHECK {
+            return Some(code);
+        }
         events::write(launch, &self.name, &[Event::ExecDied(code)]);
         if let (Some(client), true) = (self.clients.get_mut(exec.client), exec.wait) {
             client.send(&Report::Exited { code, oom: false }, &[]);
             client.close();
         }
+        None
     }
 
     /// A signal to the program of the exec that client `n` waits for; false when there is none.

@@ -2,10 +2,12 @@
 
 mod end;
 mod execs;
+mod health;
 
 use crate::at::{Res, failure};
 use crate::clients::{self, Client, Role};
 use crate::monitor::Payload;
+use crate::notify::Notifier;
 use crate::sys::{memory, process};
 use crate::{freeze, log, state};
 use bolt_shim::control::Request;
@@ -51,8 +53,13 @@ pub(crate) struct End {
     pub(crate) code: u8,
     /// The OOM killer was there.
     pub(crate) oom: bool,
-    /// It was asked for.
+    /// It was to end, and no policy starts it again.
     pub(crate) stopped: bool,
+    /// A person or program asked the monitor for that; a service manager that ends the session,
+    /// or the machine going down, did not.
+    pub(crate) asked: bool,
+    /// It is to be started again, whatever the policy says.
+    pub(crate) renew: bool,
 }
 
 /// What an entry of the poll set belongs to.
@@ -66,6 +73,8 @@ enum Source {
     Output,
     Error,
     Input,
+    Notify,
+    Check,
     Payload,
 }
 
@@ -92,6 +101,16 @@ pub(crate) struct Supervisor {
     deaf_until: Option<i64>,
     /// When to lie down; `None`: asleep since the last event.
     awake_until: Option<i64>,
+    /// A signal to ourselves is why the payload is stopped.
+    by_signal: bool,
+    /// The health check wants the payload started anew.
+    renew: bool,
+    /// The payload's health, where it is checked.
+    health: Option<Box<health::Watch>>,
+    /// The line to a service manager.
+    pub(crate) notifier: Option<Box<Notifier>>,
+    /// Descriptors for the payload.
+    pub(crate) passed: Vec<OwnedFd>,
 }
 
 impl Supervisor {
@@ -124,6 +143,11 @@ impl Supervisor {
             oom_kills: 0,
             deaf_until: None,
             awake_until: None,
+            by_signal: false,
+            renew: false,
+            health: None,
+            notifier: None,
+            passed: Vec::new(),
         }
     }
 
@@ -145,6 +169,11 @@ impl Supervisor {
         Ok(())
     }
 
+    /// The stop was no request, but a signal to this process.
+    pub(crate) fn ended_by_signal(&self) -> bool {
+        self.by_signal
+    }
+
     /// Path of the container's directory.
     pub(crate) fn path(&self) -> &str {
         &self.place.path
@@ -157,6 +186,7 @@ impl Supervisor {
         self.clients.clear();
         self.execs.clear();
         self.signals = None;
+        self.notifier = None;
     }
 
     /// The payload was executed: the launcher hears of it.
@@ -196,11 +226,22 @@ impl Supervisor {
                         error = payload.error.as_ref().is_some_and(|e| self.copy(e, 1))
                     }
                     Source::Input => self.feed(&mut payload),
+                    Source::ExecSocket(n) => {
+                        if let Some(code) = self.exec_speaks(launch, n) {
+                            self.check_ended(launch, &payload, code);
+                        }
+                    }
+                    Source::ExecEnd(n) => {
+                        if let Some(code) = self.exec_ends(launch, n) {
+                            self.check_ended(launch, &payload, code);
+                        }
+                    }
                     other => self.serve(launch, other, events, Some(&mut payload)),
                 }
             }
             self.sweep();
             self.timers(launch, &payload);
+            self.check_timers(launch, &payload);
         }
     }
 
@@ -261,6 +302,12 @@ impl Supervisor {
                 add(Source::ExecEnd(n), pidfd.as_fd(), PollFlags::IN);
             }
         }
+        if let Some((fd, behind)) = self.notifier.as_ref().and_then(|n| n.awaits()) {
+            add(Source::Notify, fd, if behind { PollFlags::OUT } else { PollFlags::IN });
+        }
+        if let Some(fd) = self.health.as_ref().and_then(|h| h.output()) {
+            add(Source::Check, fd, PollFlags::IN);
+        }
         if let Some(payload) = payload {
             if output && !held {
                 add(Source::Output, payload.output.as_fd(), PollFlags::IN);
@@ -300,7 +347,8 @@ impl Supervisor {
     }
 
     fn patience(&self) -> Option<Timespec> {
-        let timers = [self.kill_at, self.timeout_at, self.deaf_until, self.awake_until];
+        let check = self.health.as_ref().and_then(|h| h.timer());
+        let timers = [self.kill_at, self.timeout_at, self.deaf_until, self.awake_until, check];
         let left = (timers.into_iter().flatten().min()? - state::ticks()).max(0) + 1;
         Some(Timespec { tv_sec: left / 1000, tv_nsec: left % 1000 * 1_000_000 })
     }
@@ -376,6 +424,7 @@ impl Supervisor {
                 if let Some(signals) = &self.signals
                     && let Ok(Some(_)) = signals.read_signal()
                 {
+                    self.by_signal |= !self.stopping;
                     self.stop(launch, None, payload.as_deref());
                 }
             }
@@ -390,9 +439,19 @@ impl Supervisor {
                     self.answer(launch, n, request, fds, payload);
                 }
             }
-            Source::ExecSocket(n) => self.exec_speaks(launch, n),
-            Source::ExecEnd(n) => self.exec_ends(launch, n),
-            Source::Output | Source::Error | Source::Input | Source::Payload => {}
+            Source::Notify => {
+                if let Some(notifier) = &mut self.notifier {
+                    notifier.turn();
+                }
+            }
+            Source::Check => self.check_speaks(),
+            // There are none without a payload, and with one `watch` sees to them.
+            Source::ExecSocket(_)
+            | Source::ExecEnd(_)
+            | Source::Output
+            | Source::Error
+            | Source::Input
+            | Source::Payload => {}
         }
     }
 
@@ -440,6 +499,7 @@ impl Supervisor {
                 }
             }
             Request::Wait => client.role = Role::Waiting,
+            Request::HealthCheck => self.ask_check(launch, payload.as_deref(), n),
             Request::Renamed { name } => {
                 self.name = name;
                 client.send(&Report::Done, &[]);

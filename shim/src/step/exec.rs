@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 /// Where programs are looked up when the environment has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Turns this process into the program. Returns only when that did not happen.
+/// Turns this process into the program, or tells why not and ends.
 ///
 /// Order: the user is looked up and the working directory made while we are root; the bounding
 /// set needs CAP_SETPCAP; capabilities survive the change of uid, then are set; no_new_privs
@@ -23,16 +23,29 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 ///
 /// First of all every descriptor but `socket` goes: directory, program and account files are
 /// paths that an image chose, and one below `/proc/self/fd` must find nothing of the host
-/// (CVE-2024-21626). `socket` is told when only execve(2) is left.
-pub(crate) fn program(process: &Process, socket: &OwnedFd) -> Failure {
-    proc::close_all_but(socket);
+/// (CVE-2024-21626). `socket` is told when only execve(2) is left. `passed` is what the caller
+/// gave by name: it lies from number 3 on.
+pub(crate) fn program(process: &Process, socket: &OwnedFd, passed: Vec<OwnedFd>) -> ! {
+    if passed.len() != process.passed as usize {
+        tell(socket, failure(Step::Exec, "descriptors", libc::EBADF));
+    }
+    let socket = match proc::keep_only(socket, passed) {
+        Ok(kept) => kept,
+        Err(e) => tell(socket, failure(Step::Exec, "descriptors", e as i32)),
+    };
     match prepare(process) {
         Ok(env) => {
-            let _ = handshake::send(socket, &Message::Execing, &[]);
-            execute(process, &env)
+            let _ = handshake::send(&*socket, &Message::Execing, &[]);
+            tell(&socket, execute(process, &env))
         }
-        Err(failure) => failure,
+        Err(failure) => tell(&socket, failure),
     }
+}
+
+/// The last word of a process that does not become its program.
+pub(crate) fn tell(socket: &OwnedFd, failure: Failure) -> ! {
+    let _ = handshake::send(socket, &Message::Failed(failure), &[]);
+    proc::exit_now(125)
 }
 
 fn prepare(process: &Process) -> Res<Vec<String>> {
@@ -65,6 +78,9 @@ fn prepare(process: &Process) -> Res<Vec<String>> {
     if !env.iter().any(|e| e.starts_with("HOME=")) {
         env.push(format!("HOME={}", who.home));
     }
+    if process.listens {
+        env.push(format!("LISTEN_PID={}", std::process::id()));
+    }
     Ok(env)
 }
 
@@ -89,7 +105,7 @@ fn execute(process: &Process, env: &[String]) -> Failure {
     // Rust's start-up ignores SIGPIPE; the program must not inherit that.
     proc::default_sigpipe();
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
-    proc::cloexec_from(3);
+    proc::cloexec_from(3 + process.passed);
     let mut errno = Errno::ENOENT;
     for path in candidates(name, env) {
         let Ok(path) = CString::new(path) else { continue };

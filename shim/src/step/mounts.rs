@@ -7,11 +7,13 @@ use crate::step::{binds, copy_up, dev};
 use crate::sys::mount as attr;
 use bolt_shim::launch::{Launch, Mount, MountKind, Net};
 use bolt_shim::report::Step;
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen, move_mount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
+use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Everything the mount step carries along.
@@ -23,6 +25,8 @@ pub(crate) struct Mounter<'a> {
     pub(crate) trees: std::vec::IntoIter<OwnedFd>,
     /// Whether gid 5 exists inside, for devpts.
     pub(crate) has_tty_group: bool,
+    /// The tmpfs of `/dev`, once it is there: small files live in it too.
+    pub(crate) dev: Option<OwnedFd>,
 }
 
 impl Mounter<'_> {
@@ -31,6 +35,7 @@ impl Mounter<'_> {
         match &mount.what {
             MountKind::Bind { copy_up, .. } => self.bind(mount, *copy_up),
             MountKind::File { .. } => self.bind(mount, false),
+            MountKind::Text { content } => self.text(mount, content),
             MountKind::Sys if launch.net == Net::Host => self.bind(mount, false),
             MountKind::Sys => self.system("sysfs", &[], mount),
             MountKind::Proc => self.system("proc", &[], mount),
@@ -49,7 +54,9 @@ impl Mounter<'_> {
                 let target = target::open_plain_dir(self.root, &mount.target)?;
                 attach(&dev, &target, &mount.target)?;
                 attr::setattr(&dev, binds::bits(mount.flags), 0, false).at(Step::Mount, "/dev")?;
-                dev::fill(self.root, &dev, devices)
+                dev::fill(self.root, &dev, devices)?;
+                self.dev = Some(dev);
+                Ok(())
             }
             MountKind::Tmpfs { options, copy_up } => self.tmpfs(mount, options, *copy_up),
         }
@@ -77,6 +84,22 @@ impl Mounter<'_> {
             copy_up::copy(&target, &tree).at(Step::Mount, path)?;
         }
         attach(&tree, &target, path)
+    }
+
+    /// A file without a name in the tmpfs of `/dev`: three on disk would be a tenth of a start.
+    fn text(&self, mount: &Mount, content: &str) -> Res<()> {
+        let path = mount.target.as_str();
+        let dev = self.dev.as_ref().ok_or_else(|| failure(Step::Mount, path, libc::ENODEV))?;
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let file = openat(dev, ".", flags, Mode::from_raw_mode(0o644)).at(Step::Mount, path)?;
+        let mut file = std::fs::File::from(file);
+        file.write_all(content.as_bytes()).at(Step::Mount, path)?;
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_EMPTY_PATH;
+        let tree = open_tree(&file, "", flags).at(Step::Mount, path)?;
+        attr::setattr(&tree, binds::bits(mount.flags), 0, false).at(Step::Mount, path)?;
+        attach(&tree, target::open(self.root, path, Kind::File)?, path)
     }
 
     /// A kernel file system of our own, on a directory that no link leads away from.

@@ -182,6 +182,8 @@ mod tests {
             tty: None,
             stdin: false,
             oom_score_adj: None,
+            passed: 0,
+            listens: false,
         }
     }
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\ngamer:x:1000:1000::/home/gamer:/bin/sh\n";

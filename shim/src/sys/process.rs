@@ -57,16 +57,41 @@ pub(crate) fn close_from(first: u32) {
     unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
 }
 
-/// Closes every descriptor but the standard ones and `kept`.
-pub(crate) fn close_all_but(kept: &OwnedFd) {
+/// Closes every descriptor but those below `first` and `kept`.
+fn close_all_but(first: u32, kept: &OwnedFd) {
     use std::os::fd::AsRawFd;
     let kept = kept.as_raw_fd() as u32;
-    if kept > 3 {
+    if kept > first {
         // SAFETY: as in close_from: the caller becomes another program or ends, and drops none of
         // the OwnedFds whose numbers go here.
-        unsafe { libc::syscall(libc::SYS_close_range, 3, kept - 1, 0) };
+        unsafe { libc::syscall(libc::SYS_close_range, first, kept - 1, 0) };
     }
-    close_from(kept.max(2) + 1);
+    close_from(kept.max(first - 1) + 1);
+}
+
+/// Leaves the standard descriptors, `passed` from number 3 on, and `socket` open, which lies
+/// elsewhere afterwards. The caller becomes another program or ends: nobody drops what is closed.
+pub(crate) fn keep_only(
+    socket: &OwnedFd,
+    passed: Vec<OwnedFd>,
+) -> Result<std::mem::ManuallyDrop<OwnedFd>, nix::errno::Errno> {
+    use std::os::fd::AsRawFd;
+    let first = 3 + passed.len() as i32;
+    let above = |fd: &OwnedFd| {
+        // SAFETY: the source is borrowed; the result is new and ours.
+        let copy = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, first) };
+        nix::errno::Errno::result(copy).map(own)
+    };
+    // First all out of the way of the numbers that they are to have.
+    let copies: Vec<OwnedFd> = passed.iter().map(above).collect::<Result<_, _>>()?;
+    let socket = above(socket)?;
+    for (copy, number) in copies.iter().zip(3..) {
+        // SAFETY: what lay at that number belongs to a process that uses it no more.
+        nix::errno::Errno::result(unsafe { libc::dup2(copy.as_raw_fd(), number) })?;
+    }
+    close_all_but(first as u32, &socket);
+    std::mem::forget((passed, copies));
+    Ok(std::mem::ManuallyDrop::new(socket))
 }
 
 /// Marks every descriptor from `first` on close-on-exec.
@@ -221,7 +246,7 @@ mod tests {
         let (dir, other, kept) = (dir.as_raw_fd(), other.as_raw_fd(), socket.as_raw_fd());
         assert!(is_open(dir) && is_open(other));
         let Cloned::Parent { pid, .. } = clone3(0, None).unwrap() else {
-            close_all_but(&socket);
+            close_all_but(3, &socket);
             exit_now(i32::from(is_open(dir) || is_open(other) || !is_open(kept)))
         };
         let end = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).unwrap();

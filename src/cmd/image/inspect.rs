@@ -88,7 +88,7 @@ fn config(config: &RunConfig) -> Value {
     let set = |items: &[String]| -> Map<String, Value> {
         items.iter().map(|item| (item.clone(), json!({}))).collect()
     };
-    json!({
+    let mut value = json!({
         "User": config.user,
         "ExposedPorts": set(&config.exposed_ports),
         "Env": config.env,
@@ -98,7 +98,11 @@ fn config(config: &RunConfig) -> Value {
         "WorkingDir": config.working_dir,
         "Labels": config.labels,
         "StopSignal": config.stop_signal,
-    })
+    });
+    if let Some(check) = &config.healthcheck {
+        value["Healthcheck"] = json!(check);
+    }
+    value
 }
 
 #[cfg(test)]

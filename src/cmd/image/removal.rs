@@ -231,6 +231,7 @@ mod tests {
             config: config(&"a".repeat(64), "c"),
             status,
             recorded: Recorded::default(),
+            checks: None,
         };
         for (status, force, works) in [
             (Status::Exited, false, false),

@@ -74,7 +74,8 @@ mod tests {
             layout: "single".into(),
             driver: driver.into(),
         };
-        Entry { config, status: Status::Exited, recorded: Recorded::default() }
+        let recorded = Recorded::default();
+        Entry { config, status: Status::Exited, recorded, checks: None }
     }
 
     #[test]

@@ -1,16 +1,19 @@
-//! A D-Bus client for one conversation: connect, ask, wait, leave (D-Bus Specification 0.43).
+//! L1: a D-Bus client for one conversation: connect, ask, wait, leave (D-Bus Specification 0.43).
 //!
 //! `rustbus` puts the messages together and takes them apart. Its own connection is not used: it
 //! names getuid(2) to the bus, which is 0 inside our user namespace, opens sockets that every
 //! later exec inherits, and waits for the greeting without an end.
 
+pub mod gamemode;
+
 use rustbus::message_builder::{MarshalledMessage, MessageBuilder};
 use rustbus::wire::errors::{MarshalError, UnmarshalError};
 use rustbus::wire::{marshal, unmarshal};
+use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
@@ -20,7 +23,7 @@ const LONGEST_MESSAGE: usize = 1 << 20;
 const LONGEST_LINE: usize = 1024;
 
 /// A Unix-socket bus address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BusAddress {
     /// A socket in the file system.
     Path(PathBuf),
@@ -29,6 +32,13 @@ pub enum BusAddress {
 }
 
 impl BusAddress {
+    /// The session bus: `$DBUS_SESSION_BUS_ADDRESS` as `given`, else `bus` in the user's runtime
+    /// directory where there is one (what systemd and dbus-broker make).
+    pub fn session(given: Option<&str>, runtime: Option<&Path>) -> Option<BusAddress> {
+        let usual = || runtime.map(|dir| dir.join("bus")).filter(|socket| socket.exists());
+        given.and_then(BusAddress::parse).or_else(|| usual().map(BusAddress::Path))
+    }
+
     /// The first Unix address of `$DBUS_SESSION_BUS_ADDRESS`; other transports are passed over.
     pub fn parse(addresses: &str) -> Option<BusAddress> {
         addresses.split(';').find_map(|address| {
@@ -97,7 +107,7 @@ impl From<MarshalError> for BusError {
 /// A connection. Everything is written before the first answer is read, so that a conversation
 /// costs one round trip.
 #[derive(Debug)]
-pub(super) struct Bus {
+pub(crate) struct Bus {
     stream: UnixStream,
     uid: u32,
     serial: u32,
@@ -108,7 +118,7 @@ pub(super) struct Bus {
 
 impl Bus {
     /// Connects and greets as `uid` without waiting for the answer.
-    pub(super) fn connect(addr: &BusAddress, uid: u32, limit: Duration) -> Result<Bus, BusError> {
+    pub(crate) fn connect(addr: &BusAddress, uid: u32, limit: Duration) -> Result<Bus, BusError> {
         let stream = match addr {
             BusAddress::Path(path) => UnixStream::connect(path)?,
             BusAddress::Abstract(name) => {
@@ -128,7 +138,7 @@ impl Bus {
     }
 
     /// Sends a message; returns the serial that its reply will name.
-    pub(super) fn send(&mut self, message: &MarshalledMessage) -> Result<u32, BusError> {
+    pub(crate) fn send(&mut self, message: &MarshalledMessage) -> Result<u32, BusError> {
         self.serial += 1;
         let mut bytes = Vec::new();
         marshal::marshal(message, self.serial, &mut bytes)?;
@@ -138,7 +148,7 @@ impl Bus {
     }
 
     /// The next message, whatever it is.
-    pub(super) fn receive(&mut self) -> Result<MarshalledMessage, BusError> {
+    pub(crate) fn receive(&mut self) -> Result<MarshalledMessage, BusError> {
         if !self.greeted {
             self.read_greeting()?;
         }
@@ -211,14 +221,14 @@ impl Bus {
 }
 
 /// A method call without arguments.
-pub(super) fn call(to: &str, object: &str, interface: &str, method: &str) -> MarshalledMessage {
+pub(crate) fn call(to: &str, object: &str, interface: &str, method: &str) -> MarshalledMessage {
     MessageBuilder::new().call(method).with_interface(interface).on(object).at(to).build()
 }
 
 #[cfg(test)]
 impl Bus {
     /// Answers `call` with an error reply; rustbus 0.19 leaves out the field with its name.
-    pub(super) fn refuse(&mut self, call: &MarshalledMessage, name: &str) {
+    pub(crate) fn refuse(&mut self, call: &MarshalledMessage, name: &str) {
         self.serial += 1;
         let mut bytes = Vec::new();
         let reply = call.dynheader.make_response();

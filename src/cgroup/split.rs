@@ -1,0 +1,90 @@
+//! `--cgroups split`: the container and its supervisor in leaves of the caller's own directory,
+//! so that whoever manages that (a unit of systemd) manages both.
+
+use super::host::{Host, Occupied, V2};
+use super::limits::Limits;
+use super::plan::{Denied, Plan, all_denied, leaf, plan, plan_nest};
+
+const FLAG: &str = "--cgroups";
+
+/// Plans the cgroup of container `id` within the caller's own. `host` was detected with
+/// [`super::Caller::split`]. Where that cannot be divided, the container stays in it undivided.
+pub fn plan_split(host: &Host, id: &str, limits: &Limits) -> Plan {
+    let Host::V2(v2) = host else {
+        let mut plan = plan(host, id, limits);
+        deny(&mut plan, "only cgroup v2 can be divided by its users; leave --cgroups out");
+        return plan;
+    };
+    let Some(nest) = &v2.nest else {
+        return undivided(
+            v2,
+            id,
+            limits,
+            "the caller's control group belongs to another user; run bolt in a unit with \
+             Delegate=yes",
+        );
+    };
+    if nest.occupied == Occupied::Others {
+        let why = format!(
+            "other processes live in {}, and cgroup v2 allows processes in leaves only; let bolt \
+             be the only program of a unit with Delegate=yes",
+            nest.dir.display()
+        );
+        return undivided(v2, id, limits, &why);
+    }
+    plan_nest(v2, nest, id, limits)
+}
+
+fn undivided(v2: &V2, id: &str, limits: &Limits, why: &str) -> Plan {
+    let mut plan = all_denied(limits.typed(), why);
+    deny(&mut plan, why);
+    leaf(&mut plan, v2, id);
+    plan
+}
+
+fn deny(plan: &mut Plan, why: &str) {
+    plan.denied.push(Denied { setting: FLAG, why: why.to_owned() });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::host::Nest;
+    use super::*;
+
+    fn host(occupied: Option<Occupied>) -> Host {
+        let names = || vec!["cpu".to_owned(), "memory".to_owned(), "pids".to_owned()];
+        let nest = occupied.map(|occupied| Nest {
+            dir: "/sys/fs/cgroup/unit".into(),
+            controllers: names(),
+            enabled: Vec::new(),
+            occupied,
+        });
+        Host::V2(V2 { mount: "/sys/fs/cgroup".into(), nest, systemd: None, cpus: vec![0] })
+    }
+
+    #[test]
+    fn both_go_to_leaves_of_the_callers_own_directory() {
+        let limits = Limits { pids: Some(2048), pids_implied: true, ..Limits::default() };
+        let plan = plan_split(&host(Some(Occupied::OnlyCaller)), "x", &limits);
+        assert_eq!(plan.launcher, Some("/sys/fs/cgroup/unit/bolt-launcher".into()));
+        assert_eq!(plan.payload_v2, Some("/sys/fs/cgroup/unit/bolt-x".into()));
+        assert_eq!((plan.denied.len(), plan.writes.len()), (0, 1));
+        // The second container of a unit: the caller sits in the leaf already.
+        let plan = plan_split(&host(Some(Occupied::Free)), "y", &limits);
+        assert_eq!((plan.launcher, plan.denied.len()), (None, 0));
+    }
+
+    #[test]
+    fn what_cannot_be_divided_is_told_and_limits_with_it() {
+        let limits = Limits { memory: Some(1 << 30), ..Limits::default() };
+        for occupied in [None, Some(Occupied::Others)] {
+            let plan = plan_split(&host(occupied), "x", &limits);
+            let flags: Vec<_> = plan.denied.iter().map(|d| d.setting).collect();
+            assert_eq!(flags, ["--memory", "--cgroups"], "{occupied:?}");
+            assert_eq!(plan.launcher, None);
+            assert_eq!(plan.payload_v2.is_some(), occupied.is_some());
+        }
+        let flags: Vec<_> = plan_split(&Host::None, "x", &Limits::default()).denied;
+        assert_eq!(flags.len(), 1);
+    }
+}

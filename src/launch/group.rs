@@ -1,0 +1,64 @@
+//! Where a container's control group goes.
+
+use crate::cgroup;
+use crate::container::config::{Config, Resources};
+use crate::container::service::Cgroups;
+use crate::launch::Mode;
+use crate::settings::Settings;
+use crate::spec::defaults;
+use std::path::Path;
+
+/// The limits as they were typed.
+pub fn limits(resources: &Resources) -> cgroup::Limits {
+    cgroup::Limits {
+        memory: resources.memory,
+        memory_swap: resources.memory_swap,
+        cpus: resources.cpus,
+        cpu_shares: resources.cpu_shares,
+        cpuset_cpus: resources.cpuset_cpus.clone(),
+        pids: resources.pids,
+        pids_implied: false,
+    }
+}
+
+/// A cgroup is made where limits were asked for, for root, on a pure v2 host, where it costs
+/// one mkdir and gives `cgroup.kill`, and where the caller's is to be split. Elsewhere the
+/// payload stays in the caller's.
+pub(super) fn plan(
+    settings: &Settings,
+    config: &Config,
+    mode: &Mode,
+) -> anyhow::Result<Option<cgroup::Plan>> {
+    let how = config.unit.cgroups;
+    if how == Cgroups::Disabled {
+        return Ok(None);
+    }
+    let split = how == Cgroups::Split;
+    let mut limits = limits(&config.resources);
+    limits.validate()?;
+    let v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    if limits.asked().is_empty() && !v2 && settings.dirs.uid != 0 && !split {
+        return Ok(None);
+    }
+    if limits.pids.is_none() {
+        limits.pids = Some(defaults::PIDS_LIMIT);
+        limits.pids_implied = true;
+    }
+    let caller = cgroup::Caller {
+        pid: std::process::id(),
+        uid: settings.dirs.uid,
+        bus_address: settings.bus_address.clone(),
+        runtime_dir: settings.xdg_runtime.clone(),
+        supervisor: mode.given.supervisor,
+        split,
+    };
+    let mut host = cgroup::detect(Path::new("/"), &caller);
+    if split {
+        return Ok(Some(cgroup::plan_split(&host, &config.id, &limits)));
+    }
+    if let (Cgroups::NoConmon, cgroup::Host::V2(v2)) = (how, &mut host) {
+        // A scope would take the supervisor away from where the caller is.
+        v2.systemd = None;
+    }
+    Ok(Some(cgroup::plan(&host, &config.id, &limits)))
+}

@@ -1,0 +1,295 @@
+//! Bolt as a compatibility tool of Steam: three files in `compatibilitytools.d/bolt`.
+//!
+//! The two VDF files begin with a line that names their own checksum: a file whose checksum is
+//! another was changed by a person, and is not replaced or removed unless that is forced.
+
+use super::vdf::{Table, Value};
+use crate::image::types::Digest;
+use crate::sys::{atomic, small};
+use rustix::fs::{Mode, OFlags};
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// The directory in `compatibilitytools.d`.
+const DIRECTORY: &str = "bolt";
+/// The program that Steam starts, a link to Bolt or a copy of it.
+const PROGRAM: &str = "bolt-compat";
+/// How the first line of a file of ours begins.
+const MARK: &str = "// Written by bolt, checksum ";
+
+/// Why the tool could not be installed or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// A person's file.
+    #[error(
+        "{}: somebody changed it since bolt wrote it, or bolt never did; --force replaces it",
+        .0.display()
+    )]
+    Changed(PathBuf),
+    /// A file or directory.
+    #[error("{what} {}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What an installation or removal changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Files were written or removed.
+    Done,
+    /// All was as it should be.
+    None,
+}
+
+/// The tool's directory below a Steam.
+pub fn directory(root: &Path) -> PathBuf {
+    root.join("compatibilitytools.d").join(DIRECTORY)
+}
+
+/// Whether a Steam runs where this system's programs are out of its sight (Flatpak, Snap).
+fn is_sandboxed(root: &Path) -> bool {
+    let text = root.to_string_lossy();
+    text.contains("/.var/app/") || text.contains("/snap/")
+}
+
+/// The two files, with their marks.
+fn files() -> [(&'static str, String); 2] {
+    let text = |key: &str, value: &str| (key.to_owned(), Value::Text(value.to_owned()));
+    let table =
+        |key: &str, inside: Vec<(String, Value)>| (key.to_owned(), Value::Table(Table(inside)));
+    let tool = vec![
+        text("install_path", "."),
+        text("display_name", "Bolt"),
+        text("from_oslist", "linux"),
+        text("to_oslist", "linux"),
+    ];
+    let declaration =
+        table("compatibilitytools", vec![table("compat_tools", vec![table("bolt", tool)])]);
+    let manifest = table(
+        "manifest",
+        vec![
+            text("version", "2"),
+            text("commandline", &format!("/{PROGRAM} steam tool %verb%")),
+            text("compatmanager_layer_name", "bolt"),
+            // Steam then asks a game to end before it kills it.
+            text("use_tool_subprocess_reaper", "1"),
+        ],
+    );
+    [("compatibilitytool.vdf", declaration), ("toolmanifest.vdf", manifest)]
+        .map(|(name, pair)| (name, marked(&Table(vec![pair]).to_string())))
+}
+
+fn marked(body: &str) -> String {
+    format!("{MARK}{}\n{body}", Digest::sha256_of(body.as_bytes()).hex())
+}
+
+/// Whether a file is as some version of Bolt wrote it.
+fn is_ours(text: &str) -> bool {
+    let split = text.strip_prefix(MARK).and_then(|rest| rest.split_once('\n'));
+    split.is_some_and(|(sum, body)| Digest::sha256_of(body.as_bytes()).hex() == sum)
+}
+
+/// What is in the place of a file of ours.
+enum Found {
+    Nothing,
+    Ours(String),
+    Theirs,
+}
+
+fn look(path: &Path) -> Result<Found, ToolError> {
+    match small::read_text(path) {
+        Ok(text) if is_ours(&text) => Ok(Found::Ours(text)),
+        Ok(_) => Ok(Found::Theirs),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Found::Theirs),
+        Err(source) => Err(io_error("read", path)(source)),
+    }
+}
+
+/// Whether the program in the tool's directory is a link, or the copy of a static program.
+fn is_our_program(path: &Path) -> bool {
+    match path.symlink_metadata() {
+        Ok(data) if data.is_symlink() => true,
+        Ok(data) if data.is_file() => {
+            let mut magic = [0; 4];
+            let read =
+                fs::File::open(path).and_then(|mut f| io::Read::read_exact(&mut f, &mut magic));
+            read.is_ok() && magic == *b"\x7fELF"
+        }
+        other => other.is_err(),
+    }
+}
+
+/// Installs Bolt, which is `program`, below Steam's directory `root`. Everything is looked at before
+/// anything is written.
+pub fn install(root: &Path, program: &Path, force: bool) -> Result<Change, ToolError> {
+    let dir = directory(root);
+    let mut todo = Vec::new();
+    for (name, wanted) in files() {
+        let path = dir.join(name);
+        match look(&path)? {
+            Found::Ours(text) if text == wanted => {}
+            Found::Theirs if !force => return Err(ToolError::Changed(path)),
+            _ => todo.push((name, wanted)),
+        }
+    }
+    let place = dir.join(PROGRAM);
+    if !force && !is_our_program(&place) {
+        return Err(ToolError::Changed(place));
+    }
+    fs::create_dir_all(&dir).map_err(io_error("make", &dir))?;
+    let fd = open(&dir)?;
+    let mut change = put_program(&fd, &place, program, is_sandboxed(root))?;
+    for (name, wanted) in todo {
+        atomic::write(&fd, name, wanted.as_bytes(), atomic::Sync::Durable)
+            .map_err(io_error("write", &dir.join(name)))?;
+        change = Change::Done;
+    }
+    Ok(change)
+}
+
+/// A link, which follows updates of Bolt; a copy where a link would lead out of a sandbox.
+fn put_program(
+    dir: &OwnedFd,
+    place: &Path,
+    program: &Path,
+    copy: bool,
+) -> Result<Change, ToolError> {
+    if copy {
+        let bytes = fs::read(program).map_err(io_error("read", program))?;
+        if place.symlink_metadata().is_ok_and(|m| m.is_file())
+            && fs::read(place).is_ok_and(|there| there == bytes)
+        {
+            return Ok(Change::None);
+        }
+        return atomic::write_mode(dir, PROGRAM, &bytes, atomic::Sync::Durable, 0o755)
+            .map(|()| Change::Done)
+            .map_err(io_error("write", place));
+    }
+    if fs::read_link(place).is_ok_and(|target| target == program) {
+        return Ok(Change::None);
+    }
+    let temp = atomic::temp_name(PROGRAM);
+    rustix::fs::symlinkat(program, dir, &temp)
+        .and_then(|()| rustix::fs::renameat(dir, &temp, dir, PROGRAM))
+        .map(|()| Change::Done)
+        .map_err(|error| io_error("write", place)(error.into()))
+}
+
+/// Removes the tool again, and its directory when nothing else lies in it.
+pub fn uninstall(root: &Path, force: bool) -> Result<Change, ToolError> {
+    let dir = directory(root);
+    let mut there = Vec::new();
+    for (name, _) in files() {
+        let path = dir.join(name);
+        match look(&path)? {
+            Found::Nothing => {}
+            Found::Theirs if !force => return Err(ToolError::Changed(path)),
+            _ => there.push(path),
+        }
+    }
+    let program = dir.join(PROGRAM);
+    if program.symlink_metadata().is_ok() {
+        if !force && !is_our_program(&program) {
+            return Err(ToolError::Changed(program));
+        }
+        there.push(program);
+    }
+    if there.is_empty() {
+        return Ok(Change::None);
+    }
+    for path in there {
+        fs::remove_file(&path).map_err(io_error("remove", &path))?;
+    }
+    let _ = fs::remove_dir(&dir);
+    Ok(Change::Done)
+}
+
+fn open(dir: &Path) -> Result<OwnedFd, ToolError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(dir, flags, Mode::empty()).map_err(|e| io_error("open", dir)(e.into()))
+}
+
+fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ToolError {
+    let path = path.to_owned();
+    move |source| ToolError::Io { what, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::scratch::Scratch;
+
+    #[test]
+    fn installed_twice_is_installed_once_and_removed_again() {
+        let scratch = Scratch::new("tool");
+        let root = scratch.path();
+        let bolt = Path::new("/opt/bolt");
+        assert_eq!(install(root, bolt, false).unwrap(), Change::Done);
+        assert_eq!(install(root, bolt, false).unwrap(), Change::None);
+        let dir = directory(root);
+        assert_eq!(fs::read_link(dir.join(PROGRAM)).unwrap(), bolt);
+        let manifest = fs::read(dir.join("toolmanifest.vdf")).unwrap();
+        let manifest = Table::parse(&manifest).unwrap();
+        let manifest = manifest.table("manifest").unwrap();
+        assert_eq!(manifest.text("version"), Some("2"));
+        assert_eq!(manifest.text("commandline"), Some("/bolt-compat steam tool %verb%"));
+        let tool = Table::parse(&fs::read(dir.join("compatibilitytool.vdf")).unwrap()).unwrap();
+        let tool = tool.table("compatibilitytools").unwrap().table("compat_tools").unwrap();
+        assert_eq!(tool.table("bolt").unwrap().text("install_path"), Some("."));
+        // Another place of the program is no person's change.
+        assert_eq!(install(root, Path::new("/usr/bin/bolt"), false).unwrap(), Change::Done);
+        assert_eq!(uninstall(root, false).unwrap(), Change::Done);
+        assert!(!dir.exists());
+        assert_eq!(uninstall(root, false).unwrap(), Change::None);
+    }
+
+    #[test]
+    fn a_persons_change_stays_unless_forced() {
+        let scratch = Scratch::new("tool-changed");
+        let root = scratch.path();
+        let bolt = Path::new("/opt/bolt");
+        install(root, bolt, false).unwrap();
+        let file = directory(root).join("compatibilitytool.vdf");
+        let changed = fs::read_to_string(&file).unwrap().replace("\"Bolt\"", "\"Mine\"");
+        fs::write(&file, &changed).unwrap();
+        for result in [install(root, Path::new("/x"), false), uninstall(root, false)] {
+            assert!(
+                matches!(&result, Err(ToolError::Changed(path)) if *path == file),
+                "{result:?}"
+            );
+            assert_eq!(fs::read_to_string(&file).unwrap(), changed);
+            assert_eq!(fs::read_link(directory(root).join(PROGRAM)).unwrap(), bolt);
+        }
+        assert_eq!(install(root, bolt, true).unwrap(), Change::Done);
+        assert_ne!(fs::read_to_string(&file).unwrap(), changed);
+        fs::remove_file(directory(root).join(PROGRAM)).unwrap();
+        fs::write(directory(root).join(PROGRAM), "#!/bin/sh\n").unwrap();
+        assert!(install(root, bolt, false).is_err());
+        assert_eq!(uninstall(root, true).unwrap(), Change::Done);
+    }
+
+    #[test]
+    fn a_sandboxed_steam_gets_a_copy() {
+        let scratch = Scratch::new("tool-flatpak");
+        let root = scratch.path().join(".var/app/com.valvesoftware.Steam/data/Steam");
+        let bolt = scratch.path().join("bolt");
+        fs::write(&bolt, b"\x7fELF program").unwrap();
+        assert_eq!(install(&root, &bolt, false).unwrap(), Change::Done);
+        assert_eq!(install(&root, &bolt, false).unwrap(), Change::None);
+        let copy = directory(&root).join(PROGRAM);
+        assert_eq!(fs::read(&copy).unwrap(), fs::read(&bolt).unwrap());
+        fs::write(&bolt, b"\x7fELF newer").unwrap();
+        assert_eq!(install(&root, &bolt, false).unwrap(), Change::Done);
+        assert_eq!(uninstall(&root, false).unwrap(), Change::Done);
+    }
+}

@@ -1,0 +1,108 @@
+//! Words of others in a unit file: nothing in them is a specifier, a variable, or a second word.
+
+use std::fmt::Write as _;
+
+/// A word that cannot stand in a unit file.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BadWord {
+    /// It was no UTF-8 when it was recorded.
+    #[error("{0:?} is not valid UTF-8: systemd reads no such unit file")]
+    NotUtf8(String),
+    /// Not a unit name (systemd.unit(5)).
+    #[error(
+        "{0:?} cannot be part of a unit's name: letters, digits, and ':', '_', '.', '-', '@' and '\\' can"
+    )]
+    Name(String),
+    /// A name of more than 255 bytes.
+    #[error("{0:?} is too long for a unit's name: 255 bytes are the most")]
+    Long(String),
+}
+
+/// One argument of an `Exec…=` line.
+pub fn argument(word: &str) -> Result<String, BadWord> {
+    quoted(word, true)
+}
+
+/// One value of any other setting; `$` means nothing there.
+pub fn value(word: &str) -> Result<String, BadWord> {
+    quoted(word, false)
+}
+
+fn quoted(word: &str, variables: bool) -> Result<String, BadWord> {
+    if word.contains(char::REPLACEMENT_CHARACTER) || word.contains('\0') {
+        return Err(BadWord::NotUtf8(word.to_owned()));
+    }
+    let plain = |c: char| {
+        !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\'' | '\\' | ';' | '#')
+    };
+    let mut text = String::with_capacity(word.len() + 2);
+    for c in word.chars() {
+        match c {
+            '%' => text.push_str("%%"),
+            '$' if variables => text.push_str("$$"),
+            '"' | '\\' => {
+                text.push('\\');
+                text.push(c);
+            }
+            '\n' => text.push_str("\\n"),
+            '\t' => text.push_str("\\t"),
+            '\r' => text.push_str("\\r"),
+            c if c.is_control() => {
+                let _ = write!(text, "\\u{:04x}", c as u32);
+            }
+            c => text.push(c),
+        }
+    }
+    let whole = !word.is_empty() && word.chars().all(plain);
+    Ok(if whole { text } else { format!("\"{text}\"") })
+}
+
+/// The name of a unit, without its type.
+pub fn unit_name(name: &str) -> Result<&str, BadWord> {
+    let good = |c: char| c.is_ascii_alphanumeric() || ":_.-@\\".contains(c);
+    if name.is_empty() || !name.chars().all(good) {
+        return Err(BadWord::Name(name.to_owned()));
+    }
+    // `.service` comes besides, and a name of a person's own for an instance.
+    if name.len() > 255 - ".service".len() {
+        return Err(BadWord::Long(name.to_owned()));
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_word_means_anything() {
+        for (word, want) in [
+            ("plain-1.0/a=b:c", "plain-1.0/a=b:c"),
+            ("", "\"\""),
+            ("a b", "\"a b\""),
+            ("100%", "100%%"),
+            ("$HOME ${X}", "\"$$HOME $${X}\""),
+            ("say \"no\"", "\"say \\\"no\\\"\""),
+            ("it's", "\"it's\""),
+            ("back\\slash", "\"back\\\\slash\""),
+            ("line\nbreak\t\r", "\"line\\nbreak\\t\\r\""),
+            ("\u{1b}[1m", "\"\\u001b[1m\""),
+            (";", "\";\""),
+            ("#no", "\"#no\""),
+            ("grün", "grün"),
+        ] {
+            assert_eq!(argument(word).unwrap(), want, "{word:?}");
+        }
+        assert_eq!(value("A=$x %i").unwrap(), "\"A=$x %%i\"");
+        assert!(matches!(argument("\u{fffd}"), Err(BadWord::NotUtf8(_))));
+    }
+
+    #[test]
+    fn names_are_those_of_units() {
+        assert_eq!(unit_name("container-web_1.2@"), Ok("container-web_1.2@"));
+        for bad in ["", "a b", "a/b", "ä", "a\nb", "%i"] {
+            assert!(matches!(unit_name(bad), Err(BadWord::Name(_))), "{bad:?}");
+        }
+        assert!(matches!(unit_name(&"x".repeat(248)), Err(BadWord::Long(_))));
+    }
+}

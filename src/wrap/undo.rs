@@ -1,0 +1,289 @@
+//! What has to be undone when a game ends, on disk before it is done: one file a game,
+//! `state/wrap/<pid>-<start>.json`. A watcher carries it out; when it was killed, the next `bolt` does.
+//!
+//! Niceness, affinity and I/O class are not in it: they are the game's own and end with it. Nor is
+//! a scope, which systemd takes away.
+
+use super::log::Log;
+use crate::bus::{BusAddress, gamemode};
+use crate::cgroup::game;
+use crate::container::live;
+use crate::sys::{apart, atomic};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The format of the file.
+const VERSION: u32 = 1;
+/// How long an ending may take of GameMode's time.
+const BUS_LIMIT: Duration = Duration::from_secs(2);
+/// A list of a few lines.
+const LONGEST: u64 = 64 << 10;
+
+/// One change and how it is taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Undo {
+    /// Take the game out of GameMode.
+    GameMode {
+        /// The bus where it was registered.
+        bus: BusAddress,
+    },
+    /// Remove the leaf of the game.
+    Cgroup {
+        /// The directory.
+        dir: PathBuf,
+    },
+}
+
+/// A process that cannot be mistaken for a later one with its pid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Known {
+    pub(super) pid: i32,
+    /// Start time, clock ticks since boot.
+    pub(super) start: u64,
+}
+
+impl Known {
+    fn of(pid: i32) -> io::Result<Known> {
+        let start = live::start_time(pid).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Known { pid, start })
+    }
+
+    pub(super) fn lives(&self) -> bool {
+        live::start_time(self.pid) == Some(self.start)
+    }
+}
+
+/// The file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct List {
+    version: u32,
+    boot: String,
+    pub(super) game: Known,
+    watcher: Option<Known>,
+    pub(super) undo: Vec<Undo>,
+}
+
+impl List {
+    pub(super) fn read(path: &Path) -> io::Result<List> {
+        let file = fs::File::open(path)?;
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut io::Read::take(file, LONGEST), &mut bytes)?;
+        let list: List = serde_json::from_slice(&bytes)?;
+        match list.version {
+            VERSION => Ok(list),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    fn of_this_boot(&self) -> bool {
+        self.boot == live::boot_id()
+    }
+}
+
+/// The list of one game, while it is being made.
+#[derive(Debug)]
+pub(super) struct Undoing {
+    dir: OwnedFd,
+    name: String,
+    list: List,
+}
+
+impl Undoing {
+    /// Writes an empty list for this process and starts its watcher, which is `program`.
+    pub(super) fn begin(dir: &Path, log: &Path, program: &Path) -> io::Result<Undoing> {
+        let pid = rustix::process::getpid().as_raw_nonzero().get();
+        let game = Known::of(pid)?;
+        let name = format!("{}-{}.json", game.pid, game.start);
+        let boot = live::boot_id().to_owned();
+        let list = List { version: VERSION, boot, game, watcher: None, undo: Vec::new() };
+        let opened = write_new(dir, &name, &list)?;
+        let mut undoing = Undoing { dir: opened, name, list };
+        let path = dir.join(&undoing.name);
+        let text =
+            |path: &Path| path.to_str().map(str::to_owned).ok_or(io::ErrorKind::InvalidInput);
+        let (path, log) = (text(&path)?, text(log)?);
+        let watcher = apart::spawn(program, &["bolt", super::WATCH, &path, &log], &[])?;
+        undoing.list.watcher = Known::of(watcher).ok();
+        Ok(undoing)
+    }
+
+    /// To be called before the change is made.
+    pub(super) fn add(&mut self, undo: Undo) -> io::Result<()> {
+        self.list.undo.push(undo);
+        write(&self.dir, &self.name, &self.list)
+    }
+
+    /// The watcher, where it lives.
+    pub(super) fn watcher(&self) -> Option<u32> {
+        self.list.watcher.and_then(|known| u32::try_from(known.pid).ok())
+    }
+}
+
+fn write(dir: &OwnedFd, name: &str, list: &List) -> io::Result<()> {
+    // Neither a cgroup nor a registration survives a power cut.
+    atomic::write_mode(dir, name, &serde_json::to_vec(list)?, atomic::Sync::Fast, 0o600)
+}
+
+/// [`write`] into a directory that another game's end may just be removing.
+fn write_new(path: &Path, name: &str, list: &List) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut tries = 5;
+    loop {
+        fs::create_dir_all(path)?;
+        let result = rustix::fs::open(path, flags, Mode::empty())
+            .map_err(io::Error::from)
+            .and_then(|dir| write(&dir, name, list).map(|()| dir));
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && tries > 0 => tries -= 1,
+            other => return other,
+        }
+    }
+}
+
+/// Takes back what a list names, newest first. What is left in `list.undo` cannot be taken back
+/// yet: processes of the game live on in its control group.
+pub(super) fn carry_out(list: &mut List, log: &Log) {
+    let of_this_boot = list.of_this_boot();
+    let game = list.game;
+    let mut left = Vec::new();
+    for undo in list.undo.drain(..).rev().filter(|_| of_this_boot) {
+        match &undo {
+            Undo::GameMode { bus } => {
+                // Another process has the number by now: gamemoded has seen the end itself.
+                if live::start_time(game.pid).is_some() {
+                    continue;
+                }
+                let uid = rustix::process::getuid().as_raw();
+                let pid = game.pid.unsigned_abs();
+                if let Err(error) = gamemode::unregister(bus, uid, pid, BUS_LIMIT) {
+                    log.line(&format!("GameMode keeps process {}: {error}", game.pid));
+                }
+            }
+            Undo::Cgroup { dir } => match game::leave(dir) {
+                Ok(true) => {}
+                Ok(false) => left.insert(0, undo),
+                Err(error) => log.line(&format!("{} stays: {error}", dir.display())),
+            },
+        }
+    }
+    list.undo = left;
+}
+
+/// Removes a list that was carried out, and the directory with the last one.
+pub(super) fn forget(path: &Path) {
+    let _ = fs::remove_file(path);
+    if let Some(dir) = path.parent() {
+        let _ = fs::remove_dir(dir);
+    }
+}
+
+/// Undoes what killed watchers left. Costs one access(2) where no game runs.
+pub fn sweep(dir: &Path, log: &Path) {
+    if accessat(CWD, dir, Access::EXISTS, AtFlags::empty()).is_err() {
+        return;
+    }
+    let log = Log::new(log);
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".json") {
+            sweep_one(&path, &log);
+        } else if is_abandoned(&name) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+    let _ = fs::remove_dir(dir);
+}
+
+fn sweep_one(path: &Path, log: &Log) {
+    let mut list = match List::read(path) {
+        Ok(list) => list,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(error) => {
+            log.line(&format!("{}: no list of what to undo: {error}", path.display()));
+            let _ = fs::remove_file(path);
+            return;
+        }
+    };
+    let watched = list.watcher.is_some_and(|watcher| watcher.lives());
+    if list.of_this_boot() && (watched || list.game.lives()) {
+        return;
+    }
+    carry_out(&mut list, log);
+    if list.undo.is_empty() {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// A temporary file, `.NAME.PID.N.tmp` ([`atomic::temp_name`]), whose writer is gone.
+fn is_abandoned(name: &str) -> bool {
+    let pid = name.strip_suffix(".tmp").and_then(|stem| stem.rsplit('.').nth(1)?.parse().ok());
+    pid.is_some_and(|pid| live::start_time(pid).is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::scratch::Scratch;
+
+    fn list(game: Known, watcher: Option<Known>) -> List {
+        let boot = live::boot_id().to_owned();
+        let undo = vec![
+            Undo::GameMode { bus: BusAddress::Path("/nowhere/bus".into()) },
+            Undo::Cgroup { dir: "/nowhere/bolt-game-1".into() },
+        ];
+        List { version: VERSION, boot, game, watcher, undo }
+    }
+
+    fn own() -> Known {
+        Known::of(std::process::id() as i32).unwrap()
+    }
+
+    /// A process that is over.
+    fn gone() -> Known {
+        Known { start: own().start + 1, ..own() }
+    }
+
+    #[test]
+    fn a_list_survives_its_file() {
+        let scratch = Scratch::new("undo");
+        let dir = scratch.path().join("a/b");
+        let wanted = list(own(), Some(gone()));
+        write_new(&dir, "l.json", &wanted).unwrap();
+        assert_eq!(List::read(&dir.join("l.json")).unwrap(), wanted);
+        fs::write(dir.join("l.json"), "{").unwrap();
+        assert!(List::read(&dir.join("l.json")).is_err());
+    }
+
+    #[test]
+    fn lists_of_games_that_are_over_go_and_others_stay() {
+        let scratch = Scratch::new("sweep");
+        let (dir, log) = (scratch.path().join("wrap"), scratch.path().join("wrap.log"));
+        let put = |name: &str, list: &List| drop(write_new(&dir, name, list).unwrap());
+        put("lives.json", &list(own(), None));
+        put("watched.json", &list(gone(), Some(own())));
+        put("over.json", &list(gone(), Some(gone())));
+        put("old.json", &List { boot: "before".into(), ..list(own(), None) });
+        fs::write(dir.join("torn.json"), "{\"version\":1").unwrap();
+        fs::write(dir.join(".over.json.999999999.0.tmp"), "").unwrap();
+        fs::write(dir.join(format!(".l.json.{}.0.tmp", std::process::id())), "").unwrap();
+        sweep(&dir, &log);
+        let mut left: Vec<_> =
+            fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        let temporary = format!(".l.json.{}.0.tmp", std::process::id());
+        assert_eq!(left, [temporary.as_str(), "lives.json", "watched.json"]);
+        assert!(fs::read_to_string(&log).unwrap().contains("torn.json"));
+        for name in left {
+            fs::remove_file(dir.join(name)).unwrap();
+        }
+        sweep(&dir, &log);
+        assert!(!dir.exists());
+    }
+}
