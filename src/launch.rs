@@ -8,7 +8,7 @@ pub use group::limits;
 pub use unit::{Given, pass};
 
 use crate::cgroup;
-use crate::container::config::{Config, Mount, MountKind as Kind, Network, Userns};
+use crate::container::config::{Config, Listed, Mount, MountKind as Kind, Network, Userns};
 use crate::container::dir::ContainerDir;
 use crate::net;
 use crate::rootfs::{self, text};
@@ -18,7 +18,7 @@ use crate::sys::small;
 use crate::userns::{self, Source};
 use anyhow::Context;
 use bolt_shim::launch::{
-    Cgroup, Device, FileId, Groups, IdMap, Launch, Log, Monitor, Mount as Step, MountFlags,
+    Cgroup, Device, Events, FileId, Groups, IdMap, Launch, Log, Monitor, Mount as Step, MountFlags,
     MountKind, Process, Propagation, Restart, Share, TtySize, VERSION,
 };
 use std::os::unix::fs::FileTypeExt;
@@ -287,7 +287,18 @@ fn monitor(settings: &Settings, config: &Config, mode: &Mode) -> Monitor {
             .collect(),
         attach: mode.attach,
         created: config.created,
+        events: events(settings, config),
     }
+}
+
+/// What the supervisor writes of what becomes of the container.
+fn events(settings: &Settings, config: &Config) -> Option<Events> {
+    let path = settings.event_log().file()?;
+    Some(Events {
+        path: text(&path).ok()?,
+        image: serde_json::to_string(&config.image()).ok()?,
+        attributes: serde_json::to_string(&config.labels).ok()?,
+    })
 }
 
 /// The policy as `create` validated it.

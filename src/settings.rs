@@ -2,8 +2,10 @@
 
 pub mod containers_conf;
 
+use crate::container::events::EventLog;
 use crate::sys::dirs::Dirs;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// Everything a verb needs to know about the caller. Built once, passed down.
 #[derive(Debug, Clone)]
@@ -30,6 +32,7 @@ pub struct Settings {
     pub keep_blobs: bool,
     /// What a service manager says.
     pub service: Service,
+    events: OnceLock<bool>,
 }
 
 /// The variables that a service manager sets for this process and no other (sd_notify(3),
@@ -151,8 +154,21 @@ impl Settings {
             },
             host_facts: path("BOLT_HOST_FACTS"),
             keep_blobs: variable("BOLT_KEEP_BLOBS").is_some_and(|v| v == "1" || v == "true"),
+            events: OnceLock::new(),
             service: Service::from_env(),
         })
+    }
+
+    /// Where events go. containers.conf is read for that once, unless a verb has read it already
+    /// ([`Self::know`]); where it cannot be read, they are written.
+    pub fn event_log(&self) -> EventLog {
+        let wanted = || containers_conf::load(&self.containers_conf).map(|c| c.wants_events());
+        EventLog::new(&self.dirs, *self.events.get_or_init(|| wanted().unwrap_or(true)))
+    }
+
+    /// What containers.conf says, from whoever has read it.
+    pub fn know(&self, defaults: &containers_conf::Defaults) {
+        let _ = self.events.set(defaults.wants_events());
     }
 }
 

@@ -417,6 +417,19 @@ pub struct Monitor {
     pub attach: bool,
     /// Nanoseconds since 1970 when the container was created.
     pub created: i64,
+    /// Where it is written what becomes of the container; `None`: nowhere.
+    pub events: Option<Events>,
+}
+
+/// The log of events, and what every line about one container has in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Events {
+    /// Absolute path of the file; its first older generation is `PATH.1`.
+    pub path: String,
+    /// Name of the image, as JSON.
+    pub image: String,
+    /// Labels, as JSON.
+    pub attributes: String,
 }
 
 /// Who is told that the payload runs, and where the pids are found.

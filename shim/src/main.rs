@@ -7,6 +7,8 @@ mod at;
 mod clients;
 mod enter;
 mod event_loop;
+mod events;
+mod freeze;
 mod handshake;
 mod health;
 mod init;

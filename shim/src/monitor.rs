@@ -9,6 +9,8 @@
 use crate::at::{At, Res, failure};
 use crate::enter;
 use crate::event_loop::{End, Place, Supervisor};
+use crate::events::{self, Event};
+use crate::freeze;
 use crate::handshake::{self, Message};
 use crate::init::{self, Stdio};
 use crate::state::{self, State};
@@ -133,6 +135,7 @@ fn supervise(launch: &mut Launch, userns: Userns, report: OwnedFd, passed: Vec<O
         supervisor.denied.extend(pidfile::write(&launch.unit, payload.pid));
         note_running(&mut supervisor, &mut state);
         supervisor.begin(payload.pid);
+        tell_start(launch, &supervisor, state.restarts > 0);
         supervisor.begin_checks(launch, state.started);
         if is_last_start(launch) {
             forget_start(launch);
@@ -142,9 +145,10 @@ fn supervise(launch: &mut Launch, userns: Userns, report: OwnedFd, passed: Vec<O
         let again = end.renew || wants_restart(launch.monitor.restart, &end, &state);
         note_exit(launch, &supervisor, &mut state, &end, again);
         if !again {
-            finish(launch, &mut supervisor, &end);
+            finish(launch, &mut supervisor, &end, &[Event::Died(end.code, end.oom)]);
             return end.code;
         }
+        events::write(launch, supervisor.name(), &[Event::Died(end.code, end.oom)]);
         if state::ticks() - began > LONG_RUN {
             pause = FIRST_PAUSE;
         }
@@ -156,9 +160,11 @@ fn supervise(launch: &mut Launch, userns: Userns, report: OwnedFd, passed: Vec<O
             if !launch.monitor.remove {
                 let _ = state.write(supervisor.dir());
             }
-            finish(launch, &mut supervisor, &end);
+            finish(launch, &mut supervisor, &end, &[]);
             return end.code;
         }
+        // The next one would be born frozen.
+        freeze::thaw(launch);
         state.restarts += 1;
     }
 }
@@ -438,9 +444,25 @@ fn give_up(
     } else {
         let _ = state.write(supervisor.dir());
     }
+    tell_end(launch, supervisor, &[]);
     supervisor.release(launch);
     supervisor.broadcast(launch, &Report::Failed(failure));
     code
+}
+
+#[inline(never)]
+fn tell_start(launch: &Launch, supervisor: &Supervisor, again: bool) {
+    let plain = ["restart", "init", "start", "attach"].map(Event::Plain);
+    let first = usize::from(!again);
+    let last = if launch.monitor.attach && !again { 4 } else { 3 };
+    events::write(launch, supervisor.name(), &plain[first..last]);
+}
+
+/// `died`: what is to be told before.
+#[inline(never)]
+fn tell_end(launch: &Launch, supervisor: &Supervisor, died: &[Event]) {
+    let last = Event::Plain(if launch.monitor.remove { "remove" } else { "cleanup" });
+    events::write(launch, supervisor.name(), &[died, &[last]].concat());
 }
 
 /// What a program that did not start would have exited with (podman-run(1), "Exit Status").
@@ -454,10 +476,11 @@ pub(crate) fn exit_code(failure: &Failure) -> u8 {
 
 /// With `--rm` nothing is left when the caller hears of the end.
 #[inline(never)]
-fn finish(launch: &Launch, supervisor: &mut Supervisor, end: &End) {
+fn finish(launch: &Launch, supervisor: &mut Supervisor, end: &End, died: &[Event]) {
     if launch.monitor.remove {
         supervisor.clean(launch);
     }
+    tell_end(launch, supervisor, died);
     supervisor.release(launch);
     supervisor.broadcast(launch, &Report::Exited { code: end.code, oom: end.oom });
 }

@@ -1,8 +1,8 @@
 //! The program says which contract it speaks, and the contract survives its encoding.
 
 use bolt_shim::launch::{
-    Cgroup, FileId, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags, MountKind, Net, Notify,
-    Process, Propagation, Restart, Root, Share, TtySize, Unit, Uplink, UplinkKind, VERSION,
+    Cgroup, Events, FileId, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags, MountKind, Net,
+    Notify, Process, Propagation, Restart, Root, Share, TtySize, Unit, Uplink, UplinkKind, VERSION,
 };
 use std::process::Command;
 
@@ -96,6 +96,11 @@ fn launch() -> Launch {
             volumes: Vec::new(),
             attach: false,
             created: i64::MIN,
+            events: Some(Events {
+                path: "/e/log".into(),
+                image: "\"i\"".into(),
+                attributes: "{}".into(),
+            }),
         },
         unit: Unit {
             notify: Some(Notify::Payload { main: Some(7) }),

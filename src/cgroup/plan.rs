@@ -173,9 +173,14 @@ pub fn plan(host: &Host, id: &str, limits: &Limits) -> Plan {
         Host::Hybrid { v1, v2 } => {
             let mut plan = plan_v1(v1, id, limits);
             leaf(&mut plan, v2, id);
+            freezer(&mut plan, v1, id);
             plan
         }
-        Host::V1(v1) => plan_v1(v1, id, limits),
+        Host::V1(v1) => {
+            let mut plan = plan_v1(v1, id, limits);
+            freezer(&mut plan, v1, id);
+            plan
+        }
         Host::None => {
             let why = "this system has no cgroup file system; mount one at /sys/fs/cgroup";
             all_denied(limits.typed(), why)
@@ -197,6 +202,14 @@ pub(super) fn leaf(plan: &mut Plan, v2: &V2, id: &str) {
     plan.dirs.push(DirPlan { path: payload.clone(), ..DirPlan::default() });
     plan.kill = Some(payload.join("cgroup.kill"));
     plan.payload_v2 = Some(payload);
+}
+
+/// v1: a group that can be frozen, where there is none of v2, which always can.
+fn freezer(plan: &mut Plan, v1: &V1, id: &str) {
+    let parent = v1.controllers.get("freezer").and_then(|hierarchy| hierarchy.parent.as_ref());
+    if let (None, Some(parent)) = (&plan.payload_v2, parent) {
+        add_v1_dirs(plan, &parent.join("bolt").join(id), false);
+    }
 }
 
 fn plan_v2(v2: &V2, id: &str, limits: &Limits) -> Plan {
@@ -499,5 +512,29 @@ mod tests {
             assert_eq!(make(&planned, std::process::id(), false).unwrap().denied.len(), 0);
         }
         silent(&plan(&Host::None, "x", &limits), 0);
+    }
+
+    /// A container of v1 can be paused where its user may make a group for that.
+    #[test]
+    fn a_group_for_the_freezer_where_there_is_none_of_v2() {
+        let hierarchy = |parent| Hierarchy { mount: "/f".into(), parent };
+        let v1 = |parent: Option<&str>| V1 {
+            controllers: [("freezer".to_owned(), hierarchy(parent.map(Into::into)))].into(),
+            cpus: vec![0],
+        };
+        let joined = |host: &Host| plan(host, "x", &Limits::default()).join_v1;
+        let group = [PathBuf::from("/f/bolt/x/cgroup.procs")];
+        assert_eq!(joined(&Host::V1(v1(Some("/f")))), group);
+        assert!(joined(&Host::V1(v1(None))).is_empty());
+        let nest = |dir: &str| Nest {
+            dir: dir.into(),
+            controllers: Vec::new(),
+            enabled: Vec::new(),
+            occupied: Occupied::Free,
+        };
+        let v2 = |nest| V2 { mount: "/u".into(), nest, systemd: None, cpus: vec![0] };
+        let hybrid = |nest| Host::Hybrid { v1: v1(Some("/f")), v2: v2(nest) };
+        assert!(joined(&hybrid(Some(nest("/u/mine")))).is_empty());
+        assert_eq!(joined(&hybrid(None)), group);
     }
 }

@@ -4,6 +4,7 @@ use super::ending;
 use super::selection::{one, report};
 use crate::container::config::Config;
 use crate::container::dir::ContainerDir;
+use crate::container::events::Event;
 use crate::container::state::Status;
 use crate::settings::Settings;
 use crate::shim::attach::{self, attach};
@@ -38,6 +39,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let config = dir.read_config()?;
     let stdin = !args.no_stdin && config.process.stdin;
     let conn = connect(&dir, stdin)?;
+    settings.event_log().write(&Event::of_container(&config, "attach"));
     follow(&conn, &config, stdin, args.sig_proxy, keys)
 }
 

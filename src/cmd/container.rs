@@ -39,6 +39,7 @@ enum Verb {
     #[command(visible_aliases = ["list", "ps"])]
     Ls(super::ps::Args),
     Logs(super::logs::Args),
+    Pause(super::pause::Args),
     /// Remove all containers that do not run
     Prune {
         /// Do not ask
@@ -55,6 +56,7 @@ enum Verb {
     Stats(super::stats::Args),
     Stop(super::stop::Args),
     Top(super::top::Args),
+    Unpause(super::unpause::Args),
     Wait(super::wait::Args),
 }
 
@@ -71,6 +73,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Kill(args) => super::kill::run(args, settings),
         Verb::Ls(args) => super::ps::run(args, settings),
         Verb::Logs(args) => super::logs::run(args, settings),
+        Verb::Pause(args) => super::pause::run(args, settings),
         Verb::Prune { force, filter } => prune(settings, force, &filter),
         Verb::Rename(args) => super::rename::run(args, settings),
         Verb::Restart(args) => super::restart::run(args, settings),
@@ -79,6 +82,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Stats(args) => super::stats::run(args, settings),
         Verb::Stop(args) => super::stop::run(args, settings),
         Verb::Top(args) => super::top::run(args, settings),
+        Verb::Unpause(args) => super::unpause::run(args, settings),
         Verb::Wait(args) => super::wait::run(args, settings),
     }
 }

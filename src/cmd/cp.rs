@@ -9,7 +9,6 @@ use super::ending::CLEANUP;
 use super::selection::report;
 use crate::container::config::Userns;
 use crate::container::dir::Containers;
-use crate::container::state::Status;
 use crate::exit;
 use crate::settings::Settings;
 use crate::sys::beneath;
@@ -77,7 +76,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let [source_dir, target_dir] = containers.map(Option::transpose);
     let (mut source_dir, mut target_dir) = (source_dir?, target_dir?);
     for dir in [&mut source_dir, &mut target_dir].into_iter().flatten() {
-        if !matches!(dir.status()?, Status::Running | Status::Orphaned) {
+        if !dir.status()?.has_processes() {
             // Its layers are mounted here: it must not start meanwhile.
             dir.lock_within(CLEANUP)?;
         }
@@ -144,7 +143,7 @@ fn place(
         (Side::Container(_, path), Some(dir)) => {
             let now = dir.snapshot()?;
             let root = match now.status {
-                Status::Running | Status::Orphaned => {
+                status if status.has_processes() => {
                     let root = format!("/proc/{}/root", now.recorded.pid);
                     fs::openat(CWD, &root, flags, Mode::empty()).with_context(|| {
                         format!("open the root file system of container {}", dir.id())

@@ -5,6 +5,7 @@ use crate::cmd::{copy_root, pull, requires};
 use crate::container::config::{Config, MountKind, Origin, Userns};
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::error::Error;
+use crate::container::events::Event;
 use crate::container::volume::Volumes;
 use crate::image::ids::{self, IdsError};
 use crate::image::types::{ImageRecord, RunConfig};
@@ -50,7 +51,9 @@ pub enum Next {
 
 /// Creates and prints the id.
 pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
-    args.create.complete(containers_conf::load(&settings.containers_conf)?)?;
+    let defaults = containers_conf::load(&settings.containers_conf)?;
+    settings.know(&defaults);
+    args.create.complete(defaults)?;
     if args.create.dry_run {
         return dry_run(settings, &args.create);
     }
@@ -89,6 +92,7 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
         config.name = containers.name_of(dir.id())?.unwrap_or_default();
         volumes(settings, &mut config)?;
         dir.write_config(&config, Sync::Fast)?;
+        settings.event_log().write(&Event::of_container(&config, "create"));
         requires::note(&containers, &config.unit.requires, dir.id())?;
         if copied {
             copy_root::start(dir.id())?;
@@ -254,8 +258,12 @@ fn volumes(settings: &Settings, config: &mut Config) -> anyhow::Result<()> {
             Some(all) => all,
             none => none.insert(Volumes::open(&settings.dirs)?),
         };
-        all.ensure(&mount.source, anonymous)
+        let made = all
+            .ensure(&mount.source, anonymous)
             .with_context(|| format!("mount at {}", mount.target))?;
+        if made {
+            settings.event_log().write(&Event::of("volume", "create", &mount.source));
+        }
     }
     Ok(())
 }

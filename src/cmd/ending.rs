@@ -29,7 +29,7 @@ pub fn stop(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<bool> {
             }
             Ok(true)
         }
-        Status::Starting | Status::Running => {
+        Status::Starting | Status::Running | Status::Paused => {
             let Some(conn) = connect(dir)? else { return Ok(false) };
             let grace = match timeout {
                 Some(seconds) => seconds,

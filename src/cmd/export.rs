@@ -2,7 +2,7 @@
 
 use super::ending::CLEANUP;
 use crate::container::dir::{ContainerDir, Containers};
-use crate::container::state::Status;
+use crate::container::events::Event;
 use crate::rootfs::{self, export};
 use crate::settings::Settings;
 use crate::sys::atomic;
@@ -32,7 +32,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         bail!("an archive is not written to a terminal; name a file with --output, or redirect");
     }
     let mut dir = Containers::open(&settings.dirs)?.find(&args.container)?;
-    if !matches!(dir.status()?, Status::Running | Status::Orphaned) {
+    if !dir.status()?.has_processes() {
         // Its layers are mounted here: it must not start meanwhile.
         dir.lock_within(CLEANUP)?;
     }
@@ -49,13 +49,14 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
             Ok(())
         })?,
     }
+    settings.event_log().write(&Event::of_container(&dir.read_config()?, "export"));
     Ok(0)
 }
 
 /// The root to read, and how the container numbers its owners.
 fn root(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<(OwnedFd, export::Ids)> {
     let now = dir.snapshot()?;
-    if !matches!(now.status, Status::Running | Status::Orphaned) {
+    if !now.status.has_processes() {
         let userns = dir.read_config()?.userns;
         let map = |kind| IdMap::of_container(userns, kind);
         let ids = export::Ids { users: map(Kind::User), groups: map(Kind::Group) };

@@ -148,10 +148,9 @@ fn mapping(own: u32, ranges: &[(u32, u32)]) -> Vec<Value> {
 fn store(settings: &Settings) -> anyhow::Result<Value> {
     let store = Store::open(&settings.dirs.store())?;
     let entries = list::read(&Containers::open(&settings.dirs)?)?.entries;
-    let running = entries
-        .iter()
-        .filter(|entry| matches!(entry.status, Status::Running | Status::Orphaned))
-        .count();
+    let count = |wanted: fn(Status) -> bool| entries.iter().filter(|e| wanted(e.status)).count();
+    let alive = count(Status::has_processes);
+    let paused = count(|status| status == Status::Paused);
     let driver = driver::choose(&settings.dirs);
     Ok(json!({
         "graphDriverName": driver.kind.name(),
@@ -161,9 +160,9 @@ fn store(settings: &Settings) -> anyhow::Result<Value> {
         "imageStore": { "number": store.images()?.len() },
         "containerStore": {
             "number": entries.len(),
-            "running": running,
-            "paused": 0,
-            "stopped": entries.len() - running,
+            "running": alive - paused,
+            "paused": paused,
+            "stopped": entries.len() - alive,
         },
     }))
 }

@@ -3,6 +3,7 @@
 use super::ending;
 use super::selection::Selection;
 use crate::container::dir::{ContainerDir, Containers};
+use crate::container::events::Event;
 use crate::container::orphan::Orphan;
 use crate::container::state::Status;
 use crate::settings::Settings;
@@ -24,12 +25,11 @@ pub struct Args {
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let signo = signals::parse(&args.signal)?;
     let all = Containers::open(&settings.dirs)?;
-    let running = |s| matches!(s, Status::Running | Status::Orphaned);
-    let targets = args.selection.targets(&all, running)?;
-    Ok(args.selection.each(targets, |dir| kill(dir, signo)))
+    let targets = args.selection.targets(&all, Status::has_processes)?;
+    Ok(args.selection.each(targets, |dir| kill(settings, dir, signo)))
 }
 
-fn kill(dir: &ContainerDir, signo: i32) -> anyhow::Result<()> {
+fn kill(settings: &Settings, dir: &ContainerDir, signo: i32) -> anyhow::Result<()> {
     let now = dir.snapshot()?;
     let refuse = || {
         anyhow::anyhow!(
@@ -38,6 +38,8 @@ fn kill(dir: &ContainerDir, signo: i32) -> anyhow::Result<()> {
             now.status.word()
         )
     };
+    // Its time is before that of the end.
+    let event = Event::of_container(&dir.read_config()?, "kill");
     match now.status {
         Status::Created | Status::Exited => Err(refuse()),
         Status::Orphaned => {
@@ -47,17 +49,19 @@ fn kill(dir: &ContainerDir, signo: i32) -> anyhow::Result<()> {
             } else {
                 orphan.signal(signo)?
             }
+            settings.event_log().write(&event);
             Ok(())
         }
-        Status::Starting | Status::Running => {
+        Status::Starting | Status::Running | Status::Paused => {
             let conn = ending::connect(dir)?.ok_or_else(refuse)?;
             conn.wait_at_most(ending::PATIENCE)?;
             match conn.signal(signo) {
                 Err(ClientError::Silent(_)) if signo == libc::SIGKILL => {
-                    return ending::end_by_force(dir);
+                    ending::end_by_force(dir)?;
                 }
                 other => other?,
             }
+            settings.event_log().write(&event);
             if signo == libc::SIGKILL {
                 wait_for_end(dir)?;
             }
@@ -69,7 +73,7 @@ fn kill(dir: &ContainerDir, signo: i32) -> anyhow::Result<()> {
 /// SIGKILL cannot be refused: a script may rely on the container being gone afterwards.
 fn wait_for_end(dir: &ContainerDir) -> anyhow::Result<()> {
     let end = Instant::now() + Duration::from_secs(10);
-    while dir.status()? == Status::Running && Instant::now() < end {
+    while matches!(dir.status()?, Status::Running | Status::Paused) && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(2));
     }
     Ok(())

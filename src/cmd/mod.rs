@@ -16,6 +16,7 @@ pub mod diff;
 pub mod doctor;
 mod drift;
 pub mod ending;
+pub mod events;
 pub mod exec;
 pub mod export;
 pub mod game;
@@ -32,6 +33,7 @@ pub mod logs;
 pub mod manifest;
 pub mod mirror;
 mod output;
+pub mod pause;
 pub mod probe;
 pub mod profile;
 pub mod ps;
@@ -55,6 +57,7 @@ pub mod stop;
 pub mod system;
 pub mod tag;
 pub mod top;
+pub mod unpause;
 pub mod unshare;
 pub mod untag;
 pub mod version;
@@ -82,6 +85,7 @@ enum Verb {
     Container(container::Args),
     Cp(cp::Args),
     Diff(diff::Args),
+    Events(events::Args),
     Exec(exec::Args),
     Export(export::Args),
     Game(game::Args),
@@ -90,6 +94,7 @@ enum Verb {
     Inspect(inspect::Args),
     Kill(kill::Args),
     Logs(logs::Args),
+    Pause(pause::Args),
     Ps(ps::Args),
     Rename(rename::Args),
     Resolve(resolve::Args),
@@ -100,6 +105,7 @@ enum Verb {
     Steam(steam::Args),
     Stop(stop::Args),
     Top(top::Args),
+    Unpause(unpause::Args),
     Unshare(unshare::Args),
     Volume(volume::Args),
     Wait(wait::Args),
@@ -241,6 +247,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Container(args) => container::run(args, settings),
         Verb::Cp(args) => cp::run(args, settings),
         Verb::Diff(args) => diff::run(args, settings),
+        Verb::Events(args) => events::run(args, settings),
         Verb::Exec(args) => exec::run(args, settings),
         Verb::Export(args) => export::run(args, settings),
         Verb::Game(args) => game::run(args),
@@ -249,6 +256,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Inspect(args) => inspect::run(args, settings),
         Verb::Kill(args) => kill::run(args, settings),
         Verb::Logs(args) => logs::run(args, settings),
+        Verb::Pause(args) => pause::run(args, settings),
         Verb::Ps(args) => ps::run(args, settings),
         Verb::Rename(args) => rename::run(args, settings),
         Verb::Resolve(args) => resolve::run(&args, settings),
@@ -259,6 +267,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Steam(args) => steam::run(args, settings),
         Verb::Stop(args) => stop::run(args, settings),
         Verb::Top(args) => top::run(args, settings),
+        Verb::Unpause(args) => unpause::run(args, settings),
         Verb::Unshare(args) => unshare::run(args, settings),
         Verb::Volume(args) => volume::run(args, settings),
         Verb::Wait(args) => wait::run(args, settings),

@@ -139,7 +139,7 @@ fn quiet<C: Listed>(entries: &[Entry<C>], args: &Args) -> anyhow::Result<u8> {
 }
 
 fn is_running(status: Status) -> bool {
-    matches!(status, Status::Running | Status::Orphaned | Status::Starting)
+    status.is_active()
 }
 
 fn sort<C: Listed>(entries: &mut [Entry<C>], by: Sort) {
@@ -286,6 +286,7 @@ fn status(status: Status, recorded: &Recorded) -> String {
         }
         Status::Starting => "Initialized".to_owned(),
         Status::Running => format!("Up {}", span(recorded.started)),
+        Status::Paused => "Paused".to_owned(),
         // Its supervisor was killed before the program began.
         Status::Orphaned if recorded.started == 0 => "Orphaned".to_owned(),
         Status::Orphaned => format!("Orphaned, up {}", span(recorded.started)),

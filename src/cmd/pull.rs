@@ -3,6 +3,7 @@
 use crate::cmd::buckets;
 use crate::cmd::drift;
 use crate::container::config::Userns;
+use crate::container::events::Event;
 use crate::image::config::Search;
 use crate::image::config::auth::{AuthDirs, AuthFiles};
 use crate::image::config::certs::CertDirs;
@@ -102,6 +103,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     for image in &args.images {
         let record = pull_one(settings, &store, image, layout, &args, &progress)
             .with_context(|| format!("pull {image}"))?;
+        settings.event_log().write(&Event::of_image("pull", record.id.hex(), image));
         print::stdout(&format!("{}\n", record.id.hex()))?;
     }
     Ok(0)

@@ -3,6 +3,7 @@
 use crate::cmd::pull::{self, Sources};
 use crate::cmd::remote::{self, Way};
 use crate::cmd::tag::full_name;
+use crate::container::events::Event;
 use crate::image::list::ImageList;
 use crate::image::push::{Destination, Packing, PushRequest, Pushed, push};
 use crate::image::reference::{ImageName, Reference};
@@ -93,6 +94,8 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let pushed = push(&request, &store, destination.as_ref(), &progress)
         .with_context(|| format!("push {} to {}", args.image, destination.name()))?;
     tell(&pushed, destination.as_ref(), args.quiet);
+    let event = Event::of_image("push", found.record.id.hex(), &destination.name());
+    settings.event_log().write(&event);
     remote::write_digest(args.digestfile.as_deref(), &pushed.manifest.digest)?;
     Ok(0)
 }

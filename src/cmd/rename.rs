@@ -2,7 +2,7 @@
 
 use super::ending;
 use crate::container::dir::Containers;
-use crate::container::state::Status;
+use crate::container::events::Event;
 use crate::settings::Settings;
 
 /// Rename a container
@@ -19,11 +19,12 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let all = Containers::open(&settings.dirs)?;
     let dir = all.find(&args.container)?;
     all.rename(&dir, &args.name)?;
-    if matches!(dir.status()?, Status::Running | Status::Starting)
+    if dir.status()?.is_active()
         && let Some(conn) = ending::connect(&dir)?
     {
         // It unlinks the name with --rm.
         conn.renamed(&args.name)?;
     }
+    settings.event_log().write(&Event::of_container(&dir.read_config()?, "rename"));
     Ok(0)
 }

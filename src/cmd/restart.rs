@@ -3,6 +3,7 @@
 use super::ending;
 use super::selection::Selection;
 use crate::container::dir::{ContainerDir, Containers};
+use crate::container::events::Event;
 use crate::container::state::Status;
 use crate::settings::Settings;
 use crate::shim::Again;
@@ -27,13 +28,17 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
     if args.running && selection.containers.is_empty() && !selection.latest {
         selection.all = true;
     }
-    let runs = |s| matches!(s, Status::Running | Status::Starting | Status::Orphaned);
-    let targets = args.selection.targets(&all, |s| !args.running || runs(s))?;
+    let targets = args.selection.targets(&all, |s| !args.running || s.is_active())?;
     let timeout = args.time.map(super::stop::seconds);
     Ok(args.selection.each(targets, |dir| restart(settings, dir, timeout)))
 }
 
 fn restart(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<()> {
+    if dir.status()? == Status::Paused {
+        return Err(super::pause::refusal("restart", dir));
+    }
+    let event = Event::of_container(&dir.read_config()?, "restart");
+    settings.event_log().write(&event);
     ending::stop(dir, timeout)?;
     ending::settle(dir)?;
     super::requires::start(settings, &dir.read_config()?)?;

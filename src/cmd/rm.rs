@@ -5,6 +5,7 @@ use super::selection::{Selection, Target, report};
 use crate::container::config::Config;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::error::Error;
+use crate::container::events::Event;
 use crate::container::state::Status;
 use crate::container::volume::{VolumeError, Volumes};
 use crate::exit;
@@ -148,7 +149,7 @@ fn add_dependents(all: &Containers, targets: &mut Vec<Target>) -> anyhow::Result
 /// Ends what runs and takes the lock.
 fn prepare(dir: &mut ContainerDir, force: bool, timeout: Option<u32>) -> Result<(), Refusal> {
     let status = dir.status()?;
-    if !force && matches!(status, Status::Running | Status::Starting | Status::Orphaned) {
+    if !force && status.is_active() {
         let error = anyhow::anyhow!(
             "cannot remove container {} as it is {}: stop it first or use --force",
             dir.id(),
@@ -176,21 +177,29 @@ pub fn remove(
     volumes: bool,
 ) -> anyhow::Result<()> {
     let config = dir.read_config().ok();
-    match all.remove(dir) {
-        Ok(()) | Err(Error::NotFound(_)) => {}
+    let removed = match all.remove(dir) {
+        Ok(()) => true,
+        // Its own supervisor did it, and said so.
+        Err(Error::NotFound(_)) => false,
         Err(e) => return Err(e.into()),
-    }
+    };
     let Some(config) = config else { return Ok(()) };
+    let mut events = Vec::new();
+    if removed {
+        events.push(Event::of_container(&config, "remove"));
+    }
     remove_cidfile(&config);
     if volumes {
         let made = Volumes::open(&settings.dirs)?;
         for name in &config.anonymous_volumes {
             match made.remove(name) {
-                Ok(()) | Err(VolumeError::NotFound(_)) => {}
+                Ok(()) => events.push(Event::of("volume", "remove", name)),
+                Err(VolumeError::NotFound(_)) => {}
                 Err(e) => return Err(e.into()),
             }
         }
     }
+    settings.event_log().write_all(&events);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use crate::cmd::image::removal::{Refusal, Removal};
 use crate::cmd::pull::{self, Found};
+use crate::container::events::Event;
 use crate::exit;
 use crate::image::types::ImageRecord;
 use crate::settings::Settings;
@@ -81,6 +82,7 @@ fn one(settings: &Settings, removal: &Removal, force: bool, word: &str) -> anyho
     if names.len() > 1 {
         if names.contains(&name) {
             removal.store.untag(&name)?;
+            settings.event_log().write(&Event::of_image("untag", record.id.hex(), &name));
             return Ok(format!("Untagged: {name}\n"));
         }
         if !force {

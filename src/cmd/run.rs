@@ -37,7 +37,9 @@ pub struct Args {
 pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let keys = DetachKeys::parse(&args.detach_keys).context("--detach-keys")?;
     let service = Service::take(settings, args.create.unit.sdnotify, args.preserve_fds)?;
-    args.create.complete(containers_conf::load(&settings.containers_conf)?)?;
+    let defaults = containers_conf::load(&settings.containers_conf)?;
+    settings.know(&defaults);
+    args.create.complete(defaults)?;
     if args.create.dry_run {
         return create::dry_run(settings, &args.create);
     }

@@ -79,6 +79,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
             how.service.started(args.sdnotify.unwrap_or(config.unit.sdnotify()), None);
             conn
         }
+        Status::Paused => return Err(super::pause::refusal("start", &dir)),
         _ => {
             requires::start(settings, &config)?;
             ending::settle(&dir)?;
@@ -94,6 +95,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 fn start(settings: &Settings, dir: &ContainerDir, how: &Again) -> anyhow::Result<()> {
     match dir.status()? {
         Status::Running | Status::Starting => Ok(()),
+        Status::Paused => Err(super::pause::refusal("start", dir)),
         _ => {
             requires::start(settings, &dir.read_config()?)?;
             ending::settle(dir)?;

@@ -6,7 +6,6 @@ use crate::container::config::Config;
 use crate::container::dir::Containers;
 use crate::container::list::{self, Entry};
 use crate::container::processes::Table;
-use crate::container::state::Status;
 use crate::container::time;
 use crate::container::usage::{self, Usage};
 use crate::settings::Settings;
@@ -90,7 +89,7 @@ fn wanted(args: &Args, all: &Containers) -> anyhow::Result<Vec<String>> {
     for name in &args.containers {
         let dir = all.find(name)?;
         let status = dir.status()?;
-        if !matches!(status, Status::Running | Status::Orphaned) {
+        if !status.has_processes() {
             bail!("container {name} is {}: stats shows running containers", status.word());
         }
         ids.push(dir.id().to_owned());
@@ -119,7 +118,7 @@ fn look(
     let (mut rows, mut seen) = (Vec::new(), Seen::new());
     let json = args.format.as_deref() == Some("json");
     for entry in found.entries {
-        let runs = matches!(entry.status, Status::Running | Status::Orphaned);
+        let runs = entry.status.has_processes();
         let named = wanted.is_empty() || wanted.contains(&entry.config.id);
         if !named || !(runs || args.all) {
             continue;

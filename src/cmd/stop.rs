@@ -2,7 +2,8 @@
 
 use super::ending;
 use super::selection::Selection;
-use crate::container::dir::Containers;
+use crate::container::dir::{ContainerDir, Containers};
+use crate::container::events::Event;
 use crate::container::state::Status;
 use crate::settings::Settings;
 
@@ -19,11 +20,21 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let all = Containers::open(&settings.dirs)?;
-    let targets = args
-        .selection
-        .targets(&all, |s| matches!(s, Status::Running | Status::Starting | Status::Orphaned))?;
+    let targets = args.selection.targets(&all, |s| s.is_active() && s != Status::Paused)?;
     let timeout = args.time.map(seconds);
-    Ok(args.selection.each(targets, |dir| ending::stop(dir, timeout).map(drop)))
+    Ok(args.selection.each(targets, |dir| match dir.status()? {
+        Status::Paused => Err(super::pause::refusal("stop", dir)),
+        _ => stop(settings, dir, timeout),
+    }))
+}
+
+fn stop(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<()> {
+    // Told by its supervisor is only the end.
+    let event = Event::of_container(&dir.read_config()?, "stop");
+    if dir.status()?.is_active() {
+        settings.event_log().write(&event);
+    }
+    ending::stop(dir, timeout).map(drop)
 }
 
 /// A negative number waits for ever, as podman has it.

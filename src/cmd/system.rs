@@ -18,6 +18,7 @@ pub struct Args {
 enum Verb {
     Check(check::Args),
     Df(df::Args),
+    Events(crate::cmd::events::Args),
     Info(crate::cmd::info::Args),
     Prune(prune::Args),
 }
@@ -27,6 +28,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     match args.verb {
         Verb::Check(args) => check::run(args, settings),
         Verb::Df(args) => df::run(args, settings),
+        Verb::Events(args) => crate::cmd::events::run(args, settings),
         Verb::Info(args) => crate::cmd::info::run(args, settings),
         Verb::Prune(args) => prune::run(args, settings),
     }

@@ -1,6 +1,7 @@
 //! `bolt tag`: further names for an image.
 
 use crate::cmd::pull;
+use crate::container::events::Event;
 use crate::image::reference::{ImageName, Reference};
 use crate::settings::Settings;
 use crate::store::Store;
@@ -26,6 +27,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         .with_context(|| format!("{}: image not known", args.image))?;
     for name in names {
         store.tag(&name, &found.record.manifest)?;
+        settings.event_log().write(&Event::of_image("tag", found.record.id.hex(), &name));
     }
     Ok(0)
 }

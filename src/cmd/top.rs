@@ -2,7 +2,6 @@
 
 use crate::container::dir::Containers;
 use crate::container::processes::{Process, Table};
-use crate::container::state::Status;
 use crate::settings::Settings;
 use crate::sys::beneath;
 use crate::ui::format;
@@ -47,7 +46,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         words.flat_map(|w| w.split([',', ' ']).map(str::to_owned).collect::<Vec<_>>()).collect();
     let columns = columns(&asked)?;
     let now = dir.snapshot()?;
-    if !matches!(now.status, Status::Running | Status::Orphaned) {
+    if !now.status.has_processes() {
         bail!(
             "container {} is {}: top shows the processes of running containers",
             dir.id(),

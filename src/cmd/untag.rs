@@ -1,6 +1,7 @@
 //! `bolt untag`: takes names away from an image, and keeps the image.
 
 use crate::cmd::pull;
+use crate::container::events::Event;
 use crate::settings::Settings;
 use crate::store::Store;
 use anyhow::{Context, bail};
@@ -32,6 +33,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     }
     for name in if args.names.is_empty() { there } else { wanted } {
         store.untag(&name)?;
+        settings.event_log().write(&Event::of_image("untag", found.record.id.hex(), &name));
     }
     Ok(0)
 }

@@ -2,6 +2,7 @@
 
 use super::selection::report;
 use crate::container::dir::Containers;
+use crate::container::events::Event;
 use crate::container::list::{self, Entry};
 use crate::container::volume::{Volume, VolumeError, Volumes, users};
 use crate::container::{name, time};
@@ -95,7 +96,7 @@ struct Ls {
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let volumes = Volumes::open(&settings.dirs)?;
     match args.verb {
-        Verb::Create { name, label, ignore } => create(&volumes, name, &label, ignore),
+        Verb::Create { name, label, ignore } => create(settings, &volumes, name, &label, ignore),
         Verb::Ls(ls) => show(settings, &volumes, &ls),
         Verb::Inspect { names, format } => inspect(&volumes, &names, format.as_deref()),
         Verb::Rm { names, all, force } => rm(settings, &volumes, names, all, force),
@@ -109,6 +110,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 }
 
 fn create(
+    settings: &Settings,
     volumes: &Volumes,
     name: Option<String>,
     labels: &[String],
@@ -126,7 +128,10 @@ fn create(
     let volume = Volume { version: 1, name, created: time::now(), labels, anonymous };
     match volumes.create(&volume) {
         Err(VolumeError::Exists(_)) if ignore => {}
-        other => drop(other?),
+        other => {
+            other?;
+            settings.event_log().write(&Event::of("volume", "create", &volume.name));
+        }
     }
     print::line(&volume.name);
     Ok(0)
@@ -221,7 +226,10 @@ fn rm(
     let mut code = 0;
     for name in names {
         match rm_one(volumes, &name, &entries) {
-            Ok(()) => print::line(&name),
+            Ok(()) => {
+                settings.event_log().write(&Event::of("volume", "remove", &name));
+                print::line(&name);
+            }
             Err((_, NO_VOLUME)) if force => {}
             Err((error, failure)) => {
                 report(&error);
@@ -267,6 +275,8 @@ fn prune(
     userns::enter(&settings.dirs)?;
     for volume in unused {
         volumes.remove(&volume.name)?;
+        let happened = ["remove", "prune"].map(|what| Event::of("volume", what, &volume.name));
+        settings.event_log().write_all(&happened);
         print::line(&volume.name);
     }
     Ok(0)

@@ -49,10 +49,11 @@ impl Condition {
             Condition::Configured | Condition::Created => status == Status::Created,
             Condition::Initialized => status == Status::Starting,
             Condition::Running => matches!(status, Status::Running | Status::Orphaned),
+            Condition::Paused => status == Status::Paused,
             Condition::Exited | Condition::Stopped => status == Status::Exited,
             Condition::Healthy => status == Status::Running && health == "healthy",
             Condition::Unhealthy => status == Status::Running && health == "unhealthy",
-            Condition::Paused | Condition::Removing | Condition::Stopping => false,
+            Condition::Removing | Condition::Stopping => false,
         }
     }
 
@@ -61,7 +62,7 @@ impl Condition {
     }
 
     fn never_comes(self) -> bool {
-        matches!(self, Condition::Paused | Condition::Removing | Condition::Stopping)
+        matches!(self, Condition::Removing | Condition::Stopping)
     }
 
     fn is_health(self) -> bool {
@@ -73,7 +74,7 @@ impl Condition {
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let interval = interval(&args.interval)?;
     if !args.condition.is_empty() && args.condition.iter().all(|c| c.never_comes()) {
-        anyhow::bail!("containers are never in this state: pause is not there");
+        anyhow::bail!("containers are never in this state: they end and go in one step");
     }
     let all = Containers::open(&settings.dirs)?;
     let mut code = 0;
@@ -139,7 +140,7 @@ fn wait_for_end(dir: &ContainerDir, interval: Duration) -> anyhow::Result<i32> {
             Status::Created | Status::Exited => return Ok(now.recorded.exit),
             // Nobody will tell an orphan's exit code.
             Status::Orphaned => std::thread::sleep(interval),
-            Status::Starting | Status::Running => {
+            Status::Starting | Status::Running | Status::Paused => {
                 let Some(conn) = ending::connect(dir)? else { continue };
                 match conn.wait() {
                     Ok(code) => return Ok(code.into()),

@@ -4,6 +4,7 @@
 use super::config::{self, Listed};
 use super::dir::{CONFIG, LOCK, STATE, Snapshot, judge};
 use super::error::{Error, errno, io};
+use super::freezer::Freezer;
 use super::health::{Checks, HEALTH};
 use super::state::{Recorded, Status};
 use crate::sys::{beneath, lock};
@@ -60,7 +61,12 @@ impl Files<'_> {
         let supervised = !ours && self.is_locked()?;
         match self.state() {
             Ok(mut recorded) => {
-                let status = judge(supervised, &recorded);
+                let mut status = judge(supervised, &recorded);
+                if status == Status::Running
+                    && Freezer::of(&recorded).is_some_and(|freezer| freezer.is_frozen())
+                {
+                    status = Status::Paused;
+                }
                 let lost = matches!(recorded.status.as_str(), "starting" | "running");
                 if status == Status::Exited && lost {
                     // Its supervisor was killed, or could not write: nobody saw the code, and 0

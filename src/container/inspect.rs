@@ -4,6 +4,7 @@ use super::config::{Config, Mount, MountKind, Origin, Userns};
 use super::dir::{ContainerDir, LOG, Snapshot};
 use super::error::Error;
 use super::filter::network_name;
+use super::freezer::Freezer;
 use super::health::Checks;
 use super::service::Cgroups;
 use super::state::Status;
@@ -76,21 +77,24 @@ pub fn inspect_container(dir: &ContainerDir, volumes: &Path) -> Result<Value, Er
 
 fn state(now: &Snapshot, checks: Option<&Checks>) -> Value {
     let recorded = &now.recorded;
-    let running = matches!(now.status, Status::Running | Status::Orphaned);
+    let supervised = matches!(now.status, Status::Running | Status::Paused);
+    let lives = now.status.has_processes();
+    // An orphan that was frozen before can still be thawed.
+    let paused = lives && Freezer::of(recorded).is_some_and(|freezer| freezer.is_frozen());
     json!({
         "OciVersion": "1.2.0",
         "Status": now.status.word(),
-        "Running": running,
-        "Paused": false,
-        "Restarting": false,
+        "Running": lives && !paused,
+        "Paused": paused,
+        "Restarting": now.status == Status::Starting && recorded.status == "restarting",
         "OOMKilled": recorded.oom,
         "Dead": false,
-        "Pid": if running { recorded.pid } else { 0 },
-        "ConmonPid": if now.status == Status::Running { recorded.monitor } else { 0 },
+        "Pid": if lives { recorded.pid } else { 0 },
+        "ConmonPid": if supervised { recorded.monitor } else { 0 },
         "ExitCode": recorded.exit,
         "Error": recorded.error,
         "StartedAt": rfc3339(recorded.started),
-        "FinishedAt": rfc3339(if running { 0 } else { recorded.finished }),
+        "FinishedAt": rfc3339(if lives { 0 } else { recorded.finished }),
         "Health": checks.unwrap_or(&Checks::default()).shown(),
         "CgroupPath": recorded.cgroup.first(),
         "CheckpointedAt": rfc3339(0),

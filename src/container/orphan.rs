@@ -1,6 +1,7 @@
 //! Ending a payload whose supervisor was killed or does not answer: by a pidfd, which cannot hit a recycled pid.
 
 use super::error::{Error, errno, io};
+use super::freezer::Freezer;
 use super::live;
 use super::state::Recorded;
 use crate::sys::signals;
@@ -65,9 +66,21 @@ impl Orphan {
         }
     }
 
+    /// Lets frozen processes go on: they hear no signal, and where cgroups are of version 1 not
+    /// even the last one.
+    fn thaw(&self) {
+        let recorded = Recorded { cgroup: self.cgroup.clone(), ..Recorded::default() };
+        if let Some(freezer) = Freezer::of(&recorded)
+            && freezer.is_frozen()
+        {
+            let _ = freezer.thaw();
+        }
+    }
+
     /// Kills the process, and with its pid namespace and control group all others.
     pub fn kill(&self) -> Result<(), Error> {
         self.signal(libc::SIGKILL)?;
+        self.thaw();
         for dir in &self.cgroup {
             let kill = Path::new(dir).join("cgroup.kill");
             // Only cgroup2 has it (cgroups(7)); the process itself is dead either way.
@@ -76,14 +89,32 @@ impl Orphan {
             }
         }
         if self.wait(Duration::from_secs(10))? {
+            self.remove_groups();
             return Ok(());
         }
         Err(io("kill", shown(self.pid))(std::io::ErrorKind::TimedOut.into()))
     }
 
+    /// Its supervisor would have removed them; and into one that was killed, newer kernels let
+    /// nobody be born any more, while the next start takes what is there.
+    fn remove_groups(&self) {
+        for dir in self.cgroup.iter().filter(|dir| dir.starts_with("/sys/fs/cgroup/")) {
+            // A process that was just killed counts until the kernel is done with it.
+            for _ in 0..50 {
+                match std::fs::remove_dir(dir) {
+                    Err(e) if e.kind() == std::io::ErrorKind::ResourceBusy => {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    _ => break,
+                }
+            }
+        }
+    }
+
     /// The container's stop signal, then SIGKILL.
     pub fn stop(&self, signo: i32, limit: Duration) -> Result<(), Error> {
         if !limit.is_zero() {
+            self.thaw();
             self.signal(signo)?;
             if self.wait(limit)? {
                 return Ok(());

@@ -55,6 +55,8 @@ pub enum Status {
     Starting,
     /// Running under its supervisor.
     Running,
+    /// The same, and all its processes are frozen.
+    Paused,
     /// The supervisor was killed; the payload runs without one.
     Orphaned,
     /// Ended.
@@ -62,12 +64,21 @@ pub enum Status {
 }
 
 impl Status {
+    /// Whether its program has begun and not ended.
+    pub fn has_processes(self) -> bool {
+        matches!(self, Status::Running | Status::Paused | Status::Orphaned)
+    }
+    /// Whether it must be stopped before it can go.
+    pub fn is_active(self) -> bool {
+        self.has_processes() || self == Status::Starting
+    }
     /// Podman's word for it; `orphaned` is ours.
     pub fn word(self) -> &'static str {
         match self {
             Status::Created => "created",
             Status::Starting => "initialized",
             Status::Running => "running",
+            Status::Paused => "paused",
             Status::Orphaned => "orphaned",
             Status::Exited => "exited",
         }

@@ -60,6 +60,11 @@ pub fn rfc3339(at: i64) -> String {
     zoned(at).strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string()
 }
 
+/// RFC 3339 with nanoseconds in UTC.
+pub fn rfc3339_utc(at: i64) -> String {
+    Timestamp::from_nanosecond(i128::from(at)).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}
+
 /// `2026-01-31 18:30:00.123456789 +0100 CET`, as `ps` prints CreatedAt.
 pub fn go_string(at: i64) -> String {
     zoned(at).strftime("%Y-%m-%d %H:%M:%S%.f %z %Z").to_string()

@@ -117,8 +117,8 @@ impl Volumes {
         }
     }
 
-    /// The data directory of the named volume, made when there is none (`run -v name:/dir`).
-    pub fn ensure(&self, name: &str, anonymous: bool) -> Result<PathBuf, VolumeError> {
+    /// Makes the named volume when there is none (`run -v name:/dir`). True: there was none.
+    pub fn ensure(&self, name: &str, anonymous: bool) -> Result<bool, VolumeError> {
         let volume = Volume {
             version: 1,
             name: name.to_owned(),
@@ -127,8 +127,8 @@ impl Volumes {
             anonymous,
         };
         match self.create(&volume) {
-            Err(VolumeError::Exists(_)) => Ok(self.data(name)),
-            other => other,
+            Err(VolumeError::Exists(_)) => Ok(false),
+            other => other.map(|_| true),
         }
     }
 
@@ -198,9 +198,10 @@ mod tests {
     fn volumes_are_made_once_found_and_removed() {
         let scratch = Scratch::new("volumes");
         let all = Volumes::open(&dirs(scratch.path())).unwrap();
-        let data = all.ensure("saves", false).unwrap();
+        assert!(all.ensure("saves", false).unwrap());
+        let data = all.data("saves");
         std::fs::write(data.join("slot1"), b"x").unwrap();
-        assert_eq!(all.ensure("saves", false).unwrap(), data);
+        assert!(!all.ensure("saves", false).unwrap());
         let volume = all.find("saves").unwrap();
         assert!(matches!(all.create(&volume), Err(VolumeError::Exists(_))));
         assert!(matches!(all.ensure("../x", false), Err(VolumeError::BadName(_))));

@@ -44,6 +44,8 @@ pub struct Defaults {
     pub env_host: Option<bool>,
     /// `[engine] stop_timeout` in seconds.
     pub stop_timeout: Option<i64>,
+    /// `[engine] events_logger`; with `none` no events are written.
+    pub events_logger: Option<String>,
     /// `default_capabilities`: instead of podman's own.
     pub capabilities: Option<Vec<String>>,
     /// `default_ulimits`, as `--ulimit`.
@@ -62,6 +64,13 @@ pub struct Defaults {
     pub dns_searches: Option<Vec<String>>,
     /// `dns_options`.
     pub dns_options: Option<Vec<String>>,
+}
+
+impl Defaults {
+    /// Whether events are written. All loggers but `none` mean the same here: a file of Bolt's.
+    pub fn wants_events(&self) -> bool {
+        self.events_logger.as_deref() != Some("none")
+    }
 }
 
 /// A file that cannot be used; nothing of it is guessed.
@@ -178,7 +187,8 @@ fn merge(all: &mut Defaults, file: &Path, text: &str) -> Result<(), ConfError> {
     keys.list("dns_searches", &mut all.dns_searches)?;
     keys.list("dns_options", &mut all.dns_options)?;
     let mut keys = Keys { file, section: "engine", table: section(file, &mut table, "engine")? };
-    keys.number("stop_timeout", &mut all.stop_timeout)
+    keys.number("stop_timeout", &mut all.stop_timeout)?;
+    keys.text("events_logger", &mut all.events_logger)
 }
 
 /// The lines that are no comments: what distributions ship is 25 KiB of those, and this is read
@@ -301,8 +311,10 @@ mod tests {
     #[test]
     fn later_files_win_and_lists_can_be_added_to() {
         let first = "# c\n[containers]\npids_limit = 10\n  # d\nenv = [\"A=1\"]\ntz = \"UTC\"\nvolumes=[\"/a:/b\"]\n";
-        let second = "[containers]\npids_limit = -1\nenv = [\"B=2\", {append=true}]\ntz = \"\"\nvolumes=[]\nno_hosts = true\n[engine]\nstop_timeout = 3\n[network]\nx = 1\n";
+        let second = "[containers]\npids_limit = -1\nenv = [\"B=2\", {append=true}]\ntz = \"\"\nvolumes=[]\nno_hosts = true\n[engine]\nstop_timeout = 3\nevents_logger = \"none\"\n[network]\nx = 1\n";
+        assert!(Defaults::default().wants_events());
         let all = parse(&[first, second, "", "# only a comment"]).unwrap();
+        assert!(!all.wants_events());
         assert_eq!((all.pids_limit, all.tz, all.stop_timeout), (Some(-1), None, Some(3)));
         assert_eq!(all.env.unwrap(), ["A=1", "B=2"]);
         assert_eq!(all.volumes.unwrap(), Vec::<String>::new());

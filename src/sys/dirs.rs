@@ -33,6 +33,10 @@ impl Dirs {
     pub fn containers(&self) -> PathBuf {
         self.data.join("containers")
     }
+    /// `data/events`: what happened.
+    pub fn events(&self) -> PathBuf {
+        self.data.join("events")
+    }
     /// `data/lock.json`: what `bolt://` names were resolved to.
     pub fn lock_file(&self) -> PathBuf {
         self.data.join("lock.json")

@@ -1,5 +1,6 @@
 //! Starters of real parts for integration tests. Everything ends with the value that holds it.
 
+pub(crate) mod cgroup;
 pub(crate) mod drift;
 pub(crate) mod ferro;
 pub(crate) mod image;

@@ -153,6 +153,13 @@ impl Session {
 
     /// Any program as the user, in the session's environment, from its home.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = self.command_of_the_tester(program);
+        self.user.apply(&mut command);
+        command
+    }
+
+    /// The same by whoever runs the tests, root perhaps.
+    pub(crate) fn command_of_the_tester(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -165,7 +172,6 @@ impl Session {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        self.user.apply(&mut command);
         command
     }
 

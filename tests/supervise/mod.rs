@@ -1,6 +1,7 @@
 //! Containers that live on: what is true of them, whatever was killed.
 
 mod crashes;
+mod events;
 mod files;
 mod generate;
 mod health;
@@ -8,6 +9,7 @@ mod inside;
 mod list;
 mod logs;
 mod memory;
+mod pause;
 mod programs;
 mod restarts;
 mod units;

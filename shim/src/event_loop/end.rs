@@ -2,13 +2,16 @@
 //! Runs in M.
 
 use super::execs::Exec;
+use super::health::CHECK;
 use super::{End, Supervisor, reap, reap_pidfd};
 use crate::at::failure;
 use crate::clients::{Client, Role};
+use crate::events::{self, Event};
 use crate::monitor::Payload;
 use crate::{pidfile, remove, state};
 use bolt_shim::launch::Launch;
 use bolt_shim::report::{Report, Step};
+use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::AsFd;
 
@@ -30,16 +33,16 @@ impl Supervisor {
         let oom = kills > std::mem::replace(&mut self.oom_kills, kills);
         if let Some(group) = &launch.cgroup.v2 {
             // Whatever was put there besides and left the pid namespace alone.
-            let _ = std::fs::write(format!("{group}/cgroup.kill"), "1");
+            empty(group);
         }
         // One in the middle of its handshake has died with the pid namespace, or says why not.
         for n in 0..self.execs.len() {
             while self.execs[n].socket.is_some() {
-                self.exec_speaks(n);
+                self.exec_speaks(launch, n);
             }
         }
         for exec in std::mem::take(&mut self.execs) {
-            self.exec_cut_short(exec, oom);
+            self.exec_cut_short(launch, exec, oom);
         }
         self.cut_checks_short();
         self.input = Vec::new();
@@ -54,9 +57,12 @@ impl Supervisor {
     }
 
     /// The payload's end was the exec's too, be it running or still on its way.
-    fn exec_cut_short(&mut self, exec: Exec, oom: bool) {
+    fn exec_cut_short(&mut self, launch: &Launch, exec: Exec, oom: bool) {
         exec.helper.into_iter().for_each(reap);
         let code = exec.program.as_ref().map(|(_, pidfd)| reap_pidfd(pidfd.as_fd()));
+        if let Some(code) = code.filter(|_| exec.client != CHECK) {
+            events::write(launch, &self.name, &[Event::ExecDied(code)]);
+        }
         let Some(client) = self.clients.get_mut(exec.client) else { return };
         match code {
             Some(code) if exec.wait => client.send(&Report::Exited { code, oom }, &[]),
@@ -160,6 +166,28 @@ impl Supervisor {
             let _ = std::fs::remove_dir(dir);
         }
     }
+}
+
+/// Ends what is in a group of cgroup v2.
+///
+/// One by one: into a group whose `cgroup.kill` was ever written, Linux 6.14 and its like clone
+/// (CLONE_INTO_CGROUP) only processes that are killed at once, because they compare its count of
+/// kills with that of the parent's group. The next run needs it.
+fn empty(group: &str) {
+    for _ in 0..100 {
+        let list = std::fs::read_to_string(format!("{group}/cgroup.procs")).unwrap_or_default();
+        // 0 is a process that our pid namespace does not have.
+        let pids = list.lines().filter_map(|pid| pid.parse().ok()).filter(|pid| *pid > 0);
+        let killed = pids.map(|pid| {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
+        });
+        if killed.count() == 0 {
+            return;
+        }
+        let _ = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 1_000_000 }));
+    }
+    // Something makes processes faster than we end them.
+    let _ = std::fs::write(format!("{group}/cgroup.kill"), "1");
 }
 
 /// Waits as many milliseconds at most.

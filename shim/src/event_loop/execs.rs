@@ -4,6 +4,7 @@ use super::health::CHECK;
 use super::{Supervisor, reap, reap_pidfd};
 use crate::at::failure;
 use crate::clients::Role;
+use crate::events::{self, Event};
 use crate::handshake::{self, Message};
 use crate::join;
 use crate::monitor::{Payload, exit_code};
@@ -65,7 +66,7 @@ impl Supervisor {
     }
 
     /// The exit code of a check that could not be started.
-    pub(super) fn exec_speaks(&mut self, n: usize) -> Option<u8> {
+    pub(super) fn exec_speaks(&mut self, launch: &Launch, n: usize) -> Option<u8> {
         let exec = &mut self.execs[n];
         let socket = exec.socket.as_ref()?;
         match handshake::receive(socket) {
@@ -78,20 +79,21 @@ impl Supervisor {
             Ok(None) | Err(_) => {
                 exec.socket = None;
                 exec.helper.take().into_iter().for_each(reap);
-                return self.exec_settled(n);
+                return self.exec_settled(launch, n);
             }
         }
         None
     }
 
     /// The handshake is over: the program runs, or says why not.
-    fn exec_settled(&mut self, n: usize) -> Option<u8> {
+    fn exec_settled(&mut self, launch: &Launch, n: usize) -> Option<u8> {
         let exec = &mut self.execs[n];
         let client = self.clients.get_mut(exec.client);
         let failed = exec
             .failure
             .take()
             .or_else(|| exec.program.is_none().then(|| failure(Step::Died, "exec", 0)));
+        let begun = failed.is_none() && exec.client != CHECK;
         let code = failed.as_ref().filter(|_| exec.client == CHECK).map(exit_code);
         match (client, failed) {
             (Some(client), Some(failure)) => {
@@ -109,19 +111,26 @@ impl Supervisor {
             (None, _) => {}
         }
         exec.master = None;
+        if begun {
+            events::write(launch, &self.name, &[Event::Plain("exec")]);
+        }
         code
     }
 
     /// The exit code of a check.
-    pub(super) fn exec_ends(&mut self, n: usize) -> Option<u8> {
+    pub(super) fn exec_ends(&mut self, launch: &Launch, n: usize) -> Option<u8> {
         let exec = &mut self.execs[n];
         let (_, pidfd) = exec.program.take()?;
         let code = reap_pidfd(pidfd.as_fd());
+        if exec.client == CHECK {
+            return Some(code);
+        }
+        events::write(launch, &self.name, &[Event::ExecDied(code)]);
         if let (Some(client), true) = (self.clients.get_mut(exec.client), exec.wait) {
             client.send(&Report::Exited { code, oom: false }, &[]);
             client.close();
         }
-        (exec.client == CHECK).then_some(code)
+        None
     }
 
     /// A signal to the program of the exec that client `n` waits for; false when there is none.

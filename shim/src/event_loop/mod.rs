@@ -9,7 +9,7 @@ use crate::clients::{self, Client, Role};
 use crate::monitor::Payload;
 use crate::notify::Notifier;
 use crate::sys::{memory, process};
-use crate::{log, state};
+use crate::{freeze, log, state};
 use bolt_shim::control::Request;
 use bolt_shim::launch::{Launch, TtySize};
 use bolt_shim::report::{Failure, Report, Step};
@@ -156,6 +156,11 @@ impl Supervisor {
         &self.place.dir
     }
 
+    /// What the container is called now.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Later `bolt` processes can reach us from now on.
     pub(crate) fn listen(&mut self) -> Res<()> {
         if self.place.control.is_none() {
@@ -222,12 +227,12 @@ impl Supervisor {
                     }
                     Source::Input => self.feed(&mut payload),
                     Source::ExecSocket(n) => {
-                        if let Some(code) = self.exec_speaks(n) {
+                        if let Some(code) = self.exec_speaks(launch, n) {
                             self.check_ended(launch, &payload, code);
                         }
                     }
                     Source::ExecEnd(n) => {
-                        if let Some(code) = self.exec_ends(n) {
+                        if let Some(code) = self.exec_ends(launch, n) {
                             self.check_ended(launch, &payload, code);
                         }
                     }
@@ -235,7 +240,7 @@ impl Supervisor {
                 }
             }
             self.sweep();
-            self.timers(&payload);
+            self.timers(launch, &payload);
             self.check_timers(launch, &payload);
         }
     }
@@ -348,16 +353,14 @@ impl Supervisor {
         Some(Timespec { tv_sec: left / 1000, tv_nsec: left % 1000 * 1_000_000 })
     }
 
-    fn timers(&mut self, payload: &Payload) {
+    fn timers(&mut self, launch: &Launch, payload: &Payload) {
         let now = state::ticks();
-        if self.timeout_at.is_some_and(|at| at <= now) {
-            self.timeout_at = None;
-            self.timed_out = true;
+        let is_over = |timer: &mut Option<i64>| timer.take_if(|at| *at <= now).is_some();
+        let timed_out = is_over(&mut self.timeout_at);
+        self.timed_out |= timed_out;
+        if is_over(&mut self.kill_at) || timed_out {
             signal(payload, libc::SIGKILL);
-        }
-        if self.kill_at.is_some_and(|at| at <= now) {
-            self.kill_at = None;
-            signal(payload, libc::SIGKILL);
+            freeze::thaw(launch);
         }
     }
 
@@ -506,6 +509,9 @@ impl Supervisor {
             }
             Request::Signal { signo } => {
                 let sent = payload.as_deref().is_some_and(|p| signal(p, signo));
+                if signo == libc::SIGKILL {
+                    freeze::thaw(launch);
+                }
                 let ends =
                     [libc::SIGKILL, libc::SIGTERM, launch.monitor.stop_signal].contains(&signo);
                 // Between two runs there is nobody to signal, but a restart to be called off.
@@ -543,6 +549,7 @@ impl Supervisor {
         let at = state::ticks() + i64::from(seconds) * 1000;
         self.kill_at = Some(self.kill_at.map_or(at, |old| old.min(at)));
         signal(payload, if seconds == 0 { libc::SIGKILL } else { launch.monitor.stop_signal });
+        freeze::thaw(launch);
     }
 
     /// Forgets clients that hung up; execs of theirs live on without one.

@@ -2,6 +2,7 @@
 
 use crate::cmd::image::uses;
 use crate::container::dir::Containers;
+use crate::container::events::{Event, EventLog};
 use crate::container::list::{self, Entry};
 use crate::container::state::Status;
 use crate::game::lock::Lock;
@@ -59,6 +60,7 @@ pub struct Removal {
     /// The containers.
     pub containers: Containers,
     lock: ExclusiveGuard,
+    events: EventLog,
     volumes: PathBuf,
 }
 
@@ -69,7 +71,8 @@ impl Removal {
         let store = Store::open(&settings.dirs.store())?;
         let lock = store.exclusive_lock()?;
         let containers = Containers::open(&settings.dirs)?;
-        Ok(Removal { store, containers, lock, volumes: settings.dirs.volumes() })
+        let (events, volumes) = (settings.event_log(), settings.dirs.volumes());
+        Ok(Removal { store, containers, lock, events, volumes })
     }
 
     /// All readable containers.
@@ -88,7 +91,13 @@ impl Removal {
         for user in &users {
             self.container(user)?;
         }
+        let names = self.store.names_of(&image.manifest)?;
         self.store.remove_image(&image.manifest)?;
+        let first = names.first().map_or("", String::as_str);
+        let untagged = names.iter().map(|name| Event::of_image("untag", image.id.hex(), name));
+        let mut happened: Vec<_> = untagged.collect();
+        happened.push(Event::of_image("remove", image.id.hex(), first));
+        self.events.write_all(&happened);
         Ok(users.into_iter().map(|entry| entry.config.id.clone()).collect())
     }
 
@@ -96,6 +105,7 @@ impl Removal {
     pub fn container(&self, entry: &Entry) -> anyhow::Result<()> {
         let mut dir = self.containers.open_id(&entry.config.id)?;
         self.containers.remove(&mut dir)?;
+        self.events.write(&Event::of_container(&entry.config, "remove"));
         for volume in &entry.config.anonymous_volumes {
             self.volume(volume)?;
         }
@@ -108,7 +118,9 @@ impl Removal {
         let remove = || -> std::io::Result<()> {
             tree::remove_tree(std::fs::File::open(&self.volumes)?, name)
         };
-        remove().with_context(|| format!("remove {}", shown.display()))
+        remove().with_context(|| format!("remove {}", shown.display()))?;
+        self.events.write(&Event::of("volume", "remove", name));
+        Ok(())
     }
 
     /// Removes layers and blobs that neither an image nor a container needs.
@@ -130,7 +142,7 @@ impl Removal {
         let dangling = |i: &ListedImage| i.names.is_empty() && !pinned.contains(&i.record.manifest);
         gone.retain(|i| (all || dangling(i)) && !used.contains(&i.record.manifest));
         for image in &gone {
-            self.store.remove_image(&image.record.manifest)?;
+            self.pruned(image)?;
         }
         Ok(gone)
     }
@@ -150,13 +162,22 @@ impl Removal {
             if shrunk.left <= limit {
                 break;
             }
-            self.store.remove_image(&image.record.manifest)?;
+            self.pruned(&image)?;
             // Layers are shared: only what is gone tells what an image took.
             shrunk.freed += self.collect()?.bytes;
             shrunk.gone.push(image);
             shrunk.left = self.bytes()?;
         }
         Ok(shrunk)
+    }
+
+    fn pruned(&self, image: &ListedImage) -> anyhow::Result<()> {
+        self.store.remove_image(&image.record.manifest)?;
+        let name = image.names.first().map_or("", String::as_str);
+        let happened =
+            ["remove", "prune"].map(|what| Event::of_image(what, image.record.id.hex(), name));
+        self.events.write_all(&happened);
+        Ok(())
     }
 
     fn bytes(&self) -> anyhow::Result<u64> {
@@ -186,7 +207,7 @@ pub struct Shrunk {
 
 /// Whether a container must be stopped before it can go.
 pub fn is_alive(status: Status) -> bool {
-    matches!(status, Status::Starting | Status::Running | Status::Orphaned)
+    status.is_active()
 }
 
 fn refuse(users: &[&Entry], force: bool) -> Result<(), Refusal> {
@@ -219,6 +240,7 @@ mod tests {
             (Status::Running, true, false),
             (Status::Starting, true, false),
             (Status::Orphaned, true, false),
+            (Status::Paused, true, false),
         ] {
             assert_eq!(refuse(&[&entry(status)], force).is_ok(), works, "{status:?} {force}");
         }

@@ -1,0 +1,50 @@
+//! `bolt pause`: all processes of a container stand still until `unpause`.
+
+use super::selection::Selection;
+use crate::container::dir::{ContainerDir, Containers};
+use crate::container::events::Event;
+use crate::container::freezer::Freezer;
+use crate::container::state::Status;
+use crate::settings::Settings;
+use anyhow::{Context, anyhow, bail};
+
+/// Freeze all processes of containers
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+}
+
+/// Runs the verb.
+pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    let all = Containers::open(&settings.dirs)?;
+    let targets = args.selection.targets(&all, |s| s == Status::Running)?;
+    Ok(args.selection.each(targets, |dir| pause(settings, dir)))
+}
+
+fn pause(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<()> {
+    let now = dir.snapshot()?;
+    match now.status {
+        Status::Running => {}
+        Status::Paused => bail!("container {} is already paused", dir.id()),
+        status => {
+            bail!("container {} is {}: only a running one is paused", dir.id(), status.word())
+        }
+    }
+    let freezer = Freezer::of(&now.recorded).with_context(|| {
+        format!(
+            "cannot pause container {}: it has no control group to freeze; that needs cgroup v2 \
+             with a part of its own for this user ('bolt doctor' tells), or root",
+            dir.id()
+        )
+    })?;
+    let config = dir.read_config()?;
+    freezer.freeze().with_context(|| format!("pause container {}", dir.id()))?;
+    settings.event_log().write(&Event::of_container(&config, "pause"));
+    Ok(())
+}
+
+/// Why a verb that would wait for frozen processes does nothing.
+pub(super) fn refusal(verb: &str, dir: &ContainerDir) -> anyhow::Error {
+    anyhow!("cannot {verb} container {} as it is paused: unpause it first", dir.id())
+}

@@ -1,0 +1,37 @@
+//! `bolt unpause`: lets the processes of a paused container go on.
+
+use super::selection::Selection;
+use crate::container::dir::{ContainerDir, Containers};
+use crate::container::events::Event;
+use crate::container::freezer::Freezer;
+use crate::container::state::Status;
+use crate::settings::Settings;
+use anyhow::{Context, bail};
+
+/// Let paused containers go on
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+}
+
+/// Runs the verb.
+pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    let all = Containers::open(&settings.dirs)?;
+    let targets = args.selection.targets(&all, |s| s == Status::Paused)?;
+    Ok(args.selection.each(targets, |dir| unpause(settings, dir)))
+}
+
+/// One that lost its supervisor while it was paused as well.
+fn unpause(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<()> {
+    let now = dir.snapshot()?;
+    let frozen = |freezer: &Freezer| freezer.is_frozen();
+    let freezer = Freezer::of(&now.recorded).filter(|f| now.status.has_processes() && frozen(f));
+    let Some(freezer) = freezer else {
+        bail!("container {} is {}, not paused", dir.id(), now.status.word());
+    };
+    let config = dir.read_config()?;
+    freezer.thaw().with_context(|| format!("unpause container {}", dir.id()))?;
+    settings.event_log().write(&Event::of_container(&config, "unpause"));
+    Ok(())
+}

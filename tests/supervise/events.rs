@@ -1,0 +1,175 @@
+//! `bolt events`. Keys and order are podman 4.3.1's, recorded with its file logger and crun.
+
+use crate::harness::process::{finish, signal};
+use crate::harness::user::{IMAGE, Session, until};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
+/// All events that pass, as objects.
+fn all(s: &Session, flags: &[&str]) -> Vec<Value> {
+    let mut words = vec!["events", "--stream=false", "--format", "json"];
+    words.extend(flags);
+    s.ok(&words).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn statuses(s: &Session, flags: &[&str]) -> Vec<String> {
+    let mut words = vec!["events", "--stream=false", "--format", "{{.Status}}"];
+    words.extend(flags);
+    s.ok(&words).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_life_of_a_container() {
+    let s = session!();
+    let run = ["run", "--rm", "--network", "none", "--name", "r", "-l", "z=1", IMAGE];
+    let out = s.run(&[&run[..], &["sh", "-c", "exit 3"]].concat());
+    assert_eq!(out.code, 3);
+    let told = statuses(&s, &["--filter", "container=r"]);
+    assert_eq!(told, ["create", "init", "start", "attach", "died", "remove"]);
+    let events = all(&s, &["--filter", "container=r", "--filter", "event=died"]);
+    let [died] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((&died["ContainerExitCode"], &died["OOMKilled"]), (&3.into(), &false.into()));
+    let keys: Vec<_> = died.as_object().unwrap().keys().cloned().collect();
+    let mut podman =
+        ["ContainerExitCode", "ID", "Image", "Name", "Status", "Time", "Type", "Attributes"]
+            .map(str::to_owned)
+            .to_vec();
+    podman.push("OOMKilled".to_owned());
+    podman.sort();
+    assert_eq!(keys, podman);
+    assert_eq!(died["Attributes"]["z"], "1");
+    assert_eq!(died["ID"].as_str().unwrap().len(), 64);
+
+    s.detached("x", &[], "exec sleep 1000");
+    s.ok(&["exec", "x", "true"]);
+    s.ok(&["rename", "x", "y"]);
+    s.ok(&["kill", "-s", "USR1", "y"]);
+    s.ok(&["stop", "-t", "0", "y"]);
+    s.ok(&["start", "y"]);
+    s.ok(&["restart", "-t", "0", "y"]);
+    let tar = s.home().join("y.tar");
+    s.ok(&["export", "-o", tar.to_str().unwrap(), "y"]);
+    s.ok(&["rm", "-f", "-t", "0", "y"]);
+    let told = statuses(&s, &["--filter", "container=x"]);
+    assert_eq!(told, ["create", "init", "start", "exec", "exec_died"]);
+    let told = statuses(&s, &["--filter", "container=y"]);
+    let begin = ["rename", "kill", "stop", "died", "cleanup", "init", "start"];
+    let restart = ["restart", "died", "cleanup", "init", "start", "export"];
+    assert_eq!(told, [&begin[..], &restart, &["died", "cleanup", "remove"]].concat());
+
+    s.detached("z", &["--restart", "on-failure:1"], "exit 4");
+    until("over", || s.inspect("z", ".State.Status") == "exited");
+    let told = statuses(&s, &["--filter", "container=z"]);
+    let runs = ["create", "init", "start", "died", "restart", "init", "start", "died", "cleanup"];
+    assert_eq!(told, runs);
+    let failed = s.run(&["run", "--name", "w", "--rm", "--network", "none", IMAGE, "nosuch"]);
+    assert_eq!(failed.code, 127);
+    assert_eq!(statuses(&s, &["--filter", "container=w"]), ["create", "remove"]);
+}
+
+#[test]
+fn what_happens_to_images_volumes_and_the_system() {
+    let s = session!();
+    s.ok(&["tag", IMAGE, "localhost/t:1"]);
+    s.ok(&["untag", IMAGE, "localhost/t:1"]);
+    s.ok(&["volume", "create", "v"]);
+    s.ok(&["volume", "rm", "v"]);
+    s.script(&["-v", "w:/w"], "true");
+    s.ok(&["volume", "prune", "-f"]);
+    s.ok(&["rmi", IMAGE]);
+    let told = |kind: &str| {
+        let filter = format!("type={kind}");
+        let format = "{{.Status}} {{.Name}}";
+        let words = ["events", "--stream=false", "--filter", &filter, "--format", format];
+        let out = s.run(&words);
+        assert!(out.code == 0 && out.err.is_empty(), "{out:?}");
+        out.out.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(told("volume"), ["create v", "remove v", "create w", "remove w", "prune w"]);
+    let images = told("image");
+    assert!(images[0].starts_with("pull oci:"), "{images:?}");
+    let rest: Vec<_> = images[1..].iter().map(|l| l.split(' ').next().unwrap()).collect();
+    assert_eq!(rest, ["tag", "untag", "untag", "remove"]);
+    assert_eq!(told("system"), ["refresh "]);
+    assert!(told("secret").is_empty());
+}
+
+#[test]
+fn times_filters_and_formats() {
+    let s = session!();
+    s.ok(&["volume", "create", "a"]);
+    let second = s.ok(&["volume", "create", "b"]);
+    let events = all(&s, &["--filter", "type=volume"]);
+    let time = events[1]["Time"].as_str().unwrap();
+    let names = |flags: &[&str]| {
+        all(&s, &[&["--filter", "type=volume"], flags].concat())
+            .iter()
+            .map(|e| e["Name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&["--since", time]), [second.as_str()]);
+    assert_eq!(names(&["--until", time]), ["a", "b"]);
+    assert_eq!(names(&["--until", "1h"]), [""; 0]);
+    assert_eq!(names(&["--since", "1h", "--filter", "volume=a"]), ["a"]);
+    // An end that has passed ends a stream.
+    let out = s.run(&["events", "--until", time, "--filter", "volume=a"]);
+    assert!(out.code == 0 && out.out.ends_with("volume create a\n"), "{out:?}");
+    for (words, said) in [
+        (&["events", "--since", "soon"][..], "soon"),
+        (&["events", "--filter", "color=red"], "color"),
+        (&["events", "--filter", "type=planet"], "planet"),
+        (&["events", "--format", "{{.Nope}}", "--stream=false"], "Nope"),
+        (&["events", "--format", "{{"], "template"),
+    ] {
+        let bad = s.run(words);
+        assert!(bad.code == 125 && bad.err.contains(said) && bad.out.is_empty(), "{bad:?}");
+    }
+    let id = s.ok(&["create", "--name", "c", IMAGE, "true"]);
+    let last = |flags: &[&str]| {
+        let words = ["events", "--stream=false", "--filter", "container=c"];
+        s.ok(&[&words[..], flags].concat())
+    };
+    assert!(last(&[]).contains(&format!("container create {id} (image=")));
+    assert!(last(&["--no-trunc=false"]).contains(&format!("container create {} (", &id[..12])));
+    let line = last(&["--format", "{{.Type}} {{.ID}} {{.Image}} {{.ContainerExitCode}} {{.Time}}"]);
+    assert!(line.starts_with(&format!("container {id} ")) && line.contains(" 0 20"), "{line}");
+}
+
+#[test]
+fn a_stream_tells_each_event_once() {
+    let s = session!();
+    s.ok(&["volume", "create", "before"]);
+    let mut follower = s.spawn(&["events", "--format", "{{.Status}} {{.Name}}"]);
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    // It watches before it says anything; the first event it tells is a new one.
+    until("watching", || {
+        let fds = format!("/proc/{}/fd", follower.id());
+        let links = std::fs::read_dir(fds).unwrap().flatten();
+        links
+            .filter_map(|l| std::fs::read_link(l.path()).ok())
+            .any(|l| l.to_string_lossy().contains("inotify"))
+    });
+    for n in 0..3 {
+        s.ok(&["volume", "create", &format!("v{n}")]);
+        assert_eq!(lines.next().unwrap().unwrap(), format!("create v{n}"));
+    }
+    signal(follower.id(), 15);
+    assert_eq!(finish(follower, Duration::from_secs(10), "events").code, -15);
+}
+
+#[test]
+fn no_events_where_none_are_wanted() {
+    let s = session!();
+    let before = all(&s, &[]).len();
+    let conf = s.file("containers.conf", "[engine]\nevents_logger = \"none\"\n");
+    let run = ["run", "--rm", "--network", "none", IMAGE, "true"];
+    for words in [&run[..], &["volume", "create", "v"], &["volume", "rm", "v"]] {
+        let child = s.bolt(words).env("CONTAINERS_CONF", &conf).spawn().unwrap();
+        let out = finish(child, Duration::from_secs(30), "none");
+        assert_eq!(out.code, 0, "{out:?}");
+    }
+    assert_eq!(all(&s, &[]).len(), before);
+    s.ok(&["volume", "create", "v"]);
+    assert_eq!(all(&s, &[]).len(), before + 1);
+}
