@@ -40,11 +40,17 @@ _bolt() {
             bolt,doctor)
                 cmd="bolt__subcmd__doctor"
                 ;;
+            bolt,events)
+                cmd="bolt__subcmd__events"
+                ;;
             bolt,exec)
                 cmd="bolt__subcmd__exec"
                 ;;
             bolt,export)
                 cmd="bolt__subcmd__export"
+                ;;
+            bolt,game)
+                cmd="bolt__subcmd__game"
                 ;;
             bolt,generate)
                 cmd="bolt__subcmd__generate"
@@ -81,6 +87,9 @@ _bolt() {
                 ;;
             bolt,mirror)
                 cmd="bolt__subcmd__mirror"
+                ;;
+            bolt,pause)
+                cmd="bolt__subcmd__pause"
                 ;;
             bolt,profile)
                 cmd="bolt__subcmd__profile"
@@ -124,6 +133,9 @@ _bolt() {
             bolt,stats)
                 cmd="bolt__subcmd__stats"
                 ;;
+            bolt,steam)
+                cmd="bolt__subcmd__steam"
+                ;;
             bolt,stop)
                 cmd="bolt__subcmd__stop"
                 ;;
@@ -135,6 +147,9 @@ _bolt() {
                 ;;
             bolt,top)
                 cmd="bolt__subcmd__top"
+                ;;
+            bolt,unpause)
+                cmd="bolt__subcmd__unpause"
                 ;;
             bolt,unshare)
                 cmd="bolt__subcmd__unshare"
@@ -187,6 +202,9 @@ _bolt() {
             bolt__subcmd__container,ls)
                 cmd="bolt__subcmd__container__subcmd__ls"
                 ;;
+            bolt__subcmd__container,pause)
+                cmd="bolt__subcmd__container__subcmd__pause"
+                ;;
             bolt__subcmd__container,prune)
                 cmd="bolt__subcmd__container__subcmd__prune"
                 ;;
@@ -214,8 +232,17 @@ _bolt() {
             bolt__subcmd__container,top)
                 cmd="bolt__subcmd__container__subcmd__top"
                 ;;
+            bolt__subcmd__container,unpause)
+                cmd="bolt__subcmd__container__subcmd__unpause"
+                ;;
             bolt__subcmd__container,wait)
                 cmd="bolt__subcmd__container__subcmd__wait"
+                ;;
+            bolt__subcmd__game,wrap)
+                cmd="bolt__subcmd__game__subcmd__wrap"
+                ;;
+            bolt__subcmd__generate,steam)
+                cmd="bolt__subcmd__generate__subcmd__steam"
                 ;;
             bolt__subcmd__generate,systemd)
                 cmd="bolt__subcmd__generate__subcmd__systemd"
@@ -313,11 +340,20 @@ _bolt() {
             bolt__subcmd__source,ls)
                 cmd="bolt__subcmd__source__subcmd__ls"
                 ;;
+            bolt__subcmd__steam,install-tool)
+                cmd="bolt__subcmd__steam__subcmd__install__subcmd__tool"
+                ;;
+            bolt__subcmd__steam,tool)
+                cmd="bolt__subcmd__steam__subcmd__tool"
+                ;;
             bolt__subcmd__system,check)
                 cmd="bolt__subcmd__system__subcmd__check"
                 ;;
             bolt__subcmd__system,df)
                 cmd="bolt__subcmd__system__subcmd__df"
+                ;;
+            bolt__subcmd__system,events)
+                cmd="bolt__subcmd__system__subcmd__events"
                 ;;
             bolt__subcmd__system,info)
                 cmd="bolt__subcmd__system__subcmd__info"
@@ -356,7 +392,7 @@ _bolt() {
 
     case "${cmd}" in
         bolt)
-            opts="-h -V --help --version attach bench container cp diff exec export generate healthcheck inspect kill logs ps rename resolve restart rm start stats stop top unshare volume wait completion create doctor image images info rmi system tag untag version manifest login logout mirror pull profile push search run source"
+            opts="-h -V --help --version attach bench container cp diff events exec export game generate healthcheck inspect kill logs pause ps rename resolve restart rm start stats steam stop top unpause unshare volume wait completion create doctor image images info rmi system tag untag version manifest login logout mirror pull profile push search run source"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -442,7 +478,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__container)
-            opts="-h --help attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait"
+            opts="-h --help attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -731,6 +767,28 @@ _bolt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bolt__subcmd__container__subcmd__pause)
+            opts="-a -l -i -h --all --latest --cidfile --filter --ignore --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --cidfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bolt__subcmd__container__subcmd__prune)
             opts="-f -h --force --filter --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -924,6 +982,28 @@ _bolt() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__container__subcmd__unpause)
+            opts="-a -l -i -h --all --latest --cidfile --filter --ignore --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --cidfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1309,6 +1389,48 @@ _bolt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bolt__subcmd__events)
+            opts="-f -h --since --until --filter --format --stream --no-trunc --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stream)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --no-trunc)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bolt__subcmd__exec)
             opts="-d -e -i -t -l -u -w -h --detach --detach-keys --env --env-file --interactive --tty --latest --user --workdir --privileged --preserve-fds --cidfile --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1385,13 +1507,123 @@ _bolt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        bolt__subcmd__generate)
-            opts="-h --help systemd"
+        bolt__subcmd__game)
+            opts="-h --help wrap"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__game__subcmd__wrap)
+            opts="-h --affinity --nice --ionice --cpu-weight --memory-low --env --gamescope --gamemode --mangohud --strict --report --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --affinity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --nice)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ionice)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-weight)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory-low)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gamescope)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mangohud)
+                    COMPREPLY=($(compgen -W "vulkan gl" -- "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__generate)
+            opts="-h --help steam systemd"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__generate__subcmd__steam)
+            opts="-h --affinity --nice --ionice --cpu-weight --memory-low --env --gamescope --gamemode --mangohud --strict --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --affinity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --nice)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ionice)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-weight)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory-low)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gamescope)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mangohud)
+                    COMPREPLY=($(compgen -W "vulkan gl" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2309,6 +2541,28 @@ _bolt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bolt__subcmd__pause)
+            opts="-a -l -i -h --all --latest --cidfile --filter --ignore --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --cidfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bolt__subcmd__profile)
             opts="-h --help ls list pull push show"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -3179,6 +3433,52 @@ _bolt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bolt__subcmd__steam)
+            opts="-h --help install-tool tool"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__steam__subcmd__install__subcmd__tool)
+            opts="-h --uninstall --root --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__steam__subcmd__tool)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bolt__subcmd__stop)
             opts="-a -l -i -t -h --all --latest --cidfile --filter --ignore --time --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -3210,7 +3510,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__system)
-            opts="-h --help check df info prune"
+            opts="-h --help check df events info prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3246,6 +3546,48 @@ _bolt() {
             case "${prev}" in
                 --format)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__system__subcmd__events)
+            opts="-f -h --since --until --filter --format --stream --no-trunc --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stream)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --no-trunc)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -3316,6 +3658,28 @@ _bolt() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__unpause)
+            opts="-a -l -i -h --all --latest --cidfile --filter --ignore --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --cidfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

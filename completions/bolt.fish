@@ -31,13 +31,16 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "bench" -d 'Keep what was 
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "container" -d 'Manage containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "cp" -d 'Copy files between a container and the host'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "events" -d 'Show what happens to containers, images, volumes and secrets'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "exec" -d 'Run a command in a running container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "export" -d 'Write the root file system of a container as a tar archive'
-complete -c bolt -n "__fish_bolt_needs_command" -f -a "generate" -d 'Generate files for other programs'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "game" -d 'Games outside containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "generate" -d 'Write what other programs need to start bolt'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "healthcheck" -d 'Check the health of containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "inspect" -d 'Show containers or volumes in detail'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "kill" -d 'Send a signal to running containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "logs" -d 'Show the output of containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "pause" -d 'Freeze all processes of containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "ps" -d 'List containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "rename" -d 'Rename a container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "resolve" -d 'Show which variant of a game fits this machine; nothing is pulled'
@@ -45,8 +48,10 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "restart" -d 'Restart cont
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "rm" -d 'Remove containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "start" -d 'Start containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "stats" -d 'Show what running containers use'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "steam" -d 'Bolt within Steam'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "stop" -d 'Stop containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "top" -d 'List the running processes of a container'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "unpause" -d 'Let paused containers go on'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "unshare" -d 'Run a command in the user namespace of the containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "volume" -d 'Manage volumes'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
@@ -83,28 +88,30 @@ complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcommand_from record" -l lock-file -d 'Lock file of bolt:// names [default: lock.json of the user\'s data]' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcommand_from record" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
 complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcommand_from record" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "attach" -d 'Attach to a running container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "cp" -d 'Copy files between a container and the host'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "exec" -d 'Run a command in a running container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "export" -d 'Write the root file system of a container as a tar archive'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "exists" -d 'Exit with 0 if the container exists, else with 1'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "inspect" -d 'Show containers or volumes in detail'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "kill" -d 'Send a signal to running containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "ls" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "list" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "ps" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "logs" -d 'Show the output of containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "prune" -d 'Remove all containers that do not run'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "rename" -d 'Rename a container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "restart" -d 'Restart containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "rm" -d 'Remove containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "start" -d 'Start containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "stats" -d 'Show what running containers use'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "stop" -d 'Stop containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "top" -d 'List the running processes of a container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs prune rename restart rm start stats stop top wait" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "attach" -d 'Attach to a running container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "exec" -d 'Run a command in a running container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "export" -d 'Write the root file system of a container as a tar archive'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "exists" -d 'Exit with 0 if the container exists, else with 1'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "inspect" -d 'Show containers or volumes in detail'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "kill" -d 'Send a signal to running containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "ls" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "list" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "ps" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "logs" -d 'Show the output of containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "pause" -d 'Freeze all processes of containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "prune" -d 'Remove all containers that do not run'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "rename" -d 'Rename a container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "restart" -d 'Restart containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "rm" -d 'Remove containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "start" -d 'Start containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "stats" -d 'Show what running containers use'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "stop" -d 'Stop containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "top" -d 'List the running processes of a container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "unpause" -d 'Let paused containers go on'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Forward signals when there is no terminal' -r -f -a "true\t''
 false\t''"
@@ -215,6 +222,12 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -s n -l names -d 'Put the container\'s name before each line'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -l color -d 'One color a container'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -s a -l all -d 'All containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from prune" -l filter -d 'Only containers that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
@@ -265,6 +278,12 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from top" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from top" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -s a -l all -d 'All containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l cidfile -d 'Read the container ID from this file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'State to wait for; several are alternatives' -r -f -a "configured\t''
@@ -290,6 +309,15 @@ complete -c bolt -n "__fish_bolt_using_subcommand cp" -s h -l help -d 'Print hel
 complete -c bolt -n "__fish_bolt_using_subcommand diff" -l format -d 'json: one object with three lists' -r -f -a "json\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand diff" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand diff" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand events" -l since -d 'Only events since this time (2026-01-31T18:30:00Z, seconds since 1970, or a span such as 10m)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand events" -l until -d 'Only events until this time' -r
+complete -c bolt -n "__fish_bolt_using_subcommand events" -s f -l filter -d 'Only events that match: container, event, image, label, type, volume' -r
+complete -c bolt -n "__fish_bolt_using_subcommand events" -l format -d 'Go template, or json: one object a line' -r
+complete -c bolt -n "__fish_bolt_using_subcommand events" -l stream -d 'Go on with new events; with =false end after those that are there' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand events" -l no-trunc -d 'Whole IDs' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand events" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s e -l env -d 'Set an environment variable; without =VALUE: the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -l env-file -d 'Read environment variables from a file' -r -F
@@ -305,8 +333,36 @@ complete -c bolt -n "__fish_bolt_using_subcommand exec" -l privileged -d 'All ca
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand export" -s o -l output -d 'Write to this file instead of standard output' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand export" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand generate; and not __fish_seen_subcommand_from systemd" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand generate; and not __fish_seen_subcommand_from systemd" -f -a "systemd" -d 'Generate a systemd unit that runs a container'
+complete -c bolt -n "__fish_bolt_using_subcommand game; and not __fish_seen_subcommand_from wrap" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand game; and not __fish_seen_subcommand_from wrap" -f -a "wrap" -d 'Start a game with settings, and take them back when it ends'
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l affinity -d 'Processors that the game may use, such as 0-3,8' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l nice -d 'Niceness, -20 (first) to 19 (last)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l ionice -d 'I/O class: best-effort:0 to best-effort:7, realtime:0 to realtime:7, idle' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l cpu-weight -d 'Share of the processors against other programs, 1 to 10000 (usual 100)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l memory-low -d 'Memory that is taken from others first, such as 4g' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l env -d 'Set a variable for the game' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l gamescope -d 'Run the game inside gamescope, which gets these words' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l mangohud -d 'Show MangoHud in Vulkan games, with =gl in OpenGL games too' -r -f -a "vulkan\t''
+gl\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l report -d 'Write how each setting ended, as JSON, to a file or the descriptor of this number' -r
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l gamemode -d 'Tell GameMode that this is a game'
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -l strict -d 'Do not start the game unless every setting is applied'
+complete -c bolt -n "__fish_bolt_using_subcommand game; and __fish_seen_subcommand_from wrap" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and not __fish_seen_subcommand_from steam systemd" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and not __fish_seen_subcommand_from steam systemd" -f -a "steam" -d 'Print the line for a game\'s launch options in Steam'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and not __fish_seen_subcommand_from steam systemd" -f -a "systemd" -d 'Generate a systemd unit that runs a container'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l affinity -d 'Processors that the game may use, such as 0-3,8' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l nice -d 'Niceness, -20 (first) to 19 (last)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l ionice -d 'I/O class: best-effort:0 to best-effort:7, realtime:0 to realtime:7, idle' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l cpu-weight -d 'Share of the processors against other programs, 1 to 10000 (usual 100)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l memory-low -d 'Memory that is taken from others first, such as 4g' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l env -d 'Set a variable for the game' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l gamescope -d 'Run the game inside gamescope, which gets these words' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l mangohud -d 'Show MangoHud in Vulkan games, with =gl in OpenGL games too' -r -f -a "vulkan\t''
+gl\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l gamemode -d 'Tell GameMode that this is a game'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -l strict -d 'Do not start the game unless every setting is applied'
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from steam" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l restart-policy -d 'Restart= of the unit [default: on-failure, or what the container\'s own policy means]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l restart-sec -d 'RestartSec= of the unit' -r
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l start-timeout -d 'Seconds that a start may take' -r
@@ -352,6 +408,12 @@ complete -c bolt -n "__fish_bolt_using_subcommand logs" -s t -l timestamps -d 'P
 complete -c bolt -n "__fish_bolt_using_subcommand logs" -s n -l names -d 'Put the container\'s name before each line'
 complete -c bolt -n "__fish_bolt_using_subcommand logs" -l color -d 'One color a container'
 complete -c bolt -n "__fish_bolt_using_subcommand logs" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand pause" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand pause" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand pause" -s a -l all -d 'All containers'
+complete -c bolt -n "__fish_bolt_using_subcommand pause" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand pause" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand pause" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand ps" -l format -d 'Go template, `table …` or json' -r
 complete -c bolt -n "__fish_bolt_using_subcommand ps" -s f -l filter -d 'Only containers that match (podman-ps(1))' -r
 complete -c bolt -n "__fish_bolt_using_subcommand ps" -s n -l last -d 'The last N created, whatever they do' -r
@@ -419,6 +481,14 @@ complete -c bolt -n "__fish_bolt_using_subcommand stats" -l no-stream -d 'Once i
 complete -c bolt -n "__fish_bolt_using_subcommand stats" -l no-reset -d 'One under the other instead of on a cleared terminal'
 complete -c bolt -n "__fish_bolt_using_subcommand stats" -l no-trunc -d 'Whole IDs'
 complete -c bolt -n "__fish_bolt_using_subcommand stats" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and not __fish_seen_subcommand_from install-tool tool" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and not __fish_seen_subcommand_from install-tool tool" -f -a "install-tool" -d 'Install bolt as a compatibility tool of Steam'
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and not __fish_seen_subcommand_from install-tool tool" -f -a "tool" -d 'What Steam calls'
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and __fish_seen_subcommand_from install-tool" -l root -d 'Steam\'s directory; without it every one of this user' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and __fish_seen_subcommand_from install-tool" -l uninstall -d 'Remove it again'
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and __fish_seen_subcommand_from install-tool" -l force -d 'Replace or remove files that somebody changed'
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and __fish_seen_subcommand_from install-tool" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand steam; and __fish_seen_subcommand_from tool" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -l cidfile -d 'Read the container ID from this file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -s t -l time -d 'Seconds to wait before the container is killed' -r
@@ -428,6 +498,12 @@ complete -c bolt -n "__fish_bolt_using_subcommand stop" -s i -l ignore -d 'A con
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand top" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand top" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand unpause" -l cidfile -d 'Read the container ID from this file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand unpause" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand unpause" -s a -l all -d 'All containers'
+complete -c bolt -n "__fish_bolt_using_subcommand unpause" -s l -l latest -d 'The container created last'
+complete -c bolt -n "__fish_bolt_using_subcommand unpause" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand unpause" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand unshare" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand volume; and not __fish_seen_subcommand_from create ls list inspect rm remove prune exists" -f -a "create" -d 'Create a volume'
@@ -671,17 +747,27 @@ complete -c bolt -n "__fish_bolt_using_subcommand rmi" -s a -l all -d 'Remove al
 complete -c bolt -n "__fish_bolt_using_subcommand rmi" -s f -l force -d 'Remove all names with an id, and containers made from the image that do not run'
 complete -c bolt -n "__fish_bolt_using_subcommand rmi" -s i -l ignore -d 'No error for an image that is not there'
 complete -c bolt -n "__fish_bolt_using_subcommand rmi" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df info prune" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df info prune" -f -a "check" -d 'Look for damage in images, containers and volumes'
-complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df info prune" -f -a "df" -d 'Show what images, containers and volumes take on the disk'
-complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df info prune" -f -a "info" -d 'Show what this host and the local store are like'
-complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df info prune" -f -a "prune" -d 'Remove containers that do not run, and what then nobody needs'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df events info prune" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df events info prune" -f -a "check" -d 'Look for damage in images, containers and volumes'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df events info prune" -f -a "df" -d 'Show what images, containers and volumes take on the disk'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df events info prune" -f -a "events" -d 'Show what happens to containers, images, volumes and secrets'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df events info prune" -f -a "info" -d 'Show what this host and the local store are like'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and not __fish_seen_subcommand_from check df events info prune" -f -a "prune" -d 'Remove containers that do not run, and what then nobody needs'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from check" -s r -l repair -d 'Mend what can be mended; broken images and layers are removed'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from check" -s q -l quick -d 'Do not read whole blobs'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from df" -l format -d 'Print as "json", or by a Go template' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from df" -s v -l verbose -d 'Show every image, container and volume'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from df" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l since -d 'Only events since this time (2026-01-31T18:30:00Z, seconds since 1970, or a span such as 10m)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l until -d 'Only events until this time' -r
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -s f -l filter -d 'Only events that match: container, event, image, label, type, volume' -r
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l format -d 'Go template, or json: one object a line' -r
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l stream -d 'Go on with new events; with =false end after those that are there' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l no-trunc -d 'Whole IDs' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Print as "json", or by a Go template such as {{.Host.CgroupManager}}' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -l facts -d 'Print as JSON what variants of games are chosen by; BOLT_HOST_FACTS replays it'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help'
