@@ -3,6 +3,7 @@
 mod end;
 mod execs;
 mod health;
+mod timers;
 
 use crate::at::{Res, failure};
 use crate::clients::{self, Client, Role};
@@ -17,7 +18,7 @@ use execs::Exec;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -334,34 +335,6 @@ impl Supervisor {
             self.awake_until = Some(state::ticks() + WAKEFULNESS);
         }
         sources.into_iter().zip(events).filter(|(_, e)| !e.is_empty()).collect()
-    }
-
-    /// Whether nothing has happened for a while; then what was kept for the next event goes.
-    fn lie_down(&mut self) -> bool {
-        let sleeps = self.awake_until.is_some_and(|at| at <= state::ticks());
-        if sleeps {
-            self.awake_until = None;
-            self.log.shrink();
-        }
-        sleeps
-    }
-
-    fn patience(&self) -> Option<Timespec> {
-        let check = self.health.as_ref().and_then(|h| h.timer());
-        let timers = [self.kill_at, self.timeout_at, self.deaf_until, self.awake_until, check];
-        let left = (timers.into_iter().flatten().min()? - state::ticks()).max(0) + 1;
-        Some(Timespec { tv_sec: left / 1000, tv_nsec: left % 1000 * 1_000_000 })
-    }
-
-    fn timers(&mut self, launch: &Launch, payload: &Payload) {
-        let now = state::ticks();
-        let is_over = |timer: &mut Option<i64>| timer.take_if(|at| *at <= now).is_some();
-        let timed_out = is_over(&mut self.timeout_at);
-        self.timed_out |= timed_out;
-        if is_over(&mut self.kill_at) || timed_out {
-            signal(payload, libc::SIGKILL);
-            freeze::thaw(launch);
-        }
     }
 
     /// Copies one turn of a stream; false at its end.

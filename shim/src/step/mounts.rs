@@ -7,12 +7,13 @@ use crate::step::{binds, copy_up, dev};
 use crate::sys::mount as attr;
 use bolt_shim::launch::{Launch, Mount, MountKind, Net};
 use bolt_shim::report::Step;
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
+use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -86,20 +87,21 @@ impl Mounter<'_> {
         attach(&tree, &target, path)
     }
 
-    /// A file without a name in the tmpfs of `/dev`: three on disk would be a tenth of a start.
+    /// A file in the tmpfs of `/dev`: three on disk would be a tenth of a start. Its name there
+    /// goes once it is mounted; before, Linux 6.15 and later would not mount it (ENOENT).
     fn text(&self, mount: &Mount, content: &str) -> Res<()> {
+        const NAME: &str = ".bolt-text";
         let path = mount.target.as_str();
         let dev = self.dev.as_ref().ok_or_else(|| failure(Step::Mount, path, libc::ENODEV))?;
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        let file = openat(dev, ".", flags, Mode::from_raw_mode(0o644)).at(Step::Mount, path)?;
-        let mut file = std::fs::File::from(file);
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o644);
+        let mut file = File::from(openat(dev, NAME, flags, mode).at(Step::Mount, path)?);
         file.write_all(content.as_bytes()).at(Step::Mount, path)?;
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_EMPTY_PATH;
-        let tree = open_tree(&file, "", flags).at(Step::Mount, path)?;
-        attr::setattr(&tree, binds::bits(mount.flags), 0, false).at(Step::Mount, path)?;
-        attach(&tree, target::open(self.root, path, Kind::File)?, path)
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let tree = open_tree(dev, NAME, flags).at(Step::Mount, path)?;
+        attach(&tree, target::open(self.root, path, Kind::File)?, path)?;
+        unlinkat(dev, NAME, AtFlags::empty()).at(Step::Mount, path)?;
+        attr::setattr(&tree, binds::bits(mount.flags), 0, false).at(Step::Mount, path)
     }
 
     /// A kernel file system of our own, on a directory that no link leads away from.
