@@ -3,6 +3,7 @@
 mod crashes;
 mod files;
 mod inside;
+mod keep_alive;
 mod list;
 mod logs;
 mod memory;

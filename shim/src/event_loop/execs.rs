@@ -93,6 +93,7 @@ impl Supervisor {
                 client.send(&Report::Started { pid }, &fds);
                 if !exec.wait {
                     client.close();
+                    self.used = true;
                 }
             }
             (None, _) => {}

@@ -7,7 +7,7 @@ use crate::at::{Res, failure};
 use crate::clients::{self, Client, Role};
 use crate::monitor::Payload;
 use crate::sys::{memory, process};
-use crate::{log, state};
+use crate::{init, log, state};
 use bolt_shim::control::Request;
 use bolt_shim::launch::{Launch, TtySize};
 use bolt_shim::report::{Failure, Report, Step};
@@ -75,6 +75,8 @@ pub(crate) struct Supervisor {
     place: Place,
     clients: Vec<Client>,
     execs: Vec<Exec>,
+    /// An exec has left its program to itself.
+    used: bool,
     log: log::Writer,
     signals: Option<SignalFd>,
     /// What was not applied.
@@ -110,6 +112,7 @@ impl Supervisor {
             place,
             clients: vec![Client::new(report, role, true)],
             execs: Vec::new(),
+            used: false,
             log: log::Writer::new(launch.monitor.log),
             signals: SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
                 .ok(),
@@ -177,6 +180,7 @@ impl Supervisor {
             let _ = rustix::io::ioctl_fionbio(end, true);
         }
         self.timed_out = false;
+        self.used = false;
         self.awake_until = Some(state::ticks() + WAKEFULNESS);
         self.timeout_at = (launch.monitor.timeout > 0)
             .then(|| state::ticks() + i64::from(launch.monitor.timeout) * 1000);
@@ -388,7 +392,13 @@ impl Supervisor {
                 }
             }
             Source::ExecSocket(n) => self.exec_speaks(n),
-            Source::ExecEnd(n) => self.exec_ends(n),
+            Source::ExecEnd(n) => {
+                self.exec_ends(n);
+                // Without a program of its own the container is there for those.
+                if let Some(payload) = payload.filter(|_| launch.process.args.is_empty()) {
+                    signal(payload, if self.used { init::USED } else { libc::SIGCHLD });
+                }
+            }
             Source::Output | Source::Error | Source::Input | Source::Payload => {}
         }
     }
