@@ -47,6 +47,7 @@ pub mod source;
 pub mod start;
 pub mod stats;
 pub mod stop;
+pub mod surge;
 pub mod system;
 pub mod tag;
 pub mod top;
@@ -115,6 +116,7 @@ enum Verb {
     Search(search::Args),
     Run(run::Args),
     Source(source::Args),
+    Surge(surge::Args),
 }
 
 /// The whole command line as data: man pages and completions are made from it.
@@ -225,6 +227,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Rm(args) => rm::run(args, settings),
         Verb::Start(args) => start::run(args, settings),
         Verb::Stats(args) => stats::run(args, settings),
+        Verb::Surge(args) => surge::run(args, settings),
         Verb::Stop(args) => stop::run(args, settings),
         Verb::Top(args) => top::run(args, settings),
         Verb::Unshare(args) => unshare::run(args, settings),
