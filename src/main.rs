@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 #[global_allocator]
-static ALLOCATOR: bolt::sys::heap::Heap = bolt::sys::heap::Heap;
+static ALLOCATOR: bolt_engine::sys::heap::Heap = bolt_engine::sys::heap::Heap;
 
 fn main() -> ExitCode {
-    bolt::cmd::main()
+    bolt_engine::cmd::main()
 }

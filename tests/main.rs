@@ -1,5 +1,8 @@
 //! The integration tests: one binary, real parts.
 
+// What is tested goes by the name of its program here.
+extern crate bolt_engine as bolt;
+
 #[macro_use]
 mod harness;
 mod chaos;
@@ -8,6 +11,7 @@ mod drift;
 mod fuzz;
 mod house;
 mod image;
+mod library;
 mod publish;
 mod run;
 mod steam;

@@ -33,6 +33,7 @@ pub(crate) fn run(
 ) -> ! {
     process::set_name(c"bolt-init");
     let failure = match set_up(launch, &socket, stdio) {
+        Ok(()) if launch.process.args.is_empty() => idle(launch, &socket),
         Ok(()) if launch.init => supervise(launch, &socket, passed),
         Ok(()) => exec::program(&launch.process, &socket, passed),
         Err(failure) => failure,
@@ -215,16 +216,52 @@ fn supervise(launch: &Launch, socket: &OwnedFd, passed: Vec<OwnedFd>) -> Failure
     }
 }
 
+/// M says so when a program has ended that an exec left behind: the container has had its use.
+pub(crate) const USED: i32 = 64;
+
+/// Without a program: stays as pid 1 for those that exec brings, and ends with the last of them
+/// once one was left to itself (`bolt exec -d`), or when it is asked to.
+///
+/// What was left running below such a program comes to us when its parent ends, so each end is
+/// heard of: from M, or as our own child's.
+fn idle(launch: &Launch, socket: &OwnedFd) -> Failure {
+    // A signal to everybody must not reach the host's processes.
+    if std::process::id() != 1 {
+        return crate::at::failure(Step::Exec, "init", libc::EINVAL);
+    }
+    let _ = handshake::send(socket, &Message::Execing, &[]);
+    process::close_from(3);
+    process::set_dumpable(true);
+    let mut leaving = false;
+    loop {
+        match process::next_signal() {
+            libc::SIGCHLD => while let Ok(Some(_)) = wait_any() {},
+            USED => leaving = true,
+            signo => {
+                process::signal_all(signo);
+                let ends = [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGHUP];
+                leaving |= ends.contains(&signo) || signo == launch.monitor.stop_signal;
+            }
+        }
+        if leaving && !process::signal_all(0) {
+            process::exit_now(0);
+        }
+    }
+}
+
+fn wait_any() -> rustix::io::Result<Option<(rustix::process::Pid, rustix::process::WaitStatus)>> {
+    rustix::process::wait(rustix::process::WaitOptions::NOHANG)
+}
+
 /// Every signal by its number: the enumerations of signals leave the real-time ones out.
 fn reap_until(payload: i32) -> ! {
-    use rustix::process::{WaitOptions, wait};
     loop {
         let signo = process::next_signal();
         if signo != libc::SIGCHLD {
             process::kill(payload, signo);
             continue;
         }
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+        while let Ok(Some((pid, status))) = wait_any() {
             if pid.as_raw_nonzero().get() != payload {
                 continue;
             }

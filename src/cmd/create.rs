@@ -1,11 +1,12 @@
 //! `bolt create`: a container that `start` can start.
 
-use crate::cmd::create_args::{Asked, CreateArgs};
+use crate::cmd::create_args::{Asked, CreateArgs, Replace};
 use crate::cmd::{copy_root, pull, requires};
 use crate::container::config::{Config, MountKind, Origin, Userns};
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::error::Error;
 use crate::container::events::Event;
+use crate::container::state::Status;
 use crate::container::volume::Volumes;
 use crate::image::ids::{self, IdsError};
 use crate::image::types::{ImageRecord, RunConfig};
@@ -74,12 +75,12 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
     sources(&config)?;
     let containers = Containers::open(&settings.dirs)?;
     config.unit.requires = requires::resolve(&containers, &args.unit.requires)?;
-    if let (true, Some(name)) = (args.replace, &args.name) {
+    if let Some(name) = args.name.as_deref().filter(|_| args.replace != Replace::None) {
         // It may have another name by now, and its ids are ours already.
         if let Some(id) = &base.replaced {
-            discard(id)?;
+            replace(&containers, id, args.replace)?;
         }
-        discard(name)?;
+        replace(&containers, name, args.replace)?;
     }
     let mut dir = containers.create(None, args.name.as_deref())?;
     config.id = dir.id().to_owned();
@@ -212,7 +213,7 @@ fn userns_of(
         );
     }
     let containers = Containers::open(&settings.dirs)?;
-    let replaced = args.name.as_deref().filter(|_| args.replace);
+    let replaced = args.name.as_deref().filter(|_| args.replace != Replace::None);
     let replaced = match replaced.map(|name| containers.find(name)) {
         Some(Ok(dir)) => Some(dir.id().to_owned()),
         Some(Err(Error::NotFound(_))) | None => None,
@@ -222,11 +223,41 @@ fn userns_of(
     Ok((range.userns, replaced, Some(range)))
 }
 
-/// Removes a container, running or not, with its anonymous volumes. By a process of its own,
-/// because removing enters P and this process must stay outside.
+/// `--replace`: the container of that name or id goes, if there is one.
+fn replace(containers: &Containers, wanted: &str, which: Replace) -> anyhow::Result<()> {
+    let dir = match containers.find(wanted) {
+        Err(Error::NotFound(_) | Error::Ambiguous { .. }) => return Ok(()),
+        other => other?,
+    };
+    // The start of somebody's id is not his name.
+    if dir.id() != wanted && dir.read_config().is_ok_and(|config| config.name != wanted) {
+        return Ok(());
+    }
+    if which == Replace::Any {
+        return discard(dir.id());
+    }
+    let status = dir.status()?;
+    if !matches!(status, Status::Created | Status::Exited) {
+        bail!(
+            "the name {wanted:?} is in use by container {}, which is {}: stop it first",
+            dir.id(),
+            status.word()
+        );
+    }
+    remove(dir.id(), &[])
+}
+
+/// Removes a container, running or not, with its anonymous volumes.
 pub fn discard(name: &str) -> anyhow::Result<()> {
+    remove(name, &["--force"])
+}
+
+/// By a process of its own, because removing enters P and this process must stay outside.
+fn remove(name: &str, flags: &[&str]) -> anyhow::Result<()> {
     let status = Command::new("/proc/self/exe")
-        .args(["rm", "--force", "--ignore", "--volumes", "--", name])
+        .arg("rm")
+        .args(flags)
+        .args(["--ignore", "--volumes", "--", name])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status()

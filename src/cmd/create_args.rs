@@ -23,6 +23,19 @@ pub enum Asked {
     },
 }
 
+/// Which container of the same name `--replace` removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Replace {
+    /// None: the name is in use.
+    #[value(name = "false")]
+    None,
+    /// Any, a running one too.
+    #[value(name = "true")]
+    Any,
+    /// One that does not run.
+    Exited,
+}
+
 /// Flags of `run` and `create` (podman-run(1)).
 #[derive(Debug, clap::Args)]
 pub struct CreateArgs {
@@ -38,9 +51,9 @@ pub struct CreateArgs {
     /// Assign a name to the container
     #[arg(long)]
     pub name: Option<String>,
-    /// If a container with the same name exists, replace it
-    #[arg(long, requires = "name")]
-    pub replace: bool,
+    /// If a container with the same name exists, replace it; =exited: unless it runs
+    #[arg(long, requires = "name", value_name = "WHICH", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
+    pub replace: Replace,
     /// Set environment variables in the container
     #[arg(short, long, value_name = "NAME[=VALUE]")]
     pub env: Vec<String>,
@@ -122,6 +135,9 @@ pub struct CreateArgs {
     /// Run a small init that forwards signals and reaps
     #[arg(long)]
     pub init: bool,
+    /// Without a command, the image's neither: stay up for exec, until the last program of exec -d has ended
+    #[arg(long)]
+    pub keep_alive: bool,
     /// Write the container id to a file
     #[arg(long, value_name = "FILE")]
     pub cidfile: Option<PathBuf>,

@@ -102,9 +102,9 @@ impl CreateArgs {
             // An entry point of the user's own goes without the image's arguments.
             (true, Some(_)) => Vec::new(),
         };
-        if entrypoint.is_empty() && cmd.is_empty() {
+        if entrypoint.is_empty() && cmd.is_empty() && !self.keep_alive {
             bail!(
-                "no command: {} has neither entry point nor command; name one after it",
+                "no command: {} has neither entry point nor command; name one after it, or use --keep-alive to exec into it",
                 self.image
             );
         }

@@ -54,6 +54,7 @@ pub mod start;
 pub mod stats;
 pub mod steam;
 pub mod stop;
+pub mod surge;
 pub mod system;
 pub mod tag;
 pub mod top;
@@ -130,6 +131,7 @@ enum Verb {
     Search(search::Args),
     Run(run::Args),
     Source(source::Args),
+    Surge(surge::Args),
 }
 
 /// The whole command line as data: man pages and completions are made from it.
@@ -265,6 +267,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Start(args) => start::run(args, settings),
         Verb::Stats(args) => stats::run(args, settings),
         Verb::Steam(args) => steam::run(args, settings),
+        Verb::Surge(args) => surge::run(args, settings),
         Verb::Stop(args) => stop::run(args, settings),
         Verb::Top(args) => top::run(args, settings),
         Verb::Unpause(args) => unpause::run(args, settings),

@@ -33,6 +33,13 @@ pub struct Args {
     create: CreateArgs,
 }
 
+impl Args {
+    /// The flags that `create` has as well.
+    pub fn create_mut(&mut self) -> &mut CreateArgs {
+        &mut self.create
+    }
+}
+
 /// Runs the container; the exit code is the payload's.
 pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let keys = DetachKeys::parse(&args.detach_keys).context("--detach-keys")?;

@@ -20,6 +20,8 @@ pub struct ProtonBuild {
 /// Where distributions put builds for everybody.
 const SYSTEM: &[&str] =
     &["usr/share/steam/compatibilitytools.d", "usr/local/share/steam/compatibilitytools.d"];
+/// Where GhostForge keeps the builds that it downloads, below the home directory.
+const GHOSTFORGE: &str = ".local/share/ghostforge/wine-versions";
 /// Largest file of a build or of Steam that is looked into.
 const MAX: u64 = 1 << 20;
 
@@ -31,6 +33,11 @@ pub fn list(root: &Path, home: &Path) -> Vec<ProtonBuild> {
         folders.push(root.join("compatibilitytools.d"));
         folders.extend(steam::libraries(&root).iter().map(|library| library.join("common")));
     }
+    let downloads = home.join(GHOSTFORGE);
+    // Its archives bring a directory of their own, below the one it makes.
+    let unpacked = fs::read_dir(&downloads).into_iter().flatten().flatten();
+    folders.extend(unpacked.map(|entry| entry.path()));
+    folders.push(downloads);
     for folder in folders {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let dir = entry.path();
@@ -83,6 +90,9 @@ mod tests {
             "1718219023 experimental-9.0-20240612\n",
         );
         tree.put("usr/share/steam/compatibilitytools.d/proton-cachyos/proton", "#!");
+        let downloads = "home/me/.local/share/ghostforge/wine-versions";
+        tree.put(&format!("{downloads}/GE-Proton-GE-Proton8-26/GE-Proton8-26/proton"), "#!");
+        tree.put(&format!("{downloads}/GE-Proton-8-4/proton"), "#!");
         let disk = tree.0.join("disk");
         let libraries = format!(
             "\"libraryfolders\"\n{{\n\"1\"\n{{\n\t\"path\"\t\t\"{}\"\n}}\n}}\n",
@@ -93,6 +103,8 @@ mod tests {
         let found = list(&tree.0, &tree.0.join("home/me"));
         let told: Vec<_> = found.iter().map(|b| (b.name.as_str(), b.version.as_deref())).collect();
         let expected = [
+            ("GE-Proton-8-4", Some("8.4")),
+            ("GE-Proton8-26", Some("8.26")),
             ("GE-Proton9-7", Some("9.7")),
             ("Proton - Experimental", Some("9.0.20240612")),
             ("Proton 8.0", Some("8.0")),

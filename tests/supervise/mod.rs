@@ -6,6 +6,7 @@ mod files;
 mod generate;
 mod health;
 mod inside;
+mod keep_alive;
 mod list;
 mod logs;
 mod memory;

@@ -1,11 +1,12 @@
 //! Programs started by exec, from the handshake to their end. Runs in M.
 
 use super::health::CHECK;
-use super::{Supervisor, reap, reap_pidfd};
+use super::{Supervisor, reap, reap_pidfd, signal};
 use crate::at::failure;
 use crate::clients::Role;
 use crate::events::{self, Event};
 use crate::handshake::{self, Message};
+use crate::init;
 use crate::join;
 use crate::monitor::{Payload, exit_code};
 use crate::sys::process;
@@ -106,6 +107,7 @@ impl Supervisor {
                 client.send(&Report::Started { pid }, &fds);
                 if !exec.wait {
                     client.close();
+                    self.used = true;
                 }
             }
             (None, _) => {}
@@ -131,6 +133,13 @@ impl Supervisor {
             client.close();
         }
         None
+    }
+
+    /// A payload without a program of its own is there for those of execs: one has ended.
+    pub(super) fn tell_idle(&self, launch: &Launch, payload: &Payload) {
+        if launch.process.args.is_empty() {
+            signal(payload, if self.used { init::USED } else { libc::SIGCHLD });
+        }
     }
 
     /// A signal to the program of the exec that client `n` waits for; false when there is none.

@@ -85,6 +85,8 @@ pub(crate) struct Supervisor {
     place: Place,
     clients: Vec<Client>,
     execs: Vec<Exec>,
+    /// An exec has left its program to itself.
+    used: bool,
     log: log::Writer,
     signals: Option<SignalFd>,
     /// What was not applied.
@@ -130,6 +132,7 @@ impl Supervisor {
             place,
             clients: vec![Client::new(report, role, true)],
             execs: Vec::new(),
+            used: false,
             log: log::Writer::new(launch.monitor.log),
             signals: SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
                 .ok(),
@@ -213,6 +216,7 @@ impl Supervisor {
             let _ = rustix::io::ioctl_fionbio(end, true);
         }
         self.timed_out = false;
+        self.used = false;
         self.awake_until = Some(state::ticks() + WAKEFULNESS);
         self.timeout_at = (launch.monitor.timeout > 0)
             .then(|| state::ticks() + i64::from(launch.monitor.timeout) * 1000);
@@ -236,6 +240,7 @@ impl Supervisor {
                         if let Some(code) = self.exec_ends(launch, n) {
                             self.check_ended(launch, &payload, code);
                         }
+                        self.tell_idle(launch, &payload);
                     }
                     other => self.serve(launch, other, events, Some(&mut payload)),
                 }

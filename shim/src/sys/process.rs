@@ -183,6 +183,12 @@ pub(crate) fn kill(pid: i32, signo: i32) {
     unsafe { libc::kill(pid, signo) };
 }
 
+/// kill(2) of everybody in our pid namespace but ourselves; false: nobody is there. 0 only asks.
+pub(crate) fn signal_all(signo: i32) -> bool {
+    // SAFETY: kill(2) touches no memory.
+    unsafe { libc::kill(-1, signo) == 0 }
+}
+
 /// Gives SIGPIPE its default action back.
 pub(crate) fn default_sigpipe() {
     // SAFETY: SIG_DFL installs no code.

@@ -1,0 +1,318 @@
+//! The program `bolt`: where it is, which version it has, one call of it.
+
+use crate::config::BoltConfig;
+use crate::error::{BoltError, Result, RuntimeError};
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What this library was made with: the oldest program it drives.
+const NEEDED: &str = env!("CARGO_PKG_VERSION");
+/// Where distributions put programs that others start; each may be the program or hold it.
+const LIBEXEC: &[&str] = &["/usr/local/libexec/bolt", "/usr/libexec/bolt"];
+
+/// A program that was found, and looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Program {
+    path: PathBuf,
+    version: String,
+    /// For each call.
+    env: Vec<(&'static str, OsString)>,
+    verbose: bool,
+}
+
+/// How a call ended and what it said.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The exit code; 128+n: killed by signal n.
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    err: String,
+}
+
+/// Where the search begins.
+#[derive(Debug, Default)]
+struct Places {
+    /// `BOLT_BIN`.
+    named: Option<OsString>,
+    /// The caller's own program.
+    caller: Option<PathBuf>,
+    /// `PATH`.
+    path: Option<OsString>,
+    libexec: Vec<PathBuf>,
+}
+
+impl Program {
+    /// Looks for it, and asks for its version.
+    pub(crate) fn find(config: &BoltConfig) -> Result<Program> {
+        let path = match &config.program {
+            Some(path) => named(path)?,
+            None => Places::here().find()?,
+        };
+        let mut env = Vec::new();
+        if let Some(dir) = &config.data_dir {
+            env.push(("BOLT_ROOT", dir.clone().into_os_string()));
+        }
+        if config.verbose {
+            env.push(("BOLT_LOG", "debug".into()));
+        }
+        let mut program = Program { path, version: String::new(), env, verbose: config.verbose };
+        program.version = program.checked_version()?;
+        Ok(program)
+    }
+
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn checked_version(&self) -> Result<String> {
+        let unusable =
+            |reason: String| RuntimeError::ProgramUnusable { path: self.path.clone(), reason };
+        let answer = match self.command(&["--version".into()]).output() {
+            Ok(answer) => answer,
+            Err(error) => return Err(unusable(error.to_string()).into()),
+        };
+        let text = String::from_utf8_lossy(&answer.stdout);
+        let line = text.lines().next().unwrap_or_default();
+        let version = line.strip_prefix("bolt ").map(str::trim);
+        let Some((version, numbers)) = version.and_then(|v| Some((v, numbers(v)?))) else {
+            return Err(unusable(format!("--version says {line:?}, not \"bolt X.Y.Z\"")).into());
+        };
+        if Some(numbers) < self::numbers(NEEDED) {
+            return Err(RuntimeError::ProgramTooOld {
+                path: self.path.clone(),
+                found: version.to_owned(),
+                needed: NEEDED.to_owned(),
+            }
+            .into());
+        }
+        Ok(version.to_owned())
+    }
+
+    /// In a process group of its own: what a terminal sends to the caller's does not stop a
+    /// container half-way.
+    fn command(&self, words: &[String]) -> Command {
+        let mut command = Command::new(&self.path);
+        command.args(words).stdin(Stdio::null()).process_group(0);
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Calls it and waits for its end. What a call that succeeds says on standard error (a
+    /// setting that could not be applied, say) goes to the caller's.
+    pub(crate) fn call(&self, words: &[String]) -> Result<Answer> {
+        let output = self.command(words).output().map_err(|error| BoltError::Io {
+            action: format!("run {}", self.path.display()),
+            error,
+        })?;
+        let status = output.status;
+        let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(255);
+        if code == 0 || self.verbose {
+            // Nothing can be done about a standard error that is closed.
+            let _ = std::io::stderr().write_all(&output.stderr);
+        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        Ok(Answer { code, out: text(&output.stdout), err: text(&output.stderr) })
+    }
+
+    /// [`Program::call`] of which only success counts.
+    pub(crate) fn asks(&self, words: &[&str]) -> Result<bool> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        Ok(self.call(&words)?.code == 0)
+    }
+}
+
+impl Answer {
+    /// Why it failed: the error that `bolt` told, with its hint.
+    pub(crate) fn reason(&self) -> String {
+        let mut lines = self.err.lines().filter(|line| !line.starts_with("bolt: warning: "));
+        let Some(error) = lines.find(|line| line.starts_with("bolt: ") || is_usage(line)) else {
+            return match self.err.as_str() {
+                "" => format!("bolt ended with {} and said nothing", self.code),
+                other => other.to_owned(),
+            };
+        };
+        let hint = lines.find_map(|line| line.strip_prefix("hint: "));
+        let error = error.trim_start_matches("bolt: ").trim_start_matches("error: ");
+        hint.map_or_else(|| error.to_owned(), |hint| format!("{error} ({hint})"))
+    }
+
+    /// `bolt` does not know a flag or a verb, or an argument makes no sense to it.
+    pub(crate) fn is_misuse(&self) -> bool {
+        self.err.lines().any(is_usage)
+    }
+}
+
+fn is_usage(line: &str) -> bool {
+    line.starts_with("error: ")
+}
+
+impl Places {
+    fn here() -> Places {
+        Places {
+            named: std::env::var_os("BOLT_BIN").filter(|value| !value.is_empty()),
+            caller: std::env::current_exe().ok(),
+            path: std::env::var_os("PATH"),
+            libexec: LIBEXEC.iter().map(PathBuf::from).collect(),
+        }
+    }
+
+    fn find(&self) -> Result<PathBuf, RuntimeError> {
+        if let Some(path) = &self.named {
+            return named(Path::new(path));
+        }
+        let beside = self.caller.as_ref().map(|own| own.with_file_name("bolt"));
+        // A caller of that name would start itself.
+        let beside = beside.filter(|path| self.caller.as_ref() != Some(path));
+        let in_path = self.path.as_deref().map(std::env::split_paths).into_iter().flatten();
+        let in_path = in_path.filter(|dir| dir.is_absolute()).map(|dir| dir.join("bolt"));
+        let libexec = self.libexec.iter().flat_map(|at| [at.clone(), at.join("bolt")]);
+        let mut searched = Vec::new();
+        for path in beside.into_iter().chain(in_path).chain(libexec) {
+            if is_program(&path) {
+                return Ok(path);
+            }
+            searched.push(path);
+        }
+        Err(RuntimeError::ProgramNotFound { searched })
+    }
+}
+
+/// A path that somebody gave is meant: nothing else is looked for.
+fn named(path: &Path) -> Result<PathBuf, RuntimeError> {
+    if is_program(path) {
+        return Ok(path.to_owned());
+    }
+    let reason = "there is no such program (BOLT_BIN and BoltConfig::program name one)";
+    Err(RuntimeError::ProgramUnusable { path: path.to_owned(), reason: reason.to_owned() })
+}
+
+fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// `X.Y.Z`, whatever follows.
+fn numbers(version: &str) -> Option<[u32; 3]> {
+    let plain = version.split(['-', '+']).next()?;
+    let mut parts = plain.split('.').map(str::parse);
+    let mut next = || parts.next()?.ok();
+    Some([next()?, next()?, next()?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory with programs, removed at the end.
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new(name: &str) -> Dir {
+            let path =
+                std::env::temp_dir().join(format!("bolt-face-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Dir(path)
+        }
+
+        fn program(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.0.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn the_program_is_found_in_order() {
+        let dir = Dir::new("lookup");
+        let at = |name: &str| dir.0.join(name);
+        let libexec = dir.program("libexec/bolt/bolt", "");
+        let mut places = Places {
+            named: None,
+            caller: Some(at("app/forge")),
+            path: Some(format!("relative:{}:{}", at("no").display(), at("bin").display()).into()),
+            libexec: vec![at("libexec/none"), at("libexec/bolt")],
+        };
+        assert_eq!(places.find(), Ok(libexec));
+        let path = dir.program("bin/bolt", "");
+        assert_eq!(places.find(), Ok(path.clone()));
+        let beside = dir.program("app/bolt", "");
+        assert_eq!(places.find(), Ok(beside.clone()));
+        // Itself is not the program it looks for.
+        places.caller = Some(beside);
+        assert_eq!(places.find(), Ok(path));
+        let other = dir.program("other", "");
+        places.named = Some(other.clone().into());
+        assert_eq!(places.find(), Ok(other));
+        places.named = Some(at("bin").into());
+        assert!(matches!(places.find(), Err(RuntimeError::ProgramUnusable { .. })));
+    }
+
+    #[test]
+    fn every_place_is_told_when_there_is_none() {
+        let dir = Dir::new("nowhere");
+        let at = |name: &str| dir.0.join(name);
+        fs::write(at("bolt"), "not executable").unwrap();
+        let places = Places {
+            named: None,
+            caller: Some(at("forge")),
+            path: Some(at("bin").into()),
+            libexec: vec![at("libexec")],
+        };
+        let searched = vec![at("bolt"), at("bin/bolt"), at("libexec"), at("libexec/bolt")];
+        assert_eq!(places.find(), Err(RuntimeError::ProgramNotFound { searched }));
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert_eq!(numbers("0.10.2-rc.1+x"), Some([0, 10, 2]));
+        assert!(numbers("0.10.0") > numbers("0.9.9"));
+        assert_eq!((numbers("1.2"), numbers("x")), (None, None));
+    }
+
+    #[test]
+    fn what_is_older_or_something_else_is_refused() {
+        let dir = Dir::new("versions");
+        let find = |name: &str, says: &str| {
+            let path = dir.program(name, &format!("#!/bin/sh\necho '{says}'\n"));
+            let config = BoltConfig { program: Some(path), ..BoltConfig::default() };
+            Program::find(&config).map(|program| program.version().to_owned())
+        };
+        assert_eq!(find("new", "bolt 999.0.1-beta").unwrap(), "999.0.1-beta");
+        assert_eq!(find("same", &format!("bolt {NEEDED}")).unwrap(), NEEDED);
+        match find("old", "bolt 0.0.9") {
+            Err(BoltError::Runtime(RuntimeError::ProgramTooOld { found, needed, .. })) => {
+                assert_eq!((found.as_str(), needed.as_str()), ("0.0.9", NEEDED));
+            }
+            other => panic!("{other:?}"),
+        }
+        let other = find("puppet", "3.27.1").unwrap_err().to_string();
+        assert!(other.ends_with("--version says \"3.27.1\", not \"bolt X.Y.Z\""), "{other}");
+        let broken = find("broken", "").unwrap_err();
+        assert!(matches!(broken, BoltError::Runtime(RuntimeError::ProgramUnusable { .. })));
+    }
+
+    #[test]
+    fn the_reason_is_what_bolt_said() {
+        let reason = |err: &str| Answer { code: 125, out: String::new(), err: err.into() }.reason();
+        assert_eq!(reason("bolt: warning: w\nbolt: a: b\nhint: c"), "a: b (c)");
+        assert_eq!(reason("bolt: a"), "a");
+        assert_eq!(
+            reason("error: unexpected argument '-p'\n\nUsage: x"),
+            "unexpected argument '-p'"
+        );
+        assert_eq!(reason(""), "bolt ended with 125 and said nothing");
+        assert_eq!(reason("killed"), "killed");
+    }
+}

@@ -1,0 +1,166 @@
+//! Launching games as GhostForge does. The numbers are those of its contract: what an unmodified
+//! GhostForge needs.
+
+use super::PATIENCE;
+use crate::harness::process::{finish, signal};
+use crate::harness::user::until;
+use std::fs;
+use std::time::{Duration, Instant};
+
+const SWAPPED: &str = "run_container was given variables as volumes";
+
+fn lines<'a>(record: &'a str, start: &str) -> Vec<&'a str> {
+    record.lines().filter_map(|line| line.strip_prefix(start)).collect()
+}
+
+/// 1 swapped arguments, 2 the name again, 3 no command, 6 host paths, 7 back after the start,
+/// 8 options, 9 the prefix, 11 `bolt://`, 12 the variables: all in two launches in a row.
+#[test]
+fn a_game_is_launched_twice_in_a_row() {
+    let forge = forge!().with_image();
+    let begin = Instant::now();
+    let mut play = forge.play(&["PROTON_NO_ESYNC=1", "-high", "-threads 8"]);
+    play.env("DISPLAY", ":77");
+    let (out, record) = forge.launched(play);
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert_eq!(out.err.matches(SWAPPED).count(), 1, "{out:?}");
+    assert_eq!(forge.status(), "running");
+    assert_eq!(record.lines().next(), Some("/game"));
+    assert_eq!(lines(&record, "word "), ["/game/quake.exe", "-high", "-threads", "8"]);
+    for variable in [
+        "NVIDIA_VISIBLE_DEVICES=all",
+        "NVIDIA_DLSS_ENABLED=1",
+        "__GL_YIELD=USLEEP",
+        "WINEARCH=win64",
+        "WINEPREFIX=/wine-prefix/q1",
+        "PROTON_NO_ESYNC=1",
+    ] {
+        assert!(record.lines().any(|line| line == variable), "{variable}: {record}");
+    }
+    // There is no display 0 here, but the caller has one.
+    let display = if std::path::Path::new("/tmp/.X11-unix/X0").exists() { ":0" } else { ":77" };
+    assert_eq!(lines(&record, "DISPLAY="), [display]);
+    assert_eq!(lines(&record, "launch").len(), 1);
+    let first = forge.session.inspect("ghostforge-q1", ".Id");
+    forge.quit();
+
+    let (_, record) = forge.launched(forge.play(&[]));
+    assert_ne!(forge.session.inspect("ghostforge-q1", ".Id"), first);
+    assert_eq!(lines(&record, "word "), ["/game/quake.exe"]);
+    // What the first launch saved is there.
+    assert_eq!(lines(&record, "launch").len(), 2);
+    let list = forge.run(&["list"]);
+    assert_eq!(list.out, "ghostforge-q1 running\n", "{list:?}");
+    let stop = forge.run(&["stop", "q1"]);
+    assert_eq!((stop.code, stop.out.as_str(), stop.err.as_str()), (0, "stopped\n", ""));
+    assert_eq!(forge.run(&["list"]).out, "ghostforge-q1 exited\n");
+    // win10 is what a prefix has anyway.
+    assert!(!forge.game.join("winecfg").exists());
+}
+
+/// 2: a game that runs is not replaced.
+#[test]
+fn a_game_that_runs_is_not_launched_again() {
+    let forge = forge!().with_image();
+    forge.launched(forge.play(&[]));
+    let mut play = forge.play(&[]);
+    let out = finish(play.spawn().unwrap(), PATIENCE, "play");
+    let want =
+        "NameInUse: the name \"ghostforge-q1\" is in use by a container that runs: stop it first";
+    assert!(out.code == 1 && out.err.ends_with(&format!("{want}\n")), "{out:?}");
+    assert_eq!(forge.status(), "running");
+}
+
+/// The end of the caller, whatever it is, is none of the game's.
+#[test]
+fn a_killed_caller_leaves_the_game_alone() {
+    let forge = forge!().with_image();
+    let _ = fs::remove_file(forge.game.join("quit"));
+    for number in [9, 2] {
+        let mut play = forge.play(&[]);
+        let mut child = play.env("STAY", "1").spawn().unwrap();
+        until("the game", || forge.game.join("record").exists());
+        signal(child.id(), number);
+        child.wait().unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(forge.status(), "running", "signal {number}");
+        fs::remove_file(forge.game.join("record")).unwrap();
+        forge.quit();
+        fs::remove_file(forge.game.join("quit")).unwrap();
+    }
+}
+
+/// 10: Proton by its directory, and nothing of the host's Wine is touched.
+#[test]
+fn proton_is_found_by_its_directory_or_what_is_there_is_told() {
+    let forge = forge!().with_image();
+    let home = forge.session.home();
+    let tools = home.join(".steam/root/compatibilitytools.d");
+    for build in ["GE-Proton9-7", "GE-Proton8-26"] {
+        fs::create_dir_all(tools.join(build)).unwrap();
+        fs::write(tools.join(build).join("proton"), "#!/bin/sh\nexit 1\n").unwrap();
+    }
+    let mut play = forge.play(&[]);
+    let out = finish(play.env("PROTON", "GE-Proton7-1").spawn().unwrap(), PATIENCE, "play");
+    let want = "ProtonNotFound: Proton \"GE-Proton7-1\" is not installed; there are: GE-Proton8-26, GE-Proton9-7\n";
+    assert_eq!((out.code, out.err.as_str()), (1, want));
+    let mut play = forge.play(&[]);
+    play.env("PROTON", "GE-Proton8-26");
+    let (_, record) = forge.launched(play);
+    assert_eq!(lines(&record, "PROTON_VERSION="), ["GE-Proton8-26"]);
+    assert!(!home.join(".wine").exists());
+}
+
+/// 11: no image, no container, and the kind of error that says so.
+#[test]
+fn an_image_that_cannot_be_had_is_told() {
+    let forge = forge!();
+    let mut play = forge.play(&[]);
+    let out = finish(play.env("IMAGE", "bolt://nothing").spawn().unwrap(), PATIENCE, "play");
+    assert!(
+        out.code == 1 && out.err.contains("ImagePullFailed: image \"bolt://nothing\": "),
+        "{out:?}"
+    );
+    let pull = forge.run(&["pull", "oci:/none:x"]);
+    assert!(pull.err.starts_with("ImagePullFailed: image \"oci:/none:x\": "), "{pull:?}");
+    assert_eq!(forge.run(&["list"]).out, "\n");
+    let stop = forge.run(&["stop", "q1"]);
+    assert_eq!(stop.err, "ContainerNotFound: there is no container \"ghostforge-q1\"\n");
+}
+
+/// A program that the image does not have, and a command line that is none.
+#[test]
+fn a_game_that_does_not_start_is_told() {
+    let forge = forge!().with_image();
+    let game = forge.game.to_str().unwrap().to_owned();
+    let none = forge.run(&["play", "q1", &game, "nosuch --x"]);
+    assert!(none.code == 1 && none.err.contains("StartFailed: "), "{none:?}");
+    assert!(none.err.contains("nosuch"), "{none:?}");
+    // The next try finds the name free.
+    assert_eq!(forge.status(), "exited");
+    let open = forge.run(&["play", "q1", &game, "wine 'x"]);
+    assert!(
+        open.err.ends_with("BadArgument: \"wine 'x\": a quote ' is never closed\n"),
+        "{open:?}"
+    );
+    forge.session.ok(&["stop", "-t", "0", "ghostforge-q1"]);
+    let gone = forge.run(&["play", "q1", "/no such directory", "wine x"]);
+    assert!(gone.err.contains("StartFailed: mount at /game: /no such directory"), "{gone:?}");
+}
+
+/// The rest of the documented calls.
+#[test]
+fn the_other_calls_do_what_they_say() {
+    let forge = forge!().with_image();
+    let image = "localhost/gaming-optimized";
+    // Its /bin/sh reads nothing and ends.
+    let out = forge.run(&["foreground", image, "fine"]);
+    assert_eq!((out.out.as_str(), out.code), ("ended\n", 0), "{out:?}");
+    assert_eq!(forge.run(&["list"]).out, "fine exited\n");
+    forge.session.ok(&["rm", "fine"]);
+    forge.session.detached("r", &[], "sleep 1000");
+    let rest = forge.run(&["rest", "r"]);
+    let want =
+        format!("{} ContainerNotFound: there is no container \"r\"\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!((rest.code, rest.out), (0, want), "{}", rest.err);
+}
