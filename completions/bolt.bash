@@ -139,6 +139,9 @@ _bolt() {
             bolt,stop)
                 cmd="bolt__subcmd__stop"
                 ;;
+            bolt,surge)
+                cmd="bolt__subcmd__surge"
+                ;;
             bolt,system)
                 cmd="bolt__subcmd__system"
                 ;;
@@ -346,6 +349,9 @@ _bolt() {
             bolt__subcmd__steam,tool)
                 cmd="bolt__subcmd__steam__subcmd__tool"
                 ;;
+            bolt__subcmd__surge,run)
+                cmd="bolt__subcmd__surge__subcmd__run"
+                ;;
             bolt__subcmd__system,check)
                 cmd="bolt__subcmd__system__subcmd__check"
                 ;;
@@ -392,7 +398,7 @@ _bolt() {
 
     case "${cmd}" in
         bolt)
-            opts="-h -V --help --version attach bench container cp diff events exec export game generate healthcheck inspect kill logs pause ps rename resolve restart rm start stats steam stop top unpause unshare volume wait completion create doctor image images info rmi system tag untag version manifest login logout mirror pull profile push search run source"
+            opts="-h -V --help --version attach bench container cp diff events exec export game generate healthcheck inspect kill logs pause ps rename resolve restart rm start stats steam stop top unpause unshare volume wait completion create doctor image images info rmi system tag untag version manifest login logout mirror pull profile push search run source surge"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1064,7 +1070,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__create)
-            opts="-i -t -e -v -w -u -l -m -c -q -h --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
+            opts="-i -t -e -v -w -u -l -m -c -q -h --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1072,6 +1078,10 @@ _bolt() {
             case "${prev}" in
                 --name)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --replace)
+                    COMPREPLY=($(compgen -W "false true exited" -- "${cur}"))
                     return 0
                     ;;
                 --env)
@@ -2986,7 +2996,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__run)
-            opts="-d -i -t -e -v -w -u -l -m -c -q -h --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
+            opts="-d -i -t -e -v -w -u -l -m -c -q -h --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3006,6 +3016,10 @@ _bolt() {
                     ;;
                 --name)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --replace)
+                    COMPREPLY=($(compgen -W "false true exited" -- "${cur}"))
                     return 0
                     ;;
                 --env)
@@ -3499,6 +3513,350 @@ _bolt() {
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__surge)
+            opts="-h --help run"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__surge__subcmd__run)
+            opts="-d -i -t -e -v -w -u -l -m -c -q -h --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --seccomp --apparmor --gpus --gpu --cdi-device --runtime-optimization --capsule-isolation --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --detach-keys)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sig-proxy)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --preserve-fds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --replace)
+                    COMPREPLY=($(compgen -W "false true exited" -- "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unsetenv)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --volume)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -v)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mount)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tmpfs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workdir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -w)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group-add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --entrypoint)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hostname)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --annotation)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --net)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --userns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ipc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --uts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cgroupns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cap-add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cap-drop)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --security-opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ulimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cidfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --restart)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stop-signal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stop-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --shm-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sysctl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --umask)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --oom-score-adj)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory-swap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-shares)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpuset-cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pids-limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-driver)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pull)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sdnotify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cgroups)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pidfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --conmon-pidfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --requires)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-cmd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-retries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-start-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-on-failure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seccomp)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --apparmor)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpu)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cdi-device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runtime-optimization)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --capsule-isolation)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

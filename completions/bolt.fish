@@ -76,6 +76,7 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "push" -d 'Push an image t
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "search" -d 'Search registries for games, profiles and images'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "run" -d 'Run a command in a new container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "source" -d 'Show where blobs come from'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "surge" -d 'Run a container as nvbind asks for it'
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l sig-proxy -d 'Forward signals when there is no terminal' -r -f -a "true\t''
 false\t''"
@@ -559,6 +560,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand wait" -s i -l ignore -d 'A con
 complete -c bolt -n "__fish_bolt_using_subcommand wait" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l name -d 'Assign a name to the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l replace -d 'If a container with the same name exists, replace it; =exited: unless it runs' -r -f -a "false\t'None: the name is in use'
+true\t'Any, a running one too'
+exited\t'One that does not run'"
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s e -l env -d 'Set environment variables in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l env-file -d 'Read environment variables from a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l unsetenv -d 'Remove environment variables that the image sets' -r
@@ -622,17 +626,17 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l lock-file -d 'Lock 
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s t -l tty -d 'Allocate a terminal'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l rm -d 'Remove the container when it exits'
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l replace -d 'If a container with the same name exists, replace it'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l env-host -d 'Pass the whole environment of the caller'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l read-only -d 'Make the root file system read-only'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l init -d 'Run a small init that forwards signals and reaps'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l keep-alive -d 'Without a command, the image\'s neither: stay up for exec, until the last program of exec -d has ended'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l no-healthcheck -d 'Do not check the container\'s health'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l rootfs -d 'IMAGE is a directory with a root file system'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l dry-run -d 'Show the plan as JSON and make no container; a missing image is pulled'
-complete -c bolt -n "__fish_bolt_using_subcommand create" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand doctor" -s f -l format -d 'Print as "json", or by a Go template for each check' -r
 complete -c bolt -n "__fish_bolt_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -s h -l help -d 'Print help'
@@ -968,6 +972,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l sig-proxy -d 'Forward 
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l preserve-fds -d 'Pass descriptors 3 to 2+N of the caller' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l name -d 'Assign a name to the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l replace -d 'If a container with the same name exists, replace it; =exited: unless it runs' -r -f -a "false\t'None: the name is in use'
+true\t'Any, a running one too'
+exited\t'One that does not run'"
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s e -l env -d 'Set environment variables in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l env-file -d 'Read environment variables from a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l unsetenv -d 'Remove environment variables that the image sets' -r
@@ -1032,17 +1039,17 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -s d -l detach -d 'Run in
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s t -l tty -d 'Allocate a terminal'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l rm -d 'Remove the container when it exits'
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l replace -d 'If a container with the same name exists, replace it'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l env-host -d 'Pass the whole environment of the caller'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l read-only -d 'Make the root file system read-only'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l init -d 'Run a small init that forwards signals and reaps'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l keep-alive -d 'Without a command, the image\'s neither: stay up for exec, until the last program of exec -d has ended'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l no-healthcheck -d 'Do not check the container\'s health'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l rootfs -d 'IMAGE is a directory with a root file system'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l dry-run -d 'Show the plan as JSON and make no container; a missing image is pulled'
-complete -c bolt -n "__fish_bolt_using_subcommand run" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand source; and not __fish_seen_subcommand_from ls list" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand source; and not __fish_seen_subcommand_from ls list" -f -a "ls" -d 'List sources in the order of their rank, and why they have it'
 complete -c bolt -n "__fish_bolt_using_subcommand source; and not __fish_seen_subcommand_from ls list" -f -a "list" -d 'List sources in the order of their rank, and why they have it'
@@ -1052,3 +1059,94 @@ complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcom
 complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from list" -l format -d 'Print as "json", or by a Go template' -r
 complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from list" -s n -l noheading -d 'No headings'
 complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and not __fish_seen_subcommand_from run" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Run a command in a new container, with nvbind\'s flags'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l detach-keys -d 'Keys that detach a terminal' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l sig-proxy -d 'Forward signals to the container' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l preserve-fds -d 'Pass descriptors 3 to 2+N of the caller' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l name -d 'Assign a name to the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l replace -d 'If a container with the same name exists, replace it; =exited: unless it runs' -r -f -a "false\t'None: the name is in use'
+true\t'Any, a running one too'
+exited\t'One that does not run'"
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s e -l env -d 'Set environment variables in the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l env-file -d 'Read environment variables from a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l unsetenv -d 'Remove environment variables that the image sets' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s v -l volume -d 'Bind mount a path, or mount a named volume' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l mount -d 'Attach a file system mount (type=bind, volume or tmpfs)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount a tmpfs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Working directory in the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s u -l user -d 'User name or uid, and group name or gid' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l hostname -d 'Host name of the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s l -l label -d 'Set metadata' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l annotation -d 'Add an annotation' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l userns -d 'User namespace: host, keep-id[:uid=N,gid=N], nomap or auto[:size=N]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l ipc -d 'IPC namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l uts -d 'UTS namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cgroupns -d 'Cgroup namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cap-add -d 'Add capabilities' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop capabilities' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l security-opt -d 'Security options: seccomp=FILE|unconfined, no-new-privileges, mask=PATHS, unmask=PATHS|ALL' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l ulimit -d 'Resource limits' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l device -d 'Add a host device' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container id to a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l stop-signal -d 'Signal to stop the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped [default: 10]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l timeout -d 'Seconds after which the container is killed' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l shm-size -d 'Size of /dev/shm' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l sysctl -d 'Kernel parameters of the container\'s namespaces' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l umask -d 'umask in the container [default: 0022]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l tz -d 'Time zone in the container, bound to /etc/localtime; local is the host\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s m -l memory -d 'Memory limit' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-driver -d 'Log driver: k8s-file or none' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-opt -d 'Log options: max-size=SIZE' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l pull -d 'Pull policy: always, missing, never, newer' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready: container, conmon, healthy or ignore' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cgroups -d 'Control groups: enabled, disabled, no-conmon or split' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l pidfile -d 'Write the pid of the container\'s process to a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l conmon-pidfile -d 'Write the pid of the container\'s supervisor to a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l requires -d 'Containers that are started before this one' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-cmd -d 'Command that tells whether the container is healthy; a JSON array or a line for /bin/sh -c; none disables the image\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-interval -d 'Time from one check to the next, or disable [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-timeout -d 'Time after which a check is killed and has failed [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l authfile -d 'Path of the credentials file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cert-dir -d 'Directory with certificates of the registry' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l retry -d 'How often a request that may pass is tried again' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l lock-file -d 'Lock file of bolt:// names [default: lock.json of the user\'s data]' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l seccomp -d 'As --security-opt seccomp=FILE|unconfined' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l apparmor -d 'Not applied in this version, which is told; unconfined is what holds' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l gpu -l gpus -d 'Adds no device in this version, which is told: --device does' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cdi-device -d 'Refused in this version: name the nodes by --device' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l runtime-optimization -d 'Not applied in this version, which is told' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l capsule-isolation -d 'Not applied in this version, which is told' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s d -l detach -d 'Run in the background and print the container\'s id'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open even if not attached'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s t -l tty -d 'Allocate a terminal'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container when it exits'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l env-host -d 'Pass the whole environment of the caller'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l read-only -d 'Make the root file system read-only'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l init -d 'Run a small init that forwards signals and reaps'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l keep-alive -d 'Without a command, the image\'s neither: stay up for exec, until the last program of exec -d has ended'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l no-healthcheck -d 'Do not check the container\'s health'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Suppress progress'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l rootfs -d 'IMAGE is a directory with a root file system'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l dry-run -d 'Show the plan as JSON and make no container; a missing image is pulled'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help (see more with \'--help\')'
