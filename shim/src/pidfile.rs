@@ -17,10 +17,15 @@ pub(crate) fn write(unit: &Unit, payload: i32) -> Vec<Failure> {
     .collect()
 }
 
-/// A pid that is no more must not be taken for somebody else's.
-pub(crate) fn remove(unit: &Unit) {
-    for path in [&unit.pidfile, &unit.monitor_pidfile].into_iter().flatten() {
-        let _ = std::fs::remove_file(path);
+/// A pid that is no more must not be taken for somebody else's. What another container has
+/// written there since is left to it.
+pub(crate) fn remove(unit: &Unit, payload: i32) {
+    let monitor = std::process::id() as i32;
+    for (path, pid) in [(&unit.pidfile, payload), (&unit.monitor_pidfile, monitor)] {
+        let Some(path) = path else { continue };
+        if std::fs::read_to_string(path).is_ok_and(|text| text == pid.to_string()) {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -51,7 +56,9 @@ mod tests {
         assert!(failed[0].object.ends_with("taken"));
         assert_eq!(std::fs::read_to_string(dir.join("good")).unwrap(), "42");
         assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 2);
-        remove(&unit);
+        remove(&unit, 43);
+        assert!(dir.join("good").exists());
+        remove(&unit, 42);
         assert!(!dir.join("good").exists() && dir.join("taken").exists());
         std::fs::remove_dir_all(dir).unwrap();
     }

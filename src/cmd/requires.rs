@@ -7,6 +7,7 @@ use crate::container::error::Error;
 use crate::container::state::Status;
 use crate::settings::Settings;
 use crate::shim::{self, Again};
+use crate::sys::atomic;
 use anyhow::{Context, bail};
 
 /// Ids of the containers that were named.
@@ -29,7 +30,8 @@ pub fn note(all: &Containers, required: &[String], id: &str) -> anyhow::Result<(
     for other in required {
         let dir = all.open_id(other)?.path().join(DEPENDENTS);
         std::fs::create_dir_all(&dir)
-            .and_then(|()| std::fs::write(dir.join(id), ""))
+            .and_then(|()| std::fs::File::open(&dir))
+            .and_then(|folder| atomic::write(folder, id, b"", atomic::Sync::Durable))
             .with_context(|| format!("write {}", dir.join(id).display()))?;
     }
     Ok(())
@@ -101,7 +103,11 @@ fn start_all(
         way.push(id.clone());
         start_all(settings, all, &config.unit.requires, way)?;
         way.pop();
-        if !matches!(dir.status()?, Status::Running | Status::Starting) {
+        let status = dir.status()?;
+        if status == Status::Paused {
+            return Err(super::pause::refusal("start", &dir));
+        }
+        if !matches!(status, Status::Running | Status::Starting) {
             ending::settle(&dir)?;
             let started = shim::start_again(settings, &dir, &Again::default())
                 .with_context(|| format!("start {}, which is required", config.name))?;

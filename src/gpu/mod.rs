@@ -79,7 +79,41 @@ pub fn list(root: &Path) -> Vec<Gpu> {
     }
     cards.sort();
     let mesa = mesa::version(root);
-    cards.iter().filter_map(|(_, card)| gpu(root, card, mesa.as_deref())).collect()
+    let mut gpus: Vec<Gpu> =
+        cards.iter().filter_map(|(_, card)| gpu(root, card, mesa.as_deref())).collect();
+    if gpus.iter().all(|gpu| gpu.kernel_driver != NVIDIA) {
+        gpus.extend(without_cards(root));
+    }
+    gpus
+}
+
+const NVIDIA: &str = "nvidia";
+
+/// NVIDIA's module tells of its GPUs where `nvidia-drm`, which makes them cards, is not loaded: on
+/// servers and in virtual machines.
+fn without_cards(root: &Path) -> Vec<Gpu> {
+    let list = fs::read_dir(root.join("proc/driver/nvidia/gpus")).into_iter().flatten().flatten();
+    let mut addresses: Vec<_> = list.map(|entry| entry.file_name()).collect();
+    addresses.sort();
+    let driver = nvidia_version(root);
+    let gpu = |address: std::ffi::OsString| {
+        let device = root.join("sys/bus/pci/devices").join(address);
+        let ids = id(&device, "vendor").zip(id(&device, "device"));
+        Gpu {
+            vendor: Vendor::Nvidia,
+            pci: ids.map(|(vendor, device)| format!("{vendor}:{device}")).unwrap_or_default(),
+            kernel_driver: NVIDIA.to_owned(),
+            driver: driver.clone(),
+            vram_mb: None,
+        }
+    };
+    addresses.into_iter().map(gpu).collect()
+}
+
+/// A number of the PCI configuration space, in hex without prefix.
+fn id(device: &Path, name: &str) -> Option<String> {
+    let text = fs::read_to_string(device.join(name)).ok()?;
+    Some(text.trim().trim_start_matches("0x").to_ascii_lowercase())
 }
 
 fn gpu(root: &Path, card: &Path, mesa: Option<&str>) -> Option<Gpu> {
@@ -88,17 +122,13 @@ fn gpu(root: &Path, card: &Path, mesa: Option<&str>) -> Option<Gpu> {
     let kernel_driver = link
         .and_then(|link| Some(link.file_name()?.to_string_lossy().into_owned()))
         .unwrap_or_default();
-    let id = |name: &str| {
-        let text = fs::read_to_string(device.join(name)).ok()?;
-        Some(text.trim().trim_start_matches("0x").to_ascii_lowercase())
-    };
-    let (vendor, pci) = match (id("vendor"), id("device")) {
+    let (vendor, pci) = match (id(&device, "vendor"), id(&device, "device")) {
         (Some(vendor), Some(device)) => (Vendor::of_pci(&vendor), format!("{vendor}:{device}")),
         _ if kernel_driver.is_empty() || NO_GPU.contains(&kernel_driver.as_str()) => return None,
         _ => (Vendor::Other, String::new()),
     };
     let driver = match kernel_driver.as_str() {
-        "nvidia" => nvidia_version(root),
+        NVIDIA => nvidia_version(root),
         "" => None,
         _ => mesa.map(str::to_owned),
     };
@@ -191,5 +221,21 @@ pub(crate) mod tests {
         tree.put("sys/module/nvidia/version", "535.183.01\n");
         assert_eq!(list(&tree.0)[0].driver.as_deref(), Some("535.183.01"));
         assert!(list(&tree.0.join("nowhere")).is_empty());
+    }
+
+    /// As on a virtual machine with an H200 and no `nvidia-drm`.
+    #[test]
+    fn nvidia_gpus_that_are_no_cards() {
+        let tree = Tree::new("gpu-nodrm");
+        tree.put("proc/driver/nvidia/gpus/0000:00:05.0/information", "Model: NVIDIA H200\n");
+        tree.put("proc/driver/nvidia/version", "NVRM version: x  580.159.04  Release Build\n");
+        tree.put("sys/bus/pci/devices/0000:00:05.0/vendor", "0x10de\n");
+        tree.put("sys/bus/pci/devices/0000:00:05.0/device", "0x2335\n");
+        let [gpu] = list(&tree.0).try_into().unwrap();
+        assert_eq!((gpu.vendor, gpu.pci.as_str()), (Vendor::Nvidia, "10de:2335"));
+        assert_eq!(gpu.driver.as_deref(), Some("580.159.04"));
+        // With the module of cards each is told once.
+        tree.card(0, Some(("10de", "2335")), "nvidia");
+        assert_eq!(list(&tree.0).len(), 1);
     }
 }

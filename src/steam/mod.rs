@@ -27,7 +27,9 @@ pub fn roots(home: &Path) -> Vec<PathBuf> {
 
 /// Whether a directory has what every Steam directory has one of.
 pub fn looks_like_one(dir: &Path) -> bool {
-    ["steamapps", "ubuntu12_32", "steam.sh"].iter().any(|name| dir.join(name).exists())
+    ["steamapps", "ubuntu12_32", "steam.sh", "compatibilitytools.d"]
+        .iter()
+        .any(|name| dir.join(name).exists())
 }
 
 /// The `steamapps` directories of a Steam: its own, and those of libraryfolders.vdf on other disks.

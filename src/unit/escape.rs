@@ -13,6 +13,11 @@ pub enum BadWord {
         "{0:?} cannot be part of a unit's name: letters, digits, and ':', '_', '.', '-', '@' and '\\' can"
     )]
     Name(String),
+    /// A path that no line of a unit file can hold.
+    #[error(
+        "{0:?} cannot be the working directory of a unit: a line break, a backslash or blank at its end, or no UTF-8"
+    )]
+    Path(String),
     /// A name of more than 255 bytes.
     #[error("{0:?} is too long for a unit's name: 255 bytes are the most")]
     Long(String),
@@ -26,6 +31,16 @@ pub fn argument(word: &str) -> Result<String, BadWord> {
 /// One value of any other setting; `$` means nothing there.
 pub fn value(word: &str) -> Result<String, BadWord> {
     quoted(word, false)
+}
+
+/// A path that takes the rest of its line as it is: `WorkingDirectory=`.
+pub fn path(word: &str) -> Result<String, BadWord> {
+    let edge = |c: Option<char>| c.is_none_or(char::is_whitespace);
+    let odd = edge(word.chars().next()) || edge(word.chars().next_back()) || word.ends_with('\\');
+    if odd || word.chars().any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
+        return Err(BadWord::Path(word.to_owned()));
+    }
+    Ok(word.replace('%', "%%"))
 }
 
 fn quoted(word: &str, variables: bool) -> Result<String, BadWord> {
@@ -95,6 +110,14 @@ mod tests {
         }
         assert_eq!(value("A=$x %i").unwrap(), "\"A=$x %%i\"");
         assert!(matches!(argument("\u{fffd}"), Err(BadWord::NotUtf8(_))));
+    }
+
+    #[test]
+    fn a_path_is_one_line() {
+        assert_eq!(path("/srv/my games/50%").unwrap(), "/srv/my games/50%%");
+        for bad in ["", "/a\nExecStartPre=/tmp/x", "/a\\", "/a ", "\t/a", "/\u{fffd}"] {
+            assert!(matches!(path(bad), Err(BadWord::Path(_))), "{bad:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The text of a unit: a pure function of what it is to run.
 
-use super::escape::{BadWord, argument, value};
+use super::escape::{BadWord, argument, path, value};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -89,7 +89,7 @@ impl Service<'_> {
         }
         let _ = writeln!(text, "TimeoutStopSec={}", self.stop_timeout.saturating_add(GRACE));
         if let Some(dir) = self.directory {
-            let _ = writeln!(text, "WorkingDirectory={}", dir.replace('%', "%%"));
+            let _ = writeln!(text, "WorkingDirectory={}", path(dir)?);
         }
         if let Some(file) = self.cidfile {
             let _ = writeln!(text, "ExecStartPre=/bin/rm -f {file}");

@@ -3,6 +3,7 @@
 
 use super::Refusal;
 use super::environment::Edit;
+use crate::sys::small;
 use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,11 +42,12 @@ fn library(data: &[PathBuf]) -> Option<String> {
     let mut files = folders.flat_map(|dir| fs::read_dir(dir).into_iter().flatten().flatten());
     files.find_map(|entry| {
         let name = entry.file_name().to_string_lossy().to_ascii_lowercase();
-        let fits = entry.metadata().is_ok_and(|m| m.len() <= MAX);
+        // Through links, as the loader reads it: not a pipe, and nothing without an end.
+        let fits = fs::metadata(entry.path()).is_ok_and(|m| m.is_file() && m.len() <= MAX);
         if !fits || !name.starts_with("mangohud") || !name.ends_with(".json") {
             return None;
         }
-        let bytes = fs::read(entry.path()).ok()?;
+        let bytes = small::read(entry.path()).ok()?;
         Some(serde_json::from_slice::<Manifest>(&bytes).ok()?.layer.library_path)
     })
 }

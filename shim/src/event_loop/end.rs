@@ -161,7 +161,7 @@ impl Supervisor {
             let name = bolt_shim::launch::NOTIFY;
             let _ = rustix::fs::unlinkat(&self.place.dir, name, rustix::fs::AtFlags::empty());
         }
-        pidfile::remove(&launch.unit);
+        pidfile::remove(&launch.unit, self.pid);
         for dir in &launch.cgroup.remove {
             let _ = std::fs::remove_dir(dir);
         }

@@ -8,7 +8,7 @@ use crate::clients::Role;
 use crate::health::{Check, OUTPUT, Record, Status};
 use crate::monitor::Payload;
 use crate::sys::process;
-use crate::{join, state};
+use crate::{freeze, join, state};
 use bolt_shim::launch::{Health, Launch, Notify, OnFailure};
 use bolt_shim::report::{Report, Step};
 use rustix::fs::{Mode, OFlags};
@@ -17,6 +17,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// In place of a client: the exec is a check.
 pub(super) const CHECK: usize = usize::MAX - 1;
+/// Ticks between two looks at a container that is paused, and at a check that is not there yet.
+const WHILE_FROZEN: i64 = 1000;
 
 /// The checks of one container; all times are ticks.
 #[derive(Debug, Default)]
@@ -76,16 +78,26 @@ impl Supervisor {
         if watch.timer().is_none_or(|at| at > now) {
             return;
         }
+        if freeze::is_frozen(launch) {
+            let timer = match &mut watch.running {
+                Some(running) => &mut running.kill_at,
+                None => &mut watch.next_at,
+            };
+            *timer = Some(now + WHILE_FROZEN);
+            return;
+        }
         let Some(running) = &mut watch.running else {
             watch.next_at = None;
             self.start_check(launch, health, payload);
             return;
         };
-        running.kill_at = None;
         running.timed_out = true;
-        // All that it started, which it leads as a session of its own.
+        // All that it started, which it leads as a session of its own; one that is still on its
+        // way is met later.
         let exec = self.execs.iter().find(|e| e.client == CHECK);
-        if let Some((pid, _)) = exec.and_then(|e| e.program.as_ref()) {
+        let program = exec.and_then(|e| e.program.as_ref());
+        running.kill_at = exec.filter(|_| program.is_none()).map(|_| now + WHILE_FROZEN);
+        if let Some((pid, _)) = program {
             process::kill(-pid, libc::SIGKILL);
         }
     }
@@ -157,7 +169,12 @@ impl Supervisor {
 
     /// A check is over with this code.
     pub(super) fn check_ended(&mut self, launch: &Launch, payload: &Payload, code: u8) {
-        while self.health.as_ref().and_then(|w| w.output()).is_some_and(has_more) {
+        // What it started and left behind may go on writing: only as much as is kept is read.
+        let wants = |w: &Watch| {
+            w.output().is_some_and(has_more)
+                && w.running.as_ref().is_some_and(|r| r.output.len() < OUTPUT)
+        };
+        while self.health.as_deref().is_some_and(wants) {
             self.check_speaks();
         }
         let (Some(health), Some(watch)) = (&launch.health, &mut self.health) else { return };
@@ -182,7 +199,8 @@ impl Supervisor {
         // The next check writes it again.
         let _ = watch.record.write(&self.place.dir);
         self.tell_check(if running.timed_out { 255 } else { code });
-        if status == before {
+        // A service that is shutting down may well fail its check.
+        if status == before || self.stopping || self.kill_at.is_some() {
             return;
         }
         match status {

@@ -87,6 +87,8 @@ pub(crate) struct Supervisor {
     execs: Vec<Exec>,
     /// An exec has left its program to itself.
     used: bool,
+    /// The payload, as its last start made it.
+    pid: i32,
     log: log::Writer,
     signals: Option<SignalFd>,
     /// What was not applied.
@@ -133,6 +135,7 @@ impl Supervisor {
             clients: vec![Client::new(report, role, true)],
             execs: Vec::new(),
             used: false,
+            pid: 0,
             log: log::Writer::new(launch.monitor.log),
             signals: SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
                 .ok(),
@@ -195,6 +198,7 @@ impl Supervisor {
 
     /// The payload was executed: the launcher hears of it.
     pub(crate) fn begin(&mut self, pid: i32) {
+        self.pid = pid;
         let denied = self.denied.clone();
         // At a restart it may be gone: nobody else waits for this.
         if let Some(launcher) = self.clients.iter_mut().find(|c| c.is_primary()) {
@@ -546,7 +550,7 @@ impl Supervisor {
             }
         }
         self.clients = kept;
-        for exec in &mut self.execs {
+        for exec in self.execs.iter_mut().filter(|e| e.client != health::CHECK) {
             exec.client = moved.get(exec.client).copied().unwrap_or(usize::MAX);
         }
     }
