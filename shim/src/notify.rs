@@ -39,6 +39,8 @@ pub(crate) struct Notifier {
     main: Option<u32>,
     /// A message that its queue did not take yet.
     pending: Vec<u8>,
+    /// Whether [`Self::ready`] was said.
+    said: bool,
 }
 
 impl Notifier {
@@ -48,14 +50,15 @@ impl Notifier {
             Notify::Healthy => (None, None),
             Notify::Payload { main } => (Some(listen(dir)?), main),
         };
-        Ok(Notifier { manager, inside, main, pending: Vec::new() })
+        Ok(Notifier { manager, inside, main, pending: Vec::new(), said: false })
     }
 
     /// What to wait for: room for a message that waits, else the next one.
     pub(crate) fn awaits(&self) -> Option<(BorrowedFd<'_>, bool)> {
-        let inside = self.inside.as_ref()?;
-        let behind = !self.pending.is_empty();
-        Some((if behind { self.manager.as_fd() } else { inside.as_fd() }, behind))
+        if !self.pending.is_empty() {
+            return Some((self.manager.as_fd(), true));
+        }
+        self.inside.as_ref().map(|inside| (inside.as_fd(), false))
     }
 
     /// One turn: sends what waits, or passes the next message on.
@@ -68,9 +71,12 @@ impl Notifier {
         self.flush();
     }
 
-    /// `READY=1`.
+    /// `READY=1`, once: a service is ready for good. Never waited for.
     pub(crate) fn ready(&mut self) {
-        let _ = send(self.manager.as_raw_fd(), b"READY=1", MsgFlags::MSG_NOSIGNAL);
+        if !std::mem::replace(&mut self.said, true) {
+            self.pending = b"READY=1".to_vec();
+            self.flush();
+        }
     }
 
     /// A descriptor that came along is not looked at: the kernel closes it with the message,
@@ -79,7 +85,9 @@ impl Notifier {
         let inside = self.inside.as_ref()?;
         let mut buffer = vec![0; LONGEST + 1];
         let length = recv(inside.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT).ok()?;
-        (length <= LONGEST).then(|| filtered(&buffer[..length], self.main))
+        let passed = (length <= LONGEST).then(|| filtered(&buffer[..length], self.main))?;
+        // Another main process may be a longer number.
+        (passed.len() <= LONGEST).then_some(passed)
     }
 
     fn flush(&mut self) {
@@ -136,6 +144,7 @@ fn filtered(message: &[u8], main: Option<u32>) -> Vec<u8> {
             out.push(b'\n');
         }
     }
+    out.pop();
     out
 }
 
@@ -147,10 +156,9 @@ mod tests {
     fn a_payload_says_what_it_may_and_no_more() {
         let message = b"READY=1\nMAINPID=1\nFDSTORE=1\nSTATUS=\xff it runs\nNOTIFYACCESS=all\n\
             EXTEND_TIMEOUT_USEC=5\nnonsense\n=\nX_OWN=a=b\nMAINPIDFDID=3";
-        let passed =
-            b"READY=1\nMAINPID=77\nSTATUS=\xff it runs\nEXTEND_TIMEOUT_USEC=5\nX_OWN=a=b\n";
+        let passed = b"READY=1\nMAINPID=77\nSTATUS=\xff it runs\nEXTEND_TIMEOUT_USEC=5\nX_OWN=a=b";
         assert_eq!(filtered(message, Some(77)), passed);
-        let own = format!("MAINPID={}\n", std::process::id());
+        let own = format!("MAINPID={}", std::process::id());
         assert_eq!(filtered(b"MAINPID=4", None), own.as_bytes());
         assert_eq!(filtered(b"FDSTORE=1\n", None), b"");
     }
@@ -164,8 +172,13 @@ mod tests {
         };
         let ((manager, far), (inside, payload)) = (pair(), pair());
         while send(manager.as_raw_fd(), b"x", MsgFlags::MSG_DONTWAIT).is_ok() {}
-        let mut notifier =
-            Notifier { manager, inside: Some(inside), main: None, pending: Vec::new() };
+        let mut notifier = Notifier {
+            manager,
+            inside: Some(inside),
+            main: None,
+            pending: Vec::new(),
+            said: false,
+        };
         send(payload.as_raw_fd(), b"READY=1", MsgFlags::empty()).unwrap();
         assert!(!notifier.awaits().unwrap().1);
         notifier.turn();
@@ -175,11 +188,34 @@ mod tests {
         notifier.turn();
         assert!(!notifier.awaits().unwrap().1);
         let length = recv(far.as_raw_fd(), &mut buffer, MsgFlags::empty()).unwrap();
-        assert_eq!(&buffer[..length], b"READY=1\n");
+        assert_eq!(&buffer[..length], b"READY=1");
         // A message that is too long is dropped whole.
         let long = [b"STATUS=".to_vec(), vec![b'x'; LONGEST]].concat();
         send(payload.as_raw_fd(), &long, MsgFlags::empty()).unwrap();
         notifier.turn();
+        assert_eq!(recv(far.as_raw_fd(), &mut buffer, MsgFlags::empty()), Err(Errno::EAGAIN));
+    }
+    #[test]
+    fn ready_waits_for_a_manager_that_is_behind() {
+        use nix::sys::socket::socketpair;
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let (manager, far) =
+            socketpair(AddressFamily::Unix, SockType::Datagram, None, flags).unwrap();
+        // As bolt dials it: a socket that blocks.
+        rustix::io::ioctl_fionbio(&manager, false).unwrap();
+        while send(manager.as_raw_fd(), b"x", MsgFlags::MSG_DONTWAIT).is_ok() {}
+        let mut notifier =
+            Notifier { manager, inside: None, main: None, pending: Vec::new(), said: false };
+        assert!(notifier.awaits().is_none());
+        notifier.ready();
+        assert!(notifier.awaits().unwrap().1);
+        let mut buffer = [0; 64];
+        while recv(far.as_raw_fd(), &mut buffer, MsgFlags::empty()).is_ok() {}
+        notifier.turn();
+        assert!(notifier.awaits().is_none());
+        let length = recv(far.as_raw_fd(), &mut buffer, MsgFlags::empty()).unwrap();
+        assert_eq!(&buffer[..length], b"READY=1");
+        notifier.ready();
         assert_eq!(recv(far.as_raw_fd(), &mut buffer, MsgFlags::empty()), Err(Errno::EAGAIN));
     }
 }

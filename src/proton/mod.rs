@@ -1,6 +1,7 @@
 //! L2: the Proton builds that Steam and the user have installed, by their directories. None is run.
 
 use crate::steam;
+use crate::sys::small;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,8 +23,6 @@ const SYSTEM: &[&str] =
     &["usr/share/steam/compatibilitytools.d", "usr/local/share/steam/compatibilitytools.d"];
 /// Where GhostForge keeps the builds that it downloads, below the home directory.
 const GHOSTFORGE: &str = ".local/share/ghostforge/wine-versions";
-/// Largest file of a build or of Steam that is looked into.
-const MAX: u64 = 1 << 20;
 
 /// The builds of the user whose home is `home`, and those below `root` (`/`), by name.
 pub fn list(root: &Path, home: &Path) -> Vec<ProtonBuild> {
@@ -53,12 +52,12 @@ pub fn list(root: &Path, home: &Path) -> Vec<ProtonBuild> {
 
 /// `version` of a build holds a time and a name: `1718219023 GE-Proton9-7`.
 fn second_word(dir: &Path) -> Option<String> {
-    small(&dir.join("version"))?.split_whitespace().nth(1).map(str::to_owned)
+    text(&dir.join("version"))?.split_whitespace().nth(1).map(str::to_owned)
 }
 
-fn small(path: &Path) -> Option<String> {
-    let fits = fs::metadata(path).is_ok_and(|m| m.len() <= MAX);
-    if fits { fs::read_to_string(path).ok() } else { None }
+fn text(path: &Path) -> Option<String> {
+    let bytes = small::read_regular(path).ok()?;
+    String::from_utf8(bytes).ok()
 }
 
 /// The first number of a build's name, with what follows it: `GE-Proton9-7` and

@@ -18,6 +18,9 @@ const ROOTS: &[&str] = &[
     "snap/steam/common/.local/share/Steam",
 ];
 
+/// Most libraries of one Steam that are looked into.
+const LIBRARIES: usize = 256;
+
 /// Steam's directories of the user whose home is `home`, each once, by its real path.
 pub fn roots(home: &Path) -> Vec<PathBuf> {
     let mut seen = BTreeSet::new();
@@ -44,7 +47,7 @@ pub fn libraries(root: &Path) -> Vec<PathBuf> {
         Value::Text(_) => None,
     };
     let mut found = vec![own];
-    for library in folders.unwrap_or_default().iter().filter_map(path) {
+    for library in folders.unwrap_or_default().iter().take(LIBRARIES).filter_map(path) {
         if !found.contains(&library) {
             found.push(library);
         }
@@ -63,7 +66,7 @@ pub fn name_of(appid: u32, roots: &[PathBuf]) -> Option<String> {
 
 /// A file of Steam's; `None` where it cannot be read or is no VDF: it is not Bolt's to mend.
 fn read(path: &Path) -> Option<Table> {
-    Table::parse(&small::read(path).ok()?).ok()
+    Table::parse(&small::read_regular(path).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -106,11 +106,12 @@ enum Found {
 }
 
 fn look(path: &Path) -> Result<Found, ToolError> {
-    match small::read_text(path) {
-        Ok(text) if is_ours(&text) => Ok(Found::Ours(text)),
+    use io::ErrorKind::{FileTooLarge, InvalidInput, NotFound};
+    match small::read_regular(path).map(String::from_utf8) {
+        Ok(Ok(text)) if is_ours(&text) => Ok(Found::Ours(text)),
         Ok(_) => Ok(Found::Theirs),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Found::Theirs),
+        Err(error) if error.kind() == NotFound => Ok(Found::Nothing),
+        Err(error) if matches!(error.kind(), InvalidInput | FileTooLarge) => Ok(Found::Theirs),
         Err(source) => Err(io_error("read", path)(source)),
     }
 }

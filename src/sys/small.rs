@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Most bytes of such a file. Real ones have kilobytes.
@@ -14,8 +15,26 @@ const MOST: u64 = 4 << 20;
 pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     // What stat(2) says is a hint alone: files of procfs have no size, and a file may grow.
-    let size = file.metadata().map_or(0, |m| m.len().min(MOST));
-    let mut bytes = Vec::with_capacity(size as usize + 1);
+    let size = file.metadata().map_or(0, |m| m.len());
+    whole(file, size)
+}
+
+/// The bytes of a file that nobody named: something else in its place, a pipe that nobody
+/// writes or a device, must not be waited for.
+///
+/// Errors besides those of [`read`]: [`io::ErrorKind::InvalidInput`], no regular file.
+pub fn read_regular(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let data = file.metadata()?;
+    if !data.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    whole(file, data.len())
+}
+
+fn whole(file: File, size: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(size.min(MOST) as usize + 1);
     file.take(MOST + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > MOST {
         true => {
@@ -49,6 +68,12 @@ mod tests {
         assert_eq!(read_text(&file).unwrap(), "text");
         std::fs::write(&file, b"\xff").unwrap();
         assert_eq!(read_text(&file).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        let pipe = scratch.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+        for odd in [&pipe, Path::new("/dev/zero"), scratch.path()] {
+            assert_eq!(read_regular(odd).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+        assert_eq!(read_regular(&file).unwrap(), b"\xff");
         assert_eq!(read(scratch.path().join("no")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

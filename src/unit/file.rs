@@ -1,7 +1,7 @@
 //! Unit files on disk: written whole, and never over what a person wrote.
 
 use crate::image::types::Digest;
-use crate::sys::atomic;
+use crate::sys::{atomic, small};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,13 @@ pub fn is_untouched(text: &str) -> bool {
 pub fn write(dir: &Path, name: &str, text: &str, force: bool) -> Result<PathBuf, FileError> {
     let path = dir.join(name);
     let failed = |source| FileError::Io { path: path.clone(), source };
-    match std::fs::read(&path) {
+    let there = path.symlink_metadata();
+    let read = match there.is_ok_and(|data| !data.is_file()) {
+        true if force => Ok(text.as_bytes()[..0].to_vec()),
+        true => return Err(FileError::Changed(path)),
+        false => small::read_regular(&path),
+    };
+    match read {
         Ok(old) if old == text.as_bytes() => return Ok(path),
         Ok(old) if force || std::str::from_utf8(&old).is_ok_and(is_untouched) => {}
         Ok(_) => return Err(FileError::Changed(path)),

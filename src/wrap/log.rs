@@ -30,7 +30,11 @@ impl Log {
         if fs::metadata(&self.0).is_ok_and(|m| m.len() > LARGEST) {
             let _ = fs::rename(&self.0, self.0.with_extension("log.1"));
         }
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.0);
+        // A pipe that nobody reads in its place is not waited for.
+        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).mode(0o600).custom_flags(flags);
+        let file = options.open(&self.0);
         // One write, so that lines of several games do not mix.
         let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
     }

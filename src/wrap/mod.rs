@@ -250,7 +250,11 @@ impl<'a> Work<'a> {
         };
         let pid = std::process::id();
         // The watcher is started while the daemon works.
-        let asked = gamemode::ask(&bus, *uid, pid, GAMEMODE_LIMIT).map_err(refused)?;
+        let asked = gamemode::ask(&bus, *uid, pid, GAMEMODE_LIMIT).map_err(|error| {
+            // Where the bus is gone nobody was asked; a daemon sees the end of a game itself.
+            self.undoing.as_mut().into_iter().for_each(Undoing::withdraw);
+            refused(error)
+        })?;
         let watched = self.watch();
         asked.answer().map_err(refused)?;
         if let Err(refusal) = watched {

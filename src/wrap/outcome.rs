@@ -6,7 +6,9 @@ use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The format of the report.
@@ -111,6 +113,12 @@ impl Target {
         bytes.push(b'\n');
         match self {
             Target::Descriptor(number) => descriptor::write_and_close(*number, &bytes),
+            // A pipe, a terminal, a device: written to, not replaced.
+            Target::File(path) if path.metadata().is_ok_and(|data| !data.is_file()) => {
+                let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+                let mut file = File::options().write(true).custom_flags(flags).open(path)?;
+                file.write_all(&bytes)
+            }
             Target::File(path) => {
                 let name = path.file_name().and_then(|name| name.to_str());
                 let name = name.ok_or(io::ErrorKind::InvalidFilename)?;

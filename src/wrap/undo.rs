@@ -8,7 +8,7 @@ use super::log::Log;
 use crate::bus::{BusAddress, gamemode};
 use crate::cgroup::game;
 use crate::container::live;
-use crate::sys::{apart, atomic};
+use crate::sys::{apart, atomic, small};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -21,8 +21,6 @@ use std::time::Duration;
 const VERSION: u32 = 1;
 /// How long an ending may take of GameMode's time.
 const BUS_LIMIT: Duration = Duration::from_secs(2);
-/// A list of a few lines.
-const LONGEST: u64 = 64 << 10;
 
 /// One change and how it is taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,13 +68,14 @@ pub(super) struct List {
 
 impl List {
     pub(super) fn read(path: &Path) -> io::Result<List> {
-        let file = fs::File::open(path)?;
-        let mut bytes = Vec::new();
-        io::Read::read_to_end(&mut io::Read::take(file, LONGEST), &mut bytes)?;
-        let list: List = serde_json::from_slice(&bytes)?;
-        match list.version {
-            VERSION => Ok(list),
-            _ => Err(io::ErrorKind::InvalidData.into()),
+        #[derive(Deserialize)]
+        struct Head {
+            version: u32,
+        }
+        let bytes = small::read_regular(path)?;
+        match serde_json::from_slice::<Head>(&bytes)?.version {
+            VERSION => Ok(serde_json::from_slice(&bytes)?),
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -115,6 +114,19 @@ impl Undoing {
                 let dir = self.path.parent().unwrap_or(Path::new("/"));
                 self.dir = Some(write_new(dir, name, &self.list)?);
                 Ok(())
+            }
+        }
+    }
+
+    /// The last change was not made after all.
+    pub(super) fn withdraw(&mut self) {
+        self.list.undo.pop();
+        let name = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        match &self.dir {
+            Some(dir) if !self.list.undo.is_empty() => drop(write(dir, name, &self.list)),
+            _ => {
+                forget(&self.path);
+                self.dir = None;
             }
         }
     }
@@ -217,7 +229,8 @@ pub fn sweep(dir: &Path, log: &Path) {
 fn sweep_one(path: &Path, log: &Log) {
     let mut list = match List::read(path) {
         Ok(list) => list,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        // Torn, or never a list. What another version wrote, or cannot be read now, stays.
+        Err(error) if !is_no_list(&error) => return,
         Err(error) => {
             log.line(&format!("{}: no list of what to undo: {error}", path.display()));
             let _ = fs::remove_file(path);
@@ -232,6 +245,11 @@ fn sweep_one(path: &Path, log: &Log) {
     if list.undo.is_empty() {
         let _ = fs::remove_file(path);
     }
+}
+
+fn is_no_list(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
 }
 
 /// A temporary file, `.NAME.PID.N.tmp` ([`atomic::temp_name`]), whose writer is gone.

@@ -48,6 +48,38 @@ fn a_container_turns_healthy_sick_and_healthy_again() {
     until("healthy", || status(&s) == "healthy");
 }
 
+/// A client that hangs up meanwhile changes nothing about a check that runs.
+#[test]
+fn a_check_outlives_clients_that_hang_up() {
+    let s = session!();
+    let flags = ["--health-cmd", "touch /began; sleep 1", "--health-interval=50ms"];
+    s.detached("x", &flags, "exec sleep 1000");
+    until("a check runs", || s.run(&["exec", "x", "test", "-e", "/began"]).code == 0);
+    s.ok(&["exec", "x", "true"]);
+    until("it is healthy", || status(&s) == "healthy");
+    until("it is checked again", || state(&s)["Log"].as_array().unwrap().len() > 1);
+}
+
+#[test]
+fn a_stop_stays_a_stop_though_the_last_check_fails() {
+    let s = session!();
+    let flags = [
+        "--health-cmd=test ! -e /down || { sleep 1; exit 1; }",
+        "--health-interval=50ms",
+        "--health-retries=1",
+        "--health-on-failure=restart",
+    ];
+    s.detached(
+        "x",
+        &flags,
+        "trap 'touch /down; sleep 3; exit 0' TERM; while :; do sleep 0.1; done",
+    );
+    s.ok(&["wait", "--condition", "healthy", "x"]);
+    s.ok(&["stop", "-t", "20", "x"]);
+    assert_eq!(s.inspect("x", ".State.Status"), "exited");
+    assert_eq!(s.inspect("x", ".RestartCount"), "0");
+}
+
 #[test]
 fn by_hand_alone_and_within_the_start_period() {
     let s = session!();

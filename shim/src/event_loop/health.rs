@@ -225,10 +225,9 @@ impl Supervisor {
         }
     }
 
-    /// Once: a service is ready for good.
     fn notify_healthy(&mut self, launch: &Launch) {
         if launch.unit.notify == Some(Notify::Healthy)
-            && let Some(mut notifier) = self.notifier.take()
+            && let Some(notifier) = &mut self.notifier
         {
             notifier.ready();
         }
