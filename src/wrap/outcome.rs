@@ -113,13 +113,14 @@ impl Target {
         bytes.push(b'\n');
         match self {
             Target::Descriptor(number) => descriptor::write_and_close(*number, &bytes),
-            // A pipe, a terminal, a device: written to, not replaced.
-            Target::File(path) if path.metadata().is_ok_and(|data| !data.is_file()) => {
+            Target::File(path) if is_channel(path) => {
                 let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-                let mut file = File::options().write(true).custom_flags(flags).open(path)?;
+                let mut file = File::options().append(true).custom_flags(flags).open(path)?;
                 file.write_all(&bytes)
             }
             Target::File(path) => {
+                // A link stays, and leads to the new report.
+                let path = path.canonicalize().unwrap_or_else(|_| path.clone());
                 let name = path.file_name().and_then(|name| name.to_str());
                 let name = name.ok_or(io::ErrorKind::InvalidFilename)?;
                 let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty());
@@ -129,6 +130,13 @@ impl Target {
             }
         }
     }
+}
+
+/// A pipe, a terminal, a device, and `/dev/stderr` whatever that leads to: written to, never
+/// replaced.
+fn is_channel(path: &Path) -> bool {
+    ["/dev", "/proc"].iter().any(|dir| path.starts_with(dir))
+        || path.metadata().is_ok_and(|data| !data.is_file())
 }
 
 impl fmt::Display for Target {
@@ -163,6 +171,16 @@ mod tests {
              \"denied\",\"why\":\"no\"},{\"setting\":\"--gamemode\",\"value\":null,\"state\":\
              \"applied\",\"why\":null}]}\n"
         ));
+        let link = scratch.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        Target::parse(&link.clone().into()).write(&report).unwrap();
+        assert!(link.is_symlink() && std::fs::read_to_string(&path).unwrap() == text);
+        assert!(is_channel(Path::new("/dev/stderr")) && !is_channel(&path));
+        let pipe = scratch.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+        // Nobody reads it: said, and not waited for.
+        assert!(Target::parse(&pipe.clone().into()).write(&report).is_err());
+        assert!(is_channel(&pipe));
         assert_eq!(Target::parse(&"7".into()), Target::Descriptor(7));
         assert!(Target::Descriptor(1).write(&report).is_err());
         assert!(Target::Descriptor(9999).write(&report).is_err());
