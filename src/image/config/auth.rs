@@ -2,6 +2,12 @@
 
 mod credential_helper;
 mod file;
+/// Whether a directory on the way is closed to us. Root's podman makes `/run/containers` so, where a
+/// user without a runtime directory would have his file: there is none then.
+fn is_out_of_sight(file: &Path) -> bool {
+    file.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::PermissionDenied)
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -256,6 +262,9 @@ impl AuthFiles {
 
     fn lookup_files(&self, host: &str, path: &str) -> Result<Option<Credentials>, AuthError> {
         for (file, legacy) in self.in_order() {
+            if !self.explicit && is_out_of_sight(file) {
+                continue;
+            }
             let Some(auth) = AuthFile::read(file, legacy)? else {
                 if self.explicit {
                     return Err(AuthError::Missing { file: file.to_owned() });
