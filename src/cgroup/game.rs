@@ -2,9 +2,10 @@
 //! leaf of a delegated v2 directory. The game's own process moves there before it is executed.
 
 use super::host::{Host, Nest, Occupied, V2};
-use super::make::{SCOPE_LIMIT, chain, words, write};
+use super::make::{SCOPE_LIMIT, words, write};
 use super::plan::ScopePlan;
 use super::scope::systemd_scope;
+use crate::ui::print::causes;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -98,7 +99,7 @@ fn scope(v2: &V2, pid: u32, limits: &GameLimits) -> ScopePlan {
 /// that must not be in the way when a directory is divided.
 pub fn enter(road: &Road, pid: u32, beside: &[u32], limits: &GameLimits) -> Entered {
     let result = match road {
-        Road::Scope(plan) => systemd_scope(plan, pid, SCOPE_LIMIT).map_err(|e| chain(&e)),
+        Road::Scope(plan) => systemd_scope(plan, pid, SCOPE_LIMIT).map_err(|e| causes(&e)),
         Road::Leaf { nest, dir } => leaf(nest, dir, pid, beside, limits).map(|()| dir.clone()),
         Road::Closed(why) => Err(why.clone()),
     };

@@ -5,7 +5,6 @@ use super::plan::{Denied, DirPlan, Manager, Plan};
 use super::scope::systemd_scope;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -129,7 +128,7 @@ impl Work {
             Err(error) => {
                 let why = format!(
                     "{}; see `systemctl --user status`, or run bolt in a unit with Delegate=yes",
-                    chain(&error)
+                    crate::ui::print::causes(&error)
                 );
                 if scope.cpu_weight.is_some() {
                     self.deny("--cpu-shares", &why);
@@ -281,14 +280,4 @@ pub(super) fn words(file: &Path, error: &io::Error) -> String {
         }
         _ => format!("{file}: {error}"),
     }
-}
-
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text = format!("{text}: {error}");
-        next = error.source();
-    }
-    text
 }

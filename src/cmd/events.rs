@@ -18,7 +18,7 @@ const BATCH: usize = 64 << 10;
 /// How often the log is looked at where it cannot be watched.
 const TICK: i64 = 1_000_000_000;
 
-/// Show what happens to containers, images, volumes and secrets
+/// Show what happens to containers, images, volumes and the store
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only events since this time (2026-01-31T18:30:00Z, seconds since 1970, or a span such as 10m)

@@ -70,6 +70,17 @@ pub fn error_chain(error: &anyhow::Error) {
     stderr_bytes(chain_text(error, crate::hint::of(error).as_deref()).as_bytes());
 }
 
+/// An error and its causes in one line, for a reason that is told within a sentence.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text = format!("{text}: {error}");
+        next = error.source();
+    }
+    text
+}
+
 /// Whether `error` is [`Closed`] at its root: the exit code is 0 then.
 pub fn is_closed(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.is::<Closed>())

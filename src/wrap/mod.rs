@@ -242,7 +242,7 @@ impl<'a> Work<'a> {
         })?;
         self.promise(Undo::GameMode { bus: bus.clone() })?;
         let refused = |error: gamemode::GameModeError| {
-            let why = chain(&error);
+            let why = print::causes(&error);
             match error {
                 gamemode::GameModeError::Absent => Refusal::Skipped(why),
                 _ => Refusal::Denied(why),
@@ -338,14 +338,4 @@ fn unwritten(error: &std::io::Error) -> Refusal {
     Refusal::Denied(format!(
         "what has to be undone cannot be written down, or not watched: {error}"
     ))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text = format!("{text}: {error}");
-        next = error.source();
-    }
-    text
 }

@@ -80,7 +80,7 @@ fn file_name(source: Source, caps: CapSet, options: &Options) -> String {
 
 /// The program, if the file is there and whole.
 fn load(path: &Path) -> Option<Vec<u8>> {
-    let mut bytes = small::read(path).ok()?;
+    let mut bytes = small::read_regular(path).ok()?;
     bytes.truncate(whole(&bytes)?);
     Some(bytes)
 }
@@ -94,7 +94,7 @@ fn whole(bytes: &[u8]) -> Option<usize> {
     (legal && checksum(program) == u64::from_le_bytes(*sum)).then_some(program.len())
 }
 
-/// FNV-1a (RFC 9923) over whole instructions, and over their number: SHA-256 of the program took a
+/// After FNV-1a (RFC 9923), but over whole instructions, and over their number: SHA-256 of the program took a
 /// sixteenth of all that `bolt run` computes, to find a write that a power cut had torn.
 fn checksum(program: &[u8]) -> u64 {
     let mut sum = 0xcbf2_9ce4_8422_2325 ^ program.len() as u64;
