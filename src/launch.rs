@@ -19,7 +19,7 @@ use crate::userns::{self, Source};
 use anyhow::Context;
 use bolt_shim::launch::{
     Cgroup, Device, Events, FileId, Groups, IdMap, Launch, Log, Monitor, Mount as Step, MountFlags,
-    MountKind, Process, Propagation, Restart, Share, TtySize, VERSION,
+    MountKind, Process, Propagation, Restart, Share, Spaces, TtySize, VERSION,
 };
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -99,6 +99,20 @@ pub fn plan(
         health: unit::health(settings, config)?,
     };
     Ok(Plan { launch, notes, cgroup: group })
+}
+
+/// The namespaces of the container's init, where that can be made before the plan: not where it is
+/// to be born in a control group that does not exist yet.
+pub fn init_ahead(settings: &Settings, source: &Source, config: &Config) -> Option<Spaces> {
+    let shared = share(config);
+    let spaces = Spaces {
+        user: id_map(source, config.userns).is_some(),
+        pid: !shared.pid,
+        net: config.network != Network::Host,
+        ipc: !shared.ipc,
+        uts: !shared.uts,
+    };
+    (!group::is_wanted(settings, config)).then_some(spaces)
 }
 
 /// Root without a wish has no user namespace; everybody else nests one in P.

@@ -5,6 +5,7 @@ use crate::sys::socket;
 use bolt_shim::control::{Request, SOCKET};
 use bolt_shim::report::{Report, Step};
 use nix::errno::Errno;
+use rustix::event::{PollFd, PollFlags, poll};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -91,6 +92,15 @@ impl Client {
     /// For poll(2).
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+
+    /// Waits for the first word after the plan, [`Request::Written`]; false: there is none to come.
+    pub(crate) fn says_written(&self) -> bool {
+        let _ = poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], None);
+        let mut buffer = [0; 16];
+        let received = socket::receive_into(&self.socket, &mut buffer);
+        let length = received.ok().flatten().map_or(0, |(length, _)| length);
+        postcard::from_bytes(&buffer[..length]) == Ok(Request::Written)
     }
 
     /// It is the launcher.

@@ -57,7 +57,7 @@ pub enum Request {
     },
     /// Answer Exited when the payload ends for good.
     Wait,
-    /// The plan is complete: the first packet to a new monitor. With it come the descriptors
+    /// The plan is complete: the first packet to a new monitor; [`Request::Written`] follows. With it come the descriptors
     /// that the plan speaks of.
     Planned,
     /// Check the payload's health now. Answer: Exited with the check's own code.
@@ -83,4 +83,7 @@ pub enum Request {
         /// New name.
         name: String,
     },
+    /// `config.json` is there, which a new monitor waits for: without it nobody finds the
+    /// container.
+    Written,
 }

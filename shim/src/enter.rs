@@ -12,8 +12,14 @@ use nix::sched::{CloneFlags, setns};
 use rustix::mount::MountPropagationFlags;
 use std::os::fd::OwnedFd;
 
-/// As far as it goes without the plan: all the way, but for maps that `bolt` writes.
-pub(crate) fn begin(userns: Userns, report: &OwnedFd) -> Res<()> {
+/// All the way; which P it is goes into `state`.
+pub(crate) fn enter(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()> {
+    begin(userns, report)?;
+    end(userns, report, state)
+}
+
+/// As far as it goes without maps that `bolt` writes.
+fn begin(userns: Userns, report: &OwnedFd) -> Res<()> {
     // For I and every exec besides; a filter that allows keyctl(2) counts on it.
     process::leave_keyring().at(Step::UserNamespace, "session keyring")?;
     match userns {
@@ -45,8 +51,8 @@ pub(crate) fn begin(userns: Userns, report: &OwnedFd) -> Res<()> {
     Ok(())
 }
 
-/// The rest of the way; which P it is goes into `state`.
-pub(crate) fn end(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()> {
+/// The rest of the way.
+fn end(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()> {
     match userns {
         Userns::Host => return Ok(()),
         // Only one that has the whole range is ever joined.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! M                                          I
+//!   Plan + descriptors ────────────────────▶   only to one that was made before the plan
 //!   Ids ───────────────────────────────────▶   maps are written: become root of them
 //!   Trees + descriptors (as many packets ──▶   root first, then one for each bind and file,
 //!          as needed, 253 at most in each)     in the order of Launch.mounts
@@ -28,6 +29,8 @@ const LONGEST: usize = 4096 + 64;
 /// One packet, either direction.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Message {
+    /// The plan is there, and the payload's standard descriptors where it has no terminal.
+    Plan,
     /// Maps are written.
     Ids,
     /// Detached mounts follow as descriptors; `last` ends the list.

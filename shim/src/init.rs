@@ -5,9 +5,10 @@
 
 use crate::at::{At, Res};
 use crate::handshake::{self, Message};
+use crate::monitor::read_plan;
 use crate::step::{dev, exec, ids, limits, masks, mounts, root, tty};
 use crate::sys::{lo, netns, process};
-use bolt_shim::launch::{Launch, MountKind, Net};
+use bolt_shim::launch::{Launch, MountKind, Net, Spaces};
 use bolt_shim::report::{Failure, Step};
 use nix::sched::CloneFlags;
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
@@ -32,7 +33,48 @@ pub(crate) fn run(
     passed: Vec<OwnedFd>,
 ) -> ! {
     process::set_name(c"bolt-init");
-    let failure = match set_up(launch, &socket, stdio) {
+    let begun = begin(Spaces::of(launch));
+    go_on(launch, socket, stdio, passed, begun)
+}
+
+/// The same, for an I that is made before the plan is there.
+pub(crate) fn run_ahead(spaces: Spaces, socket: OwnedFd) -> ! {
+    process::set_name(c"bolt-init");
+    let begun = begin(spaces);
+    let stdio = match handshake::receive(&socket) {
+        Ok(Some((Message::Plan, fds))) => <[OwnedFd; 3]>::try_from(fds).ok(),
+        // There will be none: M ends, and has told why.
+        _ => process::exit_now(125),
+    };
+    let stdio = stdio.map(|[input, output, error]| Stdio { input, output, error });
+    match read_plan() {
+        Ok(launch) => go_on(&launch, socket, stdio, Vec::new(), begun),
+        Err(failure) => exec::tell(&socket, failure),
+    }
+}
+
+/// Tells such a one that the plan is there. Called in M.
+pub(crate) fn tell_plan(socket: &OwnedFd, stdio: Option<&Stdio>) -> Res<()> {
+    let fds = stdio.map(|s| [s.input.as_fd(), s.output.as_fd(), s.error.as_fd()]);
+    handshake::send(socket, &Message::Plan, fds.as_ref().map_or(&[], |fds| &fds[..]))
+}
+
+/// The namespaces that need neither ids nor the rest of the plan.
+fn begin(spaces: Spaces) -> Res<Option<netns::Pending>> {
+    let network = spaces.net.then(netns::start).transpose().at(Step::Unshare, "network")?;
+    unshare(spaces)?;
+    Ok(network)
+}
+
+fn go_on(
+    launch: &Launch,
+    socket: OwnedFd,
+    stdio: Option<Stdio>,
+    passed: Vec<OwnedFd>,
+    begun: Res<Option<netns::Pending>>,
+) -> ! {
+    let set_up = begun.and_then(|network| set_up(launch, &socket, stdio, network));
+    let failure = match set_up {
         Ok(()) if launch.process.args.is_empty() => idle(launch, &socket),
         Ok(()) if launch.init => supervise(launch, &socket, passed),
         Ok(()) => exec::program(&launch.process, &socket, passed),
@@ -41,10 +83,12 @@ pub(crate) fn run(
     exec::tell(&socket, failure)
 }
 
-fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>) -> Res<()> {
-    let network =
-        (launch.net != Net::Host).then(netns::start).transpose().at(Step::Unshare, "network")?;
-    unshare(launch)?;
+fn set_up(
+    launch: &Launch,
+    socket: &OwnedFd,
+    stdio: Option<Stdio>,
+    network: Option<netns::Pending>,
+) -> Res<()> {
     expect(&Message::Ids, socket)?;
     // Only now: M has put us into our v1 groups, and this namespace is rooted where we are.
     if !launch.share.cgroup {
@@ -89,11 +133,10 @@ fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>) -> Res<()> {
 }
 
 /// The namespaces that do not need ids; they are made while M writes the maps.
-fn unshare(launch: &Launch) -> Res<()> {
+fn unshare(spaces: Spaces) -> Res<()> {
     let mut flags = CloneFlags::CLONE_NEWNS;
-    let share = launch.share;
     for (on, flag) in
-        [(!share.ipc, CloneFlags::CLONE_NEWIPC), (!share.uts, CloneFlags::CLONE_NEWUTS)]
+        [(spaces.ipc, CloneFlags::CLONE_NEWIPC), (spaces.uts, CloneFlags::CLONE_NEWUTS)]
     {
         if on {
             flags |= flag;

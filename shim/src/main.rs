@@ -18,13 +18,14 @@ mod monitor;
 mod notify;
 mod pidfile;
 mod remove;
+mod start;
 mod state;
 mod step;
 #[allow(unsafe_code)]
 mod sys;
 mod uplink;
 
-use bolt_shim::launch::Userns;
+use bolt_shim::launch::Head;
 use std::process::ExitCode;
 
 /// musl's own allocator maps and unmaps a page for many a short-lived path, twenty times in a
@@ -37,8 +38,9 @@ fn main() -> ExitCode {
     match role.as_deref() {
         Some("monitor") => {
             sys::process::sanitise();
-            let userns = std::env::args().nth(2).and_then(|word| Userns::of(&word));
-            userns.map_or(ExitCode::from(125), |userns| ExitCode::from(monitor::run(userns)))
+            let mut words = std::env::args().skip(2);
+            let head = words.next().zip(words.next()).and_then(|(p, rest)| Head::of(&p, &rest));
+            head.map_or(ExitCode::from(125), |head| ExitCode::from(monitor::run(head)))
         }
         Some("--version") => {
             let line = format!(

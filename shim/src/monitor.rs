@@ -11,50 +11,40 @@ use crate::enter;
 use crate::event_loop::{End, Place, Supervisor};
 use crate::events::{self, Event};
 use crate::freeze;
-use crate::handshake::{self, Message};
-use crate::init::{self, Stdio};
+use crate::start::{Ahead, start};
 use crate::state::{self, State};
-use crate::step::{binds, ids, root};
-use crate::sys::clone::{Cloned, clone3};
+use crate::step::root;
 use crate::sys::memory::Mapped;
 use crate::sys::{process, socket};
-use crate::{notify, pidfile, uplink};
+use crate::{notify, pidfile};
 use bolt_shim::control::Request;
-use bolt_shim::launch::{Health, Launch, Net, OnFailure, Restart, Root, Userns, VERSION, fd};
+use bolt_shim::launch::{Head, Health, Launch, OnFailure, Restart, Root, VERSION, fd};
 use bolt_shim::report::{Failure, Report, Step};
-use rustix::pipe::{PipeFlags, pipe_with};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 /// Restarts wait 100 ms, doubled each time, at most a minute; a run of ten seconds resets that.
 const FIRST_PAUSE: u32 = 100;
 const LONGEST_PAUSE: u32 = 60_000;
 const LONG_RUN: i64 = 10_000;
 
-/// A payload that has been executed.
-#[derive(Debug)]
-pub(crate) struct Payload {
-    /// Pid of I in our pid namespace.
-    pub(crate) pid: i32,
-    /// Its pidfd.
-    pub(crate) pidfd: OwnedFd,
-    /// Standard output, or the terminal.
-    pub(crate) output: OwnedFd,
-    /// Standard error, without a terminal.
-    pub(crate) error: Option<OwnedFd>,
-    /// Standard input, when it is kept open.
-    pub(crate) input: Option<OwnedFd>,
-    /// Carries its packets.
-    pub(crate) uplink: Option<uplink::Running>,
-}
-
 /// Runs the whole life of one container; the result is M's exit code.
 ///
 /// `bolt` plans while M enters P. When the line ends before the plan is complete, nothing was
 /// made yet and nobody is left to be told.
-pub(crate) fn run(userns: Userns) -> u8 {
+pub(crate) fn run(head: Head) -> u8 {
     process::set_name(c"bolt-shim");
     let Ok(report) = process::inherit(fd::REPORT) else { return 125 };
-    let begun = enter::begin(userns, &report);
+    let Ok(dir) = process::inherit(fd::DIR) else { return 125 };
+    let mut state = State::default();
+    if let Err(failure) = enter::enter(head.userns, &report, &mut state) {
+        tell(&report, &Report::Failed(failure));
+        return 125;
+    }
+    let ahead = head.init.and_then(Ahead::make);
+    if head.layered {
+        // What does not work now is tried again, and told, when the root is made.
+        let _ = root::make_upper(&dir, "upper", "work");
+    }
     let Some(passed) = await_plan(&report) else { return 125 };
     let mut launch = match read_plan() {
         Ok(launch) => launch,
@@ -66,10 +56,7 @@ pub(crate) fn run(userns: Userns) -> u8 {
     if launch.await_cgroup && await_cgroup(&mut launch, &report).is_none() {
         return 125;
     }
-    match begun {
-        Ok(()) => supervise(&mut launch, userns, report, passed),
-        Err(failure) => refuse(&launch, &report, failure),
-    }
+    supervise(&mut launch, state, Inherited { report, dir, passed, ahead })
 }
 
 /// Nothing of the container was made, but for its control groups.
@@ -88,8 +75,9 @@ fn await_plan(report: &OwnedFd) -> Option<Vec<OwnedFd>> {
     (postcard::from_bytes(&buffer[..length]) == Ok(Request::Planned)).then_some(passed)
 }
 
+/// For M, and for an I that was made before it was there.
 #[inline(never)]
-fn read_plan() -> Res<Launch> {
+pub(crate) fn read_plan() -> Res<Launch> {
     let file = process::inherit(fd::LAUNCH).at(Step::Read, "plan")?;
     let plan = Mapped::of(&file).at(Step::Read, "plan")?;
     let launch: Launch = postcard::from_bytes(plan.bytes())
@@ -115,19 +103,26 @@ fn await_cgroup(launch: &mut Launch, report: &OwnedFd) -> Option<()> {
     }
 }
 
-fn supervise(launch: &mut Launch, userns: Userns, report: OwnedFd, passed: Vec<OwnedFd>) -> u8 {
-    let mut state = State {
-        cgroup: launch.cgroup.remove.clone(),
-        notes: launch.denied.clone(),
-        ..State::default()
-    };
-    let mut supervisor = match prepare(launch, userns, &mut state, report, passed) {
+/// What was there before the plan.
+struct Inherited {
+    report: OwnedFd,
+    dir: OwnedFd,
+    /// What came with the plan.
+    passed: Vec<OwnedFd>,
+    ahead: Option<Ahead>,
+}
+
+fn supervise(launch: &mut Launch, mut state: State, mut inherited: Inherited) -> u8 {
+    state.cgroup.clone_from(&launch.cgroup.remove);
+    state.notes.clone_from(&launch.denied);
+    let mut ahead = inherited.ahead.take();
+    let mut supervisor = match prepare(launch, inherited) {
         Ok(supervisor) => supervisor,
         Err((report, failure)) => return refuse(launch, &report, failure),
     };
     let mut pause = FIRST_PAUSE;
     loop {
-        let payload = match start(launch, &mut supervisor, &mut state) {
+        let payload = match start(launch, &mut supervisor, &mut state, ahead.take()) {
             Ok(payload) => payload,
             Err(failure) => return give_up(launch, &mut supervisor, &mut state, failure),
         };
@@ -192,16 +187,10 @@ fn forget_start(launch: &mut Launch) {
     process.rlimits = Vec::new();
 }
 
-/// P, and the container's place: once for all restarts.
-fn prepare(
-    launch: &Launch,
-    userns: Userns,
-    state: &mut State,
-    report: OwnedFd,
-    mut passed: Vec<OwnedFd>,
-) -> Result<Supervisor, (OwnedFd, Failure)> {
-    let place = enter::end(userns, &report, state).and_then(|()| place(launch));
-    let made = place.and_then(|place| {
+/// The container's place: once for all restarts.
+fn prepare(launch: &Launch, inherited: Inherited) -> Result<Supervisor, (OwnedFd, Failure)> {
+    let Inherited { report, dir, mut passed, .. } = inherited;
+    let made = place(launch, dir).and_then(|place| {
         let notifier = notify::of_plan(launch.unit.notify, &mut passed, &place.dir)?;
         Ok((place, notifier))
     });
@@ -215,9 +204,8 @@ fn prepare(
     }
 }
 
-fn place(launch: &Launch) -> Res<Place> {
+fn place(launch: &Launch, dir: OwnedFd) -> Res<Place> {
     let lock = process::inherit(fd::LOCK).at(Step::Read, "lock")?;
-    let dir = process::inherit(fd::DIR).at(Step::Read, "container directory")?;
     if let Some(group) = &launch.cgroup.monitor {
         std::fs::write(format!("{group}/cgroup.procs"), "0").at(Step::Cgroup, group)?;
     }
@@ -228,167 +216,6 @@ fn place(launch: &Launch) -> Res<Place> {
         .ok_or_else(|| failure(Step::Read, "container directory", libc::EILSEQ))?
         .to_owned();
     Ok(Place { dir, lock, path, control: None })
-}
-
-/// One start: clone I, hand it what only we can make, wait until it has become the payload.
-#[inline(never)]
-fn start(launch: &Launch, supervisor: &mut Supervisor, state: &mut State) -> Res<Payload> {
-    supervisor.denied.clear();
-    let (ours, theirs) = socket::pair().at(Step::Clone, "socket")?;
-    let (stdio, ends) = pipes(launch)?;
-    let group = match &launch.cgroup.v2 {
-        Some(path) => {
-            let flags = rustix::fs::OFlags::PATH
-                | rustix::fs::OFlags::DIRECTORY
-                | rustix::fs::OFlags::CLOEXEC;
-            Some(
-                rustix::fs::open(path.as_str(), flags, rustix::fs::Mode::empty())
-                    .at(Step::Cgroup, path)?,
-            )
-        }
-        None => None,
-    };
-    let mut flags = 0;
-    if !launch.share.pid {
-        flags |= libc::CLONE_NEWPID;
-    }
-    if launch.id_map.is_some() {
-        flags |= libc::CLONE_NEWUSER;
-    }
-    match clone3(flags, group.as_ref().map(AsFd::as_fd)).at(Step::Clone, "init")? {
-        Cloned::Child => {
-            drop(ours);
-            supervisor.close_in_child();
-            init::run(launch, theirs, stdio, std::mem::take(&mut supervisor.passed))
-        }
-        Cloned::Parent { pid, pidfd } => {
-            drop((theirs, stdio));
-            let result = bring_up(launch, supervisor, state, pid, &ours, ends);
-            match result {
-                Ok((output, error, input, uplink)) => {
-                    Ok(Payload { pid, pidfd, output, error, input, uplink })
-                }
-                Err(failure) => {
-                    let failure = last_words(&ours, failure);
-                    let _ =
-                        rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
-                    let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
-                    Err(failure)
-                }
-            }
-        }
-    }
-}
-
-/// The payload's pipes: its three ends, and ours.
-fn pipes(launch: &Launch) -> Res<(Option<Stdio>, [Option<OwnedFd>; 3])> {
-    if launch.process.tty.is_some() {
-        return Ok((None, [None, None, None]));
-    }
-    let pair = || pipe_with(PipeFlags::CLOEXEC).at(Step::Exec, "pipe");
-    let (out_read, output) = pair()?;
-    let (err_read, error) = pair()?;
-    let (input, in_write) = if launch.process.stdin {
-        let (read, write) = pair()?;
-        (read, Some(write))
-    } else {
-        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
-        (
-            rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())
-                .at(Step::Exec, "/dev/null")?,
-            None,
-        )
-    };
-    Ok((Some(Stdio { input, output, error }), [Some(out_read), Some(err_read), in_write]))
-}
-
-type Ends = (OwnedFd, Option<OwnedFd>, Option<OwnedFd>, Option<uplink::Running>);
-
-fn bring_up(
-    launch: &Launch,
-    supervisor: &mut Supervisor,
-    state: &mut State,
-    pid: i32,
-    socket: &OwnedFd,
-    ends: [Option<OwnedFd>; 3],
-) -> Res<Ends> {
-    for file in &launch.cgroup.v1 {
-        std::fs::write(file, pid.to_string()).at(Step::Cgroup, file)?;
-    }
-    if let Some(shape) = launch.id_map {
-        ids::write(pid, shape)?;
-    }
-    handshake::send(socket, &Message::Ids, &[])?;
-    let mut trees =
-        vec![root::make(&launch.root, supervisor.path(), ids::root_in_p(launch.id_map))?];
-    trees.extend(binds::trees(launch, supervisor.path())?);
-    handshake::send_trees(socket, &trees)?;
-    drop(trees);
-    // All of it while I mounts. It waits for this word: should we be killed once it has it, it
-    // can be found.
-    supervisor.listen()?;
-    note_starting(pid, supervisor, state);
-    handshake::send(socket, &Message::Recorded, &[])?;
-    let [mut output, error, mut input] = ends;
-    let mut uplink: Option<uplink::Running> = None;
-    let mut execing = false;
-    loop {
-        match handshake::receive(socket) {
-            Ok(None) if execing => break,
-            Ok(None) => return Err(failure(Step::Died, "", 0)),
-            Ok(Some((Message::Execing, _))) => execing = true,
-            Ok(Some((Message::Netns, mut fds))) => {
-                let (Net::Uplink { uplink: plan, required }, Some(netns)) =
-                    (&launch.net, fds.pop())
-                else {
-                    return Err(failure(Step::Network, "namespace", libc::EPROTO));
-                };
-                match uplink::start(plan, &netns, supervisor.path()) {
-                    Ok(running) => uplink = Some(running),
-                    Err(failure) if *required => return Err(failure),
-                    Err(failure) => supervisor.denied.push(failure),
-                }
-                handshake::send(socket, &Message::NetReady, &[])?;
-            }
-            Ok(Some((Message::Tty, mut fds))) => {
-                let master =
-                    fds.pop().ok_or_else(|| failure(Step::Terminal, "master", libc::EPROTO))?;
-                input = Some(master.try_clone().at(Step::Terminal, "master")?);
-                output = Some(master);
-            }
-            Ok(Some((Message::Denied(failure), _))) => supervisor.denied.push(failure),
-            Ok(Some((Message::Failed(failure), _))) => {
-                return Err(failure);
-            }
-            Ok(Some(_)) => return Err(failure(Step::Read, "handshake", libc::EPROTO)),
-            Err(failure) => return Err(failure),
-        }
-    }
-    let output = output.ok_or_else(|| failure(Step::Died, "init", 0))?;
-    Ok((output, error, input, uplink))
-}
-
-/// I may have said why, before our own call to it broke.
-fn last_words(socket: &OwnedFd, failure: Failure) -> Failure {
-    if failure.step != Step::Read {
-        return failure;
-    }
-    while let Ok(Some((message, _))) = handshake::receive(socket) {
-        if let Message::Failed(real) = message {
-            return real;
-        }
-    }
-    failure
-}
-
-fn note_starting(pid: i32, supervisor: &mut Supervisor, state: &mut State) {
-    state.status = "starting";
-    state.pid = pid;
-    state.start = state::start_time(pid);
-    state.pidns = state::namespace(&format!("/proc/{pid}/ns/pid"));
-    if state.write(supervisor.dir()).is_err() {
-        supervisor.denied.push(failure(Step::State, "state.json", libc::EIO));
-    }
 }
 
 #[inline(never)]

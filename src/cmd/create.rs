@@ -39,6 +39,8 @@ pub struct Created {
     pub config: Config,
     /// Its supervisor, where it is to be started at once.
     pub begun: Option<Begun>,
+    /// `config.json` is there; else [`record`] is still to be called.
+    pub recorded: bool,
 }
 
 /// What comes after the creation.
@@ -46,7 +48,8 @@ pub struct Created {
 pub enum Next {
     /// Nothing.
     Keep,
-    /// A start: its supervisor begins while the rest is written.
+    /// A start: its supervisor begins while the rest is planned, and the caller records the
+    /// container.
     Start,
 }
 
@@ -82,33 +85,62 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
         }
         replace(&containers, name, args.replace)?;
     }
-    let mut dir = containers.create(None, args.name.as_deref())?;
-    config.id = dir.id().to_owned();
-    let mut begun = None;
+    let (dir, name) = containers.create_named(None, args.name.as_deref())?;
+    (config.id, config.name) = (dir.id().to_owned(), name);
+    let mut created = Created { dir, config, begun: None, recorded: false };
     let result = (|| {
         // Copying enters P, which who makes it keeps others from: that comes first then.
         if next == Next::Start && !copied {
-            begun = Some(shim::begin(settings, &containers, &dir)?);
+            let layered = matches!(created.config.origin, Origin::Image { .. });
+            created.begun =
+                Some(shim::begin(settings, &containers, &created.dir, &created.config, layered)?);
         }
-        config.name = containers.name_of(dir.id())?.unwrap_or_default();
-        volumes(settings, &mut config)?;
-        dir.write_config(&config, Sync::Fast)?;
-        settings.event_log().write(&Event::of_container(&config, "create"));
-        requires::note(&containers, &config.unit.requires, dir.id())?;
+        volumes(settings, &mut created.config)?;
+        if next == Next::Keep || copied {
+            record(settings, args, &created.dir, &created.config)?;
+            created.recorded = true;
+        }
         if copied {
-            copy_root::start(dir.id())?;
+            copy_root::start(created.dir.id())?;
         }
-        if next == Next::Start && begun.is_none() {
-            begun = Some(shim::begin(settings, &containers, &dir)?);
+        if next == Next::Start && copied {
+            created.begun =
+                Some(shim::begin(settings, &containers, &created.dir, &created.config, false)?);
         }
-        write_cidfile(args.cidfile.as_deref(), dir.id())
+        Ok(())
     })();
-    if let Err(error) = result {
-        drop(begun);
-        let _ = crate::cmd::rm::remove(settings, &containers, &mut dir, true);
-        return Err(error);
+    match result {
+        Ok(()) => Ok(created),
+        Err(error) => {
+            undo(settings, created);
+            Err(error)
+        }
     }
-    Ok(Created { dir, config, begun })
+}
+
+/// Writes down what the container is: from now on it exists for others.
+pub fn record(
+    settings: &Settings,
+    args: &CreateArgs,
+    dir: &ContainerDir,
+    config: &Config,
+) -> anyhow::Result<()> {
+    dir.write_config(config, Sync::Fast)?;
+    settings.event_log().write(&Event::of_container(config, "create"));
+    if !config.unit.requires.is_empty() {
+        let containers = Containers::open(&settings.dirs)?;
+        requires::note(&containers, &config.unit.requires, dir.id())?;
+    }
+    write_cidfile(args.cidfile.as_deref(), dir.id())
+}
+
+/// Removes what [`make`] made, with a supervisor that has not started anything.
+pub fn undo(settings: &Settings, created: Created) {
+    let Created { mut dir, begun, .. } = created;
+    drop(begun);
+    if let Ok(containers) = Containers::open(&settings.dirs) {
+        let _ = crate::cmd::rm::remove(settings, &containers, &mut dir, true);
+    }
 }
 
 /// Where a container starts from.

@@ -198,7 +198,10 @@ fn parse<A: clap::Args>(verb: fn(A) -> Verb) -> Result<Verb, clap::Error> {
     let mut command = A::augment_args(command);
     let words = std::iter::once("bolt".into()).chain(words);
     let mut matches = command.try_get_matches_from_mut(words)?;
-    A::from_arg_matches_mut(&mut matches).map(verb).map_err(|e| e.format(&mut command))
+    let verb = A::from_arg_matches_mut(&mut matches).map(verb).map_err(|e| e.format(&mut command));
+    // A process of a few milliseconds: what it frees piece by piece the kernel takes back at once.
+    std::mem::forget((command, matches));
+    verb
 }
 
 /// `BOLT_LOG=debug`: why a decision was taken, on standard error. Not set up unless asked for.

@@ -3,6 +3,7 @@
 use crate::cmd::create::{self, Created, Next};
 use crate::cmd::create_args::CreateArgs;
 use crate::cmd::requires;
+use crate::container::dir::ContainerDir;
 use crate::launch::Mode;
 use crate::settings::{Settings, containers_conf};
 use crate::shim::attach::{self, End};
@@ -64,12 +65,20 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let size = terminal::size(std::io::stdin());
     let mode = Mode { attach: !args.detach, size, ..Mode::default() };
     let begun = created.begun.take().context("a container to run has a supervisor")?;
-    let started = shim::start(settings, begun, &mut created.dir, &created.config, mode, &service);
+    let Created { dir, config, recorded, .. } = &mut created;
+    let record = |dir: &ContainerDir| {
+        if !*recorded {
+            create::record(settings, &args.create, dir, config)?;
+            *recorded = true;
+        }
+        Ok(())
+    };
+    let started = shim::start(settings, begun, dir, config, mode, &service, record);
     // The container has them now, and who reads from the other end is to see its end.
     drop(service);
     let started = match started {
         Ok(started) => started,
-        Err(error) => return not_started(created, error),
+        Err(error) => return not_started(settings, created, error),
     };
     for note in &started.notes {
         print::warning(note);
@@ -82,6 +91,8 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
     if let End::Exited { .. } = end {
         started.reap();
     }
+    // The process ends here: what it frees piece by piece the kernel takes back at once.
+    std::mem::forget((args, created, started));
     finish(end)
 }
 
@@ -108,8 +119,10 @@ pub fn finish(end: End) -> anyhow::Result<u8> {
 }
 
 /// The reason, and 125, 126 or 127. With `--rm` nothing of the container is left.
-fn not_started(created: Created, error: anyhow::Error) -> anyhow::Result<u8> {
-    if created.config.remove {
+fn not_started(settings: &Settings, created: Created, error: anyhow::Error) -> anyhow::Result<u8> {
+    if !created.recorded {
+        create::undo(settings, created);
+    } else if created.config.remove {
         let id = created.dir.id().to_owned();
         // Its lock goes with it.
         drop(created);

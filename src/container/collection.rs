@@ -58,9 +58,18 @@ impl Containers {
 
     /// Makes a container directory with its lock held, under `name` or a generated one.
     ///
-    /// It counts as garbage (see [`Self::sweep`]) until `config.json` is written. The name taken
-    /// is [`Self::name_of`]. Errors: [`Error::NameInUse`], [`Error::BadName`], [`Error::BadId`].
+    /// It counts as garbage (see [`Self::sweep`]) until `config.json` is written. Errors:
+    /// [`Error::NameInUse`], [`Error::BadName`], [`Error::BadId`].
     pub fn create(&self, id: Option<&str>, name: Option<&str>) -> Result<ContainerDir, Error> {
+        Ok(self.create_named(id, name)?.0)
+    }
+
+    /// [`Self::create`], and the name that was taken.
+    pub fn create_named(
+        &self,
+        id: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<(ContainerDir, String), Error> {
         let id = match id {
             Some(id) if name::is_id(id) => id.to_owned(),
             Some(id) => return Err(Error::BadId(id.to_owned())),
@@ -71,14 +80,16 @@ impl Containers {
         }
         let dir = self.make_dir(&id)?;
         let named = match name {
-            Some(name) => self.link(name, &id),
+            Some(name) => self.link(name, &id).map(|()| name.to_owned()),
             None => self.link_generated(&id),
         };
-        if let Err(e) = named {
-            let _ = tree::remove_tree(&self.fd, &id);
-            return Err(e);
+        match named {
+            Ok(name) => Ok((dir, name)),
+            Err(e) => {
+                let _ = tree::remove_tree(&self.fd, &id);
+                Err(e)
+            }
         }
-        Ok(dir)
     }
 
     /// The directory becomes visible only with its lock held, so that no sweep takes it for
@@ -107,11 +118,13 @@ impl Containers {
         }
     }
 
-    fn link_generated(&self, id: &str) -> Result<(), Error> {
+    fn link_generated(&self, id: &str) -> Result<String, Error> {
         for attempt in 0..64 {
-            match self.link(&name::suggest(attempt)?, id) {
+            let name = name::suggest(attempt)?;
+            match self.link(&name, id) {
                 Err(Error::NameInUse { .. }) => {}
-                other => return other,
+                Err(e) => return Err(e),
+                Ok(()) => return Ok(name),
             }
         }
         Err(Error::NoFreeName)

@@ -21,6 +21,14 @@ pub fn limits(resources: &Resources) -> cgroup::Limits {
     }
 }
 
+/// Whether one is made, as far as that can be told without looking at the host's groups.
+pub(super) fn is_wanted(settings: &Settings, config: &Config) -> bool {
+    let how = config.unit.cgroups;
+    let v2 = || Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let asked = || !limits(&config.resources).asked().is_empty();
+    how != Cgroups::Disabled && (how == Cgroups::Split || settings.dirs.uid == 0 || asked() || v2())
+}
+
 /// A cgroup is made where limits were asked for, for root, on a pure v2 host, where it costs
 /// one mkdir and gives `cgroup.kill`, and where the caller's is to be split. Elsewhere the
 /// payload stays in the caller's.
@@ -30,14 +38,12 @@ pub(super) fn plan(
     mode: &Mode,
 ) -> anyhow::Result<Option<cgroup::Plan>> {
     let how = config.unit.cgroups;
-    if how == Cgroups::Disabled {
-        return Ok(None);
-    }
     let split = how == Cgroups::Split;
     let mut limits = limits(&config.resources);
-    limits.validate()?;
-    let v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
-    if limits.asked().is_empty() && !v2 && settings.dirs.uid != 0 && !split {
+    if how != Cgroups::Disabled {
+        limits.validate()?;
+    }
+    if !is_wanted(settings, config) {
         return Ok(None);
     }
     if limits.pids.is_none() {

@@ -61,7 +61,7 @@ pub enum RootError {
     },
 }
 
-/// The root of one container. Makes its upper and work directories at the first start.
+/// The root of one container. The supervisor makes its upper and work directories.
 pub fn plan(dirs: &Dirs, dir: &ContainerDir, config: &Config) -> Result<Root, RootError> {
     match &config.origin {
         Origin::Directory(path) => {
@@ -72,7 +72,6 @@ pub fn plan(dirs: &Dirs, dir: &ContainerDir, config: &Config) -> Result<Root, Ro
             Ok(Root::Dir { path: text(path)?, stat, read_only: config.read_only })
         }
         Origin::Image { name, layers, layout, driver, .. } => {
-            let upper = upper(dir)?;
             if driver == "copy" {
                 let copy = dir.path().join("root");
                 return Ok(Root::Dir {
@@ -85,6 +84,7 @@ pub fn plan(dirs: &Dirs, dir: &ContainerDir, config: &Config) -> Result<Root, Ro
                 .parse()
                 .map_err(|_| RootError::Layout(config.short_id().to_owned(), layout.clone()))?;
             let lower = lower(dirs, layers, layout, name)?;
+            let upper = (text(&dir.path().join("upper"))?, text(&dir.path().join("work"))?);
             if driver == "fuse-overlayfs" {
                 let mountpoint = dir.path().join("merged");
                 fuse_can_take(lower.iter().chain([&upper.0, &upper.1]))?;
@@ -125,6 +125,7 @@ pub fn mount_for_read_write(dirs: &Dirs, dir: &ContainerDir) -> anyhow::Result<O
     match plan(dirs, dir, &config)? {
         Root::Dir { path, .. } => mount::clone_tree(&path).with_context(|| format!("open {path}")),
         Root::Overlay { lower, upper, .. } => {
+            make_upper(dir)?;
             let place = text(dir.path())?;
             mount::overlay(&lower, upper.as_ref(), &place).context("mount the container's overlay")
         }
@@ -133,6 +134,7 @@ pub fn mount_for_read_write(dirs: &Dirs, dir: &ContainerDir) -> anyhow::Result<O
                 !program.is_empty(),
                 "the container's root is put together by fuse-overlayfs, which is not here; install the package 'fuse-overlayfs'"
             );
+            make_upper(dir)?;
             mount::fuse_overlay(&program, &lower, &upper, &mountpoint)
         }
     }
@@ -170,11 +172,10 @@ fn lower(
         .collect()
 }
 
-fn upper(dir: &ContainerDir) -> Result<(String, String), RootError> {
-    let (upper, work) = (dir.path().join("upper"), dir.path().join("work"));
-    make(&upper)?;
-    make(&work)?;
-    Ok((text(&upper)?, text(&work)?))
+/// Where the container's files go; made here for who mounts it without a supervisor.
+fn make_upper(dir: &ContainerDir) -> Result<(), RootError> {
+    make(&dir.path().join("upper"))?;
+    make(&dir.path().join("work"))
 }
 
 fn make(path: &Path) -> Result<(), RootError> {

@@ -21,7 +21,7 @@ use crate::sys::{memfd, spawn};
 use crate::userns::{self, Source, subid};
 use anyhow::Context;
 use bolt_shim::control::Request;
-use bolt_shim::launch::{Cgroup, Userns, fd};
+use bolt_shim::launch::{Cgroup, Head, Userns, fd};
 use bolt_shim::report::{Failure, Report, Step};
 use client::Connection;
 use program::Program;
@@ -92,11 +92,14 @@ fn reap(pid: i32) {
     }
 }
 
-/// Spawns M for the container in `dir`, whose lock this process holds: M inherits that.
+/// Spawns M for the container in `dir`, whose lock this process holds: M inherits that. `layered`:
+/// the container is new and its root lies on layers; M makes the directories for that at once.
 pub fn begin(
     settings: &Settings,
     containers: &Containers,
     dir: &ContainerDir,
+    config: &Config,
+    layered: bool,
 ) -> anyhow::Result<Begun> {
     let source = userns::source(&settings.dirs, containers)?;
     // Who makes P has looked for a living supervisor, and found none.
@@ -114,7 +117,8 @@ pub fn begin(
     if let Source::Join(p) = &source {
         fds.push((p.as_fd(), fd::USERNS));
     }
-    let args = ["bolt-shim", "monitor", entry(&source).word()];
+    let [userns, rest] = head(settings, &source, config, layered).words();
+    let args = ["bolt-shim", "monitor", &userns, &rest];
     let spawn = |path: &Path| {
         spawn::spawn(path, &args, &fds).with_context(|| format!("start {}", path.display()))
     };
@@ -127,6 +131,11 @@ pub fn begin(
     Ok(Begun { source, program, connection, plan, pid })
 }
 
+fn head(settings: &Settings, source: &Source, config: &Config, layered: bool) -> Head {
+    let init = launch::init_ahead(settings, source, config);
+    Head { userns: entry(source), layered, init }
+}
+
 fn entry(source: &Source) -> Userns {
     match source {
         Source::Root => Userns::Host,
@@ -137,7 +146,8 @@ fn entry(source: &Source) -> Userns {
 }
 
 /// Starts the created container in `dir` under its supervisor, which keeps the lock that this
-/// process lets go.
+/// process lets go. `record` writes the container down, which the payload waits for; it is called
+/// while the supervisor mounts, and when it fails nothing was started.
 pub fn start(
     settings: &Settings,
     mut begun: Begun,
@@ -145,6 +155,7 @@ pub fn start(
     config: &Config,
     mut mode: Mode,
     service: &Service,
+    record: impl FnOnce(&ContainerDir) -> anyhow::Result<()>,
 ) -> anyhow::Result<Started> {
     let sdnotify = config.unit.sdnotify();
     mode.given = service.given(sdnotify, begun.pid as u32);
@@ -154,8 +165,17 @@ pub fn start(
     let connection = begun.connection.take().context("a supervisor starts one container")?;
     let (source, pid) = (&begun.source, begun.pid as u32);
     drop(dir.take_lock());
-    let makes_p = matches!(source, Source::Full(..));
     let mut notes = plan.notes;
+    let mut record = Some(record);
+    let mut recorded = Ok(());
+    // Who makes P is there once it has the maps.
+    if let Source::Full(ids, _) = source {
+        let writers = map_writers(&connection, settings, pid, ids)?;
+        if let Some(record) = record.take() {
+            recorded = record(dir);
+        }
+        let _ = connection.send(&id_maps(settings, writers.finish(), &mut notes));
+    }
     // Should it be dead already, here or below, its last words are still to be read.
     let fds = service.descriptors(plan.launch.unit.notify.is_some());
     let _ = connection.send_with(&Request::Planned, &fds);
@@ -168,23 +188,33 @@ pub fn start(
         groups.clone_from(&cgroup.remove);
         let _ = connection.send(&Request::Cgroup { cgroup, denied });
     }
+    if let Some(record) = record.take() {
+        recorded = record(dir);
+    }
+    // The kernel refuses where somebody is in one.
+    let remove_groups = || groups.iter().for_each(|group| drop(std::fs::remove_dir(group)));
+    if let Err(error) = recorded {
+        drop(connection);
+        reap(begun.pid);
+        remove_groups();
+        return Err(error);
+    }
+    let _ = connection.send(&Request::Written);
     loop {
         match connection.receive()? {
             None => {
-                // It was to remove them. The kernel refuses where somebody is in one.
-                groups.iter().for_each(|group| drop(std::fs::remove_dir(group)));
+                remove_groups();
                 return Err(StartError::Died.into());
-            }
-            Some((Report::NeedIdMaps, _)) => {
-                let answer = id_maps(settings, source, pid, &mut notes);
-                let _ = connection.send(&answer);
             }
             Some((Report::Denied(failure), _)) => {
                 notes.push(format!("denied: {}", words(&failure)))
             }
-            Some((Report::Failed(failure), _)) => return Err(StartError::Step(failure).into()),
+            Some((Report::Failed(failure), _)) => {
+                remove_groups();
+                return Err(StartError::Step(failure).into());
+            }
             Some((Report::Started { .. }, _)) => {
-                if makes_p {
+                if matches!(source, Source::Full(..)) {
                     userns::remember(&settings.dirs, dir.id());
                 }
                 begun.program.remember(&settings.dirs.data, dir.id());
@@ -223,8 +253,8 @@ pub fn start_again(
     config.unit.cgroups = how.cgroups.unwrap_or(config.unit.cgroups);
     let size = terminal::size(io::stdin());
     let mode = Mode { attach: how.attach, size, ..Mode::default() };
-    let begun = begin(settings, &containers, &dir)?;
-    start(settings, begun, &mut dir, &config, mode, &how.service)
+    let begun = begin(settings, &containers, &dir, &config, false)?;
+    start(settings, begun, &mut dir, &config, mode, &how.service, |_| Ok(()))
 }
 
 /// Makes the cgroup around the waiting supervisor. A limit that is refused never stops a start.
@@ -249,11 +279,26 @@ fn make_cgroup(
     Ok((cgroup, denied))
 }
 
-/// Runs the two setuid programs; where they cannot, the user alone is mapped and told so.
-fn id_maps(settings: &Settings, source: &Source, pid: u32, notes: &mut Vec<String>) -> Request {
+/// Starts the two setuid programs once the supervisor has its user namespace.
+fn map_writers(
+    connection: &Connection,
+    settings: &Settings,
+    pid: u32,
+    ids: &subid::SubIds,
+) -> anyhow::Result<subid::Writers> {
+    match connection.receive()? {
+        Some((Report::NeedIdMaps, _)) => {
+            Ok(subid::Writers::start(pid, settings.dirs.uid, settings.dirs.gid, ids))
+        }
+        Some((Report::Failed(failure), _)) => Err(StartError::Step(failure).into()),
+        _ => Err(StartError::Died.into()),
+    }
+}
+
+/// Where they could not, the user alone is mapped and told so.
+fn id_maps(settings: &Settings, written: io::Result<()>, notes: &mut Vec<String>) -> Request {
     let (uid, gid) = (settings.dirs.uid, settings.dirs.gid);
-    let Source::Full(ids, _) = source else { return Request::IdMapsRefused { uid, gid } };
-    match subid::write_maps(pid, uid, gid, ids) {
+    match written {
         Ok(()) => Request::IdMapsWritten,
         Err(error) => {
             notes.push(format!(

@@ -132,8 +132,7 @@ fn inode(fd: impl std::os::fd::AsFd) -> Option<u64> {
 }
 
 fn no_new_privs() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().any(|l| l.strip_prefix("NoNewPrivs:").is_some_and(|v| v.trim() == "1"))
+    rustix::thread::no_new_privs().unwrap_or(false)
 }
 
 /// Takes this process into P, where it is uid 0 and may touch what belongs to subordinate ids.
@@ -212,6 +211,7 @@ pub fn map_ids(args: &[String]) -> anyhow::Result<()> {
     let gids = parse(gids).context("gid ranges")?;
     let mut byte = [0];
     std::io::stdin().read_exact(&mut byte).context("the parent went away")?;
-    subid::write_maps(pid.parse()?, uid.parse()?, gid.parse()?, &subid::SubIds { uids, gids })?;
+    let ids = subid::SubIds { uids, gids };
+    subid::Writers::start(pid.parse()?, uid.parse()?, gid.parse()?, &ids).finish()?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 /// The ranges one user may map, as (first id, count).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +23,18 @@ impl SubIds {
     }
 }
 
-/// The ranges of a user, by name or by number; `None` when either file has none.
+/// The ranges of a user, by name or by number; `None` when either file has none. The files are
+/// read once: a start asks for its user's ranges several times.
 pub fn lookup(user: &str, uid: u32) -> Option<SubIds> {
+    static LAST: Mutex<Option<(String, u32, Option<SubIds>)>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*last {
+        Some((name, number, found)) if name == user && *number == uid => found.clone(),
+        _ => last.insert((user.to_owned(), uid, read(user, uid))).2.clone(),
+    }
+}
+
+fn read(user: &str, uid: u32) -> Option<SubIds> {
     let uids = ranges(&std::fs::read_to_string("/etc/subuid").ok()?, user, uid);
     let gids = ranges(&std::fs::read_to_string("/etc/subgid").ok()?, user, uid);
     (!uids.is_empty() && !gids.is_empty()).then_some(SubIds { uids, gids })
@@ -44,14 +55,28 @@ fn ranges(text: &str, user: &str, uid: u32) -> Vec<(u32, u32)> {
         .collect()
 }
 
-/// Writes both maps of `pid`, a child of the caller's that has just unshared: 0 is the user,
-/// 1… are the subordinate ids. The two setuid programs run at once.
-pub fn write_maps(pid: u32, uid: u32, gid: u32, ids: &SubIds) -> io::Result<()> {
-    let first = start("newuidmap", pid, uid, &ids.uids)?;
-    let second = start("newgidmap", pid, gid, &ids.gids);
-    let one = finish("newuidmap", first);
-    let two = second.and_then(|child| finish("newgidmap", child));
-    one.and(two)
+/// The two setuid programs that write the maps of a process, at once.
+#[derive(Debug)]
+pub struct Writers {
+    uids: io::Result<Child>,
+    gids: io::Result<Child>,
+}
+
+impl Writers {
+    /// Starts both for `pid`, a child of the caller's that has just unshared: 0 is the user, 1…
+    /// are the subordinate ids.
+    pub fn start(pid: u32, uid: u32, gid: u32, ids: &SubIds) -> Self {
+        let uids = start("newuidmap", pid, uid, &ids.uids);
+        let gids = start("newgidmap", pid, gid, &ids.gids);
+        Writers { uids, gids }
+    }
+
+    /// Waits for both.
+    pub fn finish(self) -> io::Result<()> {
+        let one = self.uids.and_then(|child| finish("newuidmap", child));
+        let two = self.gids.and_then(|child| finish("newgidmap", child));
+        one.and(two)
+    }
 }
 
 fn start(program: &str, pid: u32, id: u32, ranges: &[(u32, u32)]) -> io::Result<Child> {

@@ -7,7 +7,7 @@ use super::{End, Supervisor, reap, reap_pidfd};
 use crate::at::failure;
 use crate::clients::{Client, Role};
 use crate::events::{self, Event};
-use crate::monitor::Payload;
+use crate::start::Payload;
 use crate::{pidfile, remove, state};
 use bolt_shim::launch::Launch;
 use bolt_shim::report::{Report, Step};

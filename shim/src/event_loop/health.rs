@@ -6,7 +6,7 @@ use super::{Supervisor, signal};
 use crate::at::failure;
 use crate::clients::Role;
 use crate::health::{Check, OUTPUT, Record, Status};
-use crate::monitor::Payload;
+use crate::start::Payload;
 use crate::sys::process;
 use crate::{freeze, join, state};
 use bolt_shim::launch::{Health, Launch, Notify, OnFailure};

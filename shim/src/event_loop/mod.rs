@@ -7,8 +7,8 @@ mod timers;
 
 use crate::at::{Res, failure};
 use crate::clients::{self, Client, Role};
-use crate::monitor::Payload;
 use crate::notify::Notifier;
+use crate::start::Payload;
 use crate::sys::{memory, process};
 use crate::{freeze, log, state};
 use bolt_shim::control::Request;
@@ -87,6 +87,8 @@ pub(crate) struct Supervisor {
     execs: Vec<Exec>,
     /// An exec has left its program to itself.
     used: bool,
+    /// `config.json` is there.
+    written: bool,
     /// The payload, as its last start made it.
     pid: i32,
     log: log::Writer,
@@ -135,6 +137,7 @@ impl Supervisor {
             clients: vec![Client::new(report, role, true)],
             execs: Vec::new(),
             used: false,
+            written: false,
             pid: 0,
             log: log::Writer::new(launch.monitor.log),
             signals: SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
@@ -174,6 +177,12 @@ impl Supervisor {
             self.place.control = Some(clients::listen(&self.place.dir)?);
         }
         Ok(())
+    }
+
+    /// Waits for the launcher to write down what the container is, which it does while we mount.
+    pub(crate) fn await_config(&mut self) -> Res<()> {
+        self.written = self.written || self.clients.first().is_some_and(Client::says_written);
+        if self.written { Ok(()) } else { Err(failure(Step::State, "config.json", libc::ENOENT)) }
     }
 
     /// The stop was no request, but a signal to this process.
@@ -518,6 +527,7 @@ impl Supervisor {
             Request::Stdin(_)
             | Request::CloseStdin
             | Request::Planned
+            | Request::Written
             | Request::Cgroup { .. }
             | Request::IdMapsWritten
             | Request::IdMapsRefused { .. } => {}

@@ -1,7 +1,7 @@
 //! What happens at its time. Runs in M.
 
 use super::{Supervisor, signal};
-use crate::monitor::Payload;
+use crate::start::Payload;
 use crate::{freeze, state};
 use bolt_shim::launch::Launch;
 use rustix::event::Timespec;

@@ -24,7 +24,7 @@ pub(crate) struct Pending(());
 /// Starts the maker: a thread without thread-local storage, which no C library lets one make.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn start() -> Result<Pending, Errno> {
-    let stack = Box::leak(vec![0u8; STACK].into_boxed_slice());
+    let stack = Box::leak(Box::<[u8]>::new_uninit_slice(STACK));
     let top = stack.as_mut_ptr_range().end as usize & !15;
     let flags = libc::CLONE_VM
         | libc::CLONE_FS

@@ -146,6 +146,17 @@ pub(crate) fn close_lock(lock: &OwnedFd) {
     unsafe { libc::close(lock.as_raw_fd()) };
 }
 
+/// Closes report line, lock and directory in a clone of M that has nothing else of M but the plan.
+///
+/// The owners' values stay behind in a process that never drops them: it becomes another program
+/// or ends.
+pub(crate) fn close_inherited() {
+    use bolt_shim::launch::fd;
+    // SAFETY: the clone has its own descriptor table; these numbers are open since M began, so no
+    // descriptor of its own has one of them.
+    unsafe { libc::syscall(libc::SYS_close_range, fd::REPORT, fd::DIR, 0) };
+}
+
 /// Wraps a descriptor that a call has just made for us.
 pub(crate) fn own(raw: i32) -> OwnedFd {
     // SAFETY: callers pass the fresh result of accept4(2), which nobody else holds.

@@ -1,0 +1,267 @@
+//! A start of the payload: its init **I** is made, gets what only M can make, and has become the
+//! payload at the end. Runs in M.
+//!
+//! The first I of a container is made before the plan is there, where its namespaces are known
+//! ([`Ahead`]): while `bolt` plans, I makes the network namespace, which takes longest.
+
+use crate::at::{At, Res, failure};
+use crate::event_loop::Supervisor;
+use crate::handshake::{self, Message};
+use crate::init::{self, Stdio};
+use crate::state::{self, State};
+use crate::step::{binds, ids, root};
+use crate::sys::clone::{Cloned, clone3};
+use crate::sys::{process, socket};
+use crate::uplink;
+use bolt_shim::launch::{Launch, Net, Spaces};
+use bolt_shim::report::{Failure, Step};
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// A payload that has been executed.
+#[derive(Debug)]
+pub(crate) struct Payload {
+    /// Pid of I in our pid namespace.
+    pub(crate) pid: i32,
+    /// Its pidfd.
+    pub(crate) pidfd: OwnedFd,
+    /// Standard output, or the terminal.
+    pub(crate) output: OwnedFd,
+    /// Standard error, without a terminal.
+    pub(crate) error: Option<OwnedFd>,
+    /// Standard input, when it is kept open.
+    pub(crate) input: Option<OwnedFd>,
+    /// Carries its packets.
+    pub(crate) uplink: Option<uplink::Running>,
+}
+
+/// I, on its way to become the payload.
+#[derive(Debug)]
+struct Init {
+    pid: i32,
+    pidfd: OwnedFd,
+    socket: OwnedFd,
+}
+
+impl Init {
+    fn end(&self) {
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, rustix::process::Signal::KILL);
+        let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(self.pid), None);
+    }
+}
+
+/// An I that waits for the plan. Dropped, it ends, and has made nothing that stays.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    init: Option<Init>,
+    spaces: Spaces,
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        if let Some(init) = &self.init {
+            init.end();
+        }
+    }
+}
+
+impl Ahead {
+    /// Clones I. `None`: what hinders that shows again, and is told, when it is made later.
+    pub(crate) fn make(spaces: Spaces) -> Option<Self> {
+        let (ours, theirs) = socket::pair().ok()?;
+        match clone3(flags(spaces), None).ok()? {
+            Cloned::Child => {
+                // Nothing of M may live on in the container, least of all the lock.
+                drop(ours);
+                process::close_inherited();
+                init::run_ahead(spaces, theirs)
+            }
+            Cloned::Parent { pid, pidfd } => {
+                Some(Ahead { init: Some(Init { pid, pidfd, socket: ours }), spaces })
+            }
+        }
+    }
+
+    /// I, if the plan wants one such.
+    fn take_for(mut self, launch: &Launch, passed: &[OwnedFd]) -> Option<Init> {
+        let fits =
+            self.spaces == Spaces::of(launch) && launch.cgroup.v2.is_none() && passed.is_empty();
+        if fits { self.init.take() } else { None }
+    }
+}
+
+fn flags(spaces: Spaces) -> libc::c_int {
+    let pid = if spaces.pid { libc::CLONE_NEWPID } else { 0 };
+    let user = if spaces.user { libc::CLONE_NEWUSER } else { 0 };
+    pid | user
+}
+
+/// One start: clone I unless it is there, hand it what only we can make, wait until it has
+/// become the payload.
+#[inline(never)]
+pub(crate) fn start(
+    launch: &Launch,
+    supervisor: &mut Supervisor,
+    state: &mut State,
+    ahead: Option<Ahead>,
+) -> Res<Payload> {
+    supervisor.denied.clear();
+    let (stdio, ends) = pipes(launch)?;
+    let ahead = ahead.and_then(|ahead| ahead.take_for(launch, &supervisor.passed));
+    let (init, told) = match ahead {
+        Some(init) => {
+            let told = init::tell_plan(&init.socket, stdio.as_ref());
+            (init, told)
+        }
+        None => (clone_init(launch, supervisor, stdio)?, Ok(())),
+    };
+    let result =
+        told.and_then(|()| bring_up(launch, supervisor, state, init.pid, &init.socket, ends));
+    match result {
+        Ok((output, error, input, uplink)) => {
+            Ok(Payload { pid: init.pid, pidfd: init.pidfd, output, error, input, uplink })
+        }
+        Err(failure) => {
+            let failure = last_words(&init.socket, failure);
+            init.end();
+            Err(failure)
+        }
+    }
+}
+
+fn clone_init(launch: &Launch, supervisor: &mut Supervisor, stdio: Option<Stdio>) -> Res<Init> {
+    let (ours, theirs) = socket::pair().at(Step::Clone, "socket")?;
+    let group = match &launch.cgroup.v2 {
+        Some(path) => {
+            let flags = rustix::fs::OFlags::PATH
+                | rustix::fs::OFlags::DIRECTORY
+                | rustix::fs::OFlags::CLOEXEC;
+            Some(
+                rustix::fs::open(path.as_str(), flags, rustix::fs::Mode::empty())
+                    .at(Step::Cgroup, path)?,
+            )
+        }
+        None => None,
+    };
+    let group = group.as_ref().map(AsFd::as_fd);
+    match clone3(flags(Spaces::of(launch)), group).at(Step::Clone, "init")? {
+        Cloned::Child => {
+            drop(ours);
+            supervisor.close_in_child();
+            init::run(launch, theirs, stdio, std::mem::take(&mut supervisor.passed))
+        }
+        Cloned::Parent { pid, pidfd } => Ok(Init { pid, pidfd, socket: ours }),
+    }
+}
+
+/// The payload's pipes: its three ends, and ours.
+fn pipes(launch: &Launch) -> Res<(Option<Stdio>, [Option<OwnedFd>; 3])> {
+    if launch.process.tty.is_some() {
+        return Ok((None, [None, None, None]));
+    }
+    let pair = || pipe_with(PipeFlags::CLOEXEC).at(Step::Exec, "pipe");
+    let (out_read, output) = pair()?;
+    let (err_read, error) = pair()?;
+    let (input, in_write) = if launch.process.stdin {
+        let (read, write) = pair()?;
+        (read, Some(write))
+    } else {
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+        (
+            rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())
+                .at(Step::Exec, "/dev/null")?,
+            None,
+        )
+    };
+    Ok((Some(Stdio { input, output, error }), [Some(out_read), Some(err_read), in_write]))
+}
+
+type Ends = (OwnedFd, Option<OwnedFd>, Option<OwnedFd>, Option<uplink::Running>);
+
+fn bring_up(
+    launch: &Launch,
+    supervisor: &mut Supervisor,
+    state: &mut State,
+    pid: i32,
+    socket: &OwnedFd,
+    ends: [Option<OwnedFd>; 3],
+) -> Res<Ends> {
+    for file in &launch.cgroup.v1 {
+        std::fs::write(file, pid.to_string()).at(Step::Cgroup, file)?;
+    }
+    if let Some(shape) = launch.id_map {
+        ids::write(pid, shape)?;
+    }
+    handshake::send(socket, &Message::Ids, &[])?;
+    let mut trees =
+        vec![root::make(&launch.root, supervisor.path(), ids::root_in_p(launch.id_map))?];
+    trees.extend(binds::trees(launch, supervisor.path())?);
+    handshake::send_trees(socket, &trees)?;
+    drop(trees);
+    // All of it while I mounts. It waits for this word: should we be killed once it has it, it
+    // can be found.
+    supervisor.listen()?;
+    note_starting(pid, supervisor, state);
+    supervisor.await_config()?;
+    handshake::send(socket, &Message::Recorded, &[])?;
+    let [mut output, error, mut input] = ends;
+    let mut uplink: Option<uplink::Running> = None;
+    let mut execing = false;
+    loop {
+        match handshake::receive(socket) {
+            Ok(None) if execing => break,
+            Ok(None) => return Err(failure(Step::Died, "", 0)),
+            Ok(Some((Message::Execing, _))) => execing = true,
+            Ok(Some((Message::Netns, mut fds))) => {
+                let (Net::Uplink { uplink: plan, required }, Some(netns)) =
+                    (&launch.net, fds.pop())
+                else {
+                    return Err(failure(Step::Network, "namespace", libc::EPROTO));
+                };
+                match uplink::start(plan, &netns, supervisor.path()) {
+                    Ok(running) => uplink = Some(running),
+                    Err(failure) if *required => return Err(failure),
+                    Err(failure) => supervisor.denied.push(failure),
+                }
+                handshake::send(socket, &Message::NetReady, &[])?;
+            }
+            Ok(Some((Message::Tty, mut fds))) => {
+                let master =
+                    fds.pop().ok_or_else(|| failure(Step::Terminal, "master", libc::EPROTO))?;
+                input = Some(master.try_clone().at(Step::Terminal, "master")?);
+                output = Some(master);
+            }
+            Ok(Some((Message::Denied(failure), _))) => supervisor.denied.push(failure),
+            Ok(Some((Message::Failed(failure), _))) => {
+                return Err(failure);
+            }
+            Ok(Some(_)) => return Err(failure(Step::Read, "handshake", libc::EPROTO)),
+            Err(failure) => return Err(failure),
+        }
+    }
+    let output = output.ok_or_else(|| failure(Step::Died, "init", 0))?;
+    Ok((output, error, input, uplink))
+}
+
+/// I may have said why, before our own call to it broke.
+fn last_words(socket: &OwnedFd, failure: Failure) -> Failure {
+    if failure.step != Step::Read {
+        return failure;
+    }
+    while let Ok(Some((message, _))) = handshake::receive(socket) {
+        if let Message::Failed(real) = message {
+            return real;
+        }
+    }
+    failure
+}
+
+fn note_starting(pid: i32, supervisor: &mut Supervisor, state: &mut State) {
+    state.status = "starting";
+    state.pid = pid;
+    state.start = state::start_time(pid);
+    state.pidns = state::namespace(&format!("/proc/{pid}/ns/pid"));
+    if state.write(supervisor.dir()).is_err() {
+        supervisor.denied.push(failure(Step::State, "state.json", libc::EIO));
+    }
+}
