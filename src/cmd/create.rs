@@ -141,7 +141,6 @@ pub fn base(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Base> {
         return Ok(Base { origin, image, userns, replaced, _held: (None, range) });
     }
     let store = Store::open(&settings.dirs.store())?;
-    let held = store.shared_lock()?;
     let wish = pull::Wish {
         image: &args.image,
         policy: &args.pull,
@@ -149,7 +148,7 @@ pub fn base(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Base> {
         access: &args.access,
         lock: &args.lock,
     };
-    let found = pull::ensure(settings, &store, &wish)?;
+    let (found, held) = pull::ensure(settings, &store, &wish)?;
     store.note_use(&found.record.manifest);
     let record = found.record;
     let highest = match asked {

@@ -2,6 +2,7 @@
 
 use crate::harness::process::{finish, signal};
 use crate::harness::user::{IMAGE, until};
+use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 #[test]
@@ -123,6 +124,33 @@ fn pull_policies() {
     let always = s.run(&["run", "--rm", "--pull", "always", "--retry", "0", &gone, "true"]);
     assert_eq!(always.code, 125, "{always:?}");
     assert!(always.err.contains(&gone), "{always:?}");
+}
+
+/// A registry that takes the connection and says nothing holds up only who asked it.
+#[test]
+fn nobody_else_waits_for_a_silent_registry() {
+    let s = session!();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let name = format!("{}/game", silent.local_addr().unwrap());
+    let pull = ["pull", "--tls-verify=false", &name];
+    let run = ["run", "--rm", "--pull", "always", "--tls-verify=false", &name, "true"];
+    for args in [&pull[..], &run] {
+        // A run that has to pull makes a process for it.
+        let mut asking = s.bolt(args).process_group(0).spawn().unwrap();
+        // It has been asked once a connection waits here.
+        let connection = silent.accept().unwrap();
+        let begun = std::time::Instant::now();
+        s.ok(&["tag", IMAGE, "other"]);
+        s.ok(&["rmi", "other"]);
+        s.ok(&["image", "prune", "-f"]);
+        s.ok(&["system", "check"]);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{args:?}: {:?}", begun.elapsed());
+        assert_eq!(asking.try_wait().unwrap(), None, "{args:?}");
+        drop(connection);
+        let group = rustix::process::Pid::from_child(&asking);
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+        asking.wait().unwrap();
+    }
 }
 
 #[test]
