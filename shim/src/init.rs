@@ -4,6 +4,7 @@
 //! them, until the last steps take them away. It executes the plan from top to bottom.
 
 use crate::at::{At, Res};
+use crate::fill::Fills;
 use crate::handshake::{self, Message};
 use crate::step::{dev, exec, ids, limits, masks, mounts, root, tty};
 use crate::sys::{lo, netns, process};
@@ -29,10 +30,11 @@ pub(crate) fn run(
     launch: &Launch,
     socket: OwnedFd,
     stdio: Option<Stdio>,
+    fills: &Fills,
     passed: Vec<OwnedFd>,
 ) -> ! {
     process::set_name(c"bolt-init");
-    let failure = match set_up(launch, &socket, stdio) {
+    let failure = match set_up(launch, &socket, stdio, fills) {
         Ok(()) if launch.process.args.is_empty() => idle(launch, &socket),
         Ok(()) if launch.init => supervise(launch, &socket, passed),
         Ok(()) => exec::program(&launch.process, &socket, passed),
@@ -41,7 +43,7 @@ pub(crate) fn run(
     exec::tell(&socket, failure)
 }
 
-fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>) -> Res<()> {
+fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>, fills: &Fills) -> Res<()> {
     let network =
         (launch.net != Net::Host).then(netns::start).transpose().at(Step::Unshare, "network")?;
     unshare(launch)?;
@@ -54,8 +56,13 @@ fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>) -> Res<()> {
     become_root(launch)?;
     let mut trees = trees.into_iter();
     let new_root = attach_root(trees.next())?;
-    let mut mounter =
-        mounts::Mounter { root: new_root.as_fd(), trees, has_tty_group: has_group(5), dev: None };
+    let mut mounter = mounts::Mounter {
+        root: new_root.as_fd(),
+        trees,
+        fills,
+        has_tty_group: has_group(5),
+        dev: None,
+    };
     // sysfs shows the network it is mounted in: what comes before it overlaps with its making.
     let first =
         launch.mounts.iter().position(|m| m.what == MountKind::Sys).unwrap_or(launch.mounts.len());
@@ -69,6 +76,10 @@ fn set_up(launch: &Launch, socket: &OwnedFd, stdio: Option<Stdio>) -> Res<()> {
     }
     for mount in after {
         mounter.mount(launch, mount)?;
+    }
+    if fills.any() {
+        handshake::send(socket, &Message::Filled, &[])?;
+        expect(&Message::Filled, socket)?;
     }
     if let Some(hostname) = &launch.hostname {
         nix::unistd::sethostname(hostname).at(Step::Hostname, hostname)?;

@@ -285,6 +285,16 @@ pub enum MountKind {
     },
 }
 
+impl MountKind {
+    /// Whether what the image has at the target may be copied into it.
+    pub fn copies(&self) -> bool {
+        matches!(
+            self,
+            MountKind::Bind { copy_up: true, .. } | MountKind::Tmpfs { copy_up: true, .. }
+        )
+    }
+}
+
 /// A device node that is bound into `/dev`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {

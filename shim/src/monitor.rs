@@ -10,6 +10,7 @@ use crate::at::{At, Res, failure};
 use crate::enter;
 use crate::event_loop::{End, Place, Supervisor};
 use crate::events::{self, Event};
+use crate::fill::Fills;
 use crate::freeze;
 use crate::handshake::{self, Message};
 use crate::init::{self, Stdio};
@@ -234,6 +235,7 @@ fn place(launch: &Launch) -> Res<Place> {
 #[inline(never)]
 fn start(launch: &Launch, supervisor: &mut Supervisor, state: &mut State) -> Res<Payload> {
     supervisor.denied.clear();
+    let mut fills = Fills::begin(launch, supervisor)?;
     let (ours, theirs) = socket::pair().at(Step::Clone, "socket")?;
     let (stdio, ends) = pipes(launch)?;
     let group = match &launch.cgroup.v2 {
@@ -259,11 +261,11 @@ fn start(launch: &Launch, supervisor: &mut Supervisor, state: &mut State) -> Res
         Cloned::Child => {
             drop(ours);
             supervisor.close_in_child();
-            init::run(launch, theirs, stdio, std::mem::take(&mut supervisor.passed))
+            init::run(launch, theirs, stdio, &fills, std::mem::take(&mut supervisor.passed))
         }
         Cloned::Parent { pid, pidfd } => {
             drop((theirs, stdio));
-            let result = bring_up(launch, supervisor, state, pid, &ours, ends);
+            let result = bring_up(launch, supervisor, state, pid, &ours, ends, &mut fills);
             match result {
                 Ok((output, error, input, uplink)) => {
                     Ok(Payload { pid, pidfd, output, error, input, uplink })
@@ -311,6 +313,7 @@ fn bring_up(
     pid: i32,
     socket: &OwnedFd,
     ends: [Option<OwnedFd>; 3],
+    fills: &mut Fills,
 ) -> Res<Ends> {
     for file in &launch.cgroup.v1 {
         std::fs::write(file, pid.to_string()).at(Step::Cgroup, file)?;
@@ -332,7 +335,11 @@ fn bring_up(
     let [mut output, error, mut input] = ends;
     let mut uplink: Option<uplink::Running> = None;
     let mut execing = false;
+    let copies = launch.mounts.iter().any(|m| m.what.copies());
     loop {
+        if copies {
+            supervisor.await_start(Some(socket), None)?;
+        }
         match handshake::receive(socket) {
             Ok(None) if execing => break,
             Ok(None) => return Err(failure(Step::Died, "", 0)),
@@ -349,6 +356,10 @@ fn bring_up(
                     Err(failure) => supervisor.denied.push(failure),
                 }
                 handshake::send(socket, &Message::NetReady, &[])?;
+            }
+            Ok(Some((Message::Filled, _))) => {
+                fills.end()?;
+                handshake::send(socket, &Message::Filled, &[])?;
             }
             Ok(Some((Message::Tty, mut fds))) => {
                 let master =

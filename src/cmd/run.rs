@@ -60,11 +60,12 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
         sig_proxy: args.sig_proxy,
         detach_keys: keys,
     };
-    let _held = if args.detach { None } else { attach::hold(&options)? };
+    let held = if args.detach { None } else { attach::hold(&options)? };
     let size = terminal::size(std::io::stdin());
     let mode = Mode { attach: !args.detach, size, ..Mode::default() };
     let begun = created.begun.take().context("a container to run has a supervisor")?;
-    let started = shim::start(settings, begun, &mut created.dir, &created.config, mode, &service);
+    let (dir, config) = (&mut created.dir, &created.config);
+    let started = shim::start(settings, begun, dir, config, mode, &service, held.as_ref());
     // The container has them now, and who reads from the other end is to see its end.
     drop(service);
     let started = match started {
@@ -78,7 +79,7 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
         print::stdout(&format!("{}\n", created.dir.id()))?;
         return Ok(0);
     }
-    let end = attach::attach(&started.connection, &options)?;
+    let end = attach::attach(&started.connection, &options, held)?;
     if let End::Exited { .. } = end {
         started.reap();
     }
@@ -109,6 +110,10 @@ pub fn finish(end: End) -> anyhow::Result<u8> {
 
 /// The reason, and 125, 126 or 127. With `--rm` nothing of the container is left.
 fn not_started(created: Created, error: anyhow::Error) -> anyhow::Result<u8> {
+    if let Some(StartError::Interrupted(signo)) = error.downcast_ref() {
+        // The supervisor removes what it has made.
+        return Ok(crate::exit::signalled(*signo));
+    }
     if created.config.remove {
         let id = created.dir.id().to_owned();
         // Its lock goes with it.

@@ -4,6 +4,7 @@ pub mod attach;
 pub mod client;
 pub mod detach;
 pub mod exec;
+mod patience;
 mod program;
 mod relay;
 pub mod service;
@@ -17,6 +18,7 @@ use crate::container::dir::{ContainerDir, Containers};
 use crate::container::service::{Cgroups, SdNotify};
 use crate::launch::{self, Mode};
 use crate::settings::Settings;
+use crate::sys::signals::Signals;
 use crate::sys::{memfd, spawn};
 use crate::userns::{self, Source, subid};
 use anyhow::Context;
@@ -24,6 +26,7 @@ use bolt_shim::control::Request;
 use bolt_shim::launch::{Cgroup, Userns, fd};
 use bolt_shim::report::{Failure, Report, Step};
 use client::Connection;
+use patience::{Heard, Patience};
 use program::Program;
 use service::Service;
 use std::io;
@@ -57,6 +60,9 @@ pub enum StartError {
     /// The supervisor ended without a word.
     #[error("bolt-shim died while it set the container up")]
     Died,
+    /// This signal came before the program ran.
+    #[error("the start was interrupted by signal {0}")]
+    Interrupted(i32),
 }
 
 /// A supervisor that enters P while its plan is made. Dropped, it ends, and has done nothing.
@@ -137,7 +143,10 @@ fn entry(source: &Source) -> Userns {
 }
 
 /// Starts the created container in `dir` under its supervisor, which keeps the lock that this
-/// process lets go.
+/// process lets go. `held`: the signals of a caller who will forward them.
+///
+/// An ending signal calls a start off that takes long: [`StartError::Interrupted`]. Without `held`
+/// this process is ended by it, as it would have been.
 pub fn start(
     settings: &Settings,
     mut begun: Begun,
@@ -145,6 +154,7 @@ pub fn start(
     config: &Config,
     mut mode: Mode,
     service: &Service,
+    held: Option<&Signals>,
 ) -> anyhow::Result<Started> {
     let sdnotify = config.unit.sdnotify();
     mode.given = service.given(sdnotify, begun.pid as u32);
@@ -159,6 +169,7 @@ pub fn start(
     // Should it be dead already, here or below, its last words are still to be read.
     let fds = service.descriptors(plan.launch.unit.notify.is_some());
     let _ = connection.send_with(&Request::Planned, &fds);
+    let mut patience = Patience::new(held, &plan.launch)?;
     let mut groups = Vec::new();
     // systemd would keep a scope in which nobody ever was.
     if let Some(group) = &plan.cgroup
@@ -169,21 +180,30 @@ pub fn start(
         let _ = connection.send(&Request::Cgroup { cgroup, denied });
     }
     loop {
-        match connection.receive()? {
-            None => {
+        match patience.receive(&connection)? {
+            Heard::Signal(signo) => {
+                if patience::call_off(&connection) {
+                    reap(begun.pid);
+                }
+                return Err(patience.end(signo)?.into());
+            }
+            Heard::Report(None) => {
                 // It was to remove them. The kernel refuses where somebody is in one.
                 groups.iter().for_each(|group| drop(std::fs::remove_dir(group)));
                 return Err(StartError::Died.into());
             }
-            Some((Report::NeedIdMaps, _)) => {
+            Heard::Report(Some((Report::NeedIdMaps, _))) => {
                 let answer = id_maps(settings, source, pid, &mut notes);
                 let _ = connection.send(&answer);
             }
-            Some((Report::Denied(failure), _)) => {
+            Heard::Report(Some((Report::Denied(failure), _))) => {
                 notes.push(format!("denied: {}", words(&failure)))
             }
-            Some((Report::Failed(failure), _)) => return Err(StartError::Step(failure).into()),
-            Some((Report::Started { .. }, _)) => {
+            Heard::Report(Some((Report::Failed(failure), _))) => {
+                return Err(StartError::Step(failure).into());
+            }
+            Heard::Report(Some((Report::Started { .. }, _))) => {
+                patience.give_back()?;
                 if makes_p {
                     userns::remember(&settings.dirs, dir.id());
                 }
@@ -191,7 +211,7 @@ pub fn start(
                 service.started(sdnotify, (!mode.attach).then_some(pid as i32));
                 return Ok(Started { connection, notes, monitor: pid as i32 });
             }
-            Some(_) => {}
+            Heard::Report(Some(_)) => {}
         }
     }
 }
@@ -224,7 +244,7 @@ pub fn start_again(
     let size = terminal::size(io::stdin());
     let mode = Mode { attach: how.attach, size, ..Mode::default() };
     let begun = begin(settings, &containers, &dir)?;
-    start(settings, begun, &mut dir, &config, mode, &how.service)
+    start(settings, begun, &mut dir, &config, mode, &how.service, None)
 }
 
 /// Makes the cgroup around the waiting supervisor. A limit that is refused never stops a start.
@@ -317,6 +337,7 @@ fn reason(failure: &Failure, errno: i32) -> String {
         (Step::Network, libc::ECHILD) => {
             "it ended before there was a network; run by hand it says why".into()
         }
+        (Step::Died, libc::EINTR) => "it was to stop before its program ran".into(),
         (Step::WorkDir, libc::EXDEV) => "it lies outside the container".into(),
         (Step::User, libc::ENOENT) => "no such user or group in the container".into(),
         (Step::User, libc::ERANGE) => "an id must be below 4294967295".into(),
