@@ -53,6 +53,31 @@ fn named_volumes() {
     assert_eq!(std::fs::read_dir(s.data().join("volumes")).unwrap().count(), 0);
 }
 
+/// As podman has it: the names of hosts are the container's in a volume at /etc too.
+#[test]
+fn a_volume_at_etc_lies_below_the_small_files() {
+    let s = session!();
+    let look = "cat /etc/hostname; grep -c localhost /etc/hosts; test -e /etc/resolv.conf && \
+                test -s /etc/passwd && echo whole";
+    for mount in [["-v", "vol:/etc"], ["-v", "vol:/etc"], ["-v", "vol:/etc:ro"], ["-v", "/etc"]] {
+        let flags = [&mount[..], &["--hostname", "inside"]].concat();
+        let out = s.script(&flags, look);
+        assert!(out.starts_with("inside\n") && out.ends_with("\nwhole"), "{mount:?}: {out}");
+    }
+    let dir = s.make_dir("etc");
+    let out =
+        s.script(&["-v", &format!("{dir}:/etc"), "--hostname", "inside"], "cat /etc/hostname");
+    assert_eq!(out, "inside");
+    assert_eq!(std::fs::read(s.home().join("etc/hostname")).unwrap(), b"");
+    // Who brings a file of his own keeps it.
+    let own = s.file("hosts", "mine\n");
+    let flags = ["-v", "vol:/etc", "-v", &format!("{own}:/etc/hosts")];
+    assert_eq!(s.script(&flags, "cat /etc/hosts"), "mine");
+    // The same of the directories that are memory in a read-only root.
+    let under = s.script(&["--read-only", "-v", "var:/var"], "grep ' /var' /proc/mounts | wc -l");
+    assert_eq!(under, "2");
+}
+
 #[test]
 fn a_volume_in_use_stays() {
     let s = session!();
