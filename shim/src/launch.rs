@@ -419,7 +419,7 @@ pub struct Monitor {
     pub remove: bool,
     /// Name to unlink below `containers/by-name` with `remove`.
     pub name: String,
-    /// Files to unlink with `remove`: `--cidfile`.
+    /// Files to unlink with `remove` while they hold the id: `--cidfile`.
     pub files: Vec<String>,
     /// Directories below `volumes/` to remove with `remove`: anonymous volumes.
     pub volumes: Vec<String>,

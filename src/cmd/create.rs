@@ -15,7 +15,7 @@ use crate::rootfs::driver::{self, Kind};
 use crate::settings::{Settings, containers_conf};
 use crate::shim::{self, Begun};
 use crate::store::{SharedGuard, Store};
-use crate::sys::atomic::Sync;
+use crate::sys::atomic::{self, Sync};
 use crate::ui::print;
 use crate::userns;
 use crate::userns::auto::{self, Reserved};
@@ -298,14 +298,24 @@ fn volumes(settings: &Settings, config: &mut Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// 64 hex digits without a newline; an older file is replaced.
+/// 64 hex digits without a newline; an older file is replaced, a link never followed.
 fn write_cidfile(path: Option<&Path>, id: &str) -> anyhow::Result<()> {
-    match path {
-        None => Ok(()),
-        Some(path) => {
-            std::fs::write(path, id).with_context(|| format!("--cidfile {}", path.display()))
+    let Some(path) = path else { return Ok(()) };
+    let about = || format!("--cidfile {}", path.display());
+    let name = path.file_name().and_then(|name| name.to_str()).context("it has no name");
+    let name = name.with_context(about)?;
+    match path.symlink_metadata() {
+        Ok(there) if !there.is_file() => {
+            bail!("{}: there is something that is no regular file; name another one", about())
         }
+        _ => {}
     }
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let write = || {
+        let dir = std::fs::File::open(dir.unwrap_or(Path::new(".")))?;
+        atomic::write(dir, name, id.as_bytes(), Sync::Fast)
+    };
+    write().with_context(about)
 }
 
 /// `--dry-run`: the plan as JSON. The small files are planned in a scratch directory that goes

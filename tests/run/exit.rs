@@ -90,6 +90,33 @@ fn names_and_id_files() {
     assert!(!std::path::Path::new(cidfile).exists());
 }
 
+/// Where a link leads somebody else may have decided; a device would be replaced.
+#[test]
+fn id_and_pid_files_follow_no_link() {
+    let s = session!();
+    let kept = s.file("kept", "of the user");
+    let link = s.home().join("link");
+    std::os::unix::fs::symlink(&kept, &link).unwrap();
+    for flag in ["--cidfile", "--pidfile", "--conmon-pidfile"] {
+        for odd in [link.to_str().unwrap(), "/dev/null", s.home().to_str().unwrap()] {
+            let out = s.once(&[flag, odd], &["true"]);
+            assert!(out.code == 125 && out.err.contains(odd), "{flag}: {out:?}");
+            assert!(out.err.contains("regular file"), "{flag}: {out:?}");
+        }
+    }
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "of the user");
+    assert!(link.is_symlink());
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+    // What another container has written there since is left to it.
+    let cidfile = s.home().join("cid");
+    let path = cidfile.to_str().unwrap();
+    s.detached("x", &["--rm", "--cidfile", path], "exec sleep 1000");
+    s.file("cid", "another");
+    s.ok(&["stop", "-t", "0", "x"]);
+    until("it is gone", || s.ok(&["ps", "-aq"]).is_empty());
+    assert_eq!(std::fs::read_to_string(cidfile).unwrap(), "another");
+}
+
 #[test]
 fn of_two_runs_with_one_name_one_wins() {
     let s = session!();
