@@ -60,6 +60,21 @@ fn refusals_name_the_thing_and_change_nothing() {
     assert!(!s.data().join("volumes").exists());
 }
 
+/// What people know from elsewhere and is not here is no mystery.
+#[test]
+fn what_is_not_in_this_version_is_told() {
+    let s = session!();
+    for (args, said) in [
+        (&["build", "."][..], "hint: bolt build is not in this version"),
+        (&["run", "-p", "80:80", IMAGE], "hint: -p is not in this version; with --network host"),
+        (&["run", "--rm", "--gpus", "all", IMAGE], "hint: --gpus is not in this version"),
+    ] {
+        let out = s.run(args);
+        assert!(out.code == 125 && out.err.contains(said), "{args:?}: {out:?}");
+    }
+    assert!(!s.run(&["run", "--nosuch", IMAGE]).err.contains("hint"));
+}
+
 #[test]
 fn a_dry_run_makes_nothing() {
     let s = session!();
