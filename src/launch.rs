@@ -334,7 +334,8 @@ const NO_SUID: MountFlags =
     MountFlags { read_only: false, nosuid: true, nodev: false, noexec: false };
 const PTS: MountFlags = MountFlags { read_only: false, nosuid: true, nodev: false, noexec: true };
 
-/// Every mount in order: the system's own, the three files, then what was asked for, by depth.
+/// Every mount in order: the system's own, then the three files and what was asked for, by depth:
+/// a volume at /etc lies below the files.
 fn mounts(
     settings: &Settings,
     config: &Config,
@@ -384,20 +385,21 @@ fn mounts(
             MountFlags { read_only: true, ..NO_EXEC },
         ));
     }
+    let mut deeper = Vec::new();
     for (target, content) in files {
         if !is_mounted(config, target) {
-            list.push(step(target, MountKind::Text { content }, MountFlags::default()));
+            deeper.push(step(target, MountKind::Text { content }, MountFlags::default()));
         }
     }
     if config.tz.is_some() && !is_mounted(config, "/etc/localtime") {
         let name = LOCALTIME.to_owned();
-        list.push(step("/etc/localtime", MountKind::File { name }, MountFlags::default()));
+        deeper.push(step("/etc/localtime", MountKind::File { name }, MountFlags::default()));
     }
     if config.read_only {
         for target in ["/run", "/tmp", "/var/tmp"] {
             if !is_mounted(config, target) {
                 let options = vec![("mode".to_owned(), "1777".to_owned())];
-                list.push(step(
+                deeper.push(step(
                     target,
                     MountKind::Tmpfs { options, copy_up: true },
                     MountFlags { noexec: false, ..NO_EXEC },
@@ -405,11 +407,11 @@ fn mounts(
             }
         }
     }
-    let mut asked: Vec<&Mount> = config.mounts.iter().collect();
-    asked.sort_by_key(|m| m.target.split('/').count());
-    for mount in asked {
-        list.push(asked_mount(settings, mount)?);
+    for mount in &config.mounts {
+        deeper.push(asked_mount(settings, mount)?);
     }
+    deeper.sort_by_key(|m| m.target.split('/').count());
+    list.extend(deeper);
     Ok(list)
 }
 

@@ -9,6 +9,8 @@
 //!   Recorded ──────────────────────────────▶   state.json names I
 //!   ◀──────────────────── Netns + descriptor   only with an uplink
 //!   NetReady ──────────────────────────────▶   only with an uplink
+//!   ◀──────────────────────────────── Filled   only where a volume is filled
+//!   Filled ────────────────────────────────▶   its mark is gone
 //!   ◀───────────────────── Tty + pty master    only with a terminal
 //!   ◀──────────────────────────────── Denied   any number: optional things that did not work
 //!   ◀──────────────────────────────── Failed   then _exit
@@ -40,6 +42,8 @@ pub(crate) enum Message {
     },
     /// Whoever finds the container's directory can find I.
     Recorded,
+    /// The volumes have their content, and the answer: that is written down.
+    Filled,
     /// The network namespace, as a descriptor.
     Netns,
     /// The uplink works.

@@ -4,6 +4,7 @@
 //! them, until the last steps take them away. It executes the plan from top to bottom.
 
 use crate::at::{At, Res};
+use crate::fill::Fills;
 use crate::handshake::{self, Message};
 use crate::monitor::read_plan;
 use crate::step::{dev, exec, ids, limits, masks, mounts, root, tty};
@@ -30,11 +31,12 @@ pub(crate) fn run(
     launch: &Launch,
     socket: OwnedFd,
     stdio: Option<Stdio>,
+    fills: &Fills,
     passed: Vec<OwnedFd>,
 ) -> ! {
     process::set_name(c"bolt-init");
     let begun = begin(Spaces::of(launch));
-    go_on(launch, socket, stdio, passed, begun)
+    go_on(launch, socket, stdio, fills, passed, begun)
 }
 
 /// The same, for an I that is made before the plan is there.
@@ -48,7 +50,7 @@ pub(crate) fn run_ahead(spaces: Spaces, socket: OwnedFd) -> ! {
     };
     let stdio = stdio.map(|[input, output, error]| Stdio { input, output, error });
     match read_plan() {
-        Ok(launch) => go_on(&launch, socket, stdio, Vec::new(), begun),
+        Ok(launch) => go_on(&launch, socket, stdio, &Fills::default(), Vec::new(), begun),
         Err(failure) => exec::tell(&socket, failure),
     }
 }
@@ -70,10 +72,11 @@ fn go_on(
     launch: &Launch,
     socket: OwnedFd,
     stdio: Option<Stdio>,
+    fills: &Fills,
     passed: Vec<OwnedFd>,
     begun: Res<Option<netns::Pending>>,
 ) -> ! {
-    let set_up = begun.and_then(|network| set_up(launch, &socket, stdio, network));
+    let set_up = begun.and_then(|network| set_up(launch, &socket, stdio, fills, network));
     let failure = match set_up {
         Ok(()) if launch.process.args.is_empty() => idle(launch, &socket),
         Ok(()) if launch.init => supervise(launch, &socket, passed),
@@ -87,6 +90,7 @@ fn set_up(
     launch: &Launch,
     socket: &OwnedFd,
     stdio: Option<Stdio>,
+    fills: &Fills,
     network: Option<netns::Pending>,
 ) -> Res<()> {
     expect(&Message::Ids, socket)?;
@@ -98,8 +102,13 @@ fn set_up(
     become_root(launch)?;
     let mut trees = trees.into_iter();
     let new_root = attach_root(trees.next())?;
-    let mut mounter =
-        mounts::Mounter { root: new_root.as_fd(), trees, has_tty_group: has_group(5), dev: None };
+    let mut mounter = mounts::Mounter {
+        root: new_root.as_fd(),
+        trees,
+        fills,
+        has_tty_group: has_group(5),
+        dev: None,
+    };
     // sysfs shows the network it is mounted in: what comes before it overlaps with its making.
     let first =
         launch.mounts.iter().position(|m| m.what == MountKind::Sys).unwrap_or(launch.mounts.len());
@@ -113,6 +122,10 @@ fn set_up(
     }
     for mount in after {
         mounter.mount(launch, mount)?;
+    }
+    if fills.any() {
+        handshake::send(socket, &Message::Filled, &[])?;
+        expect(&Message::Filled, socket)?;
     }
     if let Some(hostname) = &launch.hostname {
         nix::unistd::sethostname(hostname).at(Step::Hostname, hostname)?;

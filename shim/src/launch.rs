@@ -353,6 +353,16 @@ pub enum MountKind {
     },
 }
 
+impl MountKind {
+    /// Whether what the image has at the target may be copied into it.
+    pub fn copies(&self) -> bool {
+        matches!(
+            self,
+            MountKind::Bind { copy_up: true, .. } | MountKind::Tmpfs { copy_up: true, .. }
+        )
+    }
+}
+
 /// A device node that is bound into `/dev`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
@@ -477,7 +487,7 @@ pub struct Monitor {
     pub remove: bool,
     /// Name to unlink below `containers/by-name` with `remove`.
     pub name: String,
-    /// Files to unlink with `remove`: `--cidfile`.
+    /// Files to unlink with `remove` while they hold the id: `--cidfile`.
     pub files: Vec<String>,
     /// Directories below `volumes/` to remove with `remove`: anonymous volumes.
     pub volumes: Vec<String>,

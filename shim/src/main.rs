@@ -8,6 +8,7 @@ mod clients;
 mod enter;
 mod event_loop;
 mod events;
+mod fill;
 mod freeze;
 mod handshake;
 mod health;

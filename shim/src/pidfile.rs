@@ -1,4 +1,5 @@
-//! Files with a pid for scripts and service managers: there whole or not at all. Runs in M.
+//! Files with a pid or an id for scripts and service managers: there whole or not at all. Runs in
+//! M.
 
 use bolt_shim::launch::Unit;
 use bolt_shim::report::{Failure, Step};
@@ -23,9 +24,19 @@ pub(crate) fn remove(unit: &Unit, payload: i32) {
     let monitor = std::process::id() as i32;
     for (path, pid) in [(&unit.pidfile, payload), (&unit.monitor_pidfile, monitor)] {
         let Some(path) = path else { continue };
-        if std::fs::read_to_string(path).is_ok_and(|text| text == pid.to_string()) {
-            let _ = std::fs::remove_file(path);
-        }
+        remove_own(path, &pid.to_string());
+    }
+}
+
+/// Removes a file that still says `text`; another container may have written there since.
+pub(crate) fn remove_own(path: &str, text: &str) {
+    // Whatever somebody has put in its place is neither followed nor waited for.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut bytes = [0; 80];
+    let read = rustix::fs::open(path, flags, Mode::empty())
+        .and_then(|file| rustix::io::read(&file, &mut bytes));
+    if read.is_ok_and(|length| bytes[..length] == *text.as_bytes()) {
+        let _ = std::fs::remove_file(path);
     }
 }
 
@@ -58,6 +69,13 @@ mod tests {
         assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 2);
         remove(&unit, 43);
         assert!(dir.join("good").exists());
+        // Somebody has put a link, and a pipe, in their place.
+        std::os::unix::fs::symlink("good", dir.join("link")).unwrap();
+        remove_own(dir.join("link").to_str().unwrap(), "42");
+        let pipe = dir.join("pipe");
+        rustix::fs::mknodat(CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        remove_own(pipe.to_str().unwrap(), "42");
+        assert!(dir.join("link").is_symlink() && pipe.exists());
         remove(&unit, 42);
         assert!(!dir.join("good").exists() && dir.join("taken").exists());
         std::fs::remove_dir_all(dir).unwrap();

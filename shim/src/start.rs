@@ -6,6 +6,7 @@
 
 use crate::at::{At, Res, failure};
 use crate::event_loop::Supervisor;
+use crate::fill::Fills;
 use crate::handshake::{self, Message};
 use crate::init::{self, Stdio};
 use crate::state::{self, State};
@@ -83,9 +84,11 @@ impl Ahead {
     }
 
     /// I, if the plan wants one such.
-    fn take_for(mut self, launch: &Launch, passed: &[OwnedFd]) -> Option<Init> {
-        let fits =
-            self.spaces == Spaces::of(launch) && launch.cgroup.v2.is_none() && passed.is_empty();
+    fn take_for(mut self, launch: &Launch, fills: &Fills, passed: &[OwnedFd]) -> Option<Init> {
+        let fits = self.spaces == Spaces::of(launch)
+            && launch.cgroup.v2.is_none()
+            && !fills.any()
+            && passed.is_empty();
         if fits { self.init.take() } else { None }
     }
 }
@@ -106,17 +109,19 @@ pub(crate) fn start(
     ahead: Option<Ahead>,
 ) -> Res<Payload> {
     supervisor.denied.clear();
+    let mut fills = Fills::begin(launch, supervisor)?;
     let (stdio, ends) = pipes(launch)?;
-    let ahead = ahead.and_then(|ahead| ahead.take_for(launch, &supervisor.passed));
+    let ahead = ahead.and_then(|ahead| ahead.take_for(launch, &fills, &supervisor.passed));
     let (init, told) = match ahead {
         Some(init) => {
             let told = init::tell_plan(&init.socket, stdio.as_ref());
+            drop(stdio);
             (init, told)
         }
-        None => (clone_init(launch, supervisor, stdio)?, Ok(())),
+        None => (clone_init(launch, supervisor, stdio, &fills)?, Ok(())),
     };
     let result =
-        told.and_then(|()| bring_up(launch, supervisor, state, init.pid, &init.socket, ends));
+        told.and_then(|()| bring_up(launch, supervisor, state, &init, ends, &mut fills));
     match result {
         Ok((output, error, input, uplink)) => {
             Ok(Payload { pid: init.pid, pidfd: init.pidfd, output, error, input, uplink })
@@ -129,7 +134,12 @@ pub(crate) fn start(
     }
 }
 
-fn clone_init(launch: &Launch, supervisor: &mut Supervisor, stdio: Option<Stdio>) -> Res<Init> {
+fn clone_init(
+    launch: &Launch,
+    supervisor: &mut Supervisor,
+    stdio: Option<Stdio>,
+    fills: &Fills,
+) -> Res<Init> {
     let (ours, theirs) = socket::pair().at(Step::Clone, "socket")?;
     let group = match &launch.cgroup.v2 {
         Some(path) => {
@@ -148,7 +158,7 @@ fn clone_init(launch: &Launch, supervisor: &mut Supervisor, stdio: Option<Stdio>
         Cloned::Child => {
             drop(ours);
             supervisor.close_in_child();
-            init::run(launch, theirs, stdio, std::mem::take(&mut supervisor.passed))
+            init::run(launch, theirs, stdio, fills, std::mem::take(&mut supervisor.passed))
         }
         Cloned::Parent { pid, pidfd } => Ok(Init { pid, pidfd, socket: ours }),
     }
@@ -182,10 +192,11 @@ fn bring_up(
     launch: &Launch,
     supervisor: &mut Supervisor,
     state: &mut State,
-    pid: i32,
-    socket: &OwnedFd,
+    init: &Init,
     ends: [Option<OwnedFd>; 3],
+    fills: &mut Fills,
 ) -> Res<Ends> {
+    let (pid, socket) = (init.pid, &init.socket);
     for file in &launch.cgroup.v1 {
         std::fs::write(file, pid.to_string()).at(Step::Cgroup, file)?;
     }
@@ -207,7 +218,11 @@ fn bring_up(
     let [mut output, error, mut input] = ends;
     let mut uplink: Option<uplink::Running> = None;
     let mut execing = false;
+    let copies = launch.mounts.iter().any(|m| m.what.copies());
     loop {
+        if copies {
+            supervisor.await_start(Some(socket), None)?;
+        }
         match handshake::receive(socket) {
             Ok(None) if execing => break,
             Ok(None) => return Err(failure(Step::Died, "", 0)),
@@ -224,6 +239,10 @@ fn bring_up(
                     Err(failure) => supervisor.denied.push(failure),
                 }
                 handshake::send(socket, &Message::NetReady, &[])?;
+            }
+            Ok(Some((Message::Filled, _))) => {
+                fills.end()?;
+                handshake::send(socket, &Message::Filled, &[])?;
             }
             Ok(Some((Message::Tty, mut fds))) => {
                 let master =

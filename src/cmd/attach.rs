@@ -59,7 +59,7 @@ pub(super) fn follow(
         sig_proxy: sig_proxy.unwrap_or(true),
         detach_keys,
     };
-    match attach(conn, &options) {
+    match attach(conn, &options, None) {
         Ok(end) => super::run::finish(end),
         Err(e) => {
             let code = ending::code_of_error(&e);

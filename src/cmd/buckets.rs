@@ -7,6 +7,7 @@ use crate::image::pull::Buckets;
 use crate::image::reference::{BucketName, ImageName};
 use crate::image::s3::credentials::Caller;
 use crate::image::s3::place::Place;
+use crate::sys::small;
 use crate::ui::print;
 use anyhow::Context;
 
@@ -56,7 +57,7 @@ fn of_store(sources: &Sources, store: &Ghostbay) -> anyhow::Result<Place> {
     place.insecure |= sources.insecure();
     let mut place = identified(sources, place, &store.credentials)?;
     if let Some(file) = &store.ca {
-        let pem = std::fs::read(file).with_context(|| format!("ca {}", file.display()))?;
+        let pem = small::read(file).with_context(|| format!("ca {}", file.display()))?;
         place.certs.ca.push(pem);
     }
     Ok(place)

@@ -15,7 +15,7 @@ use crate::rootfs::driver::{self, Kind};
 use crate::settings::{Settings, containers_conf};
 use crate::shim::{self, Begun};
 use crate::store::{SharedGuard, Store};
-use crate::sys::atomic::Sync;
+use crate::sys::atomic::{self, Sync};
 use crate::ui::print;
 use crate::userns;
 use crate::userns::auto::{self, Reserved};
@@ -173,7 +173,6 @@ pub fn base(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Base> {
         return Ok(Base { origin, image, userns, replaced, _held: (None, range) });
     }
     let store = Store::open(&settings.dirs.store())?;
-    let held = store.shared_lock()?;
     let wish = pull::Wish {
         image: &args.image,
         policy: &args.pull,
@@ -181,7 +180,7 @@ pub fn base(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Base> {
         access: &args.access,
         lock: &args.lock,
     };
-    let found = pull::ensure(settings, &store, &wish)?;
+    let (found, held) = pull::ensure(settings, &store, &wish)?;
     store.note_use(&found.record.manifest);
     let record = found.record;
     let highest = match asked {
@@ -331,14 +330,24 @@ fn volumes(settings: &Settings, config: &mut Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// 64 hex digits without a newline; an older file is replaced.
+/// 64 hex digits without a newline; an older file is replaced, a link never followed.
 fn write_cidfile(path: Option<&Path>, id: &str) -> anyhow::Result<()> {
-    match path {
-        None => Ok(()),
-        Some(path) => {
-            std::fs::write(path, id).with_context(|| format!("--cidfile {}", path.display()))
+    let Some(path) = path else { return Ok(()) };
+    let about = || format!("--cidfile {}", path.display());
+    let name = path.file_name().and_then(|name| name.to_str()).context("it has no name");
+    let name = name.with_context(about)?;
+    match path.symlink_metadata() {
+        Ok(there) if !there.is_file() => {
+            bail!("{}: there is something that is no regular file; name another one", about())
         }
+        _ => {}
     }
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let write = || {
+        let dir = std::fs::File::open(dir.unwrap_or(Path::new(".")))?;
+        atomic::write(dir, name, id.as_bytes(), Sync::Fast)
+    };
+    write().with_context(about)
 }
 
 /// `--dry-run`: the plan as JSON. The small files are planned in a scratch directory that goes

@@ -1,5 +1,6 @@
 //! L4: one verb, one file: clap `Args` on top, a short `run` below.
 
+mod absent;
 pub mod account;
 pub mod attach;
 pub mod bench;
@@ -155,6 +156,9 @@ pub fn main() -> ExitCode {
         Ok(verb) => verb,
         Err(e) => {
             let _ = e.print();
+            if let Some(advice) = absent::advice(&e) {
+                print::hint(&advice);
+            }
             return ExitCode::from(if e.use_stderr() { exit::ENGINE } else { 0 });
         }
     };

@@ -17,9 +17,32 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
+    each(settings, args.selection, Status::Running, pause)
+}
+
+/// Does the same to every container that was named; `--all` stands for those that are `from`.
+pub(super) fn each(
+    settings: &Settings,
+    selection: Selection,
+    from: Status,
+    act: fn(&Settings, &ContainerDir) -> anyhow::Result<()>,
+) -> anyhow::Result<u8> {
     let all = Containers::open(&settings.dirs)?;
-    let targets = args.selection.targets(&all, |s| s == Status::Running)?;
-    Ok(args.selection.each(targets, |dir| pause(settings, dir)))
+    let targets = selection.targets(&all, |status| status == from)?;
+    Ok(selection.each(targets, |dir| act(settings, dir)))
+}
+
+/// Acts on the processes of a container, and writes down that it was done.
+pub(super) fn carry_out(
+    settings: &Settings,
+    dir: &ContainerDir,
+    verb: &str,
+    act: impl FnOnce() -> std::io::Result<()>,
+) -> anyhow::Result<()> {
+    let config = dir.read_config()?;
+    act().with_context(|| format!("{verb} container {}", dir.id()))?;
+    settings.event_log().write(&Event::of_container(&config, verb));
+    Ok(())
 }
 
 fn pause(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<()> {
@@ -38,10 +61,7 @@ fn pause(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<()> {
             dir.id()
         )
     })?;
-    let config = dir.read_config()?;
-    freezer.freeze().with_context(|| format!("pause container {}", dir.id()))?;
-    settings.event_log().write(&Event::of_container(&config, "pause"));
-    Ok(())
+    carry_out(settings, dir, "pause", || freezer.freeze())
 }
 
 /// Why a verb that would wait for frozen processes does nothing.

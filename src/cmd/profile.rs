@@ -11,10 +11,10 @@ use crate::image::reference::Reference;
 use crate::image::registry::{Repository, Rights};
 use crate::profile::{MAX_PROFILE, MEDIA_TYPE, Summary};
 use crate::settings::Settings;
+use crate::sys::small;
 use crate::ui::print;
 use crate::ui::progress::Transfer;
 use anyhow::{Context, bail};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Push, list, show and fetch optimisation profiles
@@ -143,15 +143,14 @@ fn spare(repository: &Repository<'_>, tag: &str) -> anyhow::Result<()> {
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {
-    let mut text = String::new();
-    let read = || -> std::io::Result<usize> {
-        std::fs::File::open(file)?.take(MAX_PROFILE + 1).read_to_string(&mut text)
+    let about = || format!("read {}", file.display());
+    let text = match small::read_at_most(file, MAX_PROFILE) {
+        Err(e) if e.kind() == std::io::ErrorKind::FileTooLarge => {
+            bail!("{} is larger than {MAX_PROFILE} bytes: that is no profile", file.display())
+        }
+        other => other.with_context(about)?,
     };
-    let len = { read }().with_context(|| format!("read {}", file.display()))?;
-    if len as u64 > MAX_PROFILE {
-        bail!("{} is larger than {MAX_PROFILE} bytes: that is no profile", file.display());
-    }
-    Ok(text)
+    String::from_utf8(text).with_context(about)
 }
 
 fn pull(args: &Pull, settings: &Settings) -> anyhow::Result<u8> {

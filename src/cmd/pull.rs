@@ -19,7 +19,7 @@ use crate::image::types::{Digest, ImageRecord, Platform};
 use crate::image::unpack::Owners;
 use crate::image::{platform, relayout};
 use crate::settings::{Settings, variable};
-use crate::store::{Layout, Store};
+use crate::store::{Layout, SharedGuard, Store};
 use crate::ui::progress::Transfer;
 use crate::ui::{human, print};
 use crate::userns;
@@ -407,9 +407,15 @@ fn of_platform(found: Found, wish: &Wish<'_>) -> anyhow::Result<Option<Found>> {
     );
 }
 
-/// The image, pulled where the policy says so. A local image opens no socket and starts no
-/// runtime; a pull is a process of its own, because it enters P and has threads.
-pub fn ensure(settings: &Settings, store: &Store, wish: &Wish<'_>) -> anyhow::Result<Found> {
+/// The image, pulled where the policy says so, and a hold that keeps its layers. A local image
+/// opens no socket and starts no runtime; a pull is a process of its own, because it enters P and
+/// has threads. Nothing is held meanwhile: others would wait with it for a registry.
+pub fn ensure(
+    settings: &Settings,
+    store: &Store,
+    wish: &Wish<'_>,
+) -> anyhow::Result<(Found, SharedGuard)> {
+    let held = store.shared_lock()?;
     let local = match ImageName::parse(wish.image)? {
         ImageName::Drift(name) => drift::here(settings, store, &name, wish)?,
         _ => {
@@ -423,19 +429,22 @@ pub fn ensure(settings: &Settings, store: &Store, wish: &Wish<'_>) -> anyhow::Re
     };
     let is_file = wish.image.starts_with("oci:") || wish.image.starts_with("oci-archive:");
     match (wish.policy, local) {
-        ("missing" | "ifmissing" | "never", Some(found)) => Ok(found),
+        ("missing" | "ifmissing" | "never", Some(found)) => Ok((found, held)),
         ("never", None) if !is_file => {
             bail!("image {} is not here, and --pull=never forbids to fetch it", wish.image)
         }
-        ("newer", Some(found)) => match fetch(settings, store, wish, None) {
-            Ok(newer) => Ok(newer),
-            Err(error) => {
+        ("newer", Some(found)) => {
+            drop(held);
+            fetch(settings, store, wish).or_else(|error| {
                 print::warning(&format!("{error:#}; using the image that is here"));
-                Ok(found)
-            }
-        },
+                let held = store.shared_lock()?;
+                let found = by_id(store, found.record.id.hex())?.context("it has been removed")?;
+                Ok((found, held))
+            })
+        }
         ("missing" | "ifmissing" | "never" | "always" | "newer", _) => {
-            fetch(settings, store, wish, None)
+            drop(held);
+            fetch(settings, store, wish)
         }
         (other, _) => bail!("--pull {other:?} is not known; use always, missing, never or newer"),
     }
@@ -446,15 +455,11 @@ fn fetch(
     settings: &Settings,
     store: &Store,
     wish: &Wish<'_>,
-    layout: Option<Layout>,
-) -> anyhow::Result<Found> {
+) -> anyhow::Result<(Found, SharedGuard)> {
     let mut command = Command::new("/proc/self/exe");
     command.arg("pull");
     if wish.quiet {
         command.arg("--quiet");
-    }
-    if let Some(layout) = layout {
-        command.args(["--layout", &layout.to_string()]);
     }
     let access = wish.access;
     if let Some(platform) = &access.platform {
@@ -489,13 +494,15 @@ fn fetch(
         return Err(crate::ui::print::Silent.into());
     }
     let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let held = store.shared_lock()?;
     let found = match find(settings, store, wish.image)? {
         Some(found) if found.record.id.hex() == id => Some(found),
         _ => by_id(store, &id)?,
     };
-    found.with_context(|| {
-        format!("image {} vanished from the store while it was pulled", wish.image)
-    })
+    let found = found.with_context(|| {
+        format!("image {} was removed from the store while it was pulled", wish.image)
+    })?;
+    Ok((found, held))
 }
 
 /// The layout that a container of this user namespace needs.

@@ -10,7 +10,7 @@ use crate::shim::attach::{self, End};
 use crate::shim::client::Connection;
 use crate::shim::detach::DetachKeys;
 use crate::shim::service::Service;
-use crate::shim::{self, StartError, Started, client, terminal};
+use crate::shim::{self, Launcher, StartError, Started, client, terminal};
 use crate::ui::print;
 use anyhow::Context;
 use bolt_shim::report::Failure;
@@ -61,7 +61,7 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
         sig_proxy: args.sig_proxy,
         detach_keys: keys,
     };
-    let _held = if args.detach { None } else { attach::hold(&options)? };
+    let held = if args.detach { None } else { attach::hold(&options)? };
     let size = terminal::size(std::io::stdin());
     let mode = Mode { attach: !args.detach, size, ..Mode::default() };
     let begun = created.begun.take().context("a container to run has a supervisor")?;
@@ -73,7 +73,8 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
         }
         Ok(())
     };
-    let started = shim::start(settings, begun, dir, config, mode, &service, record);
+    let launcher = Launcher { service: &service, held: held.as_ref() };
+    let started = shim::start(settings, begun, dir, config, mode, launcher, record);
     // The container has them now, and who reads from the other end is to see its end.
     drop(service);
     let started = match started {
@@ -87,7 +88,7 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
         print::stdout(&format!("{}\n", created.dir.id()))?;
         return Ok(0);
     }
-    let end = attach::attach(&started.connection, &options)?;
+    let end = attach::attach(&started.connection, &options, held)?;
     if let End::Exited { .. } = end {
         started.reap();
     }
@@ -120,6 +121,10 @@ pub fn finish(end: End) -> anyhow::Result<u8> {
 
 /// The reason, and 125, 126 or 127. With `--rm` nothing of the container is left.
 fn not_started(settings: &Settings, created: Created, error: anyhow::Error) -> anyhow::Result<u8> {
+    if let Some(StartError::Interrupted(signo)) = error.downcast_ref() {
+        // The supervisor removes what it has made.
+        return Ok(crate::exit::signalled(*signo));
+    }
     if !created.recorded {
         create::undo(settings, created);
     } else if created.config.remove {

@@ -1,12 +1,12 @@
 //! `bolt unpause`: lets the processes of a paused container go on.
 
+use super::pause;
 use super::selection::Selection;
-use crate::container::dir::{ContainerDir, Containers};
-use crate::container::events::Event;
+use crate::container::dir::ContainerDir;
 use crate::container::freezer::Freezer;
 use crate::container::state::Status;
 use crate::settings::Settings;
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 /// Let paused containers go on
 #[derive(Debug, clap::Args)]
@@ -17,9 +17,7 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
-    let all = Containers::open(&settings.dirs)?;
-    let targets = args.selection.targets(&all, |s| s == Status::Paused)?;
-    Ok(args.selection.each(targets, |dir| unpause(settings, dir)))
+    pause::each(settings, args.selection, Status::Paused, unpause)
 }
 
 /// One that lost its supervisor while it was paused as well.
@@ -30,8 +28,5 @@ fn unpause(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<()> {
     let Some(freezer) = freezer else {
         bail!("container {} is {}, not paused", dir.id(), now.status.word());
     };
-    let config = dir.read_config()?;
-    freezer.thaw().with_context(|| format!("unpause container {}", dir.id()))?;
-    settings.event_log().write(&Event::of_container(&config, "unpause"));
-    Ok(())
+    pause::carry_out(settings, dir, "unpause", || freezer.thaw())
 }

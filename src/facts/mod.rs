@@ -7,9 +7,10 @@ use crate::gpu::{self, Gpu};
 use crate::image::platform;
 use crate::image::types::Platform;
 use crate::proton::{self, ProtonBuild};
+use crate::sys::small;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Version of the format.
@@ -120,8 +121,7 @@ impl HostFacts {
     /// Reads a record of another machine.
     pub fn load(file: &Path) -> Result<Self, FactsError> {
         let read = |source| FactsError::Read { file: file.to_owned(), source };
-        let mut text = Vec::new();
-        fs::File::open(file).and_then(|f| f.take(MAX + 1).read_to_end(&mut text)).map_err(read)?;
+        let text = small::read_at_most(file, MAX).map_err(read)?;
         Self::parse(file, &text)
     }
 

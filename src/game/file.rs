@@ -1,12 +1,11 @@
 //! Small JSON files of the user that several processes may change: read whole, replaced whole.
 
-use crate::sys::{atomic, lock};
+use crate::sys::{atomic, lock, small};
 use rustix::fs::{self, CWD, Mode, OFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Larger than any that this program writes.
@@ -39,14 +38,11 @@ pub enum FileError {
 /// Reads `path`; `None` where there is no such file.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
     let fault = |source| FileError::Io { what: "read", path: path.to_owned(), source };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(fault(e)),
-    };
-    let mut bytes = Vec::new();
-    file.take(MAX + 1).read_to_end(&mut bytes).map_err(fault)?;
-    parse(path, &bytes).map(Some)
+    match small::read_at_most(path, MAX) {
+        Ok(bytes) => parse(path, &bytes).map(Some),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(fault(e)),
+    }
 }
 
 /// Reads the bytes of a file; `path` is for messages.

@@ -3,6 +3,7 @@
 use super::file::{self, FileError};
 use crate::facts::HostFacts;
 use crate::image::types::Digest;
+use crate::sys::small;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -136,7 +137,7 @@ fn gpu(facts: &HostFacts) -> &str {
 /// Reads MangoHud's log of frames.
 pub fn read_log(log: &Path) -> Result<Frames, MeasuredError> {
     let fault = |source| MeasuredError::Read { log: log.to_owned(), source };
-    let file = std::fs::File::open(log).map_err(fault)?;
+    let file = small::open_regular(log).map_err(fault)?;
     if file.metadata().map_err(fault)?.len() > MAX_LOG {
         let reason = format!("it is larger than {} MiB", MAX_LOG >> 20);
         return Err(MeasuredError::Log { log: log.to_owned(), reason });

@@ -2,6 +2,7 @@
 //! LoaderDriverInterface.md). The drivers themselves are not loaded.
 
 use super::Vendor;
+use crate::sys::small;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
@@ -56,8 +57,9 @@ pub fn list(root: &Path) -> Vec<Icd> {
             if !json || !small || found.iter().any(|icd| icd.name == name) {
                 continue;
             }
-            let manifest =
-                fs::read(&path).ok().and_then(|b| serde_json::from_slice::<Manifest>(&b).ok());
+            let manifest = small::read_regular(&path)
+                .ok()
+                .and_then(|b| serde_json::from_slice::<Manifest>(&b).ok());
             if let Some(Manifest { icd }) = manifest {
                 let vendor = vendor(&icd.library_path);
                 found.push(Icd { name, vendor, api: icd.api_version, extensions: None });

@@ -4,6 +4,7 @@
 //! format is that of POSIX.1-2024 pax, with GNU's long names.
 
 use crate::image::layout::{Files, LayoutError};
+use crate::sys::small;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -80,12 +81,8 @@ impl Archive {
     /// Opens the tar file `path` and records its members.
     pub fn open(path: &Path) -> Result<Self, ArchiveError> {
         let io = |source| ArchiveError::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(io)?;
+        let file = small::open_regular(path).map_err(io)?;
         let meta = file.metadata().map_err(io)?;
-        if !meta.is_file() {
-            let reason = "not a regular file".to_owned();
-            return Err(ArchiveError::Tar { path: path.to_owned(), at: 0, reason });
-        }
         let mut archive =
             Archive { path: path.to_owned(), file: Arc::new(file), members: BTreeMap::new() };
         archive.scan(meta.len())?;

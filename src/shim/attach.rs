@@ -105,15 +105,22 @@ pub fn hold(options: &Options) -> Result<Option<Signals>, ClientError> {
 ///
 /// `conn` is attached already: it is the report socket of the launch, or [`Request::Attach`] was
 /// sent. Errors: [`ClientError::Died`] when the line ends before the exit was told,
-/// [`ClientError::Refused`] when the start failed.
-pub fn attach(conn: &Connection, options: &Options) -> Result<End, ClientError> {
+/// [`ClientError::Refused`] when the start failed. `held`: what [`hold`] of the same options gave.
+pub fn attach(
+    conn: &Connection,
+    options: &Options,
+    held: Option<Signals>,
+) -> Result<End, ClientError> {
     let stdin = io::stdin();
     let raw = if options.tty && options.stdin {
         RawTerminal::enter(stdin.as_fd()).map_err(io_error("set up the terminal"))?
     } else {
         None
     };
-    let signals = hold(options)?;
+    let signals = match held {
+        None => hold(options)?,
+        held => held,
+    };
     let mut session = Session {
         conn,
         options,

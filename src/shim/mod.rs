@@ -4,6 +4,7 @@ pub mod attach;
 pub mod client;
 pub mod detach;
 pub mod exec;
+mod patience;
 mod program;
 mod relay;
 pub mod service;
@@ -17,6 +18,7 @@ use crate::container::dir::{ContainerDir, Containers};
 use crate::container::service::{Cgroups, SdNotify};
 use crate::launch::{self, Mode};
 use crate::settings::Settings;
+use crate::sys::signals::Signals;
 use crate::sys::{memfd, spawn};
 use crate::userns::{self, Source, subid};
 use anyhow::Context;
@@ -24,6 +26,7 @@ use bolt_shim::control::Request;
 use bolt_shim::launch::{Cgroup, Head, Userns, fd};
 use bolt_shim::report::{Failure, Report, Step};
 use client::Connection;
+use patience::{Heard, Patience};
 use program::Program;
 use service::Service;
 use std::io;
@@ -57,6 +60,9 @@ pub enum StartError {
     /// The supervisor ended without a word.
     #[error("bolt-shim died while it set the container up")]
     Died,
+    /// This signal came before the program ran.
+    #[error("the start was interrupted by signal {0}")]
+    Interrupted(i32),
 }
 
 /// A supervisor that enters P while its plan is made. Dropped, it ends, and has done nothing.
@@ -145,18 +151,31 @@ fn entry(source: &Source) -> Userns {
     }
 }
 
+/// What this process brings to a start.
+#[derive(Debug, Clone, Copy)]
+pub struct Launcher<'a> {
+    /// From a service manager.
+    pub service: &'a Service,
+    /// Signals that it will forward.
+    pub held: Option<&'a Signals>,
+}
+
 /// Starts the created container in `dir` under its supervisor, which keeps the lock that this
 /// process lets go. `record` writes the container down, which the payload waits for; it is called
 /// while the supervisor mounts, and when it fails nothing was started.
+///
+/// An ending signal calls a start off that takes long: [`StartError::Interrupted`]. Where none are
+/// held this process is ended by it, as it would have been.
 pub fn start(
     settings: &Settings,
     mut begun: Begun,
     dir: &mut ContainerDir,
     config: &Config,
     mut mode: Mode,
-    service: &Service,
+    launcher: Launcher<'_>,
     record: impl FnOnce(&ContainerDir) -> anyhow::Result<()>,
 ) -> anyhow::Result<Started> {
+    let Launcher { service, held } = launcher;
     let sdnotify = config.unit.sdnotify();
     mode.given = service.given(sdnotify, begun.pid as u32);
     let plan = launch::plan(settings, dir, config, &begun.source, &mode)?;
@@ -179,6 +198,7 @@ pub fn start(
     // Should it be dead already, here or below, its last words are still to be read.
     let fds = service.descriptors(plan.launch.unit.notify.is_some());
     let _ = connection.send_with(&Request::Planned, &fds);
+    let mut patience = Patience::new(held, &plan.launch)?;
     let mut groups = Vec::new();
     // systemd would keep a scope in which nobody ever was.
     if let Some(group) = &plan.cgroup
@@ -201,19 +221,26 @@ pub fn start(
     }
     let _ = connection.send(&Request::Written);
     loop {
-        match connection.receive()? {
-            None => {
+        match patience.receive(&connection)? {
+            Heard::Signal(signo) => {
+                if patience::call_off(&connection) {
+                    reap(begun.pid);
+                }
+                return Err(patience.end(signo)?.into());
+            }
+            Heard::Report(None) => {
                 remove_groups();
                 return Err(StartError::Died.into());
             }
-            Some((Report::Denied(failure), _)) => {
+            Heard::Report(Some((Report::Denied(failure), _))) => {
                 notes.push(format!("denied: {}", words(&failure)))
             }
-            Some((Report::Failed(failure), _)) => {
+            Heard::Report(Some((Report::Failed(failure), _))) => {
                 remove_groups();
                 return Err(StartError::Step(failure).into());
             }
-            Some((Report::Started { .. }, _)) => {
+            Heard::Report(Some((Report::Started { .. }, _))) => {
+                patience.give_back()?;
                 if matches!(source, Source::Full(..)) {
                     userns::remember(&settings.dirs, dir.id());
                 }
@@ -221,7 +248,7 @@ pub fn start(
                 service.started(sdnotify, (!mode.attach).then_some(pid as i32));
                 return Ok(Started { connection, notes, monitor: pid as i32 });
             }
-            Some(_) => {}
+            Heard::Report(Some(_)) => {}
         }
     }
 }
@@ -254,7 +281,8 @@ pub fn start_again(
     let size = terminal::size(io::stdin());
     let mode = Mode { attach: how.attach, size, ..Mode::default() };
     let begun = begin(settings, &containers, &dir, &config, false)?;
-    start(settings, begun, &mut dir, &config, mode, &how.service, |_| Ok(()))
+    let launcher = Launcher { service: &how.service, held: None };
+    start(settings, begun, &mut dir, &config, mode, launcher, |_| Ok(()))
 }
 
 /// Makes the cgroup around the waiting supervisor. A limit that is refused never stops a start.
@@ -362,6 +390,7 @@ fn reason(failure: &Failure, errno: i32) -> String {
         (Step::Network, libc::ECHILD) => {
             "it ended before there was a network; run by hand it says why".into()
         }
+        (Step::Died, libc::EINTR) => "it was to stop before its program ran".into(),
         (Step::WorkDir, libc::EXDEV) => "it lies outside the container".into(),
         (Step::User, libc::ENOENT) => "no such user or group in the container".into(),
         (Step::User, libc::ERANGE) => "an id must be below 4294967295".into(),

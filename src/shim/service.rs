@@ -4,7 +4,7 @@
 use crate::container::service::SdNotify;
 use crate::launch::Given;
 use crate::settings::Settings;
-use crate::sys::{preserved, scm};
+use crate::sys::{passed, scm};
 use crate::ui::print;
 use anyhow::{Context, bail};
 use rustix::io::Errno;
@@ -54,7 +54,7 @@ impl Service {
                 format!("LISTEN_FDS is {count:?}, which is no number up to {MOST}")
             })?;
             if number > 0 {
-                service.passed = preserved::take(number)
+                service.passed = passed::take(number)
                     .with_context(|| format!("LISTEN_FDS is {number}: descriptor not open"))?;
                 service.listen = Some(given.listen_names.clone());
             }
@@ -110,13 +110,13 @@ pub fn passed(count: u32) -> anyhow::Result<Vec<OwnedFd>> {
     if count > MOST {
         bail!("--preserve-fds {count}: at most {MOST} descriptors can be passed");
     }
-    if let Some(missing) = preserved::missing(count) {
+    if let Some(missing) = passed::missing(count) {
         bail!(
             "file descriptor {missing} is not available: --preserve-fds {count} passes 3 to {}, which the caller must have opened",
             count + 2
         );
     }
-    preserved::take(count).context("--preserve-fds")
+    passed::take(count).context("--preserve-fds")
 }
 
 /// Connected, so that whoever has the descriptor reaches it from anywhere.

@@ -116,18 +116,45 @@ fn look(path: &Path) -> Result<Found, ToolError> {
     }
 }
 
-/// Whether the program in the tool's directory is a link, or the copy of a static program.
+/// Whether the program in the tool's directory is a link, or a copy of some version of Bolt: every
+/// one holds the text of our marks.
 fn is_our_program(path: &Path) -> bool {
     match path.symlink_metadata() {
         Ok(data) if data.is_symlink() => true,
-        Ok(data) if data.is_file() => {
-            let mut magic = [0; 4];
-            let read =
-                fs::File::open(path).and_then(|mut f| io::Read::read_exact(&mut f, &mut magic));
-            read.is_ok() && magic == *b"\x7fELF"
-        }
+        Ok(data) if data.is_file() => holds_mark(path).unwrap_or(false),
         other => other.is_err(),
     }
+}
+
+fn holds_mark(path: &Path) -> io::Result<bool> {
+    let mut file = small::open_regular(path)?;
+    let mut piece = vec![0; 1 << 16];
+    let mut held = 0;
+    let mut first = true;
+    loop {
+        let read = io::Read::read(&mut file, &mut piece[held..])?;
+        let end = held + read;
+        if read == 0 || (first && !piece[..end].starts_with(b"\x7fELF")) {
+            return Ok(false);
+        }
+        first = false;
+        if contains_mark(&piece[..end]) {
+            return Ok(true);
+        }
+        // It may lie across two pieces.
+        held = end.min(MARK.len() - 1);
+        piece.copy_within(end - held..end, 0);
+    }
+}
+
+/// Looks at one byte in as many as the mark has: wherever it lies, it covers one of them.
+fn contains_mark(piece: &[u8]) -> bool {
+    let mark = MARK.as_bytes();
+    let begins = |at: usize| {
+        let places = mark.iter().enumerate().filter(move |(_, byte)| **byte == piece[at]);
+        places.into_iter().any(|(place, _)| piece[at - place..].starts_with(mark))
+    };
+    (mark.len() - 1..piece.len()).step_by(mark.len()).any(begins)
 }
 
 /// Installs Bolt, which is `program`, below Steam's directory `root`. Everything is looked at before
@@ -182,6 +209,7 @@ fn put_program(
     let temp = atomic::temp_name(PROGRAM);
     rustix::fs::symlinkat(program, dir, &temp)
         .and_then(|()| rustix::fs::renameat(dir, &temp, dir, PROGRAM))
+        .and_then(|()| rustix::fs::fsync(dir))
         .map(|()| Change::Done)
         .map_err(|error| io_error("write", place)(error.into()))
 }
@@ -276,6 +304,11 @@ mod tests {
         fs::remove_file(directory(root).join(PROGRAM)).unwrap();
         fs::write(directory(root).join(PROGRAM), "#!/bin/sh\n").unwrap();
         assert!(install(root, bolt, false).is_err());
+        // A program, but none of ours.
+        fs::write(directory(root).join(PROGRAM), b"\x7fELF of somebody").unwrap();
+        for result in [install(root, bolt, false), uninstall(root, false)] {
+            assert!(matches!(result, Err(ToolError::Changed(_))), "{result:?}");
+        }
         assert_eq!(uninstall(root, true).unwrap(), Change::Done);
     }
 
@@ -284,12 +317,16 @@ mod tests {
         let scratch = Scratch::new("tool-flatpak");
         let root = scratch.path().join(".var/app/com.valvesoftware.Steam/data/Steam");
         let bolt = scratch.path().join("bolt");
-        fs::write(&bolt, b"\x7fELF program").unwrap();
+        fs::write(&bolt, [b"\x7fELF program ".as_slice(), MARK.as_bytes()].concat()).unwrap();
         assert_eq!(install(&root, &bolt, false).unwrap(), Change::Done);
         assert_eq!(install(&root, &bolt, false).unwrap(), Change::None);
         let copy = directory(&root).join(PROGRAM);
         assert_eq!(fs::read(&copy).unwrap(), fs::read(&bolt).unwrap());
-        fs::write(&bolt, b"\x7fELF newer").unwrap();
+        // The mark lies across two pieces.
+        let newer = [b"\x7fELF".as_slice(), &[0; (1 << 16) - 10], MARK.as_bytes(), b"newer"];
+        fs::write(&bolt, newer.concat()).unwrap();
+        assert_eq!(install(&root, &bolt, false).unwrap(), Change::Done);
+        fs::write(&bolt, [newer.concat().as_slice(), MARK.as_bytes()].concat()).unwrap();
         assert_eq!(install(&root, &bolt, false).unwrap(), Change::Done);
         assert_eq!(uninstall(&root, false).unwrap(), Change::Done);
     }

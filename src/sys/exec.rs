@@ -1,6 +1,6 @@
 //! execve(2) in place of this process, and the environment as the kernel passed it.
 
-use super::inherited;
+use super::at_start;
 use std::ffi::{CStr, CString, OsStr, OsString, c_char};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -41,7 +41,7 @@ pub fn exec(program: &Path, argv: &[OsString], environment: &[OsString]) -> io::
         list.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
     };
     let (argv, environment) = (pointers(&argv), pointers(&environment));
-    inherited::restore();
+    at_start::restore();
     // SAFETY: terminated arrays of terminated strings, which live until the call returns.
     unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), environment.as_ptr()) };
     io::Error::last_os_error()

@@ -1,19 +1,19 @@
 //! L0: the kernel and the disk, as small safe functions. The only folder with `unsafe`.
 
 pub mod apart;
+mod at_start;
 pub mod atomic;
 pub mod beneath;
 pub mod descriptor;
 pub mod dirs;
 pub mod exec;
 pub mod heap;
-mod inherited;
 pub mod ioprio;
 pub mod lock;
 pub mod machine;
 pub mod memfd;
 pub mod mount;
-pub mod preserved;
+pub mod passed;
 pub mod probe;
 pub mod rlimit;
 pub mod scm;

@@ -92,6 +92,16 @@ fn mask_of(signals: &[i32]) -> libc::sigset_t {
     }
 }
 
+/// Whether this process ignores a signal, as a shell makes its background jobs do.
+pub fn is_ignored(signo: i32) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: only asks; where that succeeds the kernel has written the whole struct.
+    unsafe {
+        libc::sigaction(signo, std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
 /// Sends a signal to this very process.
 pub fn raise(signo: i32) -> io::Result<()> {
     // SAFETY: kill(2) touches no memory.

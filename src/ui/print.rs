@@ -61,6 +61,11 @@ pub fn note(text: &str) {
     stderr_bytes(format!("bolt: {}\n", escaped_cell(text)).as_bytes());
 }
 
+/// Advice beside an error that is printed already: `hint: TEXT`.
+pub fn hint(text: &str) {
+    stderr_bytes(format!("hint: {}\n", escaped_text(text)).as_bytes());
+}
+
 /// The end of a command that did not work: `bolt: a: b: c`, then `hint: …` where there is one.
 /// Silent when the reader of standard output only went away ([`is_closed`]).
 pub fn error_chain(error: &anyhow::Error) {

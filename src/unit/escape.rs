@@ -28,6 +28,12 @@ pub fn argument(word: &str) -> Result<String, BadWord> {
     quoted(word, true)
 }
 
+/// The program of an `Exec…=` line: systemd looks for a file of that very name, and knows no
+/// variable in it.
+pub fn program(path: &str) -> Result<String, BadWord> {
+    quoted(path, false)
+}
+
 /// One value of any other setting; `$` means nothing there.
 pub fn value(word: &str) -> Result<String, BadWord> {
     quoted(word, false)
@@ -109,6 +115,7 @@ mod tests {
             assert_eq!(argument(word).unwrap(), want, "{word:?}");
         }
         assert_eq!(value("A=$x %i").unwrap(), "\"A=$x %%i\"");
+        assert_eq!(program("/opt/a$b/50%/my bolt").unwrap(), "\"/opt/a$b/50%%/my bolt\"");
         assert!(matches!(argument("\u{fffd}"), Err(BadWord::NotUtf8(_))));
     }
 

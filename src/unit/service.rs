@@ -1,6 +1,6 @@
 //! The text of a unit: a pure function of what it is to run.
 
-use super::escape::{BadWord, argument, path, value};
+use super::escape::{self, BadWord, argument, path, value};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -131,7 +131,7 @@ pub fn boot(program: &str, data: &Path, environment: &[String]) -> Result<String
 
 /// A command line; flags on lines of their own.
 fn line(program: &str, words: &[Word]) -> Result<String, BadWord> {
-    let mut text = argument(program)?;
+    let mut text = escape::program(program)?;
     for word in words {
         let (shown, breaks) = match word {
             Word::Plain(word) => (argument(word)?, word.starts_with("--")),
@@ -152,7 +152,7 @@ mod tests {
         let wants = ["a.service".to_owned(), "b.target".to_owned()];
         let service = Service {
             description: "Bolt container 100%".into(),
-            program: "/opt/my bolt/bolt",
+            program: "/opt/my $bolt/bolt",
             data: "/home/a b",
             wants: &wants,
             environment: vec!["A=1 $x".into()],
@@ -172,7 +172,7 @@ mod tests {
             "RequiresMountsFor=\"/home/a b\"\n",
             "Environment=\"A=1 $x\"\nRestart=on-failure\nRestartSec=5\nTimeoutStartSec=900\n",
             "TimeoutStopSec=70\nExecStartPre=/bin/rm -f %t/%n.ctr-id\n",
-            "ExecStart=\"/opt/my bolt/bolt\" run \\\n\t--cidfile=%t/%n $$a\n",
+            "ExecStart=\"/opt/my $bolt/bolt\" run \\\n\t--cidfile=%t/%n $$a\n",
             "SuccessExitStatus=143\n",
         ] {
             assert!(text.contains(part), "{part}\nis not in\n{text}");

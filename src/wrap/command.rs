@@ -3,6 +3,7 @@
 use super::environment::Environment;
 use crate::exit;
 use crate::sys::exec::exec;
+use crate::sys::small;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -144,7 +145,7 @@ fn absent(program: &OsStr) -> CommandError {
 /// The `MZ` of every DOS and Windows program.
 fn is_windows(file: &Path) -> bool {
     let mut magic = [0; 2];
-    std::fs::File::open(file).and_then(|mut f| f.read_exact(&mut magic)).is_ok() && magic == *b"MZ"
+    small::open_regular(file).and_then(|mut f| f.read_exact(&mut magic)).is_ok() && magic == *b"MZ"
 }
 
 fn shown(word: &OsStr) -> String {

@@ -47,7 +47,7 @@ fn library(data: &[PathBuf]) -> Option<String> {
         if !fits || !name.starts_with("mangohud") || !name.ends_with(".json") {
             return None;
         }
-        let bytes = small::read(entry.path()).ok()?;
+        let bytes = small::read_regular(entry.path()).ok()?;
         Some(serde_json::from_slice::<Manifest>(&bytes).ok()?.layer.library_path)
     })
 }

@@ -15,12 +15,12 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The format of the file.
 const VERSION: u32 = 1;
-/// How long an ending may take of GameMode's time.
-const BUS_LIMIT: Duration = Duration::from_secs(2);
+/// How long all that is undone at one time may wait for GameMode.
+pub(super) const BUS_LIMIT: Duration = Duration::from_secs(2);
 
 /// One change and how it is taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,8 +172,9 @@ fn write_new(path: &Path, name: &str, list: &List) -> io::Result<OwnedFd> {
 }
 
 /// Takes back what a list names, newest first. What is left in `list.undo` cannot be taken back
-/// yet: processes of the game live on in its control group.
-pub(super) fn carry_out(list: &mut List, log: &Log) {
+/// yet: processes of the game live on in its control group. GameMode is not waited for after `end`:
+/// gamemoded looks itself for games that are over.
+pub(super) fn carry_out(list: &mut List, log: &Log, end: Instant) {
     let of_this_boot = list.of_this_boot();
     let game = list.game;
     let mut left = Vec::new();
@@ -186,7 +187,13 @@ pub(super) fn carry_out(list: &mut List, log: &Log) {
                 }
                 let uid = rustix::process::getuid().as_raw();
                 let pid = game.pid.unsigned_abs();
-                if let Err(error) = gamemode::unregister(bus, uid, pid, BUS_LIMIT) {
+                let left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    log.line(&format!(
+                        "GameMode is not told of process {}: it is silent",
+                        game.pid
+                    ));
+                } else if let Err(error) = gamemode::unregister(bus, uid, pid, left) {
                     log.line(&format!("GameMode keeps process {}: {error}", game.pid));
                 }
             }
@@ -214,11 +221,12 @@ pub fn sweep(dir: &Path, log: &Path) {
         return;
     }
     let log = Log::new(log);
+    let end = Instant::now() + BUS_LIMIT;
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.ends_with(".json") {
-            sweep_one(&path, &log);
+            sweep_one(&path, &log, end);
         } else if is_abandoned(&name) {
             let _ = fs::remove_file(&path);
         }
@@ -226,7 +234,7 @@ pub fn sweep(dir: &Path, log: &Path) {
     let _ = fs::remove_dir(dir);
 }
 
-fn sweep_one(path: &Path, log: &Log) {
+fn sweep_one(path: &Path, log: &Log, end: Instant) {
     let mut list = match List::read(path) {
         Ok(list) => list,
         // Torn, or never a list. What another version wrote, or cannot be read now, stays.
@@ -241,7 +249,7 @@ fn sweep_one(path: &Path, log: &Log) {
     if list.of_this_boot() && list.game.lives() {
         return;
     }
-    carry_out(&mut list, log);
+    carry_out(&mut list, log, end);
     if list.undo.is_empty() {
         let _ = fs::remove_file(path);
     }
@@ -290,6 +298,27 @@ mod tests {
         assert_eq!(List::read(&dir.join("l.json")).unwrap(), wanted);
         fs::write(dir.join("l.json"), "{").unwrap();
         assert!(List::read(&dir.join("l.json")).is_err());
+    }
+
+    #[test]
+    fn a_silent_bus_costs_its_limit_once_for_all() {
+        let scratch = Scratch::new("silent");
+        let (dir, log) = (scratch.path().join("wrap"), scratch.path().join("wrap.log"));
+        // It takes connections, and says nothing.
+        let socket = scratch.path().join("bus");
+        let _bus = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for pid in 0..4 {
+            let game = Known { pid: i32::MAX - pid, start: 1 };
+            let undo = vec![Undo::GameMode { bus: BusAddress::Path(socket.clone()) }];
+            let name = format!("{pid}.json");
+            write_new(&dir, &name, &List { undo, ..list(game) }).unwrap();
+        }
+        let begun = Instant::now();
+        sweep(&dir, &log);
+        assert!(begun.elapsed() >= BUS_LIMIT, "nobody was waited for");
+        assert!(begun.elapsed() < BUS_LIMIT * 2, "{:?}", begun.elapsed());
+        assert!(!dir.exists());
+        assert_eq!(fs::read_to_string(&log).unwrap().lines().count(), 4);
     }
 
     #[test]

@@ -6,13 +6,14 @@
 //! The reaper waits for it, as for all that comes from the game: it ends as soon as it has undone.
 
 use super::log::Log;
-use super::undo::{self, List, Undo};
+use super::undo::{self, BUS_LIMIT, List, Undo};
 use crate::sys::apart;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::time::Instant;
 
 /// Looked for again after so long, should an event have been missed.
 const AGAIN: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
@@ -28,7 +29,7 @@ pub fn watch(path: &Path, log: &Path) {
     // Settings were added since.
     let Ok(mut list) = List::read(path) else { return };
     loop {
-        undo::carry_out(&mut list, &log);
+        undo::carry_out(&mut list, &log, Instant::now() + BUS_LIMIT);
         let Some(Undo::Cgroup { dir }) = list.undo.first() else { break };
         wait_until_empty(&dir.clone());
     }

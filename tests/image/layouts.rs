@@ -103,7 +103,7 @@ fn damaged_archives_are_refused() {
     std::fs::write(&bad, vec![0; 2048]).unwrap();
     says(&bad, "is this an OCI image layout?");
     says(&dir.join("nothing"), "No such file");
-    says(dir.path(), "not a regular file");
+    says(dir.path(), "no regular file");
 }
 
 /// Adds a JSON blob to a layout and returns its descriptor.

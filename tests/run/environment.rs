@@ -299,6 +299,75 @@ fn files_without_an_end_are_refused() {
     assert_eq!(s.ok(&["ps", "-aq"]), "");
 }
 
+/// A pipe that nobody writes to, a terminal, a device or a directory in the place of a file: an
+/// error that names it, and soon.
+#[test]
+fn odd_files_are_not_waited_for() {
+    let s = session!();
+    let config = s.home().join(".config/containers");
+    for dir in [".config", ".config/containers", ".config/containers/registries.conf.d"] {
+        s.make_dir(dir);
+    }
+    let pipe = s.file("pipe", "");
+    std::fs::remove_file(&pipe).unwrap();
+    run("mkfifo", &["-m", "0666", &pipe]);
+    let local = ["run", "--rm", "--network", "none", IMAGE, "true"];
+    let pull = ["pull", "-q", "127.0.0.1:1/x"];
+    let files: [(&str, &[&str]); 5] = [
+        ("containers.conf", &local),
+        ("registries.conf", &pull),
+        ("registries.conf.d/x.conf", &pull),
+        ("policy.json", &pull),
+        ("auth.json", &pull),
+    ];
+    let soon = std::time::Duration::from_secs(10);
+    for odd in [pipe.as_str(), "/dev/zero", "/dev/full", "/"] {
+        // A directory among the drop-ins is none of them.
+        let files = files.iter().filter(|(name, _)| odd != "/" || !name.contains('/'));
+        for (name, args) in files {
+            let file = config.join(name);
+            std::os::unix::fs::symlink(odd, &file).unwrap();
+            let begun = std::time::Instant::now();
+            let out = s.run(args);
+            assert!(out.code == 125 && out.err.contains(name), "{odd} {name}: {out:?}");
+            assert!(begun.elapsed() < soon, "{odd} {name}");
+            std::fs::remove_file(file).unwrap();
+        }
+        let seccomp = format!("seccomp={odd}");
+        for (flag, verb, rest) in [
+            ("--env-file", "run", &local[1..]),
+            ("--security-opt", "run", &local[1..]),
+            ("--authfile", "pull", &pull[1..]),
+            ("--cidfile", "stop", &[]),
+            ("--fps-log", "bench", &[]),
+        ] {
+            let value = if flag == "--security-opt" { &seccomp } else { odd };
+            let flags = match verb {
+                "bench" => vec!["bench", "record", IMAGE, flag, value],
+                verb => [&[verb, flag, value], rest].concat(),
+            };
+            let begun = std::time::Instant::now();
+            let out = s.run(&flags);
+            assert!(out.code != 0 && out.err.contains(odd), "{flags:?}: {out:?}");
+            assert!(begun.elapsed() < soon, "{flags:?}");
+        }
+        let archive = format!("oci-archive:{odd}");
+        let out = s.run(&["pull", &archive]);
+        assert!(out.code == 125 && out.err.contains("regular file"), "{out:?}");
+    }
+    // What the shell puts there when it is told so is a file like any other.
+    let bolt = s.program();
+    let script = format!(
+        "{} run --rm --network none --env-file <(sleep 0.2; echo A=piped) {IMAGE} sh -c 'echo $A'",
+        bolt.display()
+    );
+    let child = s.command("bash").args(["-c", &script]).spawn().unwrap();
+    let out = crate::harness::process::finish(child, soon, &script);
+    assert_eq!((out.code, out.out.as_str()), (0, "piped\n"), "{out:?}");
+    std::os::unix::fs::symlink("/dev/null", config.join("containers.conf")).unwrap();
+    s.ok(&local);
+}
+
 #[test]
 fn locked_is_about_names_of_games() {
     let s = session!();

@@ -2,6 +2,7 @@
 
 use crate::harness::process::{finish, signal};
 use crate::harness::user::{IMAGE, until};
+use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 #[test]
@@ -59,6 +60,21 @@ fn refusals_name_the_thing_and_change_nothing() {
     assert!(!s.data().join("volumes").exists());
 }
 
+/// What people know from elsewhere and is not here is no mystery.
+#[test]
+fn what_is_not_in_this_version_is_told() {
+    let s = session!();
+    for (args, said) in [
+        (&["build", "."][..], "hint: bolt build is not in this version"),
+        (&["run", "-p", "80:80", IMAGE], "hint: -p is not in this version; with --network host"),
+        (&["run", "--rm", "--gpus", "all", IMAGE], "hint: --gpus is not in this version"),
+    ] {
+        let out = s.run(args);
+        assert!(out.code == 125 && out.err.contains(said), "{args:?}: {out:?}");
+    }
+    assert!(!s.run(&["run", "--nosuch", IMAGE]).err.contains("hint"));
+}
+
 #[test]
 fn a_dry_run_makes_nothing() {
     let s = session!();
@@ -87,6 +103,33 @@ fn names_and_id_files() {
     // --rm takes the id file with it.
     s.script(&["--cidfile", cidfile], "true");
     assert!(!std::path::Path::new(cidfile).exists());
+}
+
+/// Where a link leads somebody else may have decided; a device would be replaced.
+#[test]
+fn id_and_pid_files_follow_no_link() {
+    let s = session!();
+    let kept = s.file("kept", "of the user");
+    let link = s.home().join("link");
+    std::os::unix::fs::symlink(&kept, &link).unwrap();
+    for flag in ["--cidfile", "--pidfile", "--conmon-pidfile"] {
+        for odd in [link.to_str().unwrap(), "/dev/null", s.home().to_str().unwrap()] {
+            let out = s.once(&[flag, odd], &["true"]);
+            assert!(out.code == 125 && out.err.contains(odd), "{flag}: {out:?}");
+            assert!(out.err.contains("regular file"), "{flag}: {out:?}");
+        }
+    }
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "of the user");
+    assert!(link.is_symlink());
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+    // What another container has written there since is left to it.
+    let cidfile = s.home().join("cid");
+    let path = cidfile.to_str().unwrap();
+    s.detached("x", &["--rm", "--cidfile", path], "exec sleep 1000");
+    s.file("cid", "another");
+    s.ok(&["stop", "-t", "0", "x"]);
+    until("it is gone", || s.ok(&["ps", "-aq"]).is_empty());
+    assert_eq!(std::fs::read_to_string(cidfile).unwrap(), "another");
 }
 
 #[test]
@@ -123,6 +166,33 @@ fn pull_policies() {
     let always = s.run(&["run", "--rm", "--pull", "always", "--retry", "0", &gone, "true"]);
     assert_eq!(always.code, 125, "{always:?}");
     assert!(always.err.contains(&gone), "{always:?}");
+}
+
+/// A registry that takes the connection and says nothing holds up only who asked it.
+#[test]
+fn nobody_else_waits_for_a_silent_registry() {
+    let s = session!();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let name = format!("{}/game", silent.local_addr().unwrap());
+    let pull = ["pull", "--tls-verify=false", &name];
+    let run = ["run", "--rm", "--pull", "always", "--tls-verify=false", &name, "true"];
+    for args in [&pull[..], &run] {
+        // A run that has to pull makes a process for it.
+        let mut asking = s.bolt(args).process_group(0).spawn().unwrap();
+        // It has been asked once a connection waits here.
+        let connection = silent.accept().unwrap();
+        let begun = std::time::Instant::now();
+        s.ok(&["tag", IMAGE, "other"]);
+        s.ok(&["rmi", "other"]);
+        s.ok(&["image", "prune", "-f"]);
+        s.ok(&["system", "check"]);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{args:?}: {:?}", begun.elapsed());
+        assert_eq!(asking.try_wait().unwrap(), None, "{args:?}");
+        drop(connection);
+        let group = rustix::process::Pid::from_child(&asking);
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+        asking.wait().unwrap();
+    }
 }
 
 #[test]

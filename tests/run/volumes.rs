@@ -1,9 +1,11 @@
 //! Binds, volumes and tmpfs.
 
 use crate::harness::image::TestImage;
+use crate::harness::process::{signal, wait};
 use crate::harness::run;
-use crate::harness::user::IMAGE;
+use crate::harness::user::{IMAGE, Session, until};
 use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, Instant};
 
 #[test]
 fn binds() {
@@ -49,6 +51,31 @@ fn named_volumes() {
     s.script(&["-v", "vol:/v", "-u", "player"], "mkdir /v/dir; chmod 0 /v/dir");
     s.ok(&["volume", "rm", "vol", "empty"]);
     assert_eq!(std::fs::read_dir(s.data().join("volumes")).unwrap().count(), 0);
+}
+
+/// As podman has it: the names of hosts are the container's in a volume at /etc too.
+#[test]
+fn a_volume_at_etc_lies_below_the_small_files() {
+    let s = session!();
+    let look = "cat /etc/hostname; grep -c localhost /etc/hosts; test -e /etc/resolv.conf && \
+                test -s /etc/passwd && echo whole";
+    for mount in [["-v", "vol:/etc"], ["-v", "vol:/etc"], ["-v", "vol:/etc:ro"], ["-v", "/etc"]] {
+        let flags = [&mount[..], &["--hostname", "inside"]].concat();
+        let out = s.script(&flags, look);
+        assert!(out.starts_with("inside\n") && out.ends_with("\nwhole"), "{mount:?}: {out}");
+    }
+    let dir = s.make_dir("etc");
+    let out =
+        s.script(&["-v", &format!("{dir}:/etc"), "--hostname", "inside"], "cat /etc/hostname");
+    assert_eq!(out, "inside");
+    assert_eq!(std::fs::read(s.home().join("etc/hostname")).unwrap(), b"");
+    // Who brings a file of his own keeps it.
+    let own = s.file("hosts", "mine\n");
+    let flags = ["-v", "vol:/etc", "-v", &format!("{own}:/etc/hosts")];
+    assert_eq!(s.script(&flags, "cat /etc/hosts"), "mine");
+    // The same of the directories that are memory in a read-only root.
+    let under = s.script(&["--read-only", "-v", "var:/var"], "grep ' /var' /proc/mounts | wc -l");
+    assert_eq!(under, "2");
 }
 
 #[test]
@@ -153,5 +180,85 @@ fn volumes_hold_no_files_of_the_kernel() {
         let out = s.run(&["run", "--rm", "--network", "none", &id, "/bin/busybox", "true"]);
         assert!(out.code == 125 && out.err.contains(said), "{target}: {out:?}");
         assert_eq!(s.ok(&["volume", "ls", "-q"]), "");
+    }
+}
+
+const FILES: usize = 9000;
+
+/// An image with enough small files below `/vol` that copying them takes a second or two.
+fn much_to_copy(s: &Session) -> String {
+    let image = TestImage::new(&[]);
+    image.add(|root| {
+        for dir in 0..30 {
+            let dir = root.join(format!("vol/{dir}"));
+            std::fs::create_dir_all(&dir).unwrap();
+            for file in 0..FILES / 30 {
+                std::fs::write(dir.join(file.to_string()), b"x").unwrap();
+            }
+        }
+    });
+    s.pull(&image)
+}
+
+fn files_below(dir: &std::path::Path) -> usize {
+    let inner = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    inner.map(|d| std::fs::read_dir(d.path()).map_or(0, Iterator::count)).sum()
+}
+
+/// Ctrl-C and `kill` end a run at once that copies an image's files into a volume; so does kill -9
+/// of everybody. The next run copies what is missing.
+#[test]
+fn a_volume_that_was_filled_in_part_is_never_taken_for_whole() {
+    let s = session!();
+    let id = much_to_copy(&s);
+    let data = s.data().join("volumes/v/_data");
+    let run = ["run", "--rm", "--network", "none", "-v", "v:/vol", "--name", "x"];
+    let counts = ["/bin/sh", "-c", "busybox find /vol -type f | busybox wc -l"];
+    let start = |flags: &[&str]| {
+        let child = s.spawn(&[&run[..], flags, &[&id], &counts].concat());
+        until("it copies", || files_below(&data) > 100);
+        child
+    };
+    for (flags, number, code) in [(&[][..], 2, 130), (&[], 15, 143), (&["-d"], 2, -2)] {
+        let mut child = start(flags);
+        let begun = Instant::now();
+        signal(child.id(), number);
+        assert_eq!(wait(&mut child, Duration::from_secs(20), "the launcher"), code, "{flags:?}");
+        assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+        until("nothing runs", || s.ok(&["ps", "-aq"]).is_empty());
+        assert!(files_below(&data) < FILES, "all was copied before the signal came");
+        s.ok(&["volume", "rm", "v"]);
+    }
+    // Nobody can write down that he was killed.
+    let mut child = start(&["-d"]);
+    let id_of = s.ok(&["ps", "-aq", "--no-trunc"]);
+    let (monitor, init) = s.pids(&id_of);
+    for pid in [child.id(), monitor as u32, init as u32] {
+        signal(pid, 9);
+    }
+    wait(&mut child, Duration::from_secs(20), "the launcher");
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
+    std::fs::write(data.join("mine"), "of somebody else").unwrap();
+    let count = s.ok(&[&run[..], &[&id], &counts].concat());
+    assert_eq!(count, (FILES + 1).to_string());
+    assert_eq!(std::fs::read_to_string(data.join("mine")).unwrap(), "of somebody else");
+    // It is whole now: what is deleted stays deleted.
+    let less =
+        ["/bin/sh", "-c", "busybox rm -r /vol/[1-9]*; busybox find /vol -type f | busybox wc -l"];
+    s.ok(&[&run[..], &[&id], &less].concat());
+    assert_eq!(s.ok(&[&run[..], &[&id], &counts].concat()), "301");
+}
+
+/// The second waits until the first has filled it.
+#[test]
+fn two_first_users_of_a_volume_both_find_it_whole() {
+    let s = session!();
+    let id = much_to_copy(&s);
+    let run = ["run", "--rm", "--network", "none", "-v", "v:/vol", &id];
+    let counts = ["/bin/sh", "-c", "busybox find /vol -type f | busybox wc -l"];
+    let both = [(), ()].map(|()| s.spawn(&[&run[..], &counts].concat()));
+    for child in both {
+        let out = crate::harness::process::finish(child, Duration::from_secs(60), "run");
+        assert!(out.code == 0 && out.out == format!("{FILES}\n"), "{out:?}");
     }
 }

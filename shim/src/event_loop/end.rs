@@ -139,7 +139,7 @@ impl Supervisor {
         );
         let Ok(parent) = place else { return };
         for file in &launch.monitor.files {
-            let _ = std::fs::remove_file(file);
+            pidfile::remove_own(file, &launch.id);
         }
         for volume in &launch.monitor.volumes {
             if let Some((dir, name)) = volume.rsplit_once('/')

@@ -1,5 +1,6 @@
 //! One poll set for everything that can happen to a running container. Runs in M.
 
+mod early;
 mod end;
 mod execs;
 mod health;

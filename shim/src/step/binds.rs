@@ -56,7 +56,8 @@ fn adopt(source: &str, stat: FileId, shape: IdMap) -> Res<()> {
         .at(Step::Mount, source)
 }
 
-fn is_empty(dir: &OwnedFd) -> Result<bool, Errno> {
+/// Whether a directory has no entries.
+pub(crate) fn is_empty(dir: &OwnedFd) -> Result<bool, Errno> {
     for entry in Dir::read_from(dir)? {
         if ![c".", c".."].contains(&entry?.file_name()) {
             return Ok(false);

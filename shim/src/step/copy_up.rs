@@ -1,4 +1,7 @@
-//! Copies what the image has at a mount target into an empty volume or tmpfs. Runs in I.
+//! Copies what the image has at a mount target into a volume or tmpfs. Runs in I.
+//!
+//! A volume may hold a part of it already, from a start that was cut off: a file is copied anew, a
+//! directory completed, and what the image does not have is left alone.
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
@@ -10,12 +13,9 @@ const OPEN_DIR: OFlags =
 /// Deeper trees than this are no default content of a volume.
 const MAX_DEPTH: usize = 256;
 
-/// Copies the tree at `from` into `to` when `to` is empty. EXDEV: `from` shows the kernel's files.
+/// Copies the tree at `from` into `to`. EXDEV: `from` shows the kernel's files.
 pub(crate) fn copy(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
     let to = rustix::fs::openat(to, ".", OPEN_DIR, Mode::empty())?;
-    if entries(&to)?.next().is_some() {
-        return Ok(());
-    }
     let from = rustix::fs::openat(from, ".", OPEN_DIR, Mode::empty())?;
     // A link of the image may lead there.
     if [libc::PROC_SUPER_MAGIC, libc::SYSFS_MAGIC].contains(&rustix::fs::fstatfs(&from)?.f_type) {
@@ -43,7 +43,10 @@ fn copy_dir(from: &OwnedFd, to: &OwnedFd, depth: usize) -> Result<(), Errno> {
         let (uid, gid) = owner(&stat);
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                rustix::fs::mkdirat(to, name, Mode::from_raw_mode(0o700))?;
+                match rustix::fs::mkdirat(to, name, Mode::from_raw_mode(0o700)) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(e) => return Err(e),
+                }
                 let inner = rustix::fs::openat(from, name, OPEN_DIR, Mode::empty())?;
                 let made = rustix::fs::openat(to, name, OPEN_DIR, Mode::empty())?;
                 copy_dir(&inner, &made, depth + 1)?;
@@ -53,7 +56,7 @@ fn copy_dir(from: &OwnedFd, to: &OwnedFd, depth: usize) -> Result<(), Errno> {
             FileType::RegularFile => copy_file(from, to, name, &stat)?,
             FileType::Symlink => {
                 let link = rustix::fs::readlinkat(from, name, Vec::new())?;
-                rustix::fs::symlinkat(link, to, name)?;
+                anew(to, name, || rustix::fs::symlinkat(&link, to, name))?;
                 rustix::fs::chownat(to, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
             }
             // Sockets, pipes and nodes are nobody's default content.
@@ -61,6 +64,17 @@ fn copy_dir(from: &OwnedFd, to: &OwnedFd, depth: usize) -> Result<(), Errno> {
         }
     }
     Ok(())
+}
+
+/// Makes an entry in the place of what an earlier start left there.
+fn anew<T>(to: &OwnedFd, name: &CStr, make: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
+    match make() {
+        Err(Errno::EXIST) => {
+            rustix::fs::unlinkat(to, name, AtFlags::empty())?;
+            make()
+        }
+        other => other,
+    }
 }
 
 fn copy_file(
@@ -72,7 +86,8 @@ fn copy_file(
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let source = rustix::fs::openat(from, name, flags, Mode::empty())?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let target = rustix::fs::openat(to, name, flags, Mode::from_raw_mode(0o600))?;
+    let target =
+        anew(to, name, || rustix::fs::openat(to, name, flags, Mode::from_raw_mode(0o600)))?;
     copy_data(&source, &target, stat.st_size.max(0) as u64)?;
     let (uid, gid) = owner(stat);
     rustix::fs::fchown(&target, Some(uid), Some(gid))?;

@@ -1,6 +1,7 @@
 //! The mounts beneath the root, in the plan's order. Runs in I.
 
 use crate::at::{At, Res, failure};
+use crate::fill::Fills;
 use crate::step::root::{fresh_tmpfs, identity};
 use crate::step::target::{self, Kind};
 use crate::step::{binds, copy_up, dev};
@@ -24,6 +25,8 @@ pub(crate) struct Mounter<'a> {
     pub(crate) root: BorrowedFd<'a>,
     /// Trees from M, in the order of the plan.
     pub(crate) trees: std::vec::IntoIter<OwnedFd>,
+    /// The volumes that get the image's content.
+    pub(crate) fills: &'a Fills,
     /// Whether gid 5 exists inside, for devpts.
     pub(crate) has_tty_group: bool,
     /// The tmpfs of `/dev`, once it is there: small files live in it too.
@@ -34,7 +37,9 @@ impl Mounter<'_> {
     /// Carries out one mount of the plan.
     pub(crate) fn mount(&mut self, launch: &Launch, mount: &Mount) -> Res<()> {
         match &mount.what {
-            MountKind::Bind { copy_up, .. } => self.bind(mount, *copy_up),
+            MountKind::Bind { source, copy_up, .. } => {
+                self.bind(mount, *copy_up && self.fills.has(source))
+            }
             MountKind::File { .. } => self.bind(mount, false),
             MountKind::Text { content } => self.text(mount, content),
             MountKind::Sys if launch.net == Net::Host => self.bind(mount, false),

@@ -43,6 +43,8 @@ pub fn pidfile(flag: &str, path: Option<&Path>) -> anyhow::Result<Option<PathBuf
     let dir = path.parent().unwrap_or(&path);
     let meta = std::fs::metadata(dir)
         .with_context(|| format!("{}: directory {}", shown(), dir.display()))?;
-    anyhow::ensure!(meta.is_dir() && !path.is_dir(), "{}: not a file in a directory", shown());
+    // Replaced in one step: a device would be as well, and where a link leads is another file.
+    let fits = path.symlink_metadata().map_or(true, |there| there.is_file());
+    anyhow::ensure!(meta.is_dir() && fits, "{}: not a regular file in a directory", shown());
     Ok(Some(path))
 }

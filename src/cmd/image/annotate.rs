@@ -16,12 +16,12 @@ use crate::image::source::RawDocument;
 use crate::image::types::{Descriptor, Digest};
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::sys::small;
 use crate::ui::print;
 use crate::ui::progress::Transfer;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Say what an image needs to play a game
@@ -79,12 +79,13 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<u8> {
 }
 
 fn read(file: &Path) -> anyhow::Result<Said> {
-    let mut text = String::new();
     let limit = 4 * annotations::LONGEST as u64;
-    let len = std::fs::File::open(file)?.take(limit + 1).read_to_string(&mut text)?;
-    if len as u64 > limit {
-        bail!("larger than {limit} bytes: that is no metadata of a game");
-    }
+    let text = match small::read_at_most(file, limit) {
+        Err(e) if e.kind() == std::io::ErrorKind::FileTooLarge => {
+            bail!("larger than {limit} bytes: that is no metadata of a game")
+        }
+        other => String::from_utf8(other?)?,
+    };
     let json = file.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
     let metadata = match json {
         true => Metadata::parse(text.as_bytes())?,

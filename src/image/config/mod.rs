@@ -8,8 +8,8 @@ mod json;
 pub mod policy;
 pub mod registries;
 
-use std::fs::File;
-use std::io::{self, Read};
+use crate::sys::small;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Largest configuration file that is read. Real ones have kilobytes.
@@ -66,19 +66,14 @@ pub enum FileError {
 /// The bytes of a file; `None` where there is none.
 fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
     let fault = |source| FileError::Read { path: path.to_owned(), source };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(e) => return Err(fault(e)),
-    };
-    let mut bytes = Vec::new();
-    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(fault)?;
-    if bytes.len() as u64 > FILE_MAX {
-        return Err(FileError::TooLarge { path: path.to_owned() });
+    match small::read_at_most(path, FILE_MAX) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) => match e.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+            io::ErrorKind::FileTooLarge => Err(FileError::TooLarge { path: path.to_owned() }),
+            _ => Err(fault(e)),
+        },
     }
-    Ok(Some(bytes))
 }
 
 /// The text of a file; `None` where there is none.

@@ -90,9 +90,10 @@ pub fn sync(
     progress: &dyn Progress,
 ) -> Result<Mirrored, MirrorError> {
     let source = pull::open_source(&request.image, progress)?;
-    let _held = store.shared_lock()?;
     let platform = request.one_platform.then_some(request.image.platform);
     let documents = Documents::gather(source.as_ref(), platform)?;
+    // Only now: nobody has to wait for a registry that does not answer.
+    let _held = store.shared_lock()?;
     let (aws, proxies) = (request.image.buckets.aws, request.image.proxies);
     let patience = &request.image.patience;
     let client = S3Client::new(request.place.clone(), aws, proxies, patience, progress)?;

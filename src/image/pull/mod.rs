@@ -102,8 +102,9 @@ pub fn pull(
     progress: &dyn Progress,
 ) -> Result<ImageRecord, PullError> {
     let source = open_source(request, progress)?;
-    let _held = store.shared_lock()?;
     let resolved = resolve::resolve(source.as_ref(), store, request.platform, request.variant)?;
+    // Only now: nobody has to wait for a registry that does not answer.
+    let _held = store.shared_lock()?;
     let layers = layer_records(&resolved);
     let mut anew = false;
     loop {

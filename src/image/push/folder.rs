@@ -6,7 +6,7 @@ use crate::image::manifest::{MAX_DOCUMENT, OCI_INDEX};
 use crate::image::reference::Reference;
 use crate::image::registry::OutgoingBlob;
 use crate::image::types::Digest;
-use crate::sys::atomic;
+use crate::sys::{atomic, small};
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -83,7 +83,7 @@ impl Folder {
     fn index(&self) -> Result<Value, PushError> {
         let failed = |e: io::Error| PushError::write(self.shown("index.json"), e);
         let mut bytes = Vec::new();
-        match File::open(self.path.join("index.json")) {
+        match small::open_regular(self.path.join("index.json")) {
             Ok(file) => file.take(MAX_DOCUMENT).read_to_end(&mut bytes).map_err(failed)?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(empty_index()),
             Err(e) => return Err(failed(e)),

@@ -14,9 +14,10 @@ mod ini;
 use crate::image::config::auth::{self, Secret};
 use crate::image::config::drift::CredentialSource;
 use crate::image::registry::clock;
+use crate::sys::small;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Largest file of credentials or tokens, in bytes.
@@ -397,13 +398,7 @@ fn section(path: &Path, name: &str) -> Result<Option<BTreeMap<String, String>>, 
 /// A whole small file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, CredentialsError> {
     let fault = |source| CredentialsError::Read { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(fault)?;
-    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(fault)?;
-    if bytes.len() as u64 > FILE_MAX {
-        return Err(fault(io::Error::other("it is larger than 1 MiB")));
-    }
-    Ok(bytes)
+    small::read_at_most(path, FILE_MAX).map_err(fault)
 }
 
 fn not_expired(place: &str, at: &str) -> Result<(), CredentialsError> {

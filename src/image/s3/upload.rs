@@ -5,6 +5,7 @@ use super::answers::Part;
 use super::bucket::Bucket;
 use super::client::Put;
 use crate::sys::atomic::{self, Sync};
+use crate::sys::small;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -47,7 +48,7 @@ struct Contents {
 impl Journal {
     /// Reads `file`; one that is not there, or not understood, says nothing.
     pub fn read(file: &Path) -> Self {
-        let contents = std::fs::read(file).ok();
+        let contents = small::read_regular(file).ok();
         let contents = contents.and_then(|b| serde_json::from_slice::<Contents>(&b).ok());
         let uploads = contents.filter(|c| c.version == 1).unwrap_or_default().uploads;
         Journal { file: Some(file.to_owned()), uploads }

@@ -3,6 +3,7 @@
 
 use crate::image::registry::clock;
 use crate::sys::atomic::{self, Sync};
+use crate::sys::small;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -70,7 +71,7 @@ pub struct History {
 impl History {
     /// Reads `file`; one that is not there, or not understood, says nothing.
     pub fn read(file: &Path) -> Self {
-        let contents = std::fs::read(file).ok();
+        let contents = small::read_regular(file).ok();
         let contents = contents.and_then(|b| serde_json::from_slice::<Contents>(&b).ok());
         let sources = contents.filter(|c| c.version == 1).unwrap_or_default().sources;
         History { file: Some(file.to_owned()), sources }

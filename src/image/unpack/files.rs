@@ -8,8 +8,10 @@
 use super::Stats;
 use super::entry::Entry;
 use super::error::UnpackError;
+use super::flush::Flusher;
 use super::meta::Finisher;
 use std::fs::File;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -96,12 +98,19 @@ pub(super) struct Files<'scope, 'env> {
     finisher: Finisher<'scope>,
     batch: Batch,
     helper: Option<Helper<'scope>>,
+    /// Is told of all files, large ones too.
+    pub(super) flusher: Flusher<'scope, 'env>,
 }
 
 impl<'scope, 'env> Files<'scope, 'env> {
     /// Starts no thread yet: a layer of few files needs none.
-    pub(super) fn new(scope: &'scope Scope<'scope, 'env>, finisher: Finisher<'scope>) -> Self {
-        Files { scope, finisher, batch: Batch::default(), helper: None }
+    pub(super) fn new(
+        scope: &'scope Scope<'scope, 'env>,
+        finisher: Finisher<'scope>,
+        dir: BorrowedFd<'scope>,
+    ) -> Self {
+        let flusher = Flusher::new(scope, dir);
+        Files { scope, finisher, batch: Batch::default(), helper: None, flusher }
     }
 
     /// Where the content of the next file goes, behind what is there.
@@ -130,12 +139,16 @@ impl<'scope, 'env> Files<'scope, 'env> {
         }
     }
 
-    /// Waits for the second thread; writes what was not sent to it, when all was `read` well.
-    pub(super) fn finish(mut self, read: bool) -> Result<Stats, UnpackError> {
+    /// Waits for the other threads; writes what was not sent to the second, when all was `read`
+    /// well. How syncing went is told beside what was counted.
+    pub(super) fn finish(
+        mut self,
+        read: bool,
+    ) -> Result<(Stats, rustix::io::Result<()>), UnpackError> {
         let mut stats = self.helper.take().map_or(Ok(Stats::default()), Helper::finish)?;
         if read {
             self.batch.write(&self.finisher, &mut stats)?;
         }
-        Ok(stats)
+        Ok((stats, self.flusher.finish()))
     }
 }

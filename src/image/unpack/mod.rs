@@ -4,6 +4,7 @@
 //! source (bytes, limits) → header, pax, sparse → entry (what one entry means)
 //!     → names (is its path sane) → tree (create it beneath the root) → record (how to rebuild)
 //!                                         └ files (a second thread: content of small files)
+//!                                             flush (a third, of big layers: to the disk)
 //! ```
 //! The tar is hostile. Nothing is ever opened by a whole path: a parent directory is resolved
 //! beneath the layer's root with openat2(RESOLVE_IN_ROOT), as containers/storage does it, so a
@@ -16,6 +17,7 @@
 mod entry;
 mod error;
 mod files;
+mod flush;
 mod header;
 mod limits;
 mod meta;
@@ -83,7 +85,7 @@ impl Stats {
 ///
 /// Whiteouts become overlay's: a 0:0 character device, and `user.overlay.opaque` on directories
 /// (the overlay is mounted with `userxattr`). `record` receives what [`rebuild`] needs.
-/// One more thread, ended on return, writes small files. On error the directory holds what was
+/// Two more threads, ended on return, write small files and sync a big layer. On error the directory holds what was
 /// unpacked so far; the caller throws it away.
 ///
 /// Errors: [`UnpackError`], which names the entry by number and path.
@@ -99,10 +101,17 @@ pub fn unpack_layer(
     let mut tree = Tree::new(dir, owners, limits);
     tree.own_root()?;
     std::thread::scope(|scope| {
-        let mut files = Files::new(scope, tree.finisher());
+        let mut files = Files::new(scope, tree.finisher(), dir);
         let read = unpack_entries(&mut source, &mut tree, &mut files, limits);
-        // What that thread could not write came before what stopped this one.
-        tree.stats.add(&files.finish(read.is_ok())?);
+        // What those threads could not write came before what stopped this one.
+        let (stats, synced) = files.finish(read.is_ok())?;
+        tree.stats.add(&stats);
+        synced.map_err(|source| UnpackError::Write {
+            entry: tree.stats.entries,
+            path: "/".to_owned(),
+            doing: "sync",
+            source: source.into(),
+        })?;
         read
     })?;
     tree.finish()?;
@@ -173,6 +182,7 @@ fn unpack_file<R: BufRead>(
 ) -> Result<(), UnpackError> {
     let file = tree.create_file(&entry, path)?;
     tree.stats.bytes += entry.data;
+    files.flusher.wrote(entry.data);
     let whole = [(0, entry.data)];
     let extents = entry.sparse.as_ref().map_or(whole.as_slice(), |map| map.extents.as_slice());
     if entry.sparse.is_none() && entry.data <= files::SMALL {
