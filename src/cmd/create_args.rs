@@ -1,10 +1,12 @@
 //! The flags that `run` and `create` share. `create_config` says what they mean.
 
 pub mod health;
+pub mod secret;
 pub mod unit;
 
 use crate::cmd::create_args::health::HealthArgs;
 use crate::cmd::create_args::parse::{memory, swap};
+use crate::cmd::create_args::secret::SecretArgs;
 use crate::cmd::create_args::unit::UnitArgs;
 use crate::cmd::pull::{Access, LockArgs};
 use crate::container::config::Userns;
@@ -201,6 +203,9 @@ pub struct CreateArgs {
     /// Health checks.
     #[command(flatten)]
     pub health: HealthArgs,
+    /// Secrets.
+    #[command(flatten)]
+    pub secret: SecretArgs,
     /// How registries are reached.
     #[command(flatten)]
     pub access: Access,

@@ -64,6 +64,7 @@ impl CreateArgs {
             create_dir: cwd,
             unit: self.unit()?,
             health: self.health.health(image.healthcheck.as_ref())?,
+            secrets: Vec::new(),
         };
         let limits = crate::launch::limits(&config.resources);
         limits.validate()?;

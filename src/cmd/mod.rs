@@ -48,6 +48,7 @@ pub mod rm;
 pub mod rmi;
 pub mod run;
 pub mod search;
+pub mod secret;
 pub mod selection;
 pub mod source;
 pub mod start;
@@ -129,6 +130,7 @@ enum Verb {
     Profile(profile::Args),
     Push(push::Args),
     Search(search::Args),
+    Secret(secret::Args),
     Run(run::Args),
     Source(source::Args),
     Surge(surge::Args),
@@ -293,6 +295,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Pull(args) => pull::run(args, settings),
         Verb::Profile(args) => profile::run(args, settings),
         Verb::Search(args) => search::run(&args, settings),
+        Verb::Secret(args) => secret::run(args, settings),
         Verb::Push(args) => push::run(args, settings),
         Verb::Run(args) => run::run(args, settings),
     }

@@ -4,6 +4,7 @@
 //! user namespace, the cgroup and the devices may differ by then.
 
 use super::health::Health;
+use super::secret::Given;
 use super::service::Unit;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,9 @@ pub struct Config {
     /// How it is seen whether it does its work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// `--secret`, without the values: those lie in files of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Given>,
 }
 
 /// Where the root file system comes from.

@@ -13,4 +13,5 @@ mod memory;
 mod pause;
 mod programs;
 mod restarts;
+mod secrets;
 mod units;
