@@ -5,7 +5,7 @@ mod group;
 mod secrets;
 mod unit;
 
-pub use group::limits;
+pub use group::{current, limits, refused};
 pub use unit::{Given, pass};
 
 use crate::cgroup;
@@ -306,7 +306,7 @@ fn events(settings: &Settings, config: &Config) -> Option<Events> {
 }
 
 /// The policy as `create` validated it.
-fn restart(policy: &str) -> Restart {
+pub fn restart(policy: &str) -> Restart {
     match policy.split_once(':').unwrap_or((policy, "0")) {
         ("on-failure", max) => Restart::OnFailure { max: max.parse().unwrap_or(0) },
         ("always", _) => Restart::Always,

@@ -62,6 +62,7 @@ pub mod top;
 pub mod unpause;
 pub mod unshare;
 pub mod untag;
+pub mod update;
 pub mod version;
 pub mod volume;
 pub mod wait;
@@ -121,6 +122,7 @@ enum Verb {
     System(system::Args),
     Tag(tag::Args),
     Untag(untag::Args),
+    Update(update::Args),
     Version(version::Args),
     Manifest(manifest::Args),
     Login(login::Args),
@@ -290,6 +292,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::System(args) => system::run(args, settings),
         Verb::Tag(args) => tag::run(args, settings),
         Verb::Untag(args) => untag::run(args, settings),
+        Verb::Update(args) => update::run(args, settings),
         Verb::Version(args) => version::run(args, settings),
         Verb::Manifest(args) => manifest::run(args, settings),
         Verb::Pull(args) => pull::run(args, settings),

@@ -255,6 +255,9 @@ pub struct Security {
 pub struct Resources {
     /// `--memory` in bytes.
     pub memory: Option<u64>,
+    /// `--memory-reservation` in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_reservation: Option<u64>,
     /// `--memory-swap` in bytes, -1 unlimited.
     pub memory_swap: Option<i64>,
     /// `--cpus`.

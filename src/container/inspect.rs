@@ -325,7 +325,7 @@ fn host_resources(config: &Config) -> Value {
     json!({
         "Memory": resources.memory.unwrap_or(0),
         "MemorySwap": resources.memory_swap.unwrap_or(0),
-        "MemoryReservation": 0,
+        "MemoryReservation": resources.memory_reservation.unwrap_or(0),
         "MemorySwappiness": 0,
         "KernelMemory": 0,
         "NanoCpus": nano_cpus,

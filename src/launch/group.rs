@@ -12,12 +12,35 @@ use std::path::Path;
 pub fn limits(resources: &Resources) -> cgroup::Limits {
     cgroup::Limits {
         memory: resources.memory,
+        memory_reservation: resources.memory_reservation,
         memory_swap: resources.memory_swap,
         cpus: resources.cpus,
         cpu_shares: resources.cpu_shares,
         cpuset_cpus: resources.cpuset_cpus.clone(),
         pids: resources.pids,
         pids_implied: false,
+    }
+}
+
+/// What a start of this container on this host would not apply, as far as that can be told before.
+pub fn refused(settings: &Settings, config: &Config) -> anyhow::Result<Vec<cgroup::Denied>> {
+    let plan = plan(settings, config, &Mode::default())?;
+    Ok(plan.map(|plan| plan.denied).unwrap_or_default())
+}
+
+/// The host's cgroups, for a container that runs.
+pub fn current(settings: &Settings) -> cgroup::Host {
+    cgroup::detect(Path::new("/"), &caller(settings, None, false))
+}
+
+fn caller(settings: &Settings, supervisor: Option<u32>, split: bool) -> cgroup::Caller {
+    cgroup::Caller {
+        pid: std::process::id(),
+        uid: settings.dirs.uid,
+        bus_address: settings.bus_address.clone(),
+        runtime_dir: settings.xdg_runtime.clone(),
+        supervisor,
+        split,
     }
 }
 
@@ -44,14 +67,7 @@ pub(super) fn plan(
         limits.pids = Some(defaults::PIDS_LIMIT);
         limits.pids_implied = true;
     }
-    let caller = cgroup::Caller {
-        pid: std::process::id(),
-        uid: settings.dirs.uid,
-        bus_address: settings.bus_address.clone(),
-        runtime_dir: settings.xdg_runtime.clone(),
-        supervisor: mode.given.supervisor,
-        split,
-    };
+    let caller = caller(settings, mode.given.supervisor, split);
     let mut host = cgroup::detect(Path::new("/"), &caller);
     if split {
         return Ok(Some(cgroup::plan_split(&host, &config.id, &limits)));

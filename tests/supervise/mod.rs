@@ -15,3 +15,4 @@ mod programs;
 mod restarts;
 mod secrets;
 mod units;
+mod update;

@@ -3,6 +3,7 @@
 mod end;
 mod execs;
 mod health;
+mod policy;
 mod timers;
 
 use crate::at::{Res, failure};
@@ -110,6 +111,8 @@ pub(crate) struct Supervisor {
     by_signal: bool,
     /// The health check wants the payload started anew.
     renew: bool,
+    /// Whether and from what the payload is started again.
+    pub(crate) again: policy::Again,
     /// The payload's health, where it is checked.
     health: Option<Box<health::Watch>>,
     /// The line to a service manager.
@@ -152,6 +155,7 @@ impl Supervisor {
             awake_until: None,
             by_signal: false,
             renew: false,
+            again: policy::Again::of(launch),
             health: None,
             notifier: None,
             passed: Vec::new(),
@@ -482,6 +486,7 @@ impl Supervisor {
             }
             Request::Wait => client.role = Role::Waiting,
             Request::HealthCheck => self.ask_check(launch, payload.as_deref(), n),
+            Request::Restart { policy } => self.answer_policy(launch, n, policy, &fds),
             Request::Renamed { name } => {
                 self.name = name;
                 client.send(&Report::Done, &[]);
