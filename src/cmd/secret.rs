@@ -221,8 +221,7 @@ fn rm(
     wanted: Vec<String>,
     all: bool,
 ) -> anyhow::Result<u8> {
-    let wanted =
-        if all { secrets.list()?.into_iter().map(|secret| secret.id).collect() } else { wanted };
+    let wanted = if all { secrets.taken()? } else { wanted };
     let mut code = 0;
     for name in wanted {
         let found = match secrets.find(&name) {

@@ -34,7 +34,15 @@ pub struct Args {
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let all = Containers::open(&settings.dirs)?;
     let dir = all.find(&args.container)?;
-    let denied = all.edit(&dir, |config| update(args, settings, &all, &dir, config))?;
+    let (denied, changed) = all.edit(&dir, |config| {
+        let before = config.clone();
+        let denied = update(args, settings, &all, &dir, config)?;
+        let changed = (*config != before).then(|| Event::of_container(config, "update"));
+        Ok::<_, anyhow::Error>((denied, changed))
+    })?;
+    if let Some(event) = changed {
+        settings.event_log().write(&event);
+    }
     for Denied { setting, why } in &denied {
         print::warning(&format!("denied: {setting}: {why}"));
     }
@@ -58,7 +66,6 @@ fn update(
         Some(text) => Some(restart_policy(text, config.remove)?),
         None => None,
     };
-    let before = config.clone();
     let mut denied = limit(&mut args.limits, settings, dir, config)?;
     if let Some(policy) = policy {
         // The limits hold already, and must be written down whatever comes of this.
@@ -69,9 +76,6 @@ fn update(
                 denied.push(Denied { setting: "--restart", why });
             }
         }
-    }
-    if *config != before {
-        settings.event_log().write(&Event::of_container(config, "update"));
     }
     Ok(denied)
 }

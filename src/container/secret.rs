@@ -256,16 +256,16 @@ impl Secrets {
 
     /// All whole ones, by name.
     pub fn list(&self) -> Result<Vec<Record>, SecretError> {
-        let mut found = Vec::new();
-        for name in self.names()? {
-            if check(&name).is_ok()
-                && let Ok((record, _)) = self.read(&name)
-            {
-                found.push(record);
-            }
-        }
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(found)
+        let read = |name: &String| self.read(name).ok().map(|(record, _)| record);
+        Ok(self.taken()?.iter().filter_map(read).collect())
+    }
+
+    /// Every name that is taken, by a damaged one too.
+    pub fn taken(&self) -> Result<Vec<String>, SecretError> {
+        let mut names = self.names()?;
+        names.retain(|name| check(name).is_ok());
+        names.sort();
+        Ok(names)
     }
 
     /// Removes one by its name, a damaged one too.
@@ -497,6 +497,7 @@ mod tests {
             assert!(matches!(all.value(odd), Err(SecretError::Damaged(_))), "{odd}");
             assert!(matches!(make(&all, odd, b"v"), Err(SecretError::Exists(_))), "{odd}");
         }
+        assert_eq!((all.list().unwrap().len(), all.taken().unwrap().len()), (1, 6));
         all.remove("link").unwrap();
         assert!(scratch.path().join("other").exists());
         // Left by a creator that was killed.

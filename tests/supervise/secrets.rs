@@ -93,12 +93,15 @@ fn secrets_are_created_listed_shown_and_removed() {
     assert_eq!((out.code, out.out.trim_end()), (125, &*id), "{out:?}");
     fails(&s.run(&["secret", "rm"]), "SECRET");
     fails(&s.run(&["secret", "rm", "--all", "x"]), "cannot be used with");
-    assert_eq!(s.ok(&["secret", "rm", "--all"]).len(), 25);
+    // What is damaged goes too.
+    fs::write(dir.join("torn"), "{").unwrap();
+    let all = s.ok(&["secret", "rm", "--all"]);
+    assert!(all.ends_with("\ntorn") && all.len() == 25 + 5, "{all}");
     assert_eq!(s.ok(&["secret", "rm", "-a"]), "");
     assert_eq!(s.ok(&["secret", "ls", "-q"]), "");
     let told = ["events", "--stream=false", "--filter", "type=secret", "--format"];
     let told = s.ok(&[&told[..], &["{{.Status}} {{.Name}}"]].concat());
-    assert_eq!(told, "create db.pass-1\ncreate token\nremove db.pass-1\nremove token");
+    assert_eq!(told, "create db.pass-1\ncreate token\nremove db.pass-1\nremove token\nremove torn");
     assert_eq!(fs::read_dir(dir).unwrap().count(), 0);
 }
 

@@ -38,10 +38,12 @@ impl LimitArgs {
 
     /// What holds when these come after those.
     pub fn over(&self, old: &Resources) -> Resources {
+        // Swap is limited together with memory, and set free with it.
+        let old_swap = old.memory_swap.filter(|_| self.memory != Some(0));
         Resources {
             memory: self.memory.or(old.memory),
             memory_reservation: self.memory_reservation.or(old.memory_reservation),
-            memory_swap: self.memory_swap.or(old.memory_swap),
+            memory_swap: self.memory_swap.or(old_swap),
             cpus: self.cpus.or(old.cpus),
             cpu_shares: self.cpu_shares.or(old.cpu_shares),
             cpuset_cpus: self.cpuset_cpus.clone().or_else(|| old.cpuset_cpus.clone()),
@@ -74,5 +76,27 @@ impl LimitArgs {
             Setting::CpusetCpus => self.cpuset_cpus = None,
             Setting::Pids => self.pids_limit = None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_typed_stays() {
+        let old = Resources {
+            memory: Some(64),
+            memory_swap: Some(80),
+            pids: Some(9),
+            ..Resources::default()
+        };
+        let free = LimitArgs { memory: Some(0), ..LimitArgs::default() };
+        let want = Resources { memory: Some(0), memory_swap: None, ..old.clone() };
+        assert_eq!(free.over(&old), want);
+        let mut more = LimitArgs { memory: Some(70), cpus: Some(1.0), ..LimitArgs::default() };
+        assert_eq!(more.typed(), [Setting::Memory, Setting::Cpus]);
+        more.forget(Setting::Memory);
+        assert_eq!(more.over(&old), Resources { cpus: Some(1.0), ..old });
     }
 }
