@@ -65,6 +65,7 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "rmi" -d 'Remove images fr
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "system" -d 'Look after what bolt keeps on disk'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "tag" -d 'Give an image further names'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "untag" -d 'Take names away from an image; without NAME, all of them'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "update" -d 'Change the limits and the restart policy of a container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "version" -d 'Show the version'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "manifest" -d 'Make and push image lists (manifest lists, OCI indexes)'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "login" -d 'Log in to a registry'
@@ -74,6 +75,7 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "pull" -d 'Pull an image f
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "profile" -d 'Push, list, show and fetch optimisation profiles'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "push" -d 'Push an image to a registry, an OCI layout or an OCI archive'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "search" -d 'Search registries for games, profiles and images'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "secret" -d 'Manage secrets'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "run" -d 'Run a command in a new container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "source" -d 'Show where blobs come from'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "surge" -d 'Run a container as nvbind asks for it'
@@ -89,30 +91,31 @@ complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcommand_from record" -l lock-file -d 'Lock file of bolt:// names [default: lock.json of the user\'s data]' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcommand_from record" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
 complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcommand_from record" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "attach" -d 'Attach to a running container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "cp" -d 'Copy files between a container and the host'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "exec" -d 'Run a command in a running container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "export" -d 'Write the root file system of a container as a tar archive'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "exists" -d 'Exit with 0 if the container exists, else with 1'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "inspect" -d 'Show containers or volumes in detail'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "kill" -d 'Send a signal to running containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "ls" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "list" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "ps" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "logs" -d 'Show the output of containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "pause" -d 'Freeze all processes of containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "prune" -d 'Remove all containers that do not run'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "rename" -d 'Rename a container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "restart" -d 'Restart containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "rm" -d 'Remove containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "start" -d 'Start containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "stats" -d 'Show what running containers use'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "stop" -d 'Stop containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "top" -d 'List the running processes of a container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "unpause" -d 'Let paused containers go on'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause wait" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "attach" -d 'Attach to a running container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "exec" -d 'Run a command in a running container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "export" -d 'Write the root file system of a container as a tar archive'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "exists" -d 'Exit with 0 if the container exists, else with 1'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "inspect" -d 'Show containers or volumes in detail'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "kill" -d 'Send a signal to running containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "ls" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "list" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "ps" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "logs" -d 'Show the output of containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "pause" -d 'Freeze all processes of containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "prune" -d 'Remove all containers that do not run'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "rename" -d 'Rename a container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "restart" -d 'Restart containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "rm" -d 'Remove containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "start" -d 'Start containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "stats" -d 'Show what running containers use'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "stop" -d 'Stop containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "top" -d 'List the running processes of a container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "unpause" -d 'Let paused containers go on'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "update" -d 'Change the limits and the restart policy of a container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Forward signals when there is no terminal' -r -f -a "true\t''
 false\t''"
@@ -285,6 +288,15 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -s m -l memory -d 'Memory limit' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l cidfile -d 'Read the container ID from this file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'State to wait for; several are alternatives' -r -f -a "configured\t''
@@ -597,6 +609,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l umask -d 'umask in 
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l tz -d 'Time zone in the container, bound to /etc/localtime; local is the host\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s m -l memory -d 'Memory limit' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpus -d 'Number of CPUs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
@@ -616,6 +629,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-timeout -d '
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l secret -d 'Give a secret to the container, as a file below /run/secrets or as a variable' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l authfile -d 'Path of the credentials file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
@@ -782,6 +796,15 @@ complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcom
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand tag" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand untag" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand update" -s m -l memory -d 'Memory limit' -r
+complete -c bolt -n "__fish_bolt_using_subcommand update" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
+complete -c bolt -n "__fish_bolt_using_subcommand update" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
+complete -c bolt -n "__fish_bolt_using_subcommand update" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand update" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
+complete -c bolt -n "__fish_bolt_using_subcommand update" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand update" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand update" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
+complete -c bolt -n "__fish_bolt_using_subcommand update" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand version" -s f -l format -d 'Print as "json", or by a Go template' -r
 complete -c bolt -n "__fish_bolt_using_subcommand version" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect ls list push remove rm" -s h -l help -d 'Print help'
@@ -967,6 +990,36 @@ complete -c bolt -n "__fish_bolt_using_subcommand search" -l retry -d 'How often
 complete -c bolt -n "__fish_bolt_using_subcommand search" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "create" -d 'Create a secret and print its ID'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "ls" -d 'List secrets'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "list" -d 'List secrets'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "inspect" -d 'Show secrets in detail, without their values'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "rm" -d 'Remove secrets; containers that were created with them keep what they got'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "remove" -d 'Remove secrets; containers that were created with them keep what they got'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "exists" -d 'Exit with 0 if the secret exists, else with 1'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label' -r
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from create" -s d -l driver -d 'Where secrets are kept: file' -r -f -a "file\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from create" -l env -d 'SOURCE is a variable of the environment'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Only secrets that match: name, id' -r
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from ls" -l format -d 'Go template or json' -r
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Only IDs'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from ls" -s n -l noheading -d 'No heading'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from list" -s f -l filter -d 'Only secrets that match: name, id' -r
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from list" -l format -d 'Go template or json' -r
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Only IDs'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from list" -s n -l noheading -d 'No heading'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Go template or json' -r
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from inspect" -l pretty -d 'For reading'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from rm" -s a -l all -d 'All secrets'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from remove" -s a -l all -d 'All secrets'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l detach-keys -d 'Keys that detach a terminal' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l sig-proxy -d 'Forward signals to the container' -r -f -a "true\t''
 false\t''"
@@ -1009,6 +1062,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l umask -d 'umask in the
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l tz -d 'Time zone in the container, bound to /etc/localtime; local is the host\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s m -l memory -d 'Memory limit' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpus -d 'Number of CPUs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
@@ -1028,6 +1082,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-timeout -d 'Tim
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l secret -d 'Give a secret to the container, as a file below /run/secrets or as a variable' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l authfile -d 'Path of the credentials file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''
@@ -1103,6 +1158,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l tz -d 'Time zone in the container, bound to /etc/localtime; local is the host\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s m -l memory -d 'Memory limit' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpus -d 'Number of CPUs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
@@ -1122,6 +1178,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l secret -d 'Give a secret to the container, as a file below /run/secrets or as a variable' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l authfile -d 'Path of the credentials file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l tls-verify -d 'Verify certificates of registries' -r -f -a "true\t''

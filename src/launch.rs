@@ -2,9 +2,10 @@
 //! small files of the container's directory.
 
 mod group;
+mod secrets;
 mod unit;
 
-pub use group::limits;
+pub use group::{current, limits, refused};
 pub use unit::{Given, pass};
 
 use crate::cgroup;
@@ -74,6 +75,7 @@ pub fn plan(
     let mut process = Process { rlimits, ..process(settings, config, mode)? };
     let mut mounts = mounts(settings, config, files(config, &network, &hostname))?;
     let unit = unit::plan(config, mode);
+    let secret_env = secrets::plan(dir, config, &mut mounts)?;
     unit::adorn(&unit, &mode.given, &mut process, &mut mounts);
     let launch = Launch {
         version: VERSION,
@@ -90,6 +92,7 @@ pub fn plan(
         hostname: (!config.share.iter().any(|s| s == "uts")).then_some(hostname),
         sysctl: config.sysctl.iter().map(|(k, v)| (k.replace('.', "/"), v.clone())).collect(),
         process,
+        secret_env,
         init: config.init,
         cgroup: Cgroup::default(),
         await_cgroup: group.is_some(),
@@ -207,6 +210,7 @@ fn caller_limit(number: u32) -> (u64, u64) {
 fn process(settings: &Settings, config: &Config, mode: &Mode) -> anyhow::Result<Process> {
     let kept = caps::CapSet::EMPTY.adjusted(&config.security.caps, &[])?;
     let mut env = config.process.env.clone();
+    secrets::give_way(&config.secrets, &mut env);
     if !env.iter().any(|e| e.starts_with("HOSTNAME=")) {
         env.push(format!("HOSTNAME={}", hostname(config)));
     }
@@ -316,7 +320,7 @@ fn events(settings: &Settings, config: &Config) -> Option<Events> {
 }
 
 /// The policy as `create` validated it.
-fn restart(policy: &str) -> Restart {
+pub fn restart(policy: &str) -> Restart {
     match policy.split_once(':').unwrap_or((policy, "0")) {
         ("on-failure", max) => Restart::OnFailure { max: max.parse().unwrap_or(0) },
         ("always", _) => Restart::Always,

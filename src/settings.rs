@@ -79,6 +79,11 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|v| v.to_string_lossy().into_owned())
 }
 
+/// One variable of the caller, byte for byte.
+pub fn raw_variable(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name)
+}
+
 /// The caller's environment, for `--env-host` and the like; what is not UTF-8 cannot be passed on.
 pub fn variables() -> Vec<(String, String)> {
     std::env::vars_os()

@@ -17,7 +17,7 @@
 //! A client that goes away ends nothing: the payload and its execs live on. EOF from the monitor
 //! without `Exited` means that the monitor died.
 
-use crate::launch::{Process, TtySize};
+use crate::launch::{Process, Restart, TtySize};
 use serde::{Deserialize, Serialize};
 
 /// Name of the socket in the container's own directory: found by whoever finds the container,
@@ -77,6 +77,12 @@ pub enum Request {
         uid: u32,
         /// The user's gid outside.
         gid: u32,
+    },
+    /// Another restart policy, from the payload's next end on (answer: Done). With it may come a
+    /// plan in a sealed memory file: a supervisor that was to start once has let go of its own.
+    Restart {
+        /// The policy.
+        policy: Restart,
     },
     /// The container was renamed: the new name to unlink with `--rm`.
     Renamed {

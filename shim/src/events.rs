@@ -20,6 +20,8 @@ pub(crate) enum Event {
     Died(u8, bool),
     /// A program of an exec ended.
     ExecDied(u8),
+    /// Its health was checked, and is now this.
+    Health(&'static str),
 }
 
 /// Appends them by one write(2), where events are wanted: lines of several writers never mix.
@@ -34,6 +36,7 @@ pub(crate) fn write(launch: &Launch, name: &str, events: &[Event]) {
             Event::Plain(status) => (status, None, None),
             Event::Died(code, oom) => ("died", Some(code), Some(oom)),
             Event::ExecDied(code) => ("exec_died", Some(code), None),
+            Event::Health(_) => ("health_status", None, None),
         };
         text.push('{');
         if let Some(code) = code {
@@ -45,11 +48,11 @@ pub(crate) fn write(launch: &Launch, name: &str, events: &[Event]) {
         if let Some(oom) = oom {
             let _ = write!(text, "\"OOMKilled\":{oom},");
         }
-        let _ = writeln!(
-            text,
-            "\"Status\":\"{status}\",\"Time\":\"{time}\",\"Type\":\"container\",\"Attributes\":{}}}",
-            log.attributes
-        );
+        let _ = write!(text, "\"Status\":\"{status}\",\"Time\":\"{time}\",\"Type\":\"container\",");
+        if let Event::Health(health) = event {
+            let _ = write!(text, "\"health_status\":\"{health}\",");
+        }
+        let _ = writeln!(text, "\"Attributes\":{}}}", log.attributes);
     }
     let _ = append(&log.path, text.as_bytes());
 }

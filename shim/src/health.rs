@@ -28,7 +28,8 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    fn word(self) -> &'static str {
+    /// As it is written everywhere.
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Status::Starting => "starting",
             Status::Healthy => "healthy",

@@ -80,7 +80,7 @@ fn go_on(
     let failure = match set_up {
         Ok(()) if launch.process.args.is_empty() => idle(launch, &socket),
         Ok(()) if launch.init => supervise(launch, &socket, passed),
-        Ok(()) => exec::program(&launch.process, &socket, passed),
+        Ok(()) => exec::program(&launch.process, &launch.secret_env, &socket, passed),
         Err(failure) => failure,
     };
     exec::tell(&socket, failure)
@@ -262,7 +262,7 @@ fn supervise(launch: &Launch, socket: &OwnedFd, passed: Vec<OwnedFd>) -> Failure
             if launch.process.tty.is_some() {
                 let _ = process::controlling_terminal(rustix::stdio::stdin());
             }
-            exec::program(&launch.process, socket, passed)
+            exec::program(&launch.process, &launch.secret_env, socket, passed)
         }
         Ok(Cloned::Parent { pid, .. }) => {
             process::close_from(3);

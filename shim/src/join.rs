@@ -11,6 +11,7 @@ use crate::sys::clone::{Cloned, clone3};
 use crate::sys::{process as proc, socket};
 use bolt_shim::launch::{Launch, Net, Process};
 use bolt_shim::report::Step;
+use bolt_shim::secret::Variable;
 use nix::sched::{CloneFlags, setns};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -26,7 +27,8 @@ pub(crate) fn start(
     match clone3(0, group.as_ref().map(AsFd::as_fd)).at(Step::Clone, "exec")? {
         Cloned::Child => {
             drop(ours);
-            let result = join(launch, init, &theirs).and_then(|()| split(process, &theirs, stdio));
+            let result = join(launch, init, &theirs)
+                .and_then(|()| split(process, &launch.secret_env, &theirs, stdio));
             if let Err(failure) = result {
                 exec::tell(&theirs, failure);
             }
@@ -82,10 +84,15 @@ fn join(launch: &Launch, init: BorrowedFd<'_>, socket: &OwnedFd) -> Res<()> {
     Ok(())
 }
 
-fn split(process: &Process, socket: &OwnedFd, stdio: Vec<OwnedFd>) -> Res<()> {
+fn split(
+    process: &Process,
+    secrets: &[Variable],
+    socket: &OwnedFd,
+    stdio: Vec<OwnedFd>,
+) -> Res<()> {
     match clone3(nix::libc::CLONE_PARENT, None).at(Step::Clone, "exec")? {
         Cloned::Child => match attach(process, socket, stdio) {
-            Ok(passed) => exec::program(process, socket, passed),
+            Ok(passed) => exec::program(process, secrets, socket, passed),
             Err(failure) => exec::tell(socket, failure),
         },
         Cloned::Parent { pid, pidfd } => {

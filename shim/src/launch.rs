@@ -1,5 +1,6 @@
 //! What `bolt` decided, as a list for `bolt-shim` to execute. Travels in a sealed memfd.
 
+use crate::secret::{Secret, Variable};
 use serde::{Deserialize, Serialize};
 
 /// Version of the whole contract; both programs refuse any other.
@@ -51,6 +52,8 @@ pub struct Launch {
     pub sysctl: Vec<(String, String)>,
     /// The program.
     pub process: Process,
+    /// Further variables of the program and of every exec; the monitor keeps them to its end.
+    pub secret_env: Vec<Variable>,
     /// Run a small init as pid 1 that reaps and forwards signals.
     pub init: bool,
     /// Where the payload is put.
@@ -350,6 +353,15 @@ pub enum MountKind {
     Text {
         /// What it holds at the start.
         content: String,
+    },
+    /// The same with a secret.
+    Secret {
+        /// What it holds at the start.
+        content: Secret,
+        /// uid and gid in the container; `None`: its root, where that exists.
+        owner: Option<(u32, u32)>,
+        /// Permission bits.
+        mode: u32,
     },
 }
 

@@ -6,3 +6,4 @@
 pub mod control;
 pub mod launch;
 pub mod report;
+pub mod secret;

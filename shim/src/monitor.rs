@@ -78,8 +78,12 @@ fn await_plan(report: &OwnedFd) -> Option<Vec<OwnedFd>> {
 /// For M, and for an I that was made before it was there.
 #[inline(never)]
 pub(crate) fn read_plan() -> Res<Launch> {
-    let file = process::inherit(fd::LAUNCH).at(Step::Read, "plan")?;
-    let plan = Mapped::of(&file).at(Step::Read, "plan")?;
+    decode(&process::inherit(fd::LAUNCH).at(Step::Read, "plan")?)
+}
+
+/// The plan in a memory file that `bolt` has sealed.
+pub(crate) fn decode(file: &OwnedFd) -> Res<Launch> {
+    let plan = Mapped::of(file).at(Step::Read, "plan")?;
     let launch: Launch = postcard::from_bytes(plan.bytes())
         .map_err(|_| failure(Step::Read, "plan", libc::EBADMSG))?;
     if launch.version != VERSION {
@@ -132,12 +136,13 @@ fn supervise(launch: &mut Launch, mut state: State, mut inherited: Inherited) ->
         supervisor.begin(payload.pid);
         tell_start(launch, &supervisor, state.restarts > 0);
         supervisor.begin_checks(launch, state.started);
-        if is_last_start(launch) {
+        if is_last_start(launch, supervisor.again.policy) {
             forget_start(launch);
             supervisor.passed = Vec::new();
+            supervisor.again.forgotten = true;
         }
         let end = supervisor.watch(launch, payload);
-        let again = end.renew || wants_restart(launch.monitor.restart, &end, &state);
+        let again = end.renew || wants_restart(supervisor.again.policy, &end, &state);
         note_exit(launch, &supervisor, &mut state, &end, again);
         if !again {
             finish(launch, &mut supervisor, &end, &[Event::Died(end.code, end.oom)]);
@@ -149,14 +154,19 @@ fn supervise(launch: &mut Launch, mut state: State, mut inherited: Inherited) ->
         }
         let stopped = supervisor.pause(launch, pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
-        if stopped {
+        // The policy may be another one by now.
+        if stopped || !(end.renew || wants_restart(supervisor.again.policy, &end, &state)) {
             state.status = "exited";
-            state.stopped = !supervisor.ended_by_signal();
+            state.stopped = stopped && !supervisor.ended_by_signal();
             if !launch.monitor.remove {
                 let _ = state.write(supervisor.dir());
             }
             finish(launch, &mut supervisor, &end, &[]);
             return end.code;
+        }
+        if let Some(plan) = supervisor.again.plan.take() {
+            remember_start(launch, *plan);
+            supervisor.again.forgotten = false;
         }
         // The next one would be born frozen.
         freeze::thaw(launch);
@@ -165,9 +175,9 @@ fn supervise(launch: &mut Launch, mut state: State, mut inherited: Inherited) ->
 }
 
 /// Nothing will start the payload again.
-fn is_last_start(launch: &Launch) -> bool {
+fn is_last_start(launch: &Launch, policy: Restart) -> bool {
     let renews = |h: &Health| h.on_failure == OnFailure::Restart;
-    launch.monitor.restart == Restart::No && !launch.health.as_deref().is_some_and(renews)
+    policy == Restart::No && !launch.health.as_deref().is_some_and(renews)
 }
 
 /// Lets go of what only a start needs: there will be no other, and it is most of the plan.
@@ -185,6 +195,21 @@ fn forget_start(launch: &mut Launch) {
     process.env = Vec::new();
     process.seccomp = Vec::new();
     process.rlimits = Vec::new();
+}
+
+/// Takes back from another plan of this container what [`forget_start`] let go.
+#[inline(never)]
+fn remember_start(launch: &mut Launch, plan: Launch) {
+    launch.root = plan.root;
+    launch.mounts = plan.mounts;
+    launch.masked = plan.masked;
+    launch.read_only = plan.read_only;
+    launch.sysctl = plan.sysctl;
+    let (process, again) = (&mut launch.process, plan.process);
+    process.args = again.args;
+    process.env = again.env;
+    process.seccomp = again.seccomp;
+    process.rlimits = again.rlimits;
 }
 
 /// The container's place: once for all restarts.

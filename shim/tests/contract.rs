@@ -4,6 +4,7 @@ use bolt_shim::launch::{
     Cgroup, Events, FileId, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags, MountKind, Net,
     Notify, Process, Propagation, Restart, Root, Share, TtySize, Unit, Uplink, UplinkKind, VERSION,
 };
+use bolt_shim::secret::{Secret, Variable};
 use std::process::Command;
 
 #[test]
@@ -55,6 +56,15 @@ fn launch() -> Launch {
                 flags,
             },
             Mount { target: "/proc".into(), what: MountKind::Proc, flags },
+            Mount {
+                target: "/run/secrets/a".into(),
+                what: MountKind::Secret {
+                    content: Secret::new(b"canary-1\0\xff".to_vec()),
+                    owner: Some((5, 6)),
+                    mode: 0o400,
+                },
+                flags,
+            },
         ],
         masked: vec!["/proc/kcore".into()],
         read_only: vec!["/proc/sys".into()],
@@ -80,6 +90,7 @@ fn launch() -> Launch {
             passed: 2,
             listens: true,
         },
+        secret_env: vec![Variable { name: "A".into(), value: Secret::new(b"canary-2".to_vec()) }],
         init: true,
         cgroup: Cgroup { v2: Some("/sys/fs/cgroup/x".into()), ..Cgroup::default() },
         await_cgroup: true,
@@ -115,6 +126,7 @@ fn launch() -> Launch {
 fn a_launch_survives_its_encoding() {
     let plan = launch();
     let bytes = postcard::to_stdvec(&plan).unwrap();
+    assert!(!format!("{plan:?}").contains("canary"));
     assert_eq!(postcard::from_bytes::<Launch>(&bytes).unwrap(), plan);
     for cut in 0..bytes.len() {
         assert!(postcard::from_bytes::<Launch>(&bytes[..cut]).is_err(), "cut at {cut}");

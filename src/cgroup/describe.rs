@@ -33,6 +33,7 @@ pub fn describe(host: &Host) -> Description {
     };
     let all = Limits {
         memory: Some(1 << 30),
+        memory_reservation: Some(1 << 20),
         memory_swap: Some(1 << 30),
         cpus: Some(1.0),
         cpu_shares: Some(1024),

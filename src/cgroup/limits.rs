@@ -15,6 +15,8 @@ const CPUS_MOST: f64 = 65_536.0;
 pub struct Limits {
     /// `--memory`, bytes; 0 means no limit.
     pub memory: Option<u64>,
+    /// `--memory-reservation`, bytes; 0 means none.
+    pub memory_reservation: Option<u64>,
     /// `--memory-swap`, bytes of memory **and** swap together; -1 is unlimited, 0 is not given.
     pub memory_swap: Option<i64>,
     /// `--cpus`, processors' worth of time; 0 means no limit.
@@ -49,6 +51,8 @@ pub struct LimitError {
 pub enum Setting {
     /// `--memory`
     Memory,
+    /// `--memory-reservation`
+    MemoryReservation,
     /// `--memory-swap`
     MemorySwap,
     /// `--cpus`
@@ -66,6 +70,7 @@ impl Setting {
     pub fn flag(self) -> &'static str {
         match self {
             Setting::Memory => "--memory",
+            Setting::MemoryReservation => "--memory-reservation",
             Setting::MemorySwap => "--memory-swap",
             Setting::Cpus => "--cpus",
             Setting::CpuShares => "--cpu-shares",
@@ -77,7 +82,7 @@ impl Setting {
     /// The kernel's controller that does it.
     pub fn controller(self) -> &'static str {
         match self {
-            Setting::Memory | Setting::MemorySwap => "memory",
+            Setting::Memory | Setting::MemorySwap | Setting::MemoryReservation => "memory",
             Setting::Cpus | Setting::CpuShares => "cpu",
             Setting::CpusetCpus => "cpuset",
             Setting::Pids => "pids",
@@ -89,6 +94,7 @@ impl Limits {
     /// Checks every value against itself and the others; host facts are the plan's matter.
     pub fn validate(&self) -> Result<(), LimitError> {
         self.validate_swap()?;
+        self.validate_reservation()?;
         if let Some(cpus) = self.cpus {
             let bad = |reason: &str| {
                 Err(error("cpus", cpus, reason, "give a number of processors such as 0.5 or 2"))
@@ -143,6 +149,22 @@ impl Limits {
         Ok(())
     }
 
+    fn validate_reservation(&self) -> Result<(), LimitError> {
+        let memory = self.memory.unwrap_or(0);
+        match self.memory_reservation {
+            Some(kept) if memory > 0 && kept > memory => {
+                let reason = format!("more than --memory {memory}, which is all that it can have");
+                Err(error(
+                    "memory-reservation",
+                    kept,
+                    &reason,
+                    "give at most the value of --memory",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The limits that were really asked for; zeros and "unlimited" count only where the
     /// kernel's own default is not already that.
     pub fn asked(&self) -> Vec<Setting> {
@@ -150,6 +172,7 @@ impl Limits {
         [
             (Setting::Memory, self.memory.is_some_and(|bytes| bytes != 0)),
             (Setting::MemorySwap, swap && self.memory.is_some_and(|bytes| bytes != 0)),
+            (Setting::MemoryReservation, self.memory_reservation.is_some_and(|bytes| bytes != 0)),
             (Setting::Cpus, self.cpus.is_some_and(|cpus| cpus > 0.0)),
             (Setting::CpuShares, self.cpu_shares.is_some_and(|shares| shares != 0)),
             (Setting::CpusetCpus, self.cpuset_cpus.as_ref().is_some_and(|list| !list.is_empty())),
@@ -183,12 +206,26 @@ pub fn v2_cpu_weight(shares: u64) -> u64 {
 
 /// `--cpus` as `cpu.max`: quota and period in µs.
 pub fn v2_cpu_max(cpus: f64) -> String {
-    format!("{} {CPU_PERIOD_US}", cpu_quota_us(cpus))
+    match cpus > 0.0 {
+        true => format!("{} {CPU_PERIOD_US}", cpu_quota_us(cpus)),
+        false => format!("max {CPU_PERIOD_US}"),
+    }
 }
 
 /// `--cpus` as v1's `cpu.cfs_quota_us` and `cpu.cfs_period_us`.
-pub fn v1_cpu_quota(cpus: f64) -> (u64, u64) {
-    (cpu_quota_us(cpus), CPU_PERIOD_US)
+pub fn v1_cpu_quota(cpus: f64) -> (i64, u64) {
+    let quota = if cpus > 0.0 { cpu_quota_us(cpus) as i64 } else { -1 };
+    (quota, CPU_PERIOD_US)
+}
+
+/// `memory.max`.
+pub fn v2_memory_max(memory: u64) -> String {
+    if memory == 0 { "max".to_owned() } else { memory.to_string() }
+}
+
+/// v1's `memory.limit_in_bytes`.
+pub fn v1_memory_limit(memory: u64) -> String {
+    if memory == 0 { "-1".to_owned() } else { memory.to_string() }
 }
 
 fn cpu_quota_us(cpus: f64) -> u64 {
@@ -211,6 +248,8 @@ pub fn v1_memsw(memory: u64, memory_swap: Option<i64>) -> String {
 
 fn total_with_swap(memory: u64, memory_swap: Option<i64>) -> Option<u64> {
     match memory_swap {
+        // Swap is no limit where memory has none.
+        _ if memory == 0 => None,
         None | Some(0) => Some(memory.saturating_mul(2)),
         Some(swap) => u64::try_from(swap).ok(),
     }
@@ -273,6 +312,10 @@ mod tests {
             (with(|l| l.cpuset_cpus = Some("0-4294967295".into())), "--cpuset-cpus 0-4294967295:"),
             (with(|l| l.pids = Some(-2)), "--pids-limit -2: a negative number"),
             (with(|l| l.memory_swap = Some(5)), "--memory-swap 5: there is no --memory"),
+            (
+                with(|l| (l.memory, l.memory_reservation) = (Some(10), Some(11))),
+                "--memory-reservation 11: more than --memory 10",
+            ),
             (with(|l| l.memory_swap = Some(-5)), "--memory-swap -5: a negative size"),
             (
                 with(|l| (l.memory, l.memory_swap) = (Some(10), Some(5))),
@@ -317,6 +360,9 @@ mod tests {
         assert_eq!(v2_swap_max(100, Some(150)), "50");
         assert_eq!(v2_swap_max(100, None), "100");
         assert_eq!(v2_swap_max(100, Some(-1)), "max");
+        assert_eq!([v2_swap_max(0, Some(5)), v1_memsw(0, None)], ["max", "-1"]);
+        assert_eq!([v2_memory_max(0), v1_memory_limit(0), v2_memory_max(9)], ["max", "-1", "9"]);
+        assert_eq!((v2_cpu_max(0.0).as_str(), v1_cpu_quota(0.0).0), ("max 100000", -1));
         assert_eq!(v1_memsw(100, None), "200");
         assert_eq!(v1_memsw(100, Some(-1)), "-1");
         assert_eq!(pids_max(-1), "max");

@@ -24,15 +24,17 @@ mod scope;
 mod split;
 #[cfg(test)]
 mod tests;
+mod update;
 
 pub use crate::bus::{BusAddress, BusError};
 pub use describe::{Description, describe};
 pub use host::{Caller, Hierarchy, Host, Nest, Occupied, Systemd, V1, V2, detect};
 pub use limits::{
-    LimitError, Limits, Setting, parse_cpu_list, pids_max, v1_cpu_quota, v1_memsw, v2_cpu_max,
-    v2_cpu_weight, v2_swap_max,
+    LimitError, Limits, Setting, parse_cpu_list, pids_max, v1_cpu_quota, v1_memory_limit, v1_memsw,
+    v2_cpu_max, v2_cpu_weight, v2_memory_max, v2_swap_max,
 };
 pub use make::{CgroupError, Made, make, remove};
 pub use plan::{Denied, DirPlan, Manager, Plan, ScopePlan, Write, plan};
 pub use scope::{ScopeError, systemd_scope};
 pub use split::plan_split;
+pub use update::update;

@@ -74,7 +74,7 @@ pub struct ScopePlan {
     /// scope's siblings are the user's other programs. All others sit on the payload, so that the
     /// supervisor is neither counted nor killed.
     pub cpu_weight: Option<u64>,
-    /// `MemoryLow`, bytes; of games outside containers, whose scope has no payload below it.
+    /// `MemoryLow`, bytes: the payload has the same, and can have no more than what it lies in.
     pub memory_low: Option<u64>,
 }
 
@@ -300,7 +300,8 @@ fn plan_scope(v2: &V2, id: &str, limits: &Limits) -> Plan {
         uid: systemd.uid,
         mount: v2.mount.clone(),
         cpu_weight: shares.map(limits::v2_cpu_weight),
-        memory_low: None,
+        // Below a scope without it the payload's own would protect nothing.
+        memory_low: limits.memory_reservation.filter(|bytes| *bytes != 0),
     });
     let fix = "systemd does not delegate this controller to users here; as root: `systemctl edit \
                user@.service` with `[Service] Delegate=cpu cpuset io memory pids`, then log in \
@@ -357,14 +358,17 @@ fn divide(
     enable
 }
 
-fn write_v2(plan: &mut Plan, dir: &Path, setting: Setting, v2: &V2, limits: &Limits) {
+pub(super) fn write_v2(plan: &mut Plan, dir: &Path, setting: Setting, v2: &V2, limits: &Limits) {
     match setting {
         Setting::Memory => {
             let memory = limits.memory.unwrap_or(0);
-            plan.put(dir, "memory.max", memory, setting);
+            plan.put(dir, "memory.max", limits::v2_memory_max(memory), setting);
             let value = limits::v2_swap_max(memory, limits.memory_swap);
             plan.put(dir, "memory.swap.max", value, Setting::MemorySwap);
             imply_swap(plan, limits);
+        }
+        Setting::MemoryReservation => {
+            plan.put(dir, "memory.low", limits.memory_reservation.unwrap_or(0), setting);
         }
         Setting::Cpus => {
             plan.put(dir, "cpu.max", limits::v2_cpu_max(limits.cpus.unwrap_or(0.0)), setting);
@@ -449,16 +453,20 @@ fn add_v1_dirs(plan: &mut Plan, dir: &Path, inherit_cpuset: bool) {
     }
 }
 
-fn write_v1(plan: &mut Plan, dir: &Path, setting: Setting, v1: &V1, limits: &Limits) {
+pub(super) fn write_v1(plan: &mut Plan, dir: &Path, setting: Setting, v1: &V1, limits: &Limits) {
     match setting {
         Setting::Memory => {
             // The sum may not lie below the part, so the part goes first.
             let memory = limits.memory.unwrap_or(0);
-            plan.put(dir, "memory.limit_in_bytes", memory, setting);
+            plan.put(dir, "memory.limit_in_bytes", limits::v1_memory_limit(memory), setting);
             let sum = limits::v1_memsw(memory, limits.memory_swap);
             plan.put(dir, "memory.memsw.limit_in_bytes", sum, Setting::MemorySwap);
             imply_swap(plan, limits);
             plan.oom = Some(dir.join("memory.oom_control"));
+        }
+        Setting::MemoryReservation => {
+            let bytes = limits::v1_memory_limit(limits.memory_reservation.unwrap_or(0));
+            plan.put(dir, "memory.soft_limit_in_bytes", bytes, setting);
         }
         Setting::Cpus => {
             let (quota, period) = limits::v1_cpu_quota(limits.cpus.unwrap_or(0.0));

@@ -1,5 +1,6 @@
 //! A transient scope from systemd: `StartTransientUnit` (org.freedesktop.systemd1(5)).
 
+use super::host::Systemd;
 use super::plan::ScopePlan;
 use crate::bus::{self, Bus, BusError};
 use rustbus::message_builder::{MarshalledMessage, MessageType};
@@ -20,6 +21,15 @@ pub enum ScopeError {
     /// The bus, or systemd's error reply.
     #[error("systemd does not make scope {name}")]
     Bus {
+        /// The scope.
+        name: String,
+        /// Its answer.
+        #[source]
+        source: BusError,
+    },
+    /// The same, about a scope that is there.
+    #[error("systemd does not change scope {name}")]
+    Set {
         /// The scope.
         name: String,
         /// Its answer.
@@ -163,6 +173,38 @@ fn settled(plan: &ScopePlan, name: &str, pid: u32, limit: Duration) -> Result<St
         let _ = stop(plan, name, limit);
     }
     found
+}
+
+/// Gives a scope that is there another value (org.freedesktop.systemd1(5), SetUnitProperties), as
+/// long as it lives.
+pub(super) fn set_property(
+    systemd: &Systemd,
+    scope: &str,
+    property: &str,
+    value: u64,
+    limit: Duration,
+) -> Result<(), ScopeError> {
+    let set = || {
+        let mut bus = Bus::connect(&systemd.bus, systemd.uid, limit)?;
+        let mut call = bus::call(SYSTEMD, OBJECT, MANAGER, "SetUnitProperties");
+        call.body.push_param2(scope, true)?;
+        call.body.push_param(vec![(property, Property::Number(value))])?;
+        let serial = bus.send(&call)?;
+        loop {
+            let message = bus.receive()?;
+            let head = &message.dynheader;
+            if head.response_serial != Some(serial) {
+                continue;
+            }
+            if message.typ != MessageType::Error {
+                return Ok(());
+            }
+            let name = head.error_name.clone().unwrap_or_default();
+            let text = message.body.parser().get::<String>().unwrap_or_default();
+            return Err(BusError::Reply { name, text });
+        }
+    };
+    set().map_err(|source| ScopeError::Set { name: scope.to_owned(), source })
 }
 
 fn stop(plan: &ScopePlan, name: &str, limit: Duration) -> Result<(), BusError> {

@@ -16,6 +16,7 @@ const ID: &str = "00000000000000000000000000000000000000000000000000000000deadbe
 fn everything() -> Limits {
     Limits {
         memory: Some(64 << 20),
+        memory_reservation: None,
         memory_swap: Some(64 << 20),
         cpus: Some(0.5),
         cpu_shares: Some(512),
@@ -152,6 +153,11 @@ fn a_user_with_systemd_gets_a_scope_only_for_limits() {
     assert_eq!(plan.denied[0].setting, "--cpuset-cpus");
     assert!(plan.denied[0].why.contains("Delegate=cpu cpuset"), "{}", plan.denied[0].why);
 
+    let kept = Limits { memory_reservation: Some(9), ..Limits::default() };
+    let kept = super::plan(&host, ID, &kept);
+    assert_eq!(kept.scope.as_ref().unwrap().memory_low, Some(9));
+    assert_eq!(files(&kept), [("memory.low".to_owned(), "9")]);
+
     let real = plan.within(Path::new("/cg/s.scope"));
     assert_eq!(real.payload_v2.as_deref(), Some(Path::new("/cg/s.scope/payload")));
     assert_eq!(real.monitor.as_deref(), Some(Path::new("/cg/s.scope/monitor")));
@@ -217,7 +223,7 @@ fn no_cgroups_deny_what_was_asked_and_nothing_else() {
     let said = describe(&host);
     assert_eq!((said.version, said.manager.as_str()), ("none", "none"));
     assert_eq!(said.controllers, Vec::<String>::new());
-    assert_eq!(said.denied.len(), 6);
+    assert_eq!(said.denied.len(), 7);
 }
 
 #[test]

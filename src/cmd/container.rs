@@ -57,6 +57,7 @@ enum Verb {
     Stop(super::stop::Args),
     Top(super::top::Args),
     Unpause(super::unpause::Args),
+    Update(super::update::Args),
     Wait(super::wait::Args),
 }
 
@@ -83,6 +84,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Stop(args) => super::stop::run(args, settings),
         Verb::Top(args) => super::top::run(args, settings),
         Verb::Unpause(args) => super::unpause::run(args, settings),
+        Verb::Update(args) => super::update::run(args, settings),
         Verb::Wait(args) => super::wait::run(args, settings),
     }
 }

@@ -6,6 +6,7 @@ use crate::container::config::{Config, MountKind, Origin, Userns};
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::error::Error;
 use crate::container::events::Event;
+use crate::container::secret;
 use crate::container::state::Status;
 use crate::container::volume::Volumes;
 use crate::image::ids::{self, IdsError};
@@ -76,6 +77,8 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
     let caller = crate::settings::variables();
     let mut config = args.config("", "", &base, &caller)?;
     sources(&config)?;
+    let secrets = args.secret.take(settings)?;
+    config.secrets = secrets.iter().map(|(given, _)| given.clone()).collect();
     let containers = Containers::open(&settings.dirs)?;
     config.unit.requires = requires::resolve(&containers, &args.unit.requires)?;
     if let Some(name) = args.name.as_deref().filter(|_| args.replace != Replace::None) {
@@ -96,6 +99,7 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
                 Some(shim::begin(settings, &containers, &created.dir, &created.config, layered)?);
         }
         volumes(settings, &mut created.config)?;
+        secret::keep(&created.dir, &created.config, &secrets)?;
         if next == Next::Keep || copied {
             record(settings, args, &created.dir, &created.config)?;
             created.recorded = true;
@@ -358,6 +362,7 @@ pub fn dry_run(settings: &Settings, args: &CreateArgs) -> anyhow::Result<u8> {
     let id = "0".repeat(64);
     let name = args.name.clone().unwrap_or_else(|| "dry-run".into());
     let mut config = args.config(&id, &name, &base, &caller)?;
+    config.secrets = args.secret.take(settings)?.into_iter().map(|(given, _)| given).collect();
     let volumes = settings.dirs.volumes();
     config.mounts.retain(|mount| {
         let known = mount.kind != MountKind::Volume
@@ -379,6 +384,9 @@ pub fn dry_run(settings: &Settings, args: &CreateArgs) -> anyhow::Result<u8> {
         // The plan names the copy, which is not made for a plan alone.
         std::fs::create_dir(dir.path().join("root")).context("stand in for the copied root")?;
     }
+    // The plan shows no values, so it gets none.
+    let none = vec![Vec::new(); config.secrets.len()];
+    secret::write(&dir, &none, Sync::Fast)?;
     let mode = Mode { attach: true, ..Mode::default() };
     let plan = launch::plan(settings, &dir, &config, &source, &mode);
     containers.remove(&mut dir)?;

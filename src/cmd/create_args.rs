@@ -1,10 +1,14 @@
 //! The flags that `run` and `create` share. `create_config` says what they mean.
 
 pub mod health;
+pub mod limits;
+pub mod secret;
 pub mod unit;
 
 use crate::cmd::create_args::health::HealthArgs;
-use crate::cmd::create_args::parse::{memory, swap};
+use crate::cmd::create_args::limits::LimitArgs;
+use crate::cmd::create_args::parse::memory;
+use crate::cmd::create_args::secret::SecretArgs;
 use crate::cmd::create_args::unit::UnitArgs;
 use crate::cmd::pull::{Access, LockArgs};
 use crate::container::config::Userns;
@@ -168,24 +172,9 @@ pub struct CreateArgs {
     /// Adjust how soon the OOM killer takes the container (-1000 to 1000)
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
     pub oom_score_adj: Option<i32>,
-    /// Memory limit
-    #[arg(short, long, value_name = "SIZE", value_parser = memory)]
-    pub memory: Option<u64>,
-    /// Memory and swap limit; -1 is unlimited
-    #[arg(long, value_name = "SIZE", value_parser = swap, allow_hyphen_values = true)]
-    pub memory_swap: Option<i64>,
-    /// Number of CPUs
-    #[arg(long, value_name = "N")]
-    pub cpus: Option<f64>,
-    /// CPU shares, relative weight
-    #[arg(short = 'c', long, value_name = "N")]
-    pub cpu_shares: Option<u64>,
-    /// CPUs to run on
-    #[arg(long, value_name = "LIST")]
-    pub cpuset_cpus: Option<String>,
-    /// Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub pids_limit: Option<i64>,
+    /// Limits of resources.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Log driver: k8s-file or none
     #[arg(long, value_name = "DRIVER", default_value = "k8s-file")]
     pub log_driver: String,
@@ -201,6 +190,9 @@ pub struct CreateArgs {
     /// Health checks.
     #[command(flatten)]
     pub health: HealthArgs,
+    /// Secrets.
+    #[command(flatten)]
+    pub secret: SecretArgs,
     /// How registries are reached.
     #[command(flatten)]
     pub access: Access,

@@ -4,9 +4,7 @@ use crate::cmd::create::Base;
 use crate::cmd::create_args::parse::memory;
 use crate::cmd::create_args::unit::pidfile;
 use crate::cmd::create_args::{Asked, CreateArgs};
-use crate::container::config::{
-    Config, Dns, Mount, Network, Process, Resources, Security, Userns, VERSION,
-};
+use crate::container::config::{Config, Dns, Mount, Network, Process, Security, Userns, VERSION};
 use crate::container::service::{Cgroups, SdNotify, Unit};
 use crate::image::types::RunConfig;
 use crate::settings::{Service, Settings};
@@ -48,11 +46,11 @@ impl CreateArgs {
             shm_size: self.shm_size.unwrap_or(defaults::SHM_SIZE),
             sysctl: self.sysctls()?,
             security: self.security()?,
-            resources: self.resources(),
+            resources: self.limits.resources(),
             ulimits: self.ulimits()?,
             init: self.init,
             remove: self.rm,
-            restart: self.restart()?,
+            restart: restart_policy(&self.restart, self.rm)?,
             stop_signal: self.stop_signal(image)?,
             stop_timeout: self.stop_timeout.unwrap_or(defaults::STOP_TIMEOUT),
             timeout: self.timeout,
@@ -64,6 +62,7 @@ impl CreateArgs {
             create_dir: cwd,
             unit: self.unit()?,
             health: self.health.health(image.healthcheck.as_ref())?,
+            secrets: Vec::new(),
         };
         let limits = crate::launch::limits(&config.resources);
         limits.validate()?;
@@ -358,44 +357,12 @@ impl CreateArgs {
         Ok(security)
     }
 
-    fn resources(&self) -> Resources {
-        Resources {
-            memory: self.memory,
-            memory_swap: self.memory_swap,
-            cpus: self.cpus,
-            cpu_shares: self.cpu_shares,
-            cpuset_cpus: self.cpuset_cpus.clone(),
-            pids: self.pids_limit,
-        }
-    }
-
     fn ulimits(&self) -> anyhow::Result<Vec<ulimit::Ulimit>> {
         let mut list = Vec::new();
         for text in &self.ulimit {
             list.extend(ulimit::parse(text)?);
         }
         Ok(list)
-    }
-
-    fn restart(&self) -> anyhow::Result<String> {
-        let good = match self.restart.split_once(':') {
-            Some(("on-failure", max)) => max.parse::<u32>().is_ok(),
-            Some(_) => false,
-            None => matches!(
-                self.restart.as_str(),
-                "no" | "never" | "on-failure" | "always" | "unless-stopped"
-            ),
-        };
-        if !good {
-            bail!(
-                "--restart {:?} is not known; use no, on-failure[:N], always or unless-stopped",
-                self.restart
-            );
-        }
-        if self.rm && !matches!(self.restart.as_str(), "no" | "never") {
-            bail!("--rm and --restart {} contradict each other; leave one out", self.restart);
-        }
-        Ok(if self.restart == "never" { "no".into() } else { self.restart.clone() })
     }
 
     fn stop_signal(&self, image: &RunConfig) -> anyhow::Result<i32> {
@@ -428,6 +395,22 @@ impl CreateArgs {
         }
         Ok(size)
     }
+}
+
+/// `--restart` as the config has it; `removed`: the container goes when it ends.
+pub(super) fn restart_policy(text: &str, removed: bool) -> anyhow::Result<String> {
+    let good = match text.split_once(':') {
+        Some(("on-failure", max)) => max.parse::<u32>().is_ok(),
+        Some(_) => false,
+        None => matches!(text, "no" | "never" | "on-failure" | "always" | "unless-stopped"),
+    };
+    if !good {
+        bail!("--restart {text:?} is not known; use no, on-failure[:N], always or unless-stopped");
+    }
+    if removed && !matches!(text, "no" | "never") {
+        bail!("--rm and --restart {text} contradict each other; leave one out");
+    }
+    Ok(if text == "never" { "no" } else { text }.to_owned())
 }
 
 /// Flags that exclude each other.

@@ -10,7 +10,7 @@ use anyhow::Context;
 impl CreateArgs {
     /// Fills in what was not typed. Errors name the key whose value makes no sense.
     pub fn complete(&mut self, mut defaults: Defaults) -> anyhow::Result<()> {
-        self.pids_limit = self.pids_limit.or(defaults.pids_limit);
+        self.limits.pids_limit = self.limits.pids_limit.or(defaults.pids_limit);
         if let (None, Some(size)) = (self.shm_size, &defaults.shm_size) {
             let bytes = human::parse_size(size);
             self.shm_size =

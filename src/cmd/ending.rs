@@ -27,6 +27,7 @@ pub fn stop(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<bool> {
             if let Some(orphan) = Orphan::open(&now.recorded)? {
                 orphan.stop(config.stop_signal, limit)?;
             }
+            config.unit.remove_pidfiles(&now.recorded);
             Ok(true)
         }
         Status::Starting | Status::Running | Status::Paused => {

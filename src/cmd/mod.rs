@@ -49,6 +49,7 @@ pub mod rm;
 pub mod rmi;
 pub mod run;
 pub mod search;
+pub mod secret;
 pub mod selection;
 pub mod source;
 pub mod start;
@@ -62,6 +63,7 @@ pub mod top;
 pub mod unpause;
 pub mod unshare;
 pub mod untag;
+pub mod update;
 pub mod version;
 pub mod volume;
 pub mod wait;
@@ -121,6 +123,7 @@ enum Verb {
     System(system::Args),
     Tag(tag::Args),
     Untag(untag::Args),
+    Update(update::Args),
     Version(version::Args),
     Manifest(manifest::Args),
     Login(login::Args),
@@ -130,6 +133,7 @@ enum Verb {
     Profile(profile::Args),
     Push(push::Args),
     Search(search::Args),
+    Secret(secret::Args),
     Run(run::Args),
     Source(source::Args),
     Surge(surge::Args),
@@ -295,11 +299,13 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::System(args) => system::run(args, settings),
         Verb::Tag(args) => tag::run(args, settings),
         Verb::Untag(args) => untag::run(args, settings),
+        Verb::Update(args) => update::run(args, settings),
         Verb::Version(args) => version::run(args, settings),
         Verb::Manifest(args) => manifest::run(args, settings),
         Verb::Pull(args) => pull::run(args, settings),
         Verb::Profile(args) => profile::run(args, settings),
         Verb::Search(args) => search::run(&args, settings),
+        Verb::Secret(args) => secret::run(args, settings),
         Verb::Push(args) => push::run(args, settings),
         Verb::Run(args) => run::run(args, settings),
     }

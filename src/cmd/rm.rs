@@ -177,6 +177,9 @@ pub fn remove(
     volumes: bool,
 ) -> anyhow::Result<()> {
     let config = dir.read_config().ok();
+    // A killed supervisor has left them.
+    let pids =
+        config.as_ref().filter(|c| c.unit.has_pidfiles()).and_then(|_| dir.read_state().ok());
     let removed = match all.remove(dir) {
         Ok(()) => true,
         // Its own supervisor did it, and said so.
@@ -189,6 +192,9 @@ pub fn remove(
         events.push(Event::of_container(&config, "remove"));
     }
     remove_cidfile(&config);
+    if let Some(recorded) = pids {
+        config.unit.remove_pidfiles(&recorded);
+    }
     if volumes {
         let made = Volumes::open(&settings.dirs)?;
         for name in &config.anonymous_volumes {

@@ -1,5 +1,6 @@
 //! All containers of a user: creation, search, names, removal.
 
+use super::config::Config;
 use super::dir::{CONFIG, ContainerDir, LOCK};
 use super::error::{Error, errno, io};
 use super::files::Files;
@@ -267,6 +268,23 @@ impl Containers {
             let _ = self.move_name(to, &from, &held);
         }
         written
+    }
+
+    /// Changes what is written of a container; nobody else does so meanwhile. With an error, and
+    /// where nothing is another, nothing is written.
+    pub fn edit<T, E: From<Error>>(
+        &self,
+        dir: &ContainerDir,
+        change: impl FnOnce(&mut Config) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _held = self.hold_names()?;
+        let before = dir.read_config()?;
+        let mut config = before.clone();
+        let result = change(&mut config)?;
+        if config != before {
+            dir.write_config(&config, atomic::Sync::Durable)?;
+        }
+        Ok(result)
     }
 
     fn move_name(&self, from: &str, to: &str, held: &OwnedFd) -> Result<(), Error> {

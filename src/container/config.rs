@@ -4,6 +4,7 @@
 //! user namespace, the cgroup and the devices may differ by then.
 
 use super::health::Health;
+use super::secret::Given;
 use super::service::Unit;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,9 @@ pub struct Config {
     /// How it is seen whether it does its work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// `--secret`, without the values: those lie in files of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Given>,
 }
 
 /// Where the root file system comes from.
@@ -251,6 +255,9 @@ pub struct Security {
 pub struct Resources {
     /// `--memory` in bytes.
     pub memory: Option<u64>,
+    /// `--memory-reservation` in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_reservation: Option<u64>,
     /// `--memory-swap` in bytes, -1 unlimited.
     pub memory_swap: Option<i64>,
     /// `--cpus`.

@@ -52,6 +52,9 @@ pub struct Event {
     /// `container`, `image`, `volume`, `secret` or `system`.
     #[serde(rename = "Type")]
     pub kind: String,
+    /// What a check has found, of `health_status`.
+    #[serde(rename = "health_status", skip_serializing_if = "Option::is_none")]
+    pub health_status: Option<String>,
     /// Labels of a container.
     pub attributes: Option<BTreeMap<String, String>>,
 }

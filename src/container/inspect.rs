@@ -6,6 +6,7 @@ use super::error::Error;
 use super::filter::network_name;
 use super::freezer::Freezer;
 use super::health::Checks;
+use super::secret::Given;
 use super::service::Cgroups;
 use super::state::Status;
 use super::time::rfc3339;
@@ -185,7 +186,7 @@ fn config_part(config: &Config) -> Value {
         "CreateCommand": config.create_command,
         "Umask": format!("{:04o}", process.umask),
         "Timezone": config.tz.as_deref().unwrap_or(""),
-        "Secrets": [],
+        "Secrets": config.secrets.iter().filter_map(Given::shown).collect::<Vec<_>>(),
         "Passwd": true,
         "sdNotifyMode": config.unit.sdnotify().word(),
     });
@@ -324,7 +325,7 @@ fn host_resources(config: &Config) -> Value {
     json!({
         "Memory": resources.memory.unwrap_or(0),
         "MemorySwap": resources.memory_swap.unwrap_or(0),
-        "MemoryReservation": 0,
+        "MemoryReservation": resources.memory_reservation.unwrap_or(0),
         "MemorySwappiness": 0,
         "KernelMemory": 0,
         "NanoCpus": nano_cpus,

@@ -1,8 +1,10 @@
 //! L1: one directory a container, and what can be told from it without asking anybody.
 //!
 //! ```text
-//! containers/<id>/{lock, config.json, state.json, health.json?, log, upper, work, control.sock?}
+//! containers/<id>/{lock, config.json, state.json, health.json?, log, upper, work, control.sock?,
+//! secret-<n>?}
 //! containers/by-name/<name> → <id in base64url>
+//! secrets/<name>
 //! ```
 //! `config.json` is written once by `create`; `state.json` by the supervisor; `lock` is an OFD
 //! write lock held by the supervisor for its whole life: free lock = no supervisor.
@@ -24,6 +26,7 @@ pub mod logs;
 pub mod name;
 pub mod orphan;
 pub mod processes;
+pub mod secret;
 pub mod service;
 pub mod state;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What a container has to do with a service manager, with scripts, and with other containers.
 
+use super::state::Recorded;
+use crate::sys::small;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -23,6 +25,24 @@ impl Unit {
     /// What is done with `NOTIFY_SOCKET`.
     pub fn sdnotify(&self) -> SdNotify {
         self.sdnotify.unwrap_or_default()
+    }
+
+    /// Whether files with pids were asked for.
+    pub fn has_pidfiles(&self) -> bool {
+        self.pidfile.is_some() || self.conmon_pidfile.is_some()
+    }
+
+    /// Removes the pid files of a run that is over and whose supervisor was killed before it
+    /// could. What another container has written there since is left to it.
+    pub fn remove_pidfiles(&self, recorded: &Recorded) {
+        for (path, pid) in [(&self.pidfile, recorded.pid), (&self.conmon_pidfile, recorded.monitor)]
+        {
+            if let Some(path) = path
+                && small::read_regular(path).is_ok_and(|text| text == pid.to_string().as_bytes())
+            {
+                let _ = std::fs::remove_file(path);
+            }
+        }
     }
 }
 

@@ -74,5 +74,6 @@ pub(crate) fn config(id: &str, name: &str) -> Config {
         anonymous_volumes: Vec::new(),
         unit: Default::default(),
         health: None,
+        secrets: Vec::new(),
     }
 }

@@ -12,6 +12,7 @@ use std::path::Path;
 pub fn limits(resources: &Resources) -> cgroup::Limits {
     cgroup::Limits {
         memory: resources.memory,
+        memory_reservation: resources.memory_reservation,
         memory_swap: resources.memory_swap,
         cpus: resources.cpus,
         cpu_shares: resources.cpu_shares,
@@ -27,6 +28,28 @@ pub(super) fn is_wanted(settings: &Settings, config: &Config) -> bool {
     let v2 = || Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let asked = || !limits(&config.resources).asked().is_empty();
     how != Cgroups::Disabled && (how == Cgroups::Split || settings.dirs.uid == 0 || asked() || v2())
+}
+
+/// What a start of this container on this host would not apply, as far as that can be told before.
+pub fn refused(settings: &Settings, config: &Config) -> anyhow::Result<Vec<cgroup::Denied>> {
+    let plan = plan(settings, config, &Mode::default())?;
+    Ok(plan.map(|plan| plan.denied).unwrap_or_default())
+}
+
+/// The host's cgroups, for a container that runs.
+pub fn current(settings: &Settings) -> cgroup::Host {
+    cgroup::detect(Path::new("/"), &caller(settings, None, false))
+}
+
+fn caller(settings: &Settings, supervisor: Option<u32>, split: bool) -> cgroup::Caller {
+    cgroup::Caller {
+        pid: std::process::id(),
+        uid: settings.dirs.uid,
+        bus_address: settings.bus_address.clone(),
+        runtime_dir: settings.xdg_runtime.clone(),
+        supervisor,
+        split,
+    }
 }
 
 /// A cgroup is made where limits were asked for, for root, on a pure v2 host, where it costs
@@ -50,14 +73,7 @@ pub(super) fn plan(
         limits.pids = Some(defaults::PIDS_LIMIT);
         limits.pids_implied = true;
     }
-    let caller = cgroup::Caller {
-        pid: std::process::id(),
-        uid: settings.dirs.uid,
-        bus_address: settings.bus_address.clone(),
-        runtime_dir: settings.xdg_runtime.clone(),
-        supervisor: mode.given.supervisor,
-        split,
-    };
+    let caller = caller(settings, mode.given.supervisor, split);
     let mut host = cgroup::detect(Path::new("/"), &caller);
     if split {
         return Ok(Some(cgroup::plan_split(&host, &config.id, &limits)));

@@ -18,8 +18,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Made for a container's mounts, not by it.
-const FOR_MOUNTS: [&str; 7] =
-    ["/dev", "/etc/hostname", "/etc/hosts", "/etc/localtime", "/etc/resolv.conf", "/proc", "/sys"];
+const FOR_MOUNTS: [&str; 8] = [
+    "/dev",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/localtime",
+    "/etc/resolv.conf",
+    "/proc",
+    "/run/secrets",
+    "/sys",
+];
 
 /// What happened to one path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

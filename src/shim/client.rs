@@ -4,6 +4,7 @@ use crate::container::dir::ContainerDir;
 use crate::exit;
 use crate::sys::scm;
 use bolt_shim::control::{Request, SOCKET};
+use bolt_shim::launch::Restart;
 use bolt_shim::report::{Failure, MAX_PACKET, Report, Step};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -196,6 +197,17 @@ impl Connection {
     pub fn check_health(&self) -> Result<u8, ClientError> {
         self.send(&Request::HealthCheck)?;
         self.exited()
+    }
+
+    /// Gives the payload another restart policy, and in a memory file the plan of its starts.
+    pub fn set_restart(&self, policy: Restart, plan: BorrowedFd<'_>) -> Result<(), ClientError> {
+        self.send_with(&Request::Restart { policy }, &[plan])?;
+        match self.answer()? {
+            Report::Done => Ok(()),
+            // It ended meanwhile: nothing is left to be started again.
+            Report::Exited { .. } => Err(ClientError::NoSupervisor(self.id.clone())),
+            _ => Err(ClientError::Protocol(self.id.clone())),
+        }
     }
 
     /// Tells the new name of the container. No answer is given.

@@ -253,6 +253,21 @@ pub fn start(
     }
 }
 
+/// The plan of further starts of a container that runs, for its supervisor.
+pub fn plan_again(
+    settings: &Settings,
+    containers: &Containers,
+    dir: &ContainerDir,
+    config: &Config,
+) -> anyhow::Result<OwnedFd> {
+    let source = userns::source(&settings.dirs, containers)?;
+    let plan = launch::plan(settings, dir, config, &source, &Mode::default())?;
+    let bytes = postcard::to_stdvec(&plan.launch).context("encode the plan")?;
+    let file = memfd::for_later(c"bolt-launch").context("hand the plan over")?;
+    memfd::complete(&file, &bytes).context("hand the plan over")?;
+    Ok(file)
+}
+
 /// How a container that was created before is started.
 #[derive(Debug, Default)]
 pub struct Again {

@@ -6,5 +6,6 @@ pub mod devices;
 pub mod env;
 pub mod mounts;
 pub mod seccomp;
+pub mod secrets;
 pub mod signals;
 pub mod ulimit;

@@ -53,6 +53,10 @@ impl Dirs {
     pub fn wrap_log(&self) -> PathBuf {
         self.state.join("wrap.log")
     }
+    /// `data/secrets`: one file a secret.
+    pub fn secrets(&self) -> PathBuf {
+        self.data.join("secrets")
+    }
     /// `data/volumes`: one directory a named volume.
     pub fn volumes(&self) -> PathBuf {
         self.data.join("volumes")

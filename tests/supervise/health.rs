@@ -173,3 +173,23 @@ fn checks_end_with_their_container_and_leave_an_idle_supervisor_asleep() {
     let out = crate::harness::process::finish(asking, patience, "healthcheck run");
     assert!(matches!(out.code, 1 | 125), "{out:?}");
 }
+
+/// Keys, order and words of podman 4.3.1, recorded; it tells the status from before the check.
+#[test]
+fn each_check_is_an_event() {
+    let s = session!();
+    let flags = ["--health-cmd=test -e /up", "--health-interval=disable", "--health-retries=1"];
+    s.detached("x", &flags, "exec sleep 1000");
+    s.run(&["healthcheck", "run", "x"]);
+    s.ok(&["exec", "x", "touch", "/up"]);
+    s.ok(&["healthcheck", "run", "x"]);
+    let told = |format: &[&str]| {
+        let words = ["events", "--stream=false", "--filter", "event=health_status"];
+        s.ok(&[&words[..], format].concat())
+    };
+    assert_eq!(told(&["--format", "{{.HealthStatus}}"]), "unhealthy\nhealthy");
+    let json = told(&["--format", "json"]);
+    let tail = r#""Type":"container","health_status":"healthy","Attributes":{}}"#;
+    assert!(json.ends_with(tail), "{json}");
+    assert!(told(&[]).ends_with("name=x, health_status=healthy)"));
+}

@@ -13,4 +13,6 @@ mod memory;
 mod pause;
 mod programs;
 mod restarts;
+mod secrets;
 mod units;
+mod update;

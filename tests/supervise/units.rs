@@ -369,3 +369,34 @@ fn without_control_groups_there_are_no_limits_to_promise() {
     s.detached("x", &["--cgroups", "no-conmon"], "exec sleep 1000");
     assert_eq!(s.inspect("x", ".HostConfig.Cgroups"), "no-conmon");
 }
+
+/// A supervisor that was killed cannot remove them.
+#[test]
+fn pidfiles_of_an_orphan_go_with_its_end() {
+    let s = session!();
+    let files = ["pid", "monitor"].map(|name| s.home().join(name));
+    let run = || {
+        let flags = ["--replace", "--pidfile", "pid", "--conmon-pidfile", "monitor"];
+        let id = s.detached("x", &flags, "exec sleep 1000");
+        assert!(files.iter().all(|file| file.exists()));
+        let (monitor, _) = s.pids(&id);
+        signal(monitor as u32, 9);
+        until("orphaned", || s.inspect("x", ".State.Status") == "orphaned");
+    };
+    run();
+    s.ok(&["stop", "-t", "0", "x"]);
+    assert!(!files.iter().any(|file| file.exists()), "stopped");
+    run();
+    // What somebody else has written there since is his.
+    fs::write(&files[1], "1").unwrap();
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
+    assert!(!files[0].exists() && files[1].exists(), "removed");
+    fs::remove_file(&files[1]).unwrap();
+    run();
+    // Its payload ends by itself; nobody is there to see it.
+    let pid: u32 = fs::read_to_string(&files[0]).unwrap().parse().unwrap();
+    signal(pid, 9);
+    until("ended", || s.inspect("x", ".State.Status") == "exited");
+    s.ok(&["rm", "x"]);
+    assert!(!files.iter().any(|file| file.exists()), "removed at its end");
+}

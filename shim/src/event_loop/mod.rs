@@ -4,6 +4,7 @@ mod early;
 mod end;
 mod execs;
 mod health;
+mod policy;
 mod timers;
 
 use crate::at::{Res, failure};
@@ -113,6 +114,8 @@ pub(crate) struct Supervisor {
     by_signal: bool,
     /// The health check wants the payload started anew.
     renew: bool,
+    /// Whether and from what the payload is started again.
+    pub(crate) again: policy::Again,
     /// The payload's health, where it is checked.
     health: Option<Box<health::Watch>>,
     /// The line to a service manager.
@@ -156,6 +159,7 @@ impl Supervisor {
             awake_until: None,
             by_signal: false,
             renew: false,
+            again: policy::Again::of(launch),
             health: None,
             notifier: None,
             passed: Vec::new(),
@@ -492,6 +496,7 @@ impl Supervisor {
             }
             Request::Wait => client.role = Role::Waiting,
             Request::HealthCheck => self.ask_check(launch, payload.as_deref(), n),
+            Request::Restart { policy } => self.answer_policy(launch, n, policy, &fds),
             Request::Renamed { name } => {
                 self.name = name;
                 client.send(&Report::Done, &[]);

@@ -6,13 +6,14 @@ use crate::step::{limits, user};
 use crate::sys::{process as proc, seccomp};
 use bolt_shim::launch::Process;
 use bolt_shim::report::{Failure, Step};
+use bolt_shim::secret::Variable;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 
 /// Where programs are looked up when the environment has no PATH.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Turns this process into the program, or tells why not and ends.
 ///
@@ -25,7 +26,12 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// paths that an image chose, and one below `/proc/self/fd` must find nothing of the host
 /// (CVE-2024-21626). `socket` is told when only execve(2) is left. `passed` is what the caller
 /// gave by name: it lies from number 3 on.
-pub(crate) fn program(process: &Process, socket: &OwnedFd, passed: Vec<OwnedFd>) -> ! {
+pub(crate) fn program(
+    process: &Process,
+    secrets: &[Variable],
+    socket: &OwnedFd,
+    passed: Vec<OwnedFd>,
+) -> ! {
     if passed.len() != process.passed as usize {
         tell(socket, failure(Step::Exec, "descriptors", libc::EBADF));
     }
@@ -33,7 +39,7 @@ pub(crate) fn program(process: &Process, socket: &OwnedFd, passed: Vec<OwnedFd>)
         Ok(kept) => kept,
         Err(e) => tell(socket, failure(Step::Exec, "descriptors", e as i32)),
     };
-    match prepare(process) {
+    match prepare(process, secrets) {
         Ok(env) => {
             let _ = handshake::send(&*socket, &Message::Execing, &[]);
             tell(&socket, execute(process, &env))
@@ -48,7 +54,7 @@ pub(crate) fn tell(socket: &OwnedFd, failure: Failure) -> ! {
     proc::exit_now(125)
 }
 
-fn prepare(process: &Process) -> Res<Vec<String>> {
+fn prepare(process: &Process, secrets: &[Variable]) -> Res<Vec<Vec<u8>>> {
     limits::rlimits(&process.rlimits)?;
     if let Some(entry) = &process.passwd_entry {
         user::add_entry(entry);
@@ -74,14 +80,27 @@ fn prepare(process: &Process) -> Res<Vec<String>> {
             seccomp::load(&process.seccomp).at(Step::Seccomp, "filter")?;
         }
     }
-    let mut env = process.env.clone();
-    if !env.iter().any(|e| e.starts_with("HOME=")) {
-        env.push(format!("HOME={}", who.home));
+    Ok(environment(process, secrets, &who.home))
+}
+
+fn environment(process: &Process, secrets: &[Variable], home: &str) -> Vec<Vec<u8>> {
+    let mut env: Vec<Vec<u8>> = process.env.iter().map(|e| e.as_bytes().to_vec()).collect();
+    for secret in secrets {
+        if value(&env, &secret.name).is_none() {
+            env.push([secret.name.as_bytes(), b"=", secret.value.bytes()].concat());
+        }
+    }
+    if value(&env, "HOME").is_none() {
+        env.push([b"HOME=", home.as_bytes()].concat());
     }
     if process.listens {
-        env.push(format!("LISTEN_PID={}", std::process::id()));
+        env.push(format!("LISTEN_PID={}", std::process::id()).into_bytes());
     }
-    Ok(env)
+    env
+}
+
+fn value<'a>(env: &'a [Vec<u8>], name: &str) -> Option<&'a [u8]> {
+    env.iter().find_map(|e| e.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 /// A directory that `/` does not lead to is none of the container's, whatever link led there
@@ -95,7 +114,7 @@ fn enter(cwd: &str) -> Res<()> {
     }
 }
 
-fn execute(process: &Process, env: &[String]) -> Failure {
+fn execute(process: &Process, env: &[Vec<u8>]) -> Failure {
     let Some(name) = process.args.first() else {
         return failure(Step::Exec, "", libc::EINVAL);
     };
@@ -120,16 +139,16 @@ fn execute(process: &Process, env: &[String]) -> Failure {
     failure(Step::Exec, name, errno as i32)
 }
 
-fn strings(list: &[String]) -> Option<Vec<CString>> {
-    list.iter().map(|s| CString::new(s.as_str()).ok()).collect()
+fn strings<S: AsRef<[u8]>>(list: &[S]) -> Option<Vec<CString>> {
+    list.iter().map(|s| CString::new(s.as_ref()).ok()).collect()
 }
 
-fn candidates(name: &str, env: &[String]) -> Vec<String> {
+fn candidates(name: &str, env: &[Vec<u8>]) -> Vec<Vec<u8>> {
     if name.contains('/') {
-        return vec![name.to_owned()];
+        return vec![name.as_bytes().to_vec()];
     }
-    let path = env.iter().find_map(|e| e.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
-    path.split(':')
-        .map(|dir| if dir.is_empty() { format!("./{name}") } else { format!("{dir}/{name}") })
+    let path = value(env, "PATH").unwrap_or(DEFAULT_PATH);
+    path.split(|b| *b == b':')
+        .map(|dir| [if dir.is_empty() { b"." } else { dir }, b"/", name.as_bytes()].concat())
         .collect()
 }

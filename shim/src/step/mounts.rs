@@ -8,7 +8,7 @@ use crate::step::{binds, copy_up, dev};
 use crate::sys::mount as attr;
 use bolt_shim::launch::{Launch, Mount, MountKind, Net};
 use bolt_shim::report::Step;
-use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
@@ -41,7 +41,10 @@ impl Mounter<'_> {
                 self.bind(mount, *copy_up && self.fills.has(source))
             }
             MountKind::File { .. } => self.bind(mount, false),
-            MountKind::Text { content } => self.text(mount, content),
+            MountKind::Text { content } => self.text(mount, content.as_bytes(), |_| Ok(())),
+            MountKind::Secret { content, owner, mode } => {
+                self.text(mount, content.bytes(), |file| give(file, *owner, *mode, &mount.target))
+            }
             MountKind::Sys if launch.net == Net::Host => self.bind(mount, false),
             MountKind::Sys => self.system("sysfs", &[], mount),
             MountKind::Proc => self.system("proc", &[], mount),
@@ -94,14 +97,20 @@ impl Mounter<'_> {
 
     /// A file in the tmpfs of `/dev`: three on disk would be a tenth of a start. Its name there
     /// goes once it is mounted; before, Linux 6.15 and later would not mount it (ENOENT).
-    fn text(&self, mount: &Mount, content: &str) -> Res<()> {
+    fn text(
+        &self,
+        mount: &Mount,
+        content: &[u8],
+        finish: impl FnOnce(&File) -> Res<()>,
+    ) -> Res<()> {
         const NAME: &str = ".bolt-text";
         let path = mount.target.as_str();
         let dev = self.dev.as_ref().ok_or_else(|| failure(Step::Mount, path, libc::ENODEV))?;
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o644);
         let mut file = File::from(openat(dev, NAME, flags, mode).at(Step::Mount, path)?);
-        file.write_all(content.as_bytes()).at(Step::Mount, path)?;
+        file.write_all(content).at(Step::Mount, path)?;
+        finish(&file)?;
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         let tree = open_tree(dev, NAME, flags).at(Step::Mount, path)?;
         attach(&tree, target::open(self.root, path, Kind::File)?, path)?;
@@ -117,6 +126,20 @@ impl Mounter<'_> {
         attach(&tree, &target, path)?;
         attr::setattr(&tree, binds::bits(mount.flags), 0, false).at(Step::Mount, path)
     }
+}
+
+/// Owner and mode of a secret's file.
+fn give(file: &File, owner: Option<(u32, u32)>, mode: u32, path: &str) -> Res<()> {
+    let (uid, gid) = owner.unwrap_or((0, 0));
+    match (rustix::fs::fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))), owner) {
+        // Without a root inside it stays with whoever there is.
+        (Ok(()), _) | (Err(_), None) => {}
+        (Err(Errno::INVAL), Some(_)) => {
+            return Err(failure(Step::User, &format!("{uid}:{gid} for {path}"), libc::ENOENT));
+        }
+        (Err(e), Some(_)) => return Err(e).at(Step::Mount, path),
+    }
+    rustix::fs::fchmod(file, Mode::from_raw_mode(mode)).at(Step::Mount, path)
 }
 
 /// A detached mount of a file system without a source.

@@ -73,6 +73,50 @@ copied_out() {
 	bolt run --name still $plain many sh -c 'echo kept >/kept' || return 1
 	bolt cp still:/kept out && [ "$(cat out)" = kept ] && bolt rm still >/dev/null
 }
+# What a container that runs gets holds at once, and at its next start.
+updated() {
+	bolt run -d --name grow $plain -m 64m --memory-reservation 8m one sleep 1000 || return 1
+	dir=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(bolt inspect -f '{{.State.Pid}}' grow)/cgroup")
+	scope=${dir%/payload}
+	[ "$(cat "$dir/memory.low" "$scope/memory.low" | sort -u)" = 8388608 ] || return 1
+	[ ! -e "$dir/cpu.max" ] || return 1
+	bolt update -m 96m --memory-swap 100m --memory-reservation 16m --cpus 0.5 -c 512 \
+		--cpuset-cpus 1 --pids-limit 33 grow || return 1
+	[ "$(cd "$dir" && cat memory.max memory.swap.max memory.low cpu.max cpuset.cpus pids.max)" = \
+"100663296
+4194304
+16777216
+50000 100000
+1
+33" ] && [ "$(cd "$scope" && cat memory.low cpu.weight)" = "16777216
+20" ] || return 1
+	bolt update -m 0 --cpus 0 --pids-limit -1 grow || return 1
+	[ "$(cd "$dir" && cat memory.max cpu.max pids.max)" = "max
+max 100000
+max" ] || return 1
+	bolt update --cpus 1.5 grow && bolt restart -t 0 grow || return 1
+	bolt exec grow cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpuset.cpus >now
+	cat now
+	[ "$(cat now)" = "150000 100000
+1" ] && bolt inspect -f '{{.HostConfig.NanoCpus}} {{.HostConfig.Memory}}' grow | grep -qx '1500000000 0'
+}
+# What is denied is told, not recorded, and the rest holds.
+half_updated() {
+	status=0
+	bolt update --cpuset-cpus 77 --pids-limit 44 grow 2>err >out || status=$?
+	cat err out
+	[ "$status" = 125 ] && [ ! -s out ] && grep -q 'denied: --cpuset-cpus: processor 77' err || return 1
+	[ "$(bolt exec grow cat /sys/fs/cgroup/pids.max)" = 44 ] || return 1
+	bolt inspect -f '{{.HostConfig.CpusetCpus}} {{.HostConfig.PidsLimit}}' grow | grep -qx '1 44' || return 1
+	bolt rm -f -t 0 grow >/dev/null
+	bolt run -d --name bare $plain one sleep 1000 || return 1
+	status=0
+	bolt update -m 64m bare 2>err || status=$?
+	cat err
+	[ "$status" = 125 ] && grep -q 'denied: --memory: it .*stop the container, update it' err || return 1
+	bolt stop -t 0 bare && bolt update -m 64m bare && bolt start bare || return 1
+	[ "$(bolt exec bare cat /sys/fs/cgroup/memory.max)" = 67108864 ] && bolt rm -f -t 0 bare
+}
 # Its control groups were made for it already.
 dead_supervisor() {
 	status=0
@@ -110,6 +154,8 @@ check 'limits hold, by a scope of systemd --user' limits
 check 'the OOM killer is seen' out_of_memory
 check 'an exec counts in the limits' exec_is_limited
 check 'an exec from another cgroup counts too' foreign_exec
+check 'limits of a container that runs are changed' updated
+check 'a limit that is denied is told and not recorded' half_updated
 check 'a container without its supervisor is an orphan, and can be removed' orphan
 check 'files of a container that has ended are copied' copied_out
 check 'a supervisor that dies at once leaves nothing' dead_supervisor

@@ -1,0 +1,533 @@
+//! Secrets: `secrets/<name>`, one file each, and what a container has of them.
+//!
+//! A file begins with one line of JSON, the [`Record`]; the value follows, byte for byte. So a
+//! secret is there whole or not at all, its name is taken by whoever is first, and lists never
+//! read a value.
+
+use super::config::Config;
+use super::dir::ContainerDir;
+use super::error::{Error, errno, io};
+use super::name;
+use crate::sys::atomic;
+use crate::sys::dirs::Dirs;
+use bolt_shim::secret::Secret;
+use rustix::fs::{self, AtFlags, CWD, Dir, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+/// A value is smaller, in bytes (podman-secret-create(1)).
+pub const MOST: usize = 512_000;
+/// Letters of a name at most.
+const LONGEST_NAME: usize = 64;
+/// Digits of an id.
+const ID: usize = 25;
+/// A record is shorter, in bytes; labels are most of it.
+const RECORD: u64 = 1 << 20;
+/// How long after its last change a half written file is somebody's who was killed.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// What is known of a secret besides its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Format version, 1.
+    pub version: u32,
+    /// 25 hex digits.
+    pub id: String,
+    /// Unique name.
+    pub name: String,
+    /// Nanoseconds since 1970.
+    pub created: i64,
+    /// Labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Bytes of the value.
+    pub size: usize,
+}
+
+/// Why a secret cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// There is none.
+    #[error("no secret with name or id {0:?}")]
+    NotFound(String),
+    /// The beginning of several ids.
+    #[error("{wanted:?} is the beginning of {count} secrets' ids; give more digits")]
+    Ambiguous {
+        /// What was typed.
+        wanted: String,
+        /// How many.
+        count: usize,
+    },
+    /// There is one already.
+    #[error("secret name {0:?} is in use; remove it first ('bolt secret rm {0}')")]
+    Exists(String),
+    /// A name has a letter that is not allowed.
+    #[error(
+        "{0:?} is not a secret name: use at most 64 of a-z, A-Z, 0-9, '-', '_' and '.', the first and last one a letter or digit"
+    )]
+    BadName(String),
+    /// Empty or too large.
+    #[error("a secret has 1 to {} bytes, not {}", MOST - 1, size(.0))]
+    Size(usize),
+    /// No file that Bolt wrote.
+    #[error(
+        "the file of secret {0:?} is damaged; remove it ('bolt secret rm {0}') and create it anew"
+    )]
+    Damaged(String),
+    /// Something else is where secrets are kept.
+    #[error(
+        "{0} must be a directory of your own, and no link: secrets are kept there; move it away"
+    )]
+    Place(String),
+    /// A container's own copy is gone.
+    #[error("container {id} has lost the value of its secret {name:?}; create it anew")]
+    Lost {
+        /// The container.
+        id: String,
+        /// The secret.
+        name: String,
+    },
+    /// The system refused.
+    #[error(transparent)]
+    System(#[from] Error),
+}
+
+fn size(bytes: &usize) -> String {
+    if *bytes < MOST { bytes.to_string() } else { "more".to_owned() }
+}
+
+/// The `secrets` directory of one user.
+#[derive(Debug)]
+pub struct Secrets {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+impl Secrets {
+    /// Opens the directory; makes it (mode 0700) at first use.
+    pub fn open(dirs: &Dirs) -> Result<Self, SecretError> {
+        let path = dirs.secrets();
+        let shown = path.display().to_string();
+        std::fs::create_dir_all(&dirs.data).map_err(io("make", &*shown))?;
+        match fs::mkdirat(CWD, &path, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(e) => return Err(errno("make", shown)(e).into()),
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let fd = match fs::openat(CWD, &path, flags, Mode::empty()) {
+            Err(Errno::NOTDIR | Errno::LOOP) => return Err(SecretError::Place(shown)),
+            other => other.map_err(errno("open", &*shown))?,
+        };
+        let stat = fs::fstat(&fd).map_err(errno("look at", &*shown))?;
+        if stat.st_uid != rustix::process::geteuid().as_raw() {
+            return Err(SecretError::Place(shown));
+        }
+        if stat.st_mode & 0o077 != 0 {
+            fs::fchmod(&fd, Mode::RWXU).map_err(errno("close to others", shown))?;
+        }
+        Ok(Secrets { fd, path })
+    }
+
+    /// Path of the directory.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Refuses a name that cannot be had.
+    pub fn is_free(&self, name: &str) -> Result<(), SecretError> {
+        check(name)?;
+        match fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Err(SecretError::Exists(name.to_owned())),
+            // Should it be taken meanwhile, or not be told, the making says so.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Keeps a value under a name that nobody has; its record.
+    pub fn create(
+        &self,
+        name: &str,
+        value: &Secret,
+        labels: BTreeMap<String, String>,
+    ) -> Result<Record, SecretError> {
+        check(name)?;
+        let size = value.bytes().len();
+        if !(1..MOST).contains(&size) {
+            return Err(SecretError::Size(size));
+        }
+        let id = name::new_id()?[..ID].to_owned();
+        let created = super::time::now();
+        let record = Record { version: 1, id, name: name.to_owned(), created, labels, size };
+        let mut head =
+            serde_json::to_vec(&record).map_err(|_| SecretError::Damaged(name.into()))?;
+        head.push(b'\n');
+        if head.len() as u64 > RECORD {
+            let large = std::io::Error::from(std::io::ErrorKind::FileTooLarge);
+            return Err(io("write the labels of", self.shown(name))(large).into());
+        }
+        self.sweep();
+        match self.write(name, &[&head, value.bytes()]) {
+            Ok(()) => Ok(record),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(SecretError::Exists(name.to_owned()))
+            }
+            Err(e) => Err(io("write", self.shown(name))(e).into()),
+        }
+    }
+
+    /// There whole or not at all, and never in another's place.
+    fn write(&self, name: &str, parts: &[&[u8]]) -> std::io::Result<()> {
+        let temp = atomic::temp_name(name);
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let fd = fs::openat(&self.fd, &temp, flags, Mode::RUSR | Mode::WUSR)?;
+        let written = (|| {
+            let mut file = File::from(fd);
+            parts.iter().try_for_each(|part| file.write_all(part))?;
+            file.sync_all()?;
+            fs::renameat_with(&self.fd, &temp, &self.fd, name, RenameFlags::NOREPLACE)?;
+            fs::fsync(&self.fd)?;
+            Ok(())
+        })();
+        if written.is_err() {
+            let _ = fs::unlinkat(&self.fd, &temp, AtFlags::empty());
+        }
+        written
+    }
+
+    /// Removes what creators left behind that were killed.
+    fn sweep(&self) {
+        for name in self.names().unwrap_or_default() {
+            let old = |stat: fs::Stat| {
+                let changed = Duration::from_secs(stat.st_mtime.try_into().unwrap_or(0));
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+                now.is_ok_and(|now| now.saturating_sub(changed) > GRACE)
+            };
+            if name.starts_with('.')
+                && name.ends_with(".tmp")
+                && fs::statat(&self.fd, &name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(old)
+            {
+                let _ = fs::unlinkat(&self.fd, &name, AtFlags::empty());
+            }
+        }
+    }
+
+    /// The secret of that name, or with that id, or with the only id that begins so.
+    pub fn find(&self, wanted: &str) -> Result<Record, SecretError> {
+        let missing = || SecretError::NotFound(wanted.to_owned());
+        if check(wanted).is_ok() {
+            match self.read(wanted) {
+                Err(SecretError::NotFound(_)) => {}
+                other => return other.map(|(record, _)| record),
+            }
+        }
+        if !name::is_hex(wanted) || wanted.len() > ID {
+            return Err(missing());
+        }
+        let mut found = self.list()?;
+        found.retain(|record| record.id.starts_with(wanted));
+        match found.len() {
+            0 | 1 => found.pop().ok_or_else(missing),
+            count => Err(SecretError::Ambiguous { wanted: wanted.to_owned(), count }),
+        }
+    }
+
+    /// [`Self::find`] with the value.
+    pub fn value(&self, wanted: &str) -> Result<(Record, Secret), SecretError> {
+        let found = self.find(wanted)?;
+        let (record, mut file) = self.read(&found.name)?;
+        let shown = self.shown(&record.name);
+        let mut bytes = Vec::with_capacity(record.size + 1);
+        let limit = record.size as u64 + 1;
+        file.by_ref().take(limit).read_to_end(&mut bytes).map_err(io("read", shown))?;
+        let value = Secret::new(bytes);
+        match value.bytes().len() == record.size {
+            true => Ok((record, value)),
+            false => Err(SecretError::Damaged(record.name)),
+        }
+    }
+
+    /// All whole ones, by name.
+    pub fn list(&self) -> Result<Vec<Record>, SecretError> {
+        let read = |name: &String| self.read(name).ok().map(|(record, _)| record);
+        Ok(self.taken()?.iter().filter_map(read).collect())
+    }
+
+    /// Every name that is taken, by a damaged one too.
+    pub fn taken(&self) -> Result<Vec<String>, SecretError> {
+        let mut names = self.names()?;
+        names.retain(|name| check(name).is_ok());
+        names.sort();
+        Ok(names)
+    }
+
+    /// Removes one by its name, a damaged one too.
+    pub fn remove(&self, name: &str) -> Result<(), SecretError> {
+        check(name).map_err(|_| SecretError::NotFound(name.to_owned()))?;
+        self.sweep();
+        match fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Err(SecretError::NotFound(name.to_owned())),
+            Err(e) => return Err(errno("remove", self.shown(name))(e).into()),
+        }
+        Ok(fs::fsync(&self.fd).map_err(errno("write", self.path.display().to_string()))?)
+    }
+
+    /// The record, and the file from the value on. Nothing but a plain file is waited for or
+    /// followed.
+    fn read(&self, name: &str) -> Result<(Record, BufReader<File>), SecretError> {
+        let damaged = || SecretError::Damaged(name.to_owned());
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = match fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => File::from(fd),
+            Err(Errno::NOENT) => return Err(SecretError::NotFound(name.to_owned())),
+            Err(Errno::LOOP | Errno::NXIO) => return Err(damaged()),
+            Err(e) => return Err(errno("read", self.shown(name))(e).into()),
+        };
+        if !file.metadata().map_err(io("read", self.shown(name)))?.is_file() {
+            return Err(damaged());
+        }
+        let mut reader = BufReader::new(file);
+        let mut line = Vec::new();
+        let read = reader.by_ref().take(RECORD).read_until(b'\n', &mut line);
+        read.map_err(io("read", self.shown(name)))?;
+        let record: Record = serde_json::from_slice(&line).map_err(|_| damaged())?;
+        let whole = record.version == 1
+            && record.name == name
+            && record.id.len() == ID
+            && name::is_hex(&record.id)
+            && (1..MOST).contains(&record.size);
+        if whole { Ok((record, reader)) } else { Err(damaged()) }
+    }
+
+    fn names(&self) -> Result<Vec<String>, SecretError> {
+        let shown = || self.path.display().to_string();
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.fd).map_err(errno("list", shown()))? {
+            let entry = entry.map_err(errno("list", shown()))?;
+            names.extend(entry.file_name().to_str().ok().map(str::to_owned));
+        }
+        Ok(names)
+    }
+
+    fn shown(&self, name: &str) -> String {
+        self.path.join(name).display().to_string()
+    }
+}
+
+fn check(name: &str) -> Result<(), SecretError> {
+    let bytes = name.as_bytes();
+    let ends = [bytes.first(), bytes.last()];
+    let good = bytes.len() <= LONGEST_NAME
+        && ends.iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b));
+    if good { Ok(()) } else { Err(SecretError::BadName(name.to_owned())) }
+}
+
+/// One secret of a container, without its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// Its name when the container was created.
+    pub name: String,
+    /// Its id then.
+    pub id: String,
+    /// How the container gets it.
+    #[serde(rename = "as")]
+    pub how: How,
+}
+
+/// How a container gets a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// As a file in memory.
+    Mount {
+        /// Absolute path in the container.
+        target: String,
+        /// uid and gid in the container, where they were typed.
+        owner: Option<(u32, u32)>,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// As a variable of the environment.
+    Env {
+        /// The variable.
+        name: String,
+    },
+}
+
+impl Given {
+    /// As `inspect` shows it; podman leaves those of the environment out.
+    pub fn shown(&self) -> Option<Value> {
+        let How::Mount { owner, mode, .. } = &self.how else { return None };
+        let (uid, gid) = owner.unwrap_or((0, 0));
+        Some(json!({ "Name": self.name, "ID": self.id, "UID": uid, "GID": gid, "Mode": mode }))
+    }
+}
+
+/// Keeps the values that a container is created with: it has them at every start, whatever
+/// becomes of the secrets.
+pub fn keep(
+    dir: &ContainerDir,
+    config: &Config,
+    secrets: &[(Given, Secret)],
+) -> Result<(), SecretError> {
+    let sync = if config.remove { atomic::Sync::Fast } else { atomic::Sync::Durable };
+    let values: Vec<&[u8]> = secrets.iter().map(|(_, value)| value.bytes()).collect();
+    write(dir, &values, sync)
+}
+
+/// Writes a container's values, in the order of its secrets.
+pub fn write<V: AsRef<[u8]>>(
+    dir: &ContainerDir,
+    values: &[V],
+    sync: atomic::Sync,
+) -> Result<(), SecretError> {
+    for (n, value) in values.iter().enumerate() {
+        let file = file(n);
+        atomic::write_mode(dir.fd().as_fd(), &file, value.as_ref(), sync, 0o600)
+            .map_err(io("write", dir.shown(&file)))?;
+    }
+    Ok(())
+}
+
+/// The value of a container's secret number `n`.
+pub fn kept(dir: &ContainerDir, n: usize, secret: &Given) -> Result<Secret, SecretError> {
+    let lost = || SecretError::Lost { id: dir.id().to_owned(), name: secret.name.clone() };
+    let name = file(n);
+    let opened = dir.open_file(&name)?.ok_or_else(lost)?;
+    let mut bytes = Vec::with_capacity(4096);
+    opened.take(MOST as u64).read_to_end(&mut bytes).map_err(io("read", dir.shown(&name)))?;
+    Ok(Secret::new(bytes))
+}
+
+/// Name in the container's directory.
+fn file(n: usize) -> String {
+    format!("secret-{n}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::dirs;
+    use super::*;
+    use crate::sys::scratch::Scratch;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn store() -> (Scratch, Secrets) {
+        let scratch = Scratch::new("secrets");
+        let all = Secrets::open(&dirs(scratch.path())).unwrap();
+        (scratch, all)
+    }
+
+    fn make(all: &Secrets, name: &str, value: &[u8]) -> Result<Record, SecretError> {
+        all.create(name, &Secret::new(value.to_vec()), BTreeMap::new())
+    }
+
+    #[test]
+    fn secrets_are_made_once_found_and_removed() {
+        let (scratch, all) = store();
+        let made = make(&all, "db", b"\x00\xffpass\n").unwrap();
+        assert!(matches!(make(&all, "db", b"x"), Err(SecretError::Exists(_))));
+        for wanted in ["db", &made.id, &made.id[..7]] {
+            let (record, value) = all.value(wanted).unwrap();
+            assert_eq!((record, value.bytes()), (made.clone(), &b"\x00\xffpass\n"[..]));
+        }
+        let dir = scratch.path().join("data/secrets");
+        let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&dir), mode(&dir.join("db"))), (0o700, 0o600));
+        assert!(matches!(all.find("../secrets/db"), Err(SecretError::NotFound(_))));
+        assert!(matches!(all.find(""), Err(SecretError::NotFound(_))));
+        all.remove("db").unwrap();
+        assert!(matches!(all.remove("db"), Err(SecretError::NotFound(_))));
+        assert_eq!(std::fs::read_dir(dir).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn names_and_sizes_are_podmans() {
+        let (_scratch, all) = store();
+        for good in ["a", "0.x", "A-b_c.9", &"x".repeat(64)] {
+            assert!(make(&all, good, b"v").is_ok(), "{good}");
+        }
+        let bad = ["", "-a", ".a", "_a", "a-", "a/b", "a b", "a,b", "ä", "a\n", "..", "a="];
+        for bad in bad.into_iter().chain([&*"x".repeat(65)]) {
+            assert!(matches!(make(&all, bad, b"v"), Err(SecretError::BadName(_))), "{bad:?}");
+        }
+        for size in [0, MOST, MOST + 1] {
+            assert!(matches!(make(&all, "n", &vec![1; size]), Err(SecretError::Size(_))));
+        }
+        make(&all, "n", &vec![1; MOST - 1]).unwrap();
+        assert_eq!(all.value("n").unwrap().1.bytes().len(), MOST - 1);
+    }
+
+    /// One of an id that others share is asked for, and a name goes before an id.
+    #[test]
+    fn an_id_may_be_short_but_not_shared() {
+        let (_scratch, all) = store();
+        let ids: Vec<String> =
+            (0..17).map(|n| make(&all, &format!("n{n}"), b"v").unwrap().id).collect();
+        // Seventeen ids and sixteen digits.
+        let twice = |first: &&String| ids.iter().filter(|id| id[..1] == first[..1]).count() > 1;
+        let first = &ids.iter().find(twice).unwrap()[..1];
+        assert!(matches!(all.find(first), Err(SecretError::Ambiguous { .. })));
+        make(&all, first, b"v").unwrap();
+        assert_eq!(all.find(first).unwrap().name, first);
+    }
+
+    #[test]
+    fn what_lies_there_instead_is_neither_followed_nor_waited_for() {
+        let (scratch, all) = store();
+        let dir = scratch.path().join("data/secrets");
+        std::fs::write(scratch.path().join("other"), "{}\nfound").unwrap();
+        symlink(scratch.path().join("other"), dir.join("link")).unwrap();
+        rustix::fs::mkfifoat(CWD, dir.join("pipe"), 0o600.into()).unwrap();
+        std::fs::write(dir.join("text"), "no record").unwrap();
+        std::fs::create_dir(dir.join("dir")).unwrap();
+        make(&all, "torn", b"value").unwrap();
+        let whole = std::fs::read(dir.join("torn")).unwrap();
+        std::fs::write(dir.join("torn"), &whole[..whole.len() - 2]).unwrap();
+        std::fs::write(dir.join("moved"), &whole).unwrap();
+        for odd in ["link", "pipe", "text", "dir", "torn", "moved"] {
+            assert!(matches!(all.value(odd), Err(SecretError::Damaged(_))), "{odd}");
+            assert!(matches!(make(&all, odd, b"v"), Err(SecretError::Exists(_))), "{odd}");
+        }
+        assert_eq!((all.list().unwrap().len(), all.taken().unwrap().len()), (1, 6));
+        all.remove("link").unwrap();
+        assert!(scratch.path().join("other").exists());
+        // Left by a creator that was killed.
+        let left = [".gone.1.0.tmp", ".fresh.1.0.tmp"].map(|name| dir.join(name));
+        left.iter().for_each(|path| std::fs::write(path, "half").unwrap());
+        let long_ago = SystemTime::now() - GRACE * 2;
+        File::options().write(true).open(&left[0]).unwrap().set_modified(long_ago).unwrap();
+        make(&all, "new", b"v").unwrap();
+        assert!(!left[0].exists() && left[1].exists());
+        let place = dirs(scratch.path()).secrets();
+        std::fs::rename(&place, scratch.path().join("elsewhere")).unwrap();
+        symlink(scratch.path().join("elsewhere"), &place).unwrap();
+        let opened = Secrets::open(&dirs(scratch.path()));
+        assert!(matches!(opened, Err(SecretError::Place(_))));
+    }
+
+    #[test]
+    fn one_of_many_makers_wins() {
+        let (scratch, _all) = store();
+        let won: Vec<bool> = std::thread::scope(|scope| {
+            let one = |n: u8| {
+                let dirs = dirs(scratch.path());
+                scope.spawn(move || make(&Secrets::open(&dirs).unwrap(), "n", &[n + 1; 9]).is_ok())
+            };
+            let all: Vec<_> = (0..50).map(one).collect();
+            all.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(won.iter().filter(|won| **won).count(), 1);
+        let value = Secrets::open(&dirs(scratch.path())).unwrap().value("n").unwrap().1;
+        let winner = won.iter().position(|won| *won).unwrap() as u8 + 1;
+        assert_eq!(value.bytes(), [winner; 9]);
+    }
+}
