@@ -28,7 +28,7 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Status::Starting => "starting",
             Status::Healthy => "healthy",

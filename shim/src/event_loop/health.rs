@@ -5,6 +5,7 @@ use super::execs::Exec;
 use super::{Supervisor, signal};
 use crate::at::failure;
 use crate::clients::Role;
+use crate::events::{self, Event};
 use crate::health::{Check, OUTPUT, Record, Status};
 use crate::monitor::Payload;
 use crate::sys::process;
@@ -198,6 +199,7 @@ impl Supervisor {
         let status = watch.record.status;
         // The next check writes it again.
         let _ = watch.record.write(&self.place.dir);
+        events::write(launch, &self.name, &[Event::Health(status.word())]);
         self.tell_check(if running.timed_out { 255 } else { code });
         // A service that is shutting down may well fail its check.
         if status == before || self.stopping || self.kill_at.is_some() {
