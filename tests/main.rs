@@ -15,5 +15,6 @@ mod library;
 mod publish;
 mod rules;
 mod run;
+mod soak;
 mod steam;
 mod supervise;
