@@ -96,7 +96,7 @@ const ROWS: &[(&str, &[&str])] = &[
             "run::network::the_hosts_loopback_is_out_of_reach",
         ],
     ),
-    ("pids limit", &["rules::payload::no_limit_of_pids_unless_asked_for"]),
+    ("pids limit", &["rules::payload::pids_are_limited_to_2048_or_as_asked"]),
     ("State after reboot", &["rules::lives::after_a_reboot_nothing_runs"]),
     ("Env leaks", &["rules::payload::the_environment_is_not_the_callers"]),
 ];
