@@ -90,7 +90,7 @@ fn events(parts: &Parts, report: &mut Report, user: &Person, podman: &Podman, me
     write(&theirs, &text);
     write(&config, &logger);
     for format in [&[][..], &["--format", "json"]] {
-        let words = [&["events", "--stream=false"], format].concat();
+        let words = [&["events", "--stream=false"][..], format].concat();
         let words = [&words[..], &["--since", "2025-01-01T00:00:00Z"]].concat();
         let told = runner::output(user.command(&parts.bolt).args(&words));
         if told.lines().count() < LINES {
@@ -170,7 +170,8 @@ impl RootPodman {
     }
 
     fn run(&self, words: &[&str]) -> String {
-        let (program, own) = self.words.split_first().map_or(("podman", &[][..]), |(p, o)| (p, o));
+        let (program, own) =
+            self.words.split_first().map_or(("podman", &[][..]), |(p, o)| (p.as_str(), o));
         let mut line: Vec<&str> = own.iter().map(String::as_str).collect();
         line.extend(words);
         runner::run(program, &line)
