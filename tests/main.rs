@@ -13,6 +13,8 @@ mod house;
 mod image;
 mod library;
 mod publish;
+mod rules;
 mod run;
+mod soak;
 mod steam;
 mod supervise;

@@ -5,6 +5,7 @@ use crate::arguments::{self, Table};
 use crate::config::BoltConfig;
 use crate::display::Caller;
 use crate::error::{BoltError, GamingError, Result, RuntimeError};
+use crate::events::{EventFilter, Events};
 use crate::game::{self, Game};
 use crate::list::{self, ContainerInfo};
 use crate::program::{Answer, Program};
@@ -12,6 +13,7 @@ use crate::session::{Gaming, Session, Started};
 use serde::Deserialize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 /// Where a game finds its Wine prefix.
 const PREFIX: &str = "/wine-prefix";
@@ -175,6 +177,10 @@ impl Operations {
         let mut words = vec!["ps", "--no-trunc", "--format", "json"];
         words.extend(all.then_some("--all"));
         list::parse(&self.succeed(&words, "")?.out)
+    }
+
+    pub(crate) fn events(&self, filter: &EventFilter, now: SystemTime) -> Result<Events> {
+        Events::start(&self.program()?, filter, now)
     }
 
     pub(crate) fn pull_image(&self, image: &str) -> Result<()> {

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// What this library was made with: the oldest program it drives.
 const NEEDED: &str = env!("CARGO_PKG_VERSION");
@@ -119,6 +119,14 @@ impl Program {
         Ok(Answer { code, out: text(&output.stdout), err: text(&output.stderr) })
     }
 
+    /// Starts it for as long as it runs; what it says comes through pipes.
+    pub(crate) fn start(&self, words: &[String]) -> Result<Child> {
+        let mut command = self.command(words);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| {
+            BoltError::Io { action: format!("run {}", self.path.display()), error }
+        })
+    }
+
     /// [`Program::call`] of which only success counts.
     pub(crate) fn asks(&self, words: &[&str]) -> Result<bool> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
@@ -129,22 +137,27 @@ impl Program {
 impl Answer {
     /// Why it failed: the error that `bolt` told, with its hint.
     pub(crate) fn reason(&self) -> String {
-        let mut lines = self.err.lines().filter(|line| !line.starts_with("bolt: warning: "));
-        let Some(error) = lines.find(|line| line.starts_with("bolt: ") || is_usage(line)) else {
-            return match self.err.as_str() {
-                "" => format!("bolt ended with {} and said nothing", self.code),
-                other => other.to_owned(),
-            };
-        };
-        let hint = lines.find_map(|line| line.strip_prefix("hint: "));
-        let error = error.trim_start_matches("bolt: ").trim_start_matches("error: ");
-        hint.map_or_else(|| error.to_owned(), |hint| format!("{error} ({hint})"))
+        reason(&self.err, self.code)
     }
 
     /// `bolt` does not know a flag or a verb, or an argument makes no sense to it.
     pub(crate) fn is_misuse(&self) -> bool {
         self.err.lines().any(is_usage)
     }
+}
+
+/// The error in what `bolt` wrote to standard error before it ended with `code`, with its hint.
+pub(crate) fn reason(err: &str, code: i32) -> String {
+    let mut lines = err.lines().filter(|line| !line.starts_with("bolt: warning: "));
+    let Some(error) = lines.find(|line| line.starts_with("bolt: ") || is_usage(line)) else {
+        return match err {
+            "" => format!("bolt ended with {code} and said nothing"),
+            other => other.to_owned(),
+        };
+    };
+    let hint = lines.find_map(|line| line.strip_prefix("hint: "));
+    let error = error.trim_start_matches("bolt: ").trim_start_matches("error: ");
+    hint.map_or_else(|| error.to_owned(), |hint| format!("{error} ({hint})"))
 }
 
 fn is_usage(line: &str) -> bool {
@@ -204,21 +217,25 @@ fn numbers(version: &str) -> Option<[u32; 3]> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A directory with programs, removed at the end.
-    struct Dir(PathBuf);
+    pub(crate) struct Dir(PathBuf);
 
     impl Dir {
-        fn new(name: &str) -> Dir {
+        pub(crate) fn path(&self) -> &Path {
+            &self.0
+        }
+
+        pub(crate) fn new(name: &str) -> Dir {
             let path =
                 std::env::temp_dir().join(format!("bolt-face-{name}-{}", std::process::id()));
             fs::create_dir_all(&path).unwrap();
             Dir(path)
         }
 
-        fn program(&self, name: &str, text: &str) -> PathBuf {
+        pub(crate) fn program(&self, name: &str, text: &str) -> PathBuf {
             let path = self.0.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, text).unwrap();

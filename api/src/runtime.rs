@@ -2,10 +2,12 @@
 
 use crate::config::BoltConfig;
 use crate::error::Result;
+use crate::events::{EventFilter, Events};
 use crate::list::ContainerInfo;
 use crate::off_thread::off_thread;
 use crate::operations::{Operations, Run};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// The container runtime, as a handle that can be cloned and shared between threads; clones
 /// remember the same containers.
@@ -137,6 +139,14 @@ impl BoltRuntime {
         call!(self, inner => inner.list_containers(all))
     }
 
+    /// Events as they happen. The stream holds one process and one thread, which end with it.
+    ///
+    /// Errors: those of every call that looks for the program; the stream tells its own.
+    pub async fn events(&self, filter: &EventFilter) -> Result<Events> {
+        let (filter, now) = (filter.clone(), SystemTime::now());
+        call!(self, inner => inner.events(&filter, now))
+    }
+
     /// Pulls an image, or makes sure that it is the newest.
     ///
     /// Errors: `ImagePullFailed`.
@@ -176,6 +186,7 @@ mod tests {
         sent(runtime.stop_container("n"));
         sent(runtime.list_containers(true));
         sent(runtime.version());
+        sent(runtime.events(&EventFilter::default()));
     }
 
     #[test]

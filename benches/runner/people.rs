@@ -46,6 +46,22 @@ impl Person {
         person
     }
 
+    /// Whoever runs the bench, with a home of its own.
+    pub(crate) fn caller(dir: &Path) -> Self {
+        let uid = run("id", &["-u"]).parse().unwrap_or(0);
+        let home = dir.join("caller");
+        let person = Person {
+            name: run("id", &["-un"]),
+            uid,
+            runtime: home.clone(),
+            home,
+            drop: false,
+            set: Vec::new(),
+        };
+        person.own_dir(&person.home);
+        person
+    }
+
     /// The same, with an environment variable for everything it runs.
     pub(crate) fn with(&self, name: &'static str, value: impl Into<String>) -> Self {
         let mut other = self.clone();

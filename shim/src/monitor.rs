@@ -312,9 +312,15 @@ fn tell_start(launch: &Launch, supervisor: &Supervisor, again: bool) {
 
 /// `died`: what is to be told before.
 #[inline(never)]
-fn tell_end(launch: &Launch, supervisor: &Supervisor, died: &[Event]) {
-    let last = Event::Plain(if launch.monitor.remove { "remove" } else { "cleanup" });
-    events::write(launch, supervisor.name(), &[died, &[last]].concat());
+fn tell_end(launch: &Launch, supervisor: &Supervisor, died: &[Event<'_>]) {
+    let remove = launch.monitor.remove;
+    let mut all = died.to_vec();
+    all.push(Event::Plain(if remove { "remove" } else { "cleanup" }));
+    if remove {
+        let names = launch.monitor.volumes.iter().filter_map(|path| path.rsplit('/').next());
+        all.extend(names.map(Event::VolumeRemoved));
+    }
+    events::write(launch, supervisor.name(), &all);
 }
 
 /// What a program that did not start would have exited with (podman-run(1), "Exit Status").
@@ -328,7 +334,7 @@ pub(crate) fn exit_code(failure: &Failure) -> u8 {
 
 /// With `--rm` nothing is left when the caller hears of the end.
 #[inline(never)]
-fn finish(launch: &Launch, supervisor: &mut Supervisor, end: &End, died: &[Event]) {
+fn finish(launch: &Launch, supervisor: &mut Supervisor, end: &End, died: &[Event<'_>]) {
     if launch.monitor.remove {
         supervisor.clean(launch);
     }

@@ -145,9 +145,7 @@ impl CreateArgs {
     fn env(&self, image: &RunConfig, caller: &[(String, String)]) -> anyhow::Result<Vec<String>> {
         let mut all = env::Env::default();
         all.set("PATH", defaults::PATH);
-        if self.tty {
-            all.set("TERM", "xterm");
-        }
+        all.set("TERM", "xterm");
         all.set("container", "bolt");
         for (key, value) in caller {
             let key_of_manager = Service::VARIABLES.contains(&key.as_str());

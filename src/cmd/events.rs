@@ -62,7 +62,9 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         if over {
             return Ok(0);
         }
-        wait(watch.as_ref(), choice.until)?;
+        if !wait(watch.as_ref(), choice.until)? {
+            return Ok(0);
+        }
     }
 }
 
@@ -176,7 +178,7 @@ fn plain(event: &Event, whole: bool) -> String {
     match event.kind.as_str() {
         "container" => {
             let mut parts = vec![format!("image={}", event.image), format!("name={}", event.name)];
-            parts.extend(event.health_status.iter().map(|is| format!("health_status={is}")));
+            parts.extend(event.health_status.iter().map(|word| format!("health_status={word}")));
             let labels = event.attributes.iter().flatten();
             parts.extend(labels.map(|(key, value)| format!("{key}={value}")));
             format!("{head} {id} ({})", parts.join(", "))
@@ -192,7 +194,7 @@ fn row(event: &Event) -> Value {
     json!({
         "Attributes": event.attributes.clone().unwrap_or_default(),
         "ContainerExitCode": event.container_exit_code.unwrap_or(0),
-        "HealthStatus": event.health_status.as_deref().unwrap_or(""),
+        "HealthStatus": event.health_status.as_deref().unwrap_or_default(),
         "ID": event.id,
         "Image": event.image,
         "Name": event.name,
@@ -214,8 +216,12 @@ fn watch(reader: &EventReader) -> Option<OwnedFd> {
     Some(fd)
 }
 
-fn wait(watch: Option<&OwnedFd>, until: i64) -> anyhow::Result<()> {
-    let mut fds: Vec<_> = watch.iter().map(|fd| PollFd::new(*fd, PollFlags::IN)).collect();
+/// Until something was written, or it is time to look again. False: nobody reads what we write.
+fn wait(watch: Option<&OwnedFd>, until: i64) -> anyhow::Result<bool> {
+    let output = std::io::stdout();
+    // Only that the other end was closed is told unasked (poll(2)).
+    let mut fds = vec![PollFd::new(&output, PollFlags::empty())];
+    fds.extend(watch.iter().map(|fd| PollFd::new(*fd, PollFlags::IN)));
     let left = until.saturating_sub(time::now()).max(0);
     let most = if watch.is_some() { left } else { left.min(TICK) };
     let time = Timespec { tv_sec: most / 1_000_000_000, tv_nsec: most % 1_000_000_000 };
@@ -223,11 +229,14 @@ fn wait(watch: Option<&OwnedFd>, until: i64) -> anyhow::Result<()> {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(e) => return Err(io::Error::from(e)).context("wait for events"),
     }
+    if fds[0].revents().contains(PollFlags::ERR) {
+        return Ok(false);
+    }
     if let Some(fd) = watch {
         let mut events = [0u8; 4096];
         while rustix::io::read(fd, &mut events).is_ok_and(|n| n == events.len()) {}
     }
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]

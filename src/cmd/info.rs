@@ -41,6 +41,12 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         "host": host(settings),
         "store": store(settings)?,
         "registries": registries(settings)?,
+        "plugins": {
+            "volume": ["local"],
+            "network": ["pasta", "slirp4netns"],
+            "log": ["k8s-file", "none"],
+            "authorization": null,
+        },
         "version": version::client(),
     });
     let format = args.format.as_deref();
@@ -86,7 +92,7 @@ fn host(settings: &Settings) -> Value {
         "cgroupControllers": cgroups.controllers,
         "idMappings": id_mappings(settings),
         "logDriver": "k8s-file",
-        "eventLogger": "none",
+        "eventLogger": if settings.event_log().file().is_some() { "file" } else { "none" },
         "networkBackend": "bolt",
         "rootlessNetworkCmd": command,
         "pasta": { "executable": pasta.unwrap_or_default() },
@@ -97,7 +103,39 @@ fn host(settings: &Settings) -> Value {
             "version": env!("CARGO_PKG_VERSION"),
         },
         "security": security(settings),
+        "serviceIsRemote": false,
+        "linkmode": "static",
+        "cpuUtilization": utilization(&text("/proc/stat")),
+        "uptime": uptime(&text("/proc/uptime")),
     })
+}
+
+/// Shares of all processor time since the boot, in percent (proc_stat(5)).
+fn utilization(stat: &str) -> Value {
+    let line = stat.lines().find_map(|line| line.strip_prefix("cpu ")).unwrap_or_default();
+    let ticks: Vec<f64> = line.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal; guests are in user already.
+    let all: f64 = ticks.iter().take(8).sum();
+    let share = |which: &[usize]| {
+        let part: f64 = which.iter().filter_map(|n| ticks.get(*n)).sum();
+        if all > 0.0 { (part / all * 10_000.0).round() / 100.0 } else { 0.0 }
+    };
+    json!({
+        "userPercent": share(&[0, 1]),
+        "systemPercent": share(&[2, 5, 6, 7]),
+        "idlePercent": share(&[3, 4]),
+    })
+}
+
+/// `10h 50m 37.00s (Approximately 0.42 days)`, as podman words it.
+fn uptime(text: &str) -> String {
+    let seconds = text.split('.').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+    let (hours, minutes) = (seconds / 3600, seconds % 3600 / 60);
+    let mut said = format!("{hours}h {minutes}m {}.00s", seconds % 60);
+    if hours > 0 {
+        said.push_str(&format!(" (Approximately {:.2} days)", seconds as f64 / 86_400.0));
+    }
+    said
 }
 
 fn cgroups(settings: &Settings) -> cgroup::Description {
@@ -152,10 +190,13 @@ fn store(settings: &Settings) -> anyhow::Result<Value> {
     let alive = count(Status::has_processes);
     let paused = count(|status| status == Status::Paused);
     let driver = driver::choose(&settings.dirs);
+    let space = rustix::fs::statvfs(store.path()).ok();
     Ok(json!({
         "graphDriverName": driver.kind.name(),
         "graphDriverWhy": driver.why,
         "graphRoot": settings.dirs.data,
+        "graphRootAllocated": space.as_ref().map_or(0, |space| space.f_blocks * space.f_frsize),
+        "graphRootUsed": space.map_or(0, |space| (space.f_blocks - space.f_bfree) * space.f_frsize),
         "volumePath": settings.dirs.volumes(),
         "imageStore": { "number": store.images()?.len() },
         "containerStore": {
@@ -208,7 +249,11 @@ fn distribution(text: &str) -> Value {
         let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
         line.unwrap_or("unknown").trim_matches('"').to_owned()
     };
-    json!({ "distribution": field("ID"), "version": field("VERSION_ID") })
+    let mut value = json!({ "distribution": field("ID"), "version": field("VERSION_ID") });
+    if text.contains("VERSION_CODENAME=") {
+        value["codename"] = json!(field("VERSION_CODENAME"));
+    }
+    value
 }
 
 #[cfg(test)]
@@ -223,6 +268,17 @@ mod tests {
         let value = distribution("NAME=x\nID=debian\nVERSION_ID=\"13\"\n");
         assert_eq!(value, json!({ "distribution": "debian", "version": "13" }));
         assert_eq!(distribution("")["version"], "unknown");
+        assert_eq!(distribution("ID=d\nVERSION_CODENAME=bookworm\n")["codename"], "bookworm");
+    }
+
+    #[test]
+    fn time_of_the_machine_is_told_as_podman_does() {
+        let stat = "cpu  300 100 200 300 50 20 20 10 999 0\ncpu0 1 1 1 1\n";
+        let shares = json!({ "userPercent": 40.0, "systemPercent": 25.0, "idlePercent": 35.0 });
+        assert_eq!(utilization(stat), shares);
+        assert_eq!(utilization("")["idlePercent"], 0.0);
+        assert_eq!(uptime("39037.52 1.0\n"), "10h 50m 37.00s (Approximately 0.45 days)");
+        assert_eq!(uptime("61.00 1.0"), "0h 1m 1.00s");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! `bolt inspect`: everything about containers.
 
 use super::selection::report;
+use crate::container::config::{Config, Origin};
 use crate::container::dir::Containers;
 use crate::container::inspect::inspect_container;
 use crate::container::list;
 use crate::container::volume::Volumes;
 use crate::exit;
 use crate::settings::Settings;
+use crate::spec::caps::CapSet;
 use serde_json::{Value, json};
 
 /// Show containers or volumes in detail
@@ -71,6 +73,7 @@ fn look(
     match all.find(name) {
         Ok(dir) => {
             let mut value = inspect_container(&dir, &settings.dirs.volumes())?;
+            complete(settings, &dir.read_config()?, &mut value);
             if size {
                 value["SizeRw"] = json!(crate::sys::tree::size(&dir.path().join("upper"))?);
             }
@@ -79,6 +82,27 @@ fn look(
         Err(e) if kind == Kind::Container => Err(e.into()),
         Err(e) => volume(settings, name).map_err(|_| e.into()),
     }
+}
+
+/// What is known by other parts of the house: where the layers lie, and how the capabilities
+/// differ from those that a container has by default.
+fn complete(settings: &Settings, config: &Config, value: &mut Value) {
+    if let Origin::Image { layers, layout, .. } = &config.origin {
+        let dir = settings.dirs.store().join("layers").join(layout);
+        let layer = |chain: &String| {
+            dir.join(chain.rsplit(':').next().unwrap_or_default()).display().to_string()
+        };
+        // The topmost first, as overlayfs is told them.
+        let lower: Vec<_> = layers.iter().rev().map(layer).collect();
+        value["GraphDriver"]["Data"]["LowerDir"] = json!(lower.join(":"));
+    }
+    let kept = &config.security.caps;
+    let usual: Vec<String> = CapSet::container_default().names().map(str::to_owned).collect();
+    let without = |all: &[String], those: &[String]| {
+        all.iter().filter(|name| !those.contains(name)).cloned().collect::<Vec<_>>()
+    };
+    value["HostConfig"]["CapAdd"] = json!(without(kept, &usual));
+    value["HostConfig"]["CapDrop"] = json!(without(&usual, kept));
 }
 
 fn volume(settings: &Settings, name: &str) -> anyhow::Result<Value> {

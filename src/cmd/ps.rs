@@ -236,6 +236,8 @@ fn flatten(row: &mut Value, entry: &Entry, args: &Args) {
     for (field, cell) in FIELDS.into_iter().zip(cells(entry, args.no_trunc)) {
         row[field] = Value::String(cell);
     }
+    row["Label"] = json!(config.labels);
+    row["CIDFile"] = json!(config.cidfile);
     row["CreatedAt"] = json!(time::go_string(config.created));
     row["CreatedHuman"] = json!(ago(config.created));
     row["RunningFor"] = json!(ago(config.created));

@@ -279,6 +279,7 @@ fn prune(
         settings.event_log().write_all(&happened);
         print::line(&volume.name);
     }
+    volumes.sweep()?;
     Ok(0)
 }
 

@@ -4,6 +4,7 @@ use super::config::{Config, MountKind, Origin};
 use super::dir::{CONFIG, Containers};
 use super::error::{Error, io};
 use super::name;
+use super::volume::{VolumeError, Volumes};
 use crate::store::{Problem, Store};
 use crate::sys::dirs::Dirs;
 use crate::sys::lock;
@@ -23,6 +24,7 @@ pub fn check(
     repair: bool,
 ) -> Result<Vec<Problem>, Error> {
     let mut found = left_overs(all, &dirs.containers(), repair)?;
+    found.extend(volumes(dirs, repair)?);
     found.extend(names(all, &dirs.containers(), repair)?);
     for id in all.ids()? {
         let dir = match all.open_id(&id) {
@@ -73,6 +75,32 @@ fn left_overs(all: &Containers, path: &Path, repair: bool) -> Result<Vec<Problem
     }
     // Nothing is wrong with what is listed: these wait for the next `rm` or `prune`.
     Ok(texts.into_iter().map(|text| Problem { text, repaired: repair, harmless: true }).collect())
+}
+
+/// Volumes half made or half removed.
+fn volumes(dirs: &Dirs, repair: bool) -> Result<Vec<Problem>, Error> {
+    if !dirs.volumes().exists() {
+        return Ok(Vec::new());
+    }
+    let left = Volumes::open(dirs).and_then(|all| {
+        let left = all.left_overs()?;
+        if repair {
+            all.sweep()?;
+        }
+        Ok(left)
+    });
+    let left = match left {
+        Err(VolumeError::System(error)) => return Err(error),
+        // Nothing else is asked of it.
+        Err(_) => Vec::new(),
+        Ok(left) => left,
+    };
+    let told = |name: String| Problem {
+        text: format!("volumes/{name} is left over from a command that was killed"),
+        repaired: repair,
+        harmless: true,
+    };
+    Ok(left.into_iter().map(told).collect())
 }
 
 /// Names that lead nowhere.

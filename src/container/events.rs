@@ -7,8 +7,7 @@
 use super::config::{Config, Listed};
 use super::time;
 use crate::sys::dirs::Dirs;
-use crate::sys::lock;
-use rustix::fs::{self, CWD, Mode, OFlags};
+use rustix::fs::{self, CWD, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::time::ClockId;
 use serde::{Deserialize, Serialize};
@@ -52,7 +51,7 @@ pub struct Event {
     /// `container`, `image`, `volume`, `secret` or `system`.
     #[serde(rename = "Type")]
     pub kind: String,
-    /// What a check has found, of `health_status`.
+    /// What a check led to, of `health_status`.
     #[serde(rename = "health_status", skip_serializing_if = "Option::is_none")]
     pub health_status: Option<String>,
     /// Labels of a container.
@@ -161,15 +160,18 @@ fn open(path: &Path) -> Result<OwnedFd, Errno> {
     fs::openat(CWD, path, flags, Mode::RUSR | Mode::WUSR)
 }
 
-/// Moves a full generation away. Of several that find it full one does it: its lock is tried,
-/// and it must still be the file of that name. False: nothing was done.
+/// Moves a full generation away. Of several that find it full one does it: `bolt` and supervisors
+/// alike do so with the file's own lock (flock(2), which one call in the supervisor takes too),
+/// and only while it is the file of that name. Since nobody else may move it away then, what is
+/// renamed is that very file, never one that just began. False: somebody else is at it.
 fn rotate(dir: &Path, full: &OwnedFd) -> io::Result<bool> {
-    if !lock::try_lock(full, lock::Kind::Exclusive)? {
-        return Ok(false);
+    match fs::flock(full, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => return Ok(false),
+        other => other?,
     }
     let path = dir.join(LOG);
-    let (ours, named) = (fs::fstat(full)?, fs::lstat(&path)?);
-    if (ours.st_ino, ours.st_dev) == (named.st_ino, named.st_dev) {
+    let (ours, named) = (fs::fstat(full)?, fs::lstat(&path));
+    if named.is_ok_and(|named| (ours.st_ino, ours.st_dev) == (named.st_ino, named.st_dev)) {
         std::fs::rename(&path, dir.join(OLDER))?;
     }
     Ok(true)
@@ -185,7 +187,14 @@ fn booted() -> i64 {
 #[derive(Debug)]
 pub struct EventReader {
     dir: PathBuf,
-    file: Option<BufReader<File>>,
+    current: Option<Generation>,
+    /// The one before: who had opened it before it was moved away may write to it once more.
+    before: Option<Generation>,
+}
+
+#[derive(Debug)]
+struct Generation {
+    file: BufReader<File>,
     /// A line whose end has not been written yet.
     rest: Vec<u8>,
 }
@@ -197,8 +206,8 @@ impl EventReader {
         let dir = dirs.events();
         std::fs::create_dir_all(&dir)?;
         fs::chmod(&dir, Mode::RWXU)?;
-        let mut reader = EventReader { file: None, rest: Vec::new(), dir };
-        reader.file = reader.generation(OLDER)?;
+        let mut reader = EventReader { current: None, before: None, dir };
+        reader.current = reader.generation(OLDER)?;
         Ok(reader)
     }
 
@@ -210,27 +219,58 @@ impl EventReader {
     /// Gives everything that can be read now to `sink`, in the order it was written; stops when
     /// that is false. True: it was never false.
     pub fn read(&mut self, mut sink: impl FnMut(Event) -> io::Result<bool>) -> io::Result<bool> {
+        if let Some(before) = &mut self.before
+            && !before.read(&mut sink)?
+        {
+            return Ok(false);
+        }
         loop {
             // Looked at before the last read: what its writers wrote before the rename is seen.
-            let current = self.is_current()?;
-            if !self.read_file(&mut sink)? {
+            let is_last = self.is_current()?;
+            if let Some(current) = &mut self.current
+                && !current.read(&mut sink)?
+            {
                 return Ok(false);
             }
-            if current {
+            if is_last {
                 return Ok(true);
             }
-            self.rest.clear();
-            self.file = self.generation(LOG)?;
-            if self.file.is_none() {
+            let next = self.generation(LOG)?;
+            let none = next.is_none();
+            self.before = std::mem::replace(&mut self.current, next);
+            if none {
                 return Ok(true);
             }
         }
     }
 
-    fn read_file(&mut self, sink: &mut impl FnMut(Event) -> io::Result<bool>) -> io::Result<bool> {
-        let Some(file) = &mut self.file else { return Ok(true) };
+    /// Whether the open file is the one that is written to now.
+    fn is_current(&self) -> io::Result<bool> {
+        let Some(current) = &self.current else { return Ok(false) };
+        let open = current.file.get_ref().metadata()?;
+        match std::fs::metadata(self.dir.join(LOG)) {
+            Ok(named) => Ok((named.ino(), named.dev()) == (open.ino(), open.dev())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn generation(&self, name: &str) -> io::Result<Option<Generation>> {
+        match File::open(self.dir.join(name)) {
+            Ok(file) => {
+                let file = BufReader::with_capacity(64 << 10, file);
+                Ok(Some(Generation { file, rest: Vec::new() }))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+impl Generation {
+    fn read(&mut self, sink: &mut impl FnMut(Event) -> io::Result<bool>) -> io::Result<bool> {
         // A line longer than any event has no end that is worth waiting for.
-        while file.by_ref().take(MOST).read_until(b'\n', &mut self.rest)? > 0 {
+        while self.file.by_ref().take(MOST).read_until(b'\n', &mut self.rest)? > 0 {
             if self.rest.last() != Some(&b'\n') && self.rest.len() < MOST as usize {
                 break;
             }
@@ -242,25 +282,6 @@ impl EventReader {
             }
         }
         Ok(true)
-    }
-
-    /// Whether the open file is the one that is written to now.
-    fn is_current(&self) -> io::Result<bool> {
-        let Some(file) = &self.file else { return Ok(false) };
-        let open = file.get_ref().metadata()?;
-        match std::fs::metadata(self.dir.join(LOG)) {
-            Ok(named) => Ok((named.ino(), named.dev()) == (open.ino(), open.dev())),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
-            Err(e) => Err(e),
-        }
-    }
-
-    fn generation(&self, name: &str) -> io::Result<Option<BufReader<File>>> {
-        match File::open(self.dir.join(name)) {
-            Ok(file) => Ok(Some(BufReader::with_capacity(64 << 10, file))),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e),
-        }
     }
 }
 
@@ -364,10 +385,36 @@ mod tests {
             seen += statuses(&mut reader).iter().filter(|s| *s == "create").count();
         }
         assert_eq!(seen, 100, "a follower loses nothing at a rotation");
+        // One that had the older one open before it was moved away is heard too.
+        let late = dirs.events().join(OLDER);
+        let line = serde_json::to_vec(&Event::of("volume", "late", "v")).unwrap();
+        let mut late = File::options().append(true).open(late).unwrap();
+        io::Write::write_all(&mut late, &[&line[..], b"\n"].concat()).unwrap();
+        assert_eq!(statuses(&mut reader), ["late"]);
         let size = |name: &str| std::fs::metadata(dirs.events().join(name)).unwrap().len();
         assert!(size(LOG) <= MOST + 200_000 && size(OLDER) <= MOST + 200_000);
         assert!(statuses(&mut EventReader::open(&dirs).unwrap()).len() > 40);
         assert_eq!(std::fs::metadata(log.file().unwrap()).unwrap().mode() & 0o777, 0o600);
+    }
+
+    /// Whoever comes late to a full generation moves nothing: not the new one that has begun.
+    #[test]
+    fn a_generation_that_has_begun_is_not_moved_over_the_full_one() {
+        let scratch = Scratch::new("events");
+        let dir = scratch.path();
+        let content = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+        std::fs::write(dir.join(LOG), "full\n").unwrap();
+        let open = || super::open(&dir.join(LOG)).unwrap();
+        let (first, late, locked) = (open(), open(), open());
+        fs::flock(&locked, FlockOperation::LockExclusive).unwrap();
+        assert!(!rotate(dir, &first).unwrap());
+        assert_eq!(content(LOG), "full\n");
+        drop(locked);
+        assert!(rotate(dir, &first).unwrap());
+        std::fs::write(dir.join(LOG), "begun\n").unwrap();
+        drop(first);
+        assert!(rotate(dir, &late).unwrap());
+        assert_eq!((content(LOG), content(OLDER)), ("begun\n".into(), "full\n".into()));
     }
 
     #[test]

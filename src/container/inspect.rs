@@ -32,7 +32,7 @@ pub fn inspect_container(dir: &ContainerDir, volumes: &Path) -> Result<Value, Er
         None => None,
     };
     let path = |file: &Option<PathBuf>| file.as_ref().map(|f| f.display().to_string());
-    let upper = dir.path().join("upper");
+    let (upper, work) = (dir.path().join("upper"), dir.path().join("work"));
     Ok(json!({
         "Id": config.id,
         "Created": rfc3339(config.created),
@@ -60,7 +60,7 @@ pub fn inspect_container(dir: &ContainerDir, volumes: &Path) -> Result<Value, Er
         "EffectiveCaps": config.security.caps,
         "BoundingCaps": config.security.caps,
         "ExecIDs": [],
-        "GraphDriver": { "Name": driver, "Data": { "UpperDir": upper } },
+        "GraphDriver": { "Name": driver, "Data": { "UpperDir": upper, "WorkDir": work } },
         "Mounts": config.mounts.iter().map(|m| mount(m, volumes)).collect::<Vec<_>>(),
         "Dependencies": config.unit.requires,
         "NetworkSettings": network(&config),
@@ -97,7 +97,7 @@ fn state(now: &Snapshot, checks: Option<&Checks>) -> Value {
         "StartedAt": rfc3339(recorded.started),
         "FinishedAt": rfc3339(if lives { 0 } else { recorded.finished }),
         "Health": checks.unwrap_or(&Checks::default()).shown(),
-        "CgroupPath": recorded.cgroup.first(),
+        "CgroupPath": recorded.cgroup.first().map_or("", String::as_str),
         "CheckpointedAt": rfc3339(0),
         "RestoredAt": rfc3339(0),
         "StoppedByUser": recorded.stopped,

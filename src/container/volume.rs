@@ -6,7 +6,7 @@ use super::list::Entry;
 use super::name;
 use crate::sys::dirs::Dirs;
 use crate::sys::{atomic, tree};
-use rustix::fs::{self, CWD, Dir, Mode, OFlags, RenameFlags};
+use rustix::fs::{self, AtFlags, CWD, Dir, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,6 +16,11 @@ use std::path::PathBuf;
 /// Directory of the data in a volume's directory.
 pub const DATA: &str = "_data";
 const RECORD: &str = "volume.json";
+/// Prefixes of directories in the making and on their way out.
+const NEW: &str = ".new-";
+const GONE: &str = ".gone-";
+/// Seconds that a creator may need.
+const GRACE: i64 = 60;
 const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// `volume.json`.
@@ -91,7 +96,7 @@ impl Volumes {
     /// Makes a volume, there whole or not at all.
     pub fn create(&self, volume: &Volume) -> Result<PathBuf, VolumeError> {
         check(&volume.name)?;
-        let temp = format!(".new-{}", name::new_id()?);
+        let temp = format!("{NEW}{}", name::new_id()?);
         let shown = self.path.join(&volume.name).display().to_string();
         let made = (|| {
             fs::mkdirat(&self.fd, &temp, Mode::RWXU)?;
@@ -161,10 +166,42 @@ impl Volumes {
         Ok(found)
     }
 
+    /// What killed commands left: volumes half made, unless they may still be in the making, and
+    /// removals that were broken off; a supervisor's keeps its name, and may have lost its record.
+    pub fn left_overs(&self) -> Result<Vec<String>, VolumeError> {
+        let shown = || self.path.display().to_string();
+        let mut found = Vec::new();
+        for entry in Dir::read_from(&self.fd).map_err(errno("list", shown()))? {
+            let entry = entry.map_err(errno("list", shown()))?;
+            let name = entry.file_name().to_string_lossy();
+            let half_gone = || name::is_id(&name) && !self.path.join(&*name).join(RECORD).exists();
+            let half_made = || name.starts_with(NEW) && self.is_old(&name);
+            if name.starts_with(GONE) || half_made() || half_gone() {
+                found.push(name.into_owned());
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Removes what [`Volumes::left_overs`] names. Inside P.
+    pub fn sweep(&self) -> Result<(), VolumeError> {
+        for name in self.left_overs()? {
+            let shown = self.path.join(&name).display().to_string();
+            tree::remove_tree(&self.fd, &name).map_err(io("remove", shown))?;
+        }
+        Ok(())
+    }
+
+    fn is_old(&self, entry: &str) -> bool {
+        let stat = fs::statat(&self.fd, entry, AtFlags::SYMLINK_NOFOLLOW);
+        stat.is_ok_and(|stat| super::time::now() / 1_000_000_000 - stat.st_mtime > GRACE)
+    }
+
     /// Removes a volume with its data. Inside P; the caller has looked for users.
     pub fn remove(&self, name: &str) -> Result<(), VolumeError> {
         check(name).map_err(|_| VolumeError::NotFound(name.to_owned()))?;
-        let gone = format!(".gone-{}", name::new_id()?);
+        let gone = format!("{GONE}{}", name::new_id()?);
         let shown = self.path.join(name).display().to_string();
         match fs::renameat(&self.fd, name, &self.fd, &gone) {
             Ok(()) => {}
@@ -207,6 +244,20 @@ mod tests {
         assert!(matches!(all.ensure("../x", false), Err(VolumeError::BadName(_))));
         assert!(matches!(all.find(".."), Err(VolumeError::NotFound(_))));
         assert_eq!(all.list().unwrap().len(), 1);
+        // As killed commands leave them: one may still be in the making.
+        for name in [".new-young", ".new-old", ".gone-x"] {
+            std::fs::create_dir_all(scratch.path().join("data/volumes").join(name).join(DATA))
+                .unwrap();
+        }
+        let half_gone = "a".repeat(64);
+        std::fs::create_dir(scratch.path().join("data/volumes").join(&half_gone)).unwrap();
+        let old = std::fs::File::open(scratch.path().join("data/volumes/.new-old")).unwrap();
+        old.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(100))
+            .unwrap();
+        assert_eq!(all.left_overs().unwrap(), [".gone-x", ".new-old", &half_gone]);
+        all.sweep().unwrap();
+        assert!(all.left_overs().unwrap().is_empty());
+        std::fs::remove_dir_all(scratch.path().join("data/volumes/.new-young")).unwrap();
         all.remove("saves").unwrap();
         assert!(matches!(all.remove("saves"), Err(VolumeError::NotFound(_))));
         assert!(all.list().unwrap().is_empty());

@@ -19,6 +19,7 @@ const KEYS: &[&str] = &[
     "intermediate",
     "label",
     "label!",
+    "manifest",
     "readonly",
     "reference",
     "since",
@@ -93,7 +94,7 @@ impl Filters {
                 .flatten()
                 .any(|digest| digest.as_str().starts_with(value)),
             "until" => time::parse(value, self.now).is_ok_and(|at| created(record) < at),
-            // Nothing here is read-only, and no build leaves intermediate images.
+            // Nothing here is read-only or a list, and no build leaves intermediate images.
             _ => value.parse() == Ok(false),
         }
     }
@@ -103,7 +104,9 @@ impl Filters {
 fn check(key: &str, value: &str, now: i64) -> Result<(), String> {
     match key {
         "until" => time::parse(value, now).map(|_| ()).map_err(|e| e.to_string()),
-        "containers" | "dangling" | "intermediate" | "readonly" => flag(value).map(|_| ()),
+        "containers" | "dangling" | "intermediate" | "manifest" | "readonly" => {
+            flag(value).map(|_| ())
+        }
         _ => Ok(()),
     }
 }

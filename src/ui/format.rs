@@ -36,7 +36,8 @@ pub struct Defaults<'a> {
 /// The text for `rows` under `--format FORMAT`, each line ended.
 ///
 /// `json`: one array. `table` and `table TEMPLATE`: aligned, with headings, control characters
-/// of values escaped. Another template: one line a row, values untouched.
+/// of values escaped. Another template: one line a row, values untouched; one that begins with
+/// `{{range .}}` is filled in once, with all rows.
 ///
 /// Errors: a bad template, an unknown field.
 pub fn rows(
@@ -53,7 +54,13 @@ pub fn rows(
     };
     match (table, format) {
         (Some(columns), _) => aligned(columns.trim_start(), rows, defaults),
-        (None, text) => lines(text.unwrap_or_default(), rows),
+        (None, text) => {
+            let template = Template::parse(text.unwrap_or_default())?;
+            match template.takes_the_list() {
+                true => lines(&template, &[Value::from(rows.to_vec())]),
+                false => lines(&template, rows),
+            }
+        }
     }
 }
 
@@ -63,7 +70,7 @@ pub fn rows(
 pub fn object(format: Option<&str>, value: &Value) -> Result<String, FormatError> {
     match format {
         None | Some("json") => Ok(json(value)),
-        Some(text) => lines(text, std::slice::from_ref(value)),
+        Some(text) => lines(&Template::parse(text)?, std::slice::from_ref(value)),
     }
 }
 
@@ -91,8 +98,7 @@ pub fn heading(field: &str) -> String {
     words
 }
 
-fn lines(template: &str, rows: &[Value]) -> Result<String, FormatError> {
-    let template = Template::parse(template)?;
+fn lines(template: &Template, rows: &[Value]) -> Result<String, FormatError> {
     let mut text = String::new();
     for row in rows {
         let line = template.render(row)?;
@@ -197,6 +203,9 @@ mod tests {
     fn other_formats() {
         assert_eq!(rows(Some("{{.ID}}"), &data(), &DEFAULTS).unwrap(), "aaaa\nbbbb\n");
         assert_eq!(rows(Some("{{.ID}}\\n"), &data(), &DEFAULTS).unwrap(), "aaaa\nbbbb\n");
+        for all in ["{{range .}}{{.ID}},{{end}}", "{{range $i, $r := . -}} {{$r.ID}},{{end}}"] {
+            assert_eq!(rows(Some(all), &data(), &DEFAULTS).unwrap(), "aaaa,bbbb,\n");
+        }
         let text = rows(Some("json"), &data(), &DEFAULTS).unwrap();
         assert_eq!(serde_json::from_str::<Vec<Value>>(&text).unwrap(), data());
         assert_eq!(rows(Some("json"), &[], &DEFAULTS).unwrap(), "[]\n");

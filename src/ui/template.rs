@@ -4,7 +4,8 @@
 //! actions read a [`serde_json::Value`]. `lex` makes tokens, `parse` a tree, `eval` text;
 //! `functions` is the list of what can be called. Differences from Go, on purpose: a field is
 //! also found when only its case differs (`.ID` and `Id`), and a missing one is an error that
-//! lists those that exist.
+//! lists those that exist. A method that takes one word (`.Label "k"`) is a map from words to
+//! answers.
 
 mod eval;
 mod functions;
@@ -87,6 +88,12 @@ impl Template {
     ) -> Result<String, TemplateError> {
         eval::render(&self.nodes, data, values)
             .map_err(|fault| TemplateError::at(&self.source, fault.offset, fault.reason))
+    }
+
+    /// Whether it begins by going over everything at once: `{{range .}}`. It is then filled in
+    /// once, with the whole list.
+    pub(super) fn takes_the_list(&self) -> bool {
+        self.nodes.first().is_some_and(Node::ranges_over_dot)
     }
 
     /// The heading line: text as it is, each action replaced by `heading` of its first field.

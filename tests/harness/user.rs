@@ -314,7 +314,7 @@ pub(crate) fn has(program: &str) -> bool {
 
 impl TestImage {
     /// busybox with all its applets, users, a directory for `/tmp` and something to copy up.
-    fn busybox() -> TestImage {
+    pub(crate) fn busybox() -> TestImage {
         let image = TestImage::new(&[]);
         let applets = run("/bin/busybox", &["--list"]);
         image.add(|root| {
@@ -349,7 +349,7 @@ impl TestImage {
     }
 
     /// umoci keeps the index to its user.
-    fn open_to_all(&self) {
+    pub(crate) fn open_to_all(&self) {
         run("chmod", &["-R", "a+rX", self.layout().to_str().unwrap()]);
     }
 }

@@ -164,3 +164,18 @@ fn the_other_calls_do_what_they_say() {
         format!("{} ContainerNotFound: there is no container \"r\"\n", env!("CARGO_PKG_VERSION"));
     assert_eq!((rest.code, rest.out), (0, want), "{}", rest.err);
 }
+
+/// What happens from the call on, and a filter that is none.
+#[test]
+fn events_are_a_stream() {
+    let forge = forge!().with_image();
+    let out = forge.run(&["events", "localhost/gaming-optimized", "watched"]);
+    assert_eq!((out.out.as_str(), out.code), ("create init start died 0\n", 0), "{out:?}");
+    let odd = forge.run(&["odd-events"]);
+    assert!(
+        odd.err.starts_with("CommandFailed: bolt events: ") && odd.err.contains("planet"),
+        "{odd:?}"
+    );
+    // The program that told them ended with the stream.
+    forge.session.assert_quiet();
+}

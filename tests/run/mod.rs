@@ -9,6 +9,7 @@ mod roots;
 mod sandbox;
 mod security;
 mod streams;
+mod surge;
 mod terminal;
 mod userns;
 mod volumes;

@@ -156,6 +156,10 @@ fn a_stream_tells_each_event_once() {
     }
     signal(follower.id(), 15);
     assert_eq!(finish(follower, Duration::from_secs(10), "events").code, -15);
+    // One whose reader went away ends, though nothing happens.
+    let mut follower = s.spawn(&["events"]);
+    drop(follower.stdout.take());
+    assert_eq!(finish(follower, Duration::from_secs(10), "unread").code, 0);
 }
 
 #[test]
@@ -172,4 +176,70 @@ fn no_events_where_none_are_wanted() {
     assert_eq!(all(&s, &[]).len(), before);
     s.ok(&["volume", "create", "v"]);
     assert_eq!(all(&s, &[]).len(), before + 1);
+}
+
+#[test]
+fn checks_and_volumes_of_containers_are_told() {
+    let s = session!();
+    let flags = ["--rm", "-v", "/data", "--health-cmd", "test -e /well", "--health-interval=1h"];
+    s.detached("x", &[&flags[..], &["--health-retries", "1"]].concat(), "exec sleep 1000");
+    assert_eq!(s.run(&["healthcheck", "run", "x"]).code, 1);
+    s.ok(&["exec", "x", "touch", "/well"]);
+    s.ok(&["healthcheck", "run", "x"]);
+    let checks = ["events", "--stream=false", "--filter", "event=health_status", "--format"];
+    let told = s.ok(&[&checks[..], &["{{.HealthStatus}}"]].concat());
+    // The first one may be its own, at the start.
+    assert!(told.ends_with("unhealthy\nhealthy"), "{told}");
+    let line = s.ok(&checks[..4]);
+    assert!(line.ends_with(", name=x, health_status=healthy)"), "{line}");
+    s.ok(&["stop", "-t", "0", "x"]);
+    let volumes = || statuses(&s, &["--filter", "type=volume"]);
+    until("the volume's end is told", || volumes() == ["create", "remove"]);
+    s.ok(&["create", "--name", "y", "-v", "/data", "--network", "none", IMAGE, "true"]);
+    s.ok(&["rm", "-v", "y"]);
+    assert_eq!(volumes(), ["create", "remove", "create", "remove"]);
+}
+
+/// A full log is moved away once, whoever of many finds it full.
+#[test]
+fn a_full_log_is_moved_away_once() {
+    let s = session!();
+    s.ok(&["volume", "create", "first"]);
+    let log = s.data().join("events/log");
+    let filler = format!("{{\"Type\":\"volume\",\"Name\":\"{}\"}}\n", "f".repeat(5 << 20));
+    for round in 0..3 {
+        let full = format!(
+            "{filler}{{\"Type\":\"system\",\"Status\":\"round{round}\",\"Time\":\"2026-01-01T00:00:00Z\"}}\n"
+        );
+        std::fs::write(&log, full).unwrap();
+        let writers: Vec<_> = (0..6)
+            .map(|n| {
+                let run = ["run", "--rm", "--network", "none", IMAGE, "true"];
+                let name = format!("v{round}-{n}");
+                let create = ["volume", "create", &name];
+                s.spawn(if n % 2 == 0 { &run[..] } else { &create })
+            })
+            .collect();
+        for writer in writers {
+            assert_eq!(finish(writer, Duration::from_secs(30), "a writer").code, 0);
+        }
+        until("all is told", || {
+            statuses(&s, &["--filter", "type=container", "--filter", "event=remove"]).len() == 3
+        });
+        let told = statuses(&s, &["--filter", "type=system"]);
+        assert!(told.contains(&format!("round{round}")), "{told:?}");
+        let names = s.ok(&[
+            "events",
+            "--stream=false",
+            "--filter",
+            "type=volume",
+            "--filter",
+            "event=create",
+            "--format",
+            "{{.Name}}",
+        ]);
+        for n in [1, 3, 5] {
+            assert!(names.lines().any(|name| name == format!("v{round}-{n}")), "{names}");
+        }
+    }
 }

@@ -96,3 +96,39 @@ fn wait_for_one_that_is_over_or_goes() {
     assert_eq!(s.ok(&["wait", "y"]), "3");
     assert_eq!(s.run(&["wait", "nosuch"]).code, 125);
 }
+
+#[test]
+fn container_prune_removes_what_does_not_run() {
+    let s = session!();
+    s.detached("up", &[], "exec sleep 1000");
+    let made = s.ok(&["create", "--name", "made", "-l", "k=v", "--network", "none", IMAGE, "true"]);
+    let over = s.detached("over", &["-v", "/data"], "exit 3");
+    s.ok(&["wait", "over"]);
+    // Nobody is asked where nobody can answer.
+    let out = s.run(&["container", "prune"]);
+    assert!(out.code == 125 && out.err.contains("--force"), "{out:?}");
+    assert_eq!(s.ok(&["container", "prune", "-f", "--filter", "label=nosuch"]), "");
+    assert_eq!(s.ok(&["container", "prune", "-f", "--filter", "label=k=v"]), made);
+    assert_eq!(s.ok(&["container", "prune", "-f"]), over);
+    assert_eq!(s.ok(&["volume", "ls", "-q"]), "", "its own volume went along");
+    assert_eq!(s.ok(&["container", "prune", "-f"]), "");
+    assert_eq!(s.ok(&["ps", "-a", "--format", "{{.Names}}"]), "up");
+    let bad = s.run(&["container", "prune", "-f", "--filter", "color=red"]);
+    assert!(bad.code == 125 && bad.err.contains("color"), "{bad:?}");
+}
+
+#[test]
+fn container_list_is_ps() {
+    let s = session!();
+    s.detached("up", &[], "exec sleep 1000");
+    s.ok(&["create", "--name", "made", "--network", "none", IMAGE, "true"]);
+    for verb in ["list", "ls", "ps"] {
+        for words in
+            [&["-q"][..], &["-a", "--format", "{{.Names}} {{.State}}"], &["-aq", "-n", "1"]]
+        {
+            let group = s.ok(&[&["container", verb], words].concat());
+            assert_eq!(group, s.ok(&[&["ps"], words].concat()), "{verb} {words:?}");
+            assert!(!group.is_empty(), "{verb} {words:?}");
+        }
+    }
+}

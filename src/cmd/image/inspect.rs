@@ -3,7 +3,10 @@
 use crate::cmd::pull;
 use crate::exit;
 use crate::image::filter::split_name;
-use crate::image::types::{ImageRecord, RunConfig};
+use crate::image::image_config::MAX_CONFIG;
+use crate::image::manifest::MAX_DOCUMENT;
+use crate::image::types::{Digest, ImageRecord, RunConfig};
+use crate::rootfs::driver;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::ui::{format, print};
@@ -23,13 +26,17 @@ pub struct Args {
 /// Prints those that exist; the exit code is 125 when one does not.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let store = Store::open(&settings.dirs.store())?;
+    let driver = driver::choose(&settings.dirs);
     let mut found = Vec::new();
     let mut code = 0;
     for name in &args.images {
         match pull::find(settings, &store, name)? {
             Some(image) => {
                 let names = store.names_of(&image.record.manifest)?;
-                found.push(inspect_image(&image.record, &names));
+                let mut value = inspect_image(&image.record, &names);
+                add_documents(&store, &image.record, &mut value)?;
+                value["GraphDriver"] = json!({ "Name": driver.kind.name(), "Data": {} });
+                found.push(value);
             }
             None => {
                 print::error_chain(&anyhow::anyhow!("{name}: image not known"));
@@ -67,6 +74,29 @@ pub fn inspect_image(record: &ImageRecord, names: &[String]) -> Value {
         map.insert("Variant".to_owned(), json!(variant));
     }
     value
+}
+
+/// What nobody needs to run the image, from its configuration and manifest as they were pulled.
+fn add_documents(store: &Store, record: &ImageRecord, value: &mut Value) -> anyhow::Result<()> {
+    let read = |digest: &Digest, max: u64| -> anyhow::Result<Value> {
+        let bytes = store.read_blob(digest, max)?.unwrap_or_default();
+        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    };
+    let config = read(&record.id, MAX_CONFIG)?;
+    let manifest = read(&record.manifest, MAX_DOCUMENT)?;
+    let text = |document: &Value, key: &str| document[key].as_str().unwrap_or_default().to_owned();
+    value["Comment"] = json!(text(&config, "comment"));
+    value["Author"] = json!(text(&config, "author"));
+    value["Version"] = json!(text(&config, "docker_version"));
+    value["History"] = json!(config["history"].as_array().cloned().unwrap_or_default());
+    value["Annotations"] = json!(manifest["annotations"].as_object().cloned().unwrap_or_default());
+    let media_type = match text(&manifest, "mediaType") {
+        // Only OCI leaves it out.
+        none if none.is_empty() => "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        named => named,
+    };
+    value["ManifestType"] = json!(media_type);
+    Ok(())
 }
 
 /// Names with a tag.

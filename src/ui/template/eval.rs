@@ -168,6 +168,12 @@ impl Run<'_> {
     ) -> Result<Value, Fault> {
         let Some((first, rest)) = command.split_first() else { return Ok(Value::Null) };
         let Base::Function(name) = &first.base else {
+            if let (Base::Dot, [argument], None) = (&first.base, rest, &piped)
+                && let Value::Object(answers) = self.operand(first, dot)?
+                && let Value::String(argument) = self.operand(argument, dot)?
+            {
+                return Ok(answers.get(&argument).cloned().unwrap_or_else(|| "".into()));
+            }
             if !rest.is_empty() || piped.is_some() {
                 return fault(first.offset, "can't give an argument to what is not a function");
             }

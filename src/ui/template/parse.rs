@@ -67,6 +67,13 @@ impl Node {
             }
         }
     }
+
+    /// `{{range .}}`, with variables or without.
+    pub(super) fn ranges_over_dot(&self) -> bool {
+        let Node::Block { kind: Block::Range, subject, .. } = self else { return false };
+        let [command] = subject.commands.as_slice() else { return false };
+        matches!(command.as_slice(), [Operand { base: Base::Dot, fields, .. }] if fields.is_empty())
+    }
 }
 
 impl Pipeline {

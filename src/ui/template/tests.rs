@@ -27,6 +27,7 @@ fn templates_print_what_go_prints() {
         ("{{.ID}}", "0123456789abcdef"),
         ("{{ .State.Status }}/{{.State.Pid}}", "running/42"),
         ("{{json .Names}}", r#"["one","two"]"#),
+        ("{{.Labels \"app\"}}{{.Labels \"nosuch\"}}", "web"),
         ("{{.Names}} {{.Labels}}", "[one two] map[app:web tier.x:front]"),
         ("{{range .Names}}<{{.}}>{{end}}", "<one><two>"),
         ("{{range .Empty}}x{{else}}none{{end}}", "none"),

@@ -119,6 +119,32 @@ async fn act(words: Vec<String>) -> Result<String, String> {
             let gone = runtime.remove_container(name, true).await.map_err(told);
             Ok(format!("{} {}", runtime.version().await.map_err(told)?, gone.unwrap_err()))
         }
+        ["events", image, name] => {
+            let containers = vec![(*name).to_owned()];
+            let filter = bolt::EventFilter { containers, ..bolt::EventFilter::default() };
+            let mut events = manager.runtime.events(&filter).await.map_err(told)?;
+            let run = manager.runtime.run_container(image, Some(name), &[], &[], &[], false).await;
+            run.map_err(told)?;
+            let mut statuses = Vec::new();
+            while let Some(event) = events.next().await {
+                let event = event.map_err(told)?;
+                statuses.push(event.status);
+                if let Some(code) = event.exit_code {
+                    statuses.push(code.to_string());
+                    break;
+                }
+            }
+            Ok(statuses.join(" "))
+        }
+        ["odd-events"] => {
+            let kinds = vec!["planet".to_owned()];
+            let filter = bolt::EventFilter { kinds, ..bolt::EventFilter::default() };
+            let mut events = manager.runtime.events(&filter).await.map_err(told)?;
+            match events.next().await {
+                Some(Err(error)) => Err(told(error)),
+                other => Err(format!("{other:?}")),
+            }
+        }
         ["pull", image] => {
             manager.runtime.pull_image(image).await.map_err(told).map(|()| String::new())
         }
