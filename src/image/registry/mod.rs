@@ -2,6 +2,7 @@
 //! bolt that knows reqwest and rustls.
 
 mod access;
+pub(in crate::image) mod blobs;
 mod challenge;
 pub(in crate::image) mod client;
 pub(in crate::image) mod clock;

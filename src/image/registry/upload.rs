@@ -1,7 +1,8 @@
 //! Pushing to one endpoint (distribution-spec 1.1, "Push"): blobs in chunks that go on where they
 //! broke, mounts across repositories, manifests.
 
-use super::client::{Call, Client, HEADWAY, To};
+use super::blobs::HEADWAY;
+use super::client::{Call, Client, To};
 use super::error::RegistryError;
 use super::http::{Answer, same_origin};
 use super::payload::Payload;
