@@ -12,6 +12,7 @@ pub(in crate::image) mod http;
 mod listing;
 mod payload;
 mod repository;
+mod several;
 mod upload;
 
 pub use client::Rights;
@@ -19,6 +20,7 @@ pub use error::RegistryError;
 pub use host::{Host, Page};
 pub use http::{Patience, Proxies};
 pub use repository::{OutgoingBlob, Repository, Stored};
+pub use several::{Sought, read as read_artifact};
 
 use crate::image::config::auth::Credentials;
 use crate::image::config::certs::HostCerts;
