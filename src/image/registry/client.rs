@@ -4,6 +4,7 @@ use super::access::Access;
 use super::clock;
 use super::error::{RegistryError, body_detail};
 use super::http::{Answer, Ask, Http, Patience, Proxies, Trust, api_url, same_origin};
+use super::journal::Uploads;
 use super::payload::Payload;
 use crate::image::config::auth::Credentials;
 use crate::image::hash::digest_like;
@@ -91,6 +92,8 @@ pub(super) struct Client<'a> {
     certified: bool,
     pub(super) patience: Patience,
     pub(super) progress: &'a dyn Progress,
+    /// Uploads that later processes go on with.
+    pub(super) uploads: Uploads,
 }
 
 impl<'a> Client<'a> {
@@ -118,6 +121,7 @@ impl<'a> Client<'a> {
             certified: trust.identity.is_some(),
             patience,
             progress,
+            uploads: Uploads::default(),
         })
     }
 

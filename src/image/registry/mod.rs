@@ -9,6 +9,7 @@ pub(in crate::image) mod clock;
 pub(in crate::image) mod error;
 mod host;
 pub(in crate::image) mod http;
+mod journal;
 mod listing;
 mod payload;
 mod repository;
