@@ -3,16 +3,19 @@
 
 use crate::cmd::pull::{Access, Found, LockArgs, Wish, platform_of};
 use crate::facts::HostFacts;
-use crate::game::choose;
+use crate::game::annotations::{self, ARTIFACT};
+use crate::game::choose::{self, Choice, Known};
 use crate::game::explain::Resolution;
 use crate::game::lock::{self, Entry, Lock};
 use crate::game::measured::Results;
+use crate::game::metadata;
 use crate::image::config::drift::DriftConfig;
 use crate::image::manifest::{self, Document};
 use crate::image::platform;
 use crate::image::pull::{self, PullRequest};
 use crate::image::reference::{DriftName, ImageName, Reference};
-use crate::image::types::{Descriptor, ImageRecord};
+use crate::image::registry::Sought;
+use crate::image::types::{Descriptor, Digest, ImageRecord};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::ui::print;
@@ -33,6 +36,13 @@ pub(super) fn facts(settings: &Settings) -> anyhow::Result<HostFacts> {
     }
 }
 
+/// What a name led to.
+struct Index<'a> {
+    place: &'a Reference,
+    root: &'a Digest,
+    entries: &'a [Descriptor],
+}
+
 /// A game that was named, and all that bears on finding it.
 #[derive(Debug)]
 pub(super) struct Game<'a> {
@@ -43,10 +53,12 @@ pub(super) struct Game<'a> {
 }
 
 impl Game<'_> {
-    /// Asks the registry and chooses; nothing is fetched but the index.
+    /// Asks the registry and chooses; nothing is fetched but documents. The bytes to fetch are
+    /// found out where they decide, and where `explain` wants them told.
     pub(super) fn resolve<'p>(
         &self,
         access: &Access,
+        explain: bool,
         progress: &Transfer,
         ask: impl Fn(ImageName) -> anyhow::Result<PullRequest<'p>>,
     ) -> anyhow::Result<Resolution> {
@@ -72,12 +84,42 @@ impl Game<'_> {
         if access.platform.is_some() {
             facts.platform = platform::show(&platform_of(access)?);
         }
-        let results = Results::load(&self.settings.dirs.measured())?;
-        let stored = |digest: &_| matches!(self.store.image(digest), Ok(Some(_)));
-        let choice = choose::choose(&root.digest, &entries, &facts, &results, stored)
-            .with_context(|| place.to_string())?;
+        let index = Index { place: &place, root: &root.digest, entries: &entries };
+        let choice = self.choose(&request, &index, &facts, explain, progress)?;
         let name = self.name.to_string();
         Ok(Resolution { name, place, root: root.digest, is_index, facts, choice })
+    }
+
+    /// Chooses, and asks for what the index does not say where that is needed.
+    fn choose(
+        &self,
+        request: &PullRequest<'_>,
+        index: &Index<'_>,
+        facts: &HostFacts,
+        explain: bool,
+        progress: &Transfer,
+    ) -> anyhow::Result<Choice> {
+        let Index { place, root, entries } = index;
+        let results = Results::load(&self.settings.dirs.measured())?;
+        choose::check_count(root, entries).with_context(|| place.to_string())?;
+        let mut known = Known::default();
+        let wanted = sought(entries, facts, &mut known);
+        let kind = (ARTIFACT, metadata::MAX as u64);
+        let found = pull::artifacts(request, place, self.store, &wanted, kind, progress)?;
+        known.whole.extend(found);
+        let choose = |known: &Known| {
+            choose::choose(root, entries, facts, &results, known).with_context(|| place.to_string())
+        };
+        let choice = choose(&known)?;
+        let counted: Vec<&Digest> = match explain {
+            true => choice.runnable().map(|verdict| &verdict.digest).collect(),
+            false => choice.tied(),
+        };
+        if counted.is_empty() {
+            return Ok(choice);
+        }
+        known.missing = pull::missing_bytes(request, place, self.store, &counted, progress)?;
+        choose(&known)
     }
 
     /// Resolves, pulls by digest and writes the lock file; or takes what the lock file says.
@@ -95,11 +137,19 @@ impl Game<'_> {
             let place = self.config.place(self.name)?;
             return self.fetch(&place, before.required(self.name, &place, &path)?, progress, ask);
         }
-        let found = self.resolve(access, progress, &ask)?;
+        let found = self.resolve(access, false, progress, &ask)?;
         let Some(taken) = found.choice.taken() else { bail!(found.no_fit()) };
         for bad in found.choice.verdicts.iter().filter(|v| v.has_bad_metadata()) {
             let reasons: Vec<&str> = bad.reasons.iter().map(|r| r.text.as_str()).collect();
             print::warning(&format!("variant {}: {}", bad.digest, reasons.join("; ")));
+        }
+        for (verdict, why) in
+            found.choice.verdicts.iter().filter_map(|v| Some((v, v.artifact.as_ref()?)))
+        {
+            print::warning(&format!(
+                "variant {}: its metadata artifact is not used: {why}",
+                verdict.digest
+            ));
         }
         progress.note(&found.line());
         let metadata = taken.metadata.as_ref();
@@ -156,6 +206,25 @@ impl Game<'_> {
         })?;
         Ok(place.tagged(Some(newest), None))
     }
+}
+
+/// The artifacts that the entries speak of which are for this platform; what they say wrongly
+/// goes into `known`.
+fn sought(entries: &[Descriptor], facts: &HostFacts, known: &mut Known) -> Vec<Sought> {
+    let host = facts.platform();
+    let fits = |entry: &&Descriptor| platform::fit(entry, &host, entries.len()).is_some();
+    let mut wanted = Vec::new();
+    for entry in entries.iter().filter(fits) {
+        let subject = entry.digest.clone();
+        match annotations::referrer(&entry.annotations) {
+            None => {}
+            Some(Ok(digest)) => wanted.push(Sought { subject, digest }),
+            Some(Err(reason)) => {
+                known.whole.insert(subject, Err(reason));
+            }
+        }
+    }
+    wanted
 }
 
 /// The image of a name that is here: what the lock file says, else what the store has under the

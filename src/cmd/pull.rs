@@ -159,6 +159,8 @@ pub struct Sources {
     tls_verify: Option<bool>,
     /// Where measurements of sources are kept.
     pub history: PathBuf,
+    /// Where pushes that were broken off are noted.
+    pub pushes: PathBuf,
 }
 
 impl Sources {
@@ -191,6 +193,7 @@ impl Sources {
             proxies: Proxies::from_variables(variable),
             tls_verify: access.tls_verify,
             history: settings.dirs.cache.join("sources.json"),
+            pushes: settings.dirs.cache.join("pushes.json"),
         })
     }
 

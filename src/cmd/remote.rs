@@ -104,7 +104,9 @@ impl Way {
             self.tls_verify.map_or(sources.registries.is_insecure(host), |verify| !verify);
         let certs = sources.certs.load(host)?;
         let endpoint = Endpoint { reference, insecure, credentials, certs };
-        Ok(Repository::open(endpoint, rights, &sources.proxies, &self.patience(), progress)?)
+        let proxies = &sources.proxies;
+        let repository = Repository::open(endpoint, rights, proxies, &self.patience(), progress)?;
+        Ok(repository.with_journal(&sources.pushes))
     }
 
     /// A registry as a whole.

@@ -53,7 +53,8 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<u8> {
         Ok(request(&sources, &args.access, image, &platform, Layout::Single, &owners, buckets))
     };
     let game = Game { settings, store: &store, name: &name, config: &sources.drift };
-    let found = game.resolve(&args.access, &Transfer::new(false), ask)?;
+    let explain = args.explain || args.format == Format::Json;
+    let found = game.resolve(&args.access, explain, &Transfer::new(false), ask)?;
     match (args.format, found.choice.taken()) {
         (Format::Json, _) => print::stdout(&format::json(&found.json()))?,
         (Format::Text, _) if args.explain => print::stdout(&found.text())?,

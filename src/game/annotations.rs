@@ -3,18 +3,36 @@
 
 use super::metadata::{Metadata, MetadataError};
 use super::{ANNOTATION, ARTIFACT_TYPE};
+use crate::image::types::Digest;
 use std::collections::BTreeMap;
 
 /// Annotation of a descriptor or manifest; its value is the metadata as JSON.
 pub const KEY: &str = ANNOTATION;
 /// Artifact type of a referrer, and media type of its one blob: the same JSON.
 pub const ARTIFACT: &str = ARTIFACT_TYPE;
+/// Annotation of an entry whose artifact says more than [`KEY`]: the artifact's digest, or
+/// [`LATEST`] for the newest that refers to the entry's manifest.
+pub const REFERRER: &str = "dev.bolt.gaming.referrer";
+/// See [`REFERRER`].
+pub const LATEST: &str = "latest";
 /// Most bytes of metadata that are written in either place.
 pub const LONGEST: usize = 64 * 1024;
 
 /// What the annotations say of a game; `None` when they say nothing.
 pub fn read(annotations: &BTreeMap<String, String>) -> Result<Option<Metadata>, MetadataError> {
     annotations.get(KEY).map(|text| Metadata::parse(text.as_bytes())).transpose()
+}
+
+/// Which artifact has the whole of what the annotations begin to say; `None`: there is none.
+///
+/// Errors: the value is neither a digest nor [`LATEST`].
+pub fn referrer(annotations: &BTreeMap<String, String>) -> Option<Result<Option<Digest>, String>> {
+    let value = annotations.get(REFERRER)?;
+    if value == LATEST {
+        return Some(Ok(None));
+    }
+    let digest = value.parse().map(Some);
+    Some(digest.map_err(|_| format!("annotation {REFERRER}: write a digest or {LATEST:?}")))
 }
 
 /// The annotation that says this: key and value. What was measured stays out, it belongs in the

@@ -3,17 +3,18 @@
 //! A variant whose constraints are not all met is refused. Among the others the first difference
 //! in this list decides: it has metadata (plain manifests come last); frames measured on this
 //! machine; nothing left that cannot be told; frames its publisher measured on such a GPU; a
-//! stronger GPU; tier; more demands met; higher processor level; already in the store; earlier in
+//! stronger GPU; tier; more demands met; higher processor level; fewer bytes to fetch; earlier in
 //! the index.
 
 use super::constraints::{self, Findings};
-use super::metadata::{Metadata, MetadataError};
+use super::metadata::Metadata;
 use super::{ANNOTATION, measured::Results};
 use crate::facts::HostFacts;
 use crate::image::platform;
 use crate::image::types::{Descriptor, Digest};
 use serde::Serialize;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// Most manifests of one index that are looked at.
 pub const MAX_VARIANTS: usize = 1000;
@@ -95,6 +96,12 @@ pub struct Verdict {
     /// What its publisher says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
+    /// Bytes that a pull would fetch, where its layers are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetch_bytes: Option<u64>,
+    /// Why its metadata artifact was not used, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<String>,
     #[serde(skip)]
     rank: Rank,
 }
@@ -117,8 +124,17 @@ struct Rank {
     tier: u8,
     met: u32,
     level: u32,
-    stored: bool,
+    missing: Option<u64>,
     place: usize,
+}
+
+/// What is known of the variants beyond their index, by manifest.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Bytes that a pull would fetch.
+    pub missing: BTreeMap<Digest, u64>,
+    /// The document of the metadata artifact, or why there is none to be had.
+    pub whole: BTreeMap<Digest, Result<Vec<u8>, String>>,
 }
 
 /// All variants: the one that is taken first, then those that would run, then the refused.
@@ -134,7 +150,9 @@ pub struct Choice {
 #[derive(Debug, thiserror::Error)]
 pub enum ChoiceError {
     /// An index without an end.
-    #[error("index {digest} lists {count} manifests; at most {MAX_VARIANTS} are looked at")]
+    #[error(
+        "index {digest} lists {count} manifests; at most {MAX_VARIANTS} are looked at: name one by its digest, or ask its publisher for several tags"
+    )]
     TooMany {
         /// The index.
         digest: Digest,
@@ -149,6 +167,23 @@ impl Choice {
         self.verdicts.first().filter(|verdict| verdict.outcome == Outcome::Taken)
     }
 
+    /// The variants that run here.
+    pub fn runnable(&self) -> impl Iterator<Item = &Verdict> {
+        self.verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Refused)
+    }
+
+    /// The variants between which only the bytes to fetch and the place in the index decide;
+    /// empty where one stands alone.
+    pub fn tied(&self) -> Vec<&Digest> {
+        let Some(first) = self.taken() else { return Vec::new() };
+        let tied = self.runnable().filter(|v| {
+            let early = steps(&first.rank, &v.rank);
+            early[..BY_BYTES].iter().all(|(order, _)| order.is_eq())
+        });
+        let tied: Vec<&Digest> = tied.map(|v| &v.digest).collect();
+        if tied.len() > 1 { tied } else { Vec::new() }
+    }
+
     /// The refused variant with the least that is wrong, mendable things before others.
     pub fn nearest(&self) -> Option<&Verdict> {
         let wrong = |verdict: &&Verdict| {
@@ -159,19 +194,23 @@ impl Choice {
     }
 }
 
+/// Refuses an index of more manifests than are looked at, before anything is asked about them.
+pub fn check_count(digest: &Digest, entries: &[Descriptor]) -> Result<(), ChoiceError> {
+    match entries.len() > MAX_VARIANTS {
+        true => Err(ChoiceError::TooMany { digest: digest.clone(), count: entries.len() }),
+        false => Ok(()),
+    }
+}
+
 /// Judges each manifest of the index `digest` on the machine of `facts`.
-///
-/// `stored` tells whether the store has an image with this manifest.
 pub fn choose(
     digest: &Digest,
     entries: &[Descriptor],
     facts: &HostFacts,
     results: &Results,
-    stored: impl Fn(&Digest) -> bool,
+    known: &Known,
 ) -> Result<Choice, ChoiceError> {
-    if entries.len() > MAX_VARIANTS {
-        return Err(ChoiceError::TooMany { digest: digest.clone(), count: entries.len() });
-    }
+    check_count(digest, entries)?;
     let host = facts.platform();
     let mut verdicts = Vec::new();
     for (place, entry) in entries.iter().enumerate() {
@@ -179,9 +218,10 @@ pub fn choose(
             continue;
         }
         let level = platform::fit(entry, &host, entries.len());
-        let mut verdict = judge(entry, facts, level);
+        let mut verdict = judge(entry, facts, level, known.whole.get(&entry.digest));
         verdict.rank.place = place;
-        verdict.rank.stored = stored(&entry.digest);
+        verdict.fetch_bytes = known.missing.get(&entry.digest).copied();
+        verdict.rank.missing = verdict.fetch_bytes;
         verdict.rank.here = results.of(&entry.digest, facts);
         verdicts.push(verdict);
     }
@@ -193,19 +233,49 @@ pub fn choose(
     Ok(Choice { verdicts, why })
 }
 
-fn judge(entry: &Descriptor, facts: &HostFacts, level: Option<u32>) -> Verdict {
-    let metadata = entry.annotations.get(ANNOTATION).map(|text| Metadata::parse(text.as_bytes()));
-    let platform = entry.platform.as_ref().map(platform::show).unwrap_or_default();
-    let (metadata, bad): (Option<Metadata>, Option<MetadataError>) = match metadata {
-        None => (None, None),
-        Some(Ok(metadata)) => (Some(metadata), None),
-        Some(Err(error)) => (None, Some(error)),
+/// What an entry and its artifact say. The artifact is the whole document and stands for itself;
+/// the annotation counts where there is none, or none that can be used.
+struct Said {
+    metadata: Option<Metadata>,
+    bad: Option<String>,
+    artifact: Option<String>,
+}
+
+fn said(entry: &Descriptor, whole: Option<&Result<Vec<u8>, String>>) -> Said {
+    let whole = whole.map(|whole| match whole {
+        Ok(bytes) => Metadata::parse(bytes).map_err(|e| e.to_string()),
+        Err(reason) => Err(reason.clone()),
+    });
+    let artifact = match whole {
+        Some(Ok(metadata)) => return Said { metadata: Some(metadata), bad: None, artifact: None },
+        Some(Err(reason)) => Some(reason),
+        None => None,
     };
+    match entry.annotations.get(ANNOTATION).map(|text| Metadata::parse(text.as_bytes())) {
+        Some(Ok(metadata)) => Said { metadata: Some(metadata), bad: None, artifact },
+        Some(Err(e)) => {
+            Said { metadata: None, bad: Some(format!("annotation {ANNOTATION}: {e}")), artifact }
+        }
+        // It has demands, and nobody can tell which.
+        None => {
+            let bad = artifact.as_ref().map(|why| format!("its metadata artifact: {why}"));
+            Said { metadata: None, bad, artifact: None }
+        }
+    }
+}
+
+fn judge(
+    entry: &Descriptor,
+    facts: &HostFacts,
+    level: Option<u32>,
+    whole: Option<&Result<Vec<u8>, String>>,
+) -> Verdict {
+    let Said { metadata, bad, artifact } = said(entry, whole);
+    let platform = entry.platform.as_ref().map(platform::show).unwrap_or_default();
     let plain = metadata.is_none() && bad.is_none();
     let Findings { mut refused, unknown, met, strength, proton } =
         metadata.as_ref().map(|m| constraints::examine(m, facts)).unwrap_or_default();
-    if let Some(error) = bad {
-        let text = format!("annotation {ANNOTATION}: {error}");
+    if let Some(text) = bad {
         refused.push(Reason { code: Code::Metadata, text, fix: None });
     }
     if level.is_none() {
@@ -235,6 +305,8 @@ fn judge(entry: &Descriptor, facts: &HostFacts, level: Option<u32>) -> Verdict {
         unknown,
         proton,
         metadata,
+        fetch_bytes: None,
+        artifact,
         rank,
     }
 }
@@ -270,34 +342,53 @@ fn settle(verdicts: &mut [Verdict]) -> String {
     why
 }
 
+/// How many of the steps come before the bytes to fetch.
+const BY_BYTES: usize = 8;
+
+/// One step of a comparison: `Less` when the first is preferred, and why.
+type Step = (Ordering, fn(&Rank, &Rank) -> String);
+
 /// `Less` when `a` is preferred, and why.
 fn compare(a: &Rank, b: &Rank) -> (Ordering, String) {
+    match steps(a, b).into_iter().find(|(order, _)| order.is_ne()) {
+        Some((order, why)) => (order, why(a, b)),
+        None => (Ordering::Equal, String::new()),
+    }
+}
+
+fn steps(a: &Rank, b: &Rank) -> [Step; 10] {
     let frames = |x: Option<f64>, y: Option<f64>| match (x, y) {
         (Some(x), Some(y)) => y.total_cmp(&x),
         (x, y) => y.is_some().cmp(&x.is_some()),
     };
-    let fps = |value: Option<f64>| value.map_or("none".to_owned(), |v| format!("{v:.1}"));
-    let steps: [(Ordering, &dyn Fn() -> String); 10] = [
-        (a.plain.cmp(&b.plain), &|| "a plain manifest comes last".to_owned()),
-        (frames(a.here, b.here), &|| {
+    let bytes = |rank: &Rank| rank.missing.unwrap_or(u64::MAX);
+    [
+        (a.plain.cmp(&b.plain), |_, _| "a plain manifest comes last".to_owned()),
+        (frames(a.here, b.here), |a, b| {
             format!("frames measured on this machine, {} against {}", fps(a.here), fps(b.here))
         }),
-        (a.unknown.min(1).cmp(&b.unknown.min(1)), &|| "all it needs could be checked".to_owned()),
-        (frames(a.promised, b.promised), &|| {
+        (a.unknown.min(1).cmp(&b.unknown.min(1)), |_, _| {
+            "all it needs could be checked".to_owned()
+        }),
+        (frames(a.promised, b.promised), |a, b| {
             let (x, y) = (fps(a.promised), fps(b.promised));
             format!("frames its publisher measured on this GPU, {x} against {y}")
         }),
-        (b.strength.cmp(&a.strength), &|| "it uses the stronger GPU".to_owned()),
-        (b.tier.cmp(&a.tier), &|| "its tier".to_owned()),
-        (b.met.cmp(&a.met), &|| {
+        (b.strength.cmp(&a.strength), |_, _| "it uses the stronger GPU".to_owned()),
+        (b.tier.cmp(&a.tier), |_, _| "its tier".to_owned()),
+        (b.met.cmp(&a.met), |a, b| {
             format!("more of what it needs is here, {} against {}", a.met, b.met)
         }),
-        (b.level.cmp(&a.level), &|| "it is made for a higher processor level".to_owned()),
-        (b.stored.cmp(&a.stored), &|| "it is in the store already".to_owned()),
-        (a.place.cmp(&b.place), &|| "it stands earlier in the index".to_owned()),
-    ];
-    match steps.into_iter().find(|(order, _)| order.is_ne()) {
-        Some((order, why)) => (order, why()),
-        None => (Ordering::Equal, String::new()),
-    }
+        (b.level.cmp(&a.level), |_, _| "it is made for a higher processor level".to_owned()),
+        (bytes(a).cmp(&bytes(b)), |a, b| match (a.missing, b.missing) {
+            (Some(0), _) => "it is in the store already".to_owned(),
+            (Some(x), Some(y)) => format!("fewer bytes to fetch, {x} against {y}"),
+            _ => "the bytes to fetch are known".to_owned(),
+        }),
+        (a.place.cmp(&b.place), |_, _| "it stands earlier in the index".to_owned()),
+    ]
+}
+
+fn fps(value: Option<f64>) -> String {
+    value.map_or("none".to_owned(), |v| format!("{v:.1}"))
 }

@@ -104,6 +104,14 @@ fn details(verdict: &Verdict) -> String {
     for unknown in &verdict.unknown {
         text.push_str(&format!("           not checked: {}\n", unknown.text));
     }
+    if let Some(why) = &verdict.artifact {
+        text.push_str(&format!("           its metadata artifact is not used: {why}\n"));
+    }
+    match verdict.fetch_bytes.filter(|_| verdict.outcome != Outcome::Refused) {
+        Some(0) => text.push_str("           nothing to fetch\n"),
+        Some(bytes) => text.push_str(&format!("           {bytes} bytes to fetch\n")),
+        None => {}
+    }
     if let Some(proton) = verdict.proton.as_ref().filter(|_| verdict.outcome != Outcome::Refused) {
         text.push_str(&format!("           Proton: {proton}\n"));
     }

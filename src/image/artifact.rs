@@ -74,6 +74,11 @@ impl Artifact {
         value.to_string().into_bytes()
     }
 
+    /// The digest that its manifest has when it is about `subject`.
+    pub fn digest_about(&self, subject: &Descriptor) -> Digest {
+        Digest::sha256_of(&self.manifest(Some(subject)))
+    }
+
     /// Reads the manifest of an artifact of the type `wanted`. Older ones say their type by the
     /// configuration's.
     pub fn parse(bytes: &[u8], wanted: &str) -> Result<Self, ArtifactError> {
@@ -98,6 +103,15 @@ impl Artifact {
             (count, _) => Err(ArtifactError::Parts(count)),
         }
     }
+}
+
+/// What the artifact is about; `None` where it does not say.
+pub fn subject(manifest: &[u8]) -> Option<Digest> {
+    #[derive(Deserialize)]
+    struct Raw {
+        subject: Option<Descriptor>,
+    }
+    serde_json::from_slice::<Raw>(manifest).ok()?.subject.map(|subject| subject.digest)
 }
 
 /// One entry of a list of referrers (distribution-spec, "Listing Referrers").

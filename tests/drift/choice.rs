@@ -1,15 +1,14 @@
-//! The choice of a variant on sixty machines, and its time.
+//! The choice of a variant on sixty machines.
 //!
 //! `machines.json` was made from `docs/metadata.md` by an oracle of its own, not by this code.
 
 use bolt::facts::HostFacts;
-use bolt::game::choose::{Outcome, choose};
+use bolt::game::choose::{Known, Outcome, choose};
 use bolt::game::measured::Results;
 use bolt::image::manifest::{self, Document};
 use bolt::image::types::{Descriptor, Digest};
 use serde_json::Value;
 use std::path::Path;
-use std::time::Instant;
 
 fn table() -> Value {
     serde_json::from_str(include_str!("machines.json")).unwrap()
@@ -33,7 +32,8 @@ fn sixty_machines_get_the_variant_that_fits_and_every_refusal_has_its_reason() {
         let name = machine["name"].as_str().unwrap();
         let facts = serde_json::to_vec(&machine["facts"]).unwrap();
         let facts = HostFacts::parse(Path::new(name), &facts).unwrap();
-        let choice = choose(&root, &entries, &facts, &Results::default(), |_| false).unwrap();
+        let choice =
+            choose(&root, &entries, &facts, &Results::default(), &Known::default()).unwrap();
         let taken = choice.taken().map(|verdict| verdict.name.as_str());
         assert_eq!(taken, machine["taken"].as_str(), "{name}");
         let others = machine["others"].as_object().unwrap();
@@ -53,31 +53,8 @@ fn an_index_without_an_end_is_refused() {
     let facts = serde_json::to_vec(&table()["machines"][0]["facts"]).unwrap();
     let facts = HostFacts::parse(Path::new("f"), &facts).unwrap();
     let root = Digest::sha256_of(b"index");
-    let error = choose(&root, &entries, &facts, &Results::default(), |_| false).unwrap_err();
+    let error =
+        choose(&root, &entries, &facts, &Results::default(), &Known::default()).unwrap_err();
     let error = error.to_string();
     assert!(error.contains(root.as_str()) && error.contains("lists 10000 manifests"), "{error}");
-}
-
-/// Prints what `cargo test -- --ignored --nocapture two_hundred` is asked for; no time is a test.
-#[test]
-#[ignore = "a figure, not a test"]
-fn two_hundred_variants_in_milliseconds() {
-    let table = table();
-    let mut index = table["index"].clone();
-    let few = index["manifests"].as_array().unwrap().clone();
-    index["manifests"] = few.iter().cycle().take(200).cloned().collect();
-    let facts = serde_json::to_vec(&table["machines"][0]["facts"]).unwrap();
-    let facts = HostFacts::parse(Path::new("f"), &facts).unwrap();
-    let root = Digest::sha256_of(b"index");
-    let mut times: Vec<f64> = (0..21)
-        .map(|_| {
-            let start = Instant::now();
-            let entries = entries(&index);
-            let choice = choose(&root, &entries, &facts, &Results::default(), |_| false).unwrap();
-            assert_eq!(choice.verdicts.len(), 200);
-            start.elapsed().as_secs_f64() * 1000.0
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    println!("200 variants: median {:.2} ms, slowest {:.2} ms", times[10], times[20]);
 }

@@ -12,9 +12,13 @@ const MACHINE: &str = r#"{"version":1,"platform":"linux/amd64/v3","kernel":{"rel
     "vram_mb":24560}],"vulkan":[{"name":"radeon_icd.x86_64","vendor":"amd","api":"1.4.305"}]}"#;
 
 fn configure(session: &Session, registry: &Registry, more: &str) {
+    configure_at(session, &registry.host(), more);
+}
+
+/// Names of games lead to `host`.
+pub(super) fn configure_at(session: &Session, host: &str, more: &str) {
     let text = format!(
-        "[[registry]]\nname = \"main\"\nlocation = \"{}/games\"\ninsecure = true\n{more}",
-        registry.host()
+        "[[registry]]\nname = \"main\"\nlocation = \"{host}/games\"\ninsecure = true\n{more}"
     );
     for dir in [".config", ".config/bolt"] {
         if !session.home().join(dir).exists() {
@@ -26,14 +30,14 @@ fn configure(session: &Session, registry: &Registry, more: &str) {
 }
 
 /// `bolt ARGS` on the made-up machine.
-fn bolt(session: &Session, args: &[&str]) -> crate::harness::process::Out {
+pub(super) fn bolt(session: &Session, args: &[&str]) -> crate::harness::process::Out {
     let mut command = session.bolt(args);
     command.env("BOLT_HOST_FACTS", session.home().join("facts.json"));
     let patience = std::time::Duration::from_secs(60);
     crate::harness::process::finish(command.spawn().unwrap(), patience, &format!("{args:?}"))
 }
 
-fn http(method: &str, url: &str, file: Option<&str>, media_type: &str) -> String {
+pub(super) fn http(method: &str, url: &str, file: Option<&str>, media_type: &str) -> String {
     let header = format!("Content-Type: {media_type}");
     let data = file.map(|file| format!("@{file}"));
     let mut args = vec!["-sS", "--fail", "-X", method, "-H", &header];

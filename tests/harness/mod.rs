@@ -12,6 +12,7 @@ pub(crate) mod registry;
 pub(crate) mod s3;
 #[macro_use]
 pub(crate) mod skip;
+pub(crate) mod tls;
 pub(crate) mod user;
 
 use std::path::{Path, PathBuf};

@@ -145,7 +145,7 @@ impl Drop for Registry {
 }
 
 /// An authority, and a certificate of it for 127.0.0.1.
-fn make_certificates(dir: &Scratch) {
+pub(crate) fn make_certificates(dir: &Scratch) {
     let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
     let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
     let (ca_key, ca, server_key) = (path("ca.key"), path("ca.crt"), path("server.key"));

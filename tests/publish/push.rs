@@ -1,8 +1,15 @@
 //! `bolt push`.
 
+use crate::harness::image::TestImage;
+use crate::harness::process::finish;
+use crate::harness::proxy::{Fault, Proxy};
 use crate::harness::registry::{Options, PASSWORD, Registry, USER};
-use crate::harness::user::IMAGE;
+use crate::harness::user::{IMAGE, until};
 use crate::harness::{Scratch, run};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 #[test]
 fn an_image_crosses_a_registry_with_all_owners() {
@@ -61,4 +68,49 @@ fn a_destination_is_needed_and_errors_name_things() {
     let archive = session.home().join("box.tar");
     session.ok(&["push", "-q", IMAGE, &format!("oci-archive:{}:box:1", archive.display())]);
     session.ok(&["pull", "-q", &format!("oci-archive:{}:box:1", archive.display())]);
+}
+
+#[test]
+fn a_killed_push_goes_on_in_another_process() {
+    let session = session!();
+    let registry = Registry::start(Options::default());
+    let size = 40_000_000;
+    let image = session.pull(&TestImage::new(&[size]));
+    let killed = Arc::new(AtomicBool::new(false));
+    let after = killed.clone();
+    // The second chunk does not get through as long as the first process lives.
+    let proxy = Proxy::start(registry.address(), move |request, _| {
+        let range = request.headers.get("content-range").map_or("", String::as_str);
+        let second = request.method == "PATCH" && !range.starts_with("0-");
+        let cut = second && !after.load(Ordering::Relaxed);
+        if cut { Fault::CutRequest(0) } else { Fault::Pass }
+    });
+    let name = format!("{}/games/doom:1", proxy.host());
+    let push =
+        || session.bolt(&["push", "-q", "--tls-verify=false", "--retry", "1000", &image, &name]);
+    let body = |from: usize| -> u64 {
+        let sent = proxy.requests().split_off(from).into_iter();
+        let sent = sent.filter(|r| r.method == "PATCH" || r.method == "PUT");
+        let sent = sent.filter(|r| r.path.contains("/blobs/uploads/"));
+        sent.filter_map(|r| r.headers.get("content-length")?.parse::<u64>().ok()).sum()
+    };
+    let mut first = push().stderr(Stdio::null()).spawn().unwrap();
+    until("the first chunk is there and the second was tried twice", || {
+        let tries = proxy.requests().into_iter().filter(|r| {
+            let range = r.headers.get("content-range").map_or("", String::as_str);
+            r.method == "PATCH" && !range.starts_with("0-")
+        });
+        tries.count() > 1
+    });
+    first.kill().unwrap();
+    first.wait().unwrap();
+    killed.store(true, Ordering::Relaxed);
+    let before = proxy.requests().len();
+    let out = finish(push().spawn().unwrap(), Duration::from_secs(60), "push");
+    assert_eq!(out.code, 0, "{out:?}");
+    // 16 MiB of the layer were there; busybox and the configuration may have been.
+    let sent = body(before);
+    let rest = size as u64 - (16 << 20);
+    assert!((rest..rest + 3_000_000).contains(&sent), "{sent} bytes sent again");
+    session.ok(&["pull", "-q", "--tls-verify=false", &name]);
 }

@@ -6,8 +6,11 @@ use crate::harness::process::{Out, finish};
 use crate::harness::proxy::{Fault, Proxy};
 use crate::harness::registry::{Options, Registry};
 use crate::harness::s3::{BUCKET, KEY, S3, SECRET};
-use crate::harness::user::Session;
-use std::process::Command;
+use crate::harness::tls::Tls;
+use crate::harness::user::{Session, until};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// `bolt ARGS` with AWS's variables for the server.
@@ -165,4 +168,91 @@ fn blobs_of_a_registry_come_from_the_stores_of_registries_toml() {
     // As a target it is an error.
     let out = run(&session, &s3, &["mirror", "sync", &name, &bucket]);
     assert!(out.code == 125 && out.err.contains("ghostbay \"near\" of registries.toml"), "{out:?}");
+}
+
+#[test]
+fn a_killed_sync_goes_on_in_another_process() {
+    let session = session!();
+    let s3 = s3!();
+    let registry = Registry::start(Options::default());
+    let name = registry.push(&TestImage::new(&[30_000_000]), "games/box:1");
+    let killed = Arc::new(AtomicBool::new(false));
+    let after = killed.clone();
+    // The third part does not get through as long as the first process lives.
+    let proxy = Proxy::start(s3.address(), move |request, _| {
+        let third = request.path.contains("partNumber=3") && !after.load(Ordering::Relaxed);
+        if third { Fault::CutRequest(1 << 20) } else { Fault::Pass }
+    });
+    let bucket = format!("s3://{BUCKET}/games/box");
+    let sync = || {
+        let args = ["mirror", "sync", "--tls-verify=false", "--retry", "1000", &name, &bucket];
+        let mut command = bolt(&session, &s3, &args);
+        command.env("AWS_ENDPOINT_URL", format!("http://{}", proxy.host()));
+        command
+    };
+    let part = |n: u32, from: usize| {
+        let sent = proxy.requests().split_off(from).into_iter();
+        sent.filter(|r| r.path.contains(&format!("partNumber={n}&"))).count()
+    };
+    let mut first = sync().stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    until("two parts are there and the third was tried twice", || {
+        part(1, 0) > 0 && part(2, 0) > 0 && part(3, 0) > 1
+    });
+    first.kill().unwrap();
+    first.wait().unwrap();
+    killed.store(true, Ordering::Relaxed);
+    let before = proxy.requests().len();
+    let out = finish(sync().spawn().unwrap(), Duration::from_secs(60), "sync");
+    assert_eq!(out.code, 0, "{out:?}");
+    // The fourth may have come beside the third.
+    let again = [part(1, before), part(2, before), part(3, before)];
+    assert_eq!(again, [0, 0, 1], "only what is missing is sent");
+}
+
+#[test]
+fn a_bucket_with_an_authority_of_its_own_is_trusted_where_that_is_said() {
+    let session = session!();
+    let s3 = s3!();
+    let tls = match Tls::before(s3.address()) {
+        Ok(tls) => tls,
+        Err(reason) => skip!(reason),
+    };
+    let ca = session.file("ca.pem", std::fs::read(tls.ca()).unwrap());
+    let bucket = format!("s3://{BUCKET}/games/box");
+    let command = |args: &[&str]| {
+        let mut command = bolt(&session, &s3, args);
+        command.env("AWS_ENDPOINT_URL", tls.endpoint());
+        command
+    };
+    let end =
+        |mut command: Command| finish(command.spawn().unwrap(), Duration::from_secs(60), "bolt");
+    let sync = ["mirror", "sync", "--retry", "0", &session.image_source(), &bucket];
+    let out = end(command(&sync));
+    assert!(out.code == 125 && out.err.contains("certificate"), "{out:?}");
+    assert!(!s3.file("games/box").exists(), "nothing was sent");
+    let mut trusting = command(&sync);
+    trusting.env("AWS_CA_BUNDLE", &ca);
+    let out = end(trusting);
+    assert!(out.code == 0 && out.out.contains("4 objects"), "{out:?}");
+
+    // As a store of registries.toml, with wrong keys refused over TLS too.
+    for dir in [".config", ".config/bolt"] {
+        if !session.home().join(dir).exists() {
+            session.make_dir(dir);
+        }
+    }
+    let text = format!(
+        "[[ghostbay]]\nname = \"near\"\nendpoint = \"{}\"\nbucket = \"{BUCKET}\"\nca = \"{ca}\"\n",
+        tls.endpoint()
+    );
+    session.file(".config/bolt/registries.toml", text);
+    let name = format!("{bucket}:v1");
+    let mut wrong = bolt(&session, &s3, &["pull", "-q", "--retry", "0", &name]);
+    wrong.env_remove("AWS_ENDPOINT_URL").env("AWS_SECRET_ACCESS_KEY", "other-canary");
+    let out = end(wrong);
+    assert!(out.code == 125 && out.err.contains("does not take the secret"), "{out:?}");
+    let mut right = bolt(&session, &s3, &["pull", "-q", "--retry", "0", &name]);
+    right.env_remove("AWS_ENDPOINT_URL");
+    let out = end(right);
+    assert_eq!(out.code, 0, "{out:?}");
 }

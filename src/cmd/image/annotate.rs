@@ -54,6 +54,16 @@ struct Said {
     whole: String,
 }
 
+impl Said {
+    fn artifact(&self) -> Artifact {
+        Artifact {
+            artifact_type: annotations::ARTIFACT.to_owned(),
+            part: describe(annotations::ARTIFACT, self.whole.as_bytes()),
+            annotations: BTreeMap::from([(self.key.clone(), self.small.clone())]),
+        }
+    }
+}
+
 /// Prints the digest of a local list, or tells that of the registry's.
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<u8> {
     let said = read(&args.game).with_context(|| args.game.display().to_string())?;
@@ -168,13 +178,19 @@ fn annotate(
     };
     let subject = entries.iter().find(|entry| entry.digest == digest);
     let subject = subject.with_context(|| format!("the list has no manifest {digest}"))?;
-    let bytes = with_annotation(&raw, &digest, said)?;
+    let referrer = said.artifact().digest_about(subject);
+    let bytes = with_annotation(&raw, &digest, said, &referrer)?;
     attach(repository, subject, said)?;
     Ok(repository.put_manifest(tag, &kind, &bytes)?.digest)
 }
 
 /// The list with the annotation at one of its manifests, all else as it was.
-fn with_annotation(raw: &RawDocument, digest: &Digest, said: &Said) -> anyhow::Result<Vec<u8>> {
+fn with_annotation(
+    raw: &RawDocument,
+    digest: &Digest,
+    said: &Said,
+    referrer: &Digest,
+) -> anyhow::Result<Vec<u8>> {
     let mut index: Value = serde_json::from_slice(&raw.bytes)?;
     let entries = index.get_mut("manifests").and_then(Value::as_array_mut);
     for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
@@ -184,6 +200,11 @@ fn with_annotation(raw: &RawDocument, digest: &Digest, said: &Said) -> anyhow::R
                 *all = json!({});
             }
             all[&said.key] = json!(said.small);
+            match (said.small != said.whole, all.as_object_mut()) {
+                (true, _) => all[annotations::REFERRER] = json!(referrer),
+                (false, Some(all)) => drop(all.remove(annotations::REFERRER)),
+                (false, None) => {}
+            }
         }
     }
     let bytes = index.to_string().into_bytes();
@@ -198,11 +219,6 @@ fn with_annotation(raw: &RawDocument, digest: &Digest, said: &Said) -> anyhow::R
 }
 
 fn attach(repository: &Repository<'_>, subject: &Descriptor, said: &Said) -> anyhow::Result<()> {
-    let artifact = Artifact {
-        artifact_type: annotations::ARTIFACT.to_owned(),
-        part: describe(annotations::ARTIFACT, said.whole.as_bytes()),
-        annotations: BTreeMap::from([(said.key.clone(), said.small.clone())]),
-    };
-    repository.put_artifact(&artifact, said.whole.as_bytes(), None, Some(subject))?;
+    repository.put_artifact(&said.artifact(), said.whole.as_bytes(), None, Some(subject))?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::{Push, existing};
 use crate::cmd::pull::Sources;
 use crate::cmd::push::destination_name;
 use crate::cmd::remote::{self, Way};
+use crate::game::annotations;
 use crate::image::artifact::{Artifact, describe};
 use crate::image::list::ImageList;
 use crate::image::manifest::{MAX_DOCUMENT, OCI_INDEX};
@@ -20,6 +21,7 @@ use crate::ui::print;
 use crate::ui::progress::Transfer;
 use crate::userns;
 use anyhow::{Context, bail};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// A manifest as it came to lie at the destination: digest, media type, size.
@@ -41,9 +43,10 @@ pub(super) fn run(args: &Push, settings: &Settings) -> anyhow::Result<u8> {
             true => work.images(&args.way, &sources, &name, destination.as_ref())?,
             false => Sent::new(),
         };
-        let index = work.index(&sent)?;
+        // Before the list, which names them.
+        let attached = work.attachments(&args.way, &sources, &name, &sent)?;
+        let index = work.index(&sent, &attached)?;
         destination.manifest(&index)?;
-        work.attachments(&args.way, &sources, &name, &sent)?;
         anyhow::Ok(index)
     })()
     .with_context(|| format!("push {} to {}", list.name, destination.name()))?;
@@ -120,8 +123,17 @@ impl Work<'_> {
         Ok(copy_instance(&repository, digest, self.store, to)?)
     }
 
-    fn index(&self, sent: &Sent) -> anyhow::Result<Outgoing> {
-        let bytes = self.list.with_replaced(sent).to_string().into_bytes();
+    /// The list as it goes out: with the manifests' new digests, and the digests of metadata
+    /// artifacts (`annotations::REFERRER`) that say more than the list does.
+    fn index(&self, sent: &Sent, attached: &BTreeMap<Digest, Digest>) -> anyhow::Result<Outgoing> {
+        let mut index = self.list.with_replaced(sent);
+        for entry in index["manifests"].as_array_mut().into_iter().flatten() {
+            let digest = entry["digest"].as_str().and_then(|d| d.parse::<Digest>().ok());
+            if let Some(artifact) = digest.and_then(|digest| attached.get(&digest)) {
+                entry["annotations"][annotations::REFERRER] = json!(artifact);
+            }
+        }
+        let bytes = index.to_string().into_bytes();
         if bytes.len() as u64 > MAX_DOCUMENT {
             bail!(
                 "the list has {} bytes; registries take {MAX_DOCUMENT} at most: push fewer \
@@ -133,23 +145,25 @@ impl Work<'_> {
         Ok(Outgoing { bytes, media_type: OCI_INDEX.to_owned(), digest })
     }
 
-    /// Sends what is attached to the images; layouts have no place for it.
+    /// Sends what is attached to the images; layouts have no place for it. Returns the metadata
+    /// artifacts that the list does not say the whole of, by the manifests they are about.
     fn attachments(
         &self,
         way: &Way,
         sources: &Sources,
         name: &ImageName,
         sent: &Sent,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<BTreeMap<Digest, Digest>> {
+        let mut pointers = BTreeMap::new();
         let digests = self.list.digests();
         let attached: Vec<&Digest> =
             digests.iter().filter(|d| !self.list.attachments(d).is_empty()).collect();
         if attached.is_empty() {
-            return Ok(());
+            return Ok(pointers);
         }
         let ImageName::Docker(reference) = name else {
             print::warning("the documents attached to the images go to registries only");
-            return Ok(());
+            return Ok(pointers);
         };
         let repository = way.repository(sources, reference.clone(), Rights::Push, self.progress)?;
         for digest in attached {
@@ -161,10 +175,16 @@ impl Work<'_> {
                     annotations: BTreeMap::new(),
                 };
                 let content = attachment.text.as_bytes();
-                repository.put_artifact(&artifact, content, None, Some(&subject))?;
+                let stored = repository.put_artifact(&artifact, content, None, Some(&subject))?;
+                let short = self.list.entry(digest)?.annotations.remove(annotations::KEY);
+                if attachment.artifact_type == annotations::ARTIFACT
+                    && short.as_ref() != Some(&attachment.text)
+                {
+                    pointers.insert(subject.digest.clone(), stored);
+                }
             }
         }
-        Ok(())
+        Ok(pointers)
     }
 
     /// What an attachment is about, as it lies at the destination.

@@ -77,7 +77,9 @@ pub enum PullError {
         variant: Digest,
     },
     /// Indexes in indexes without an end.
-    #[error("{place}: index {digest} is nested more than {limit} deep or contains itself")]
+    #[error(
+        "{place}: index {digest} is nested more than {limit} deep or contains itself; name the image inside it by its own digest"
+    )]
     Nesting {
         /// Name of the source.
         place: String,

@@ -14,9 +14,11 @@ mod error;
 mod layer;
 mod plan;
 mod resolve;
+mod variants;
 mod work;
 
 pub use error::PullError;
+pub use variants::{artifacts, missing_bytes};
 
 use crate::image::archive::Archive;
 use crate::image::config::auth::{AuthFiles, Credentials};

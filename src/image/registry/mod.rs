@@ -2,15 +2,18 @@
 //! bolt that knows reqwest and rustls.
 
 mod access;
+pub(in crate::image) mod blobs;
 mod challenge;
 pub(in crate::image) mod client;
 pub(in crate::image) mod clock;
 pub(in crate::image) mod error;
 mod host;
 pub(in crate::image) mod http;
+mod journal;
 mod listing;
 mod payload;
 mod repository;
+mod several;
 mod upload;
 
 pub use client::Rights;
@@ -18,6 +21,7 @@ pub use error::RegistryError;
 pub use host::{Host, Page};
 pub use http::{Patience, Proxies};
 pub use repository::{OutgoingBlob, Repository, Stored};
+pub use several::{Sought, read as read_artifact};
 
 use crate::image::config::auth::Credentials;
 use crate::image::config::certs::HostCerts;

@@ -1,6 +1,7 @@
 //! One repository of one registry, to read and to write: what pushes, artifacts and lists need.
 
 use super::client::{Client, Rights};
+use super::journal::Uploads;
 use super::{Endpoint, PARALLEL, Patience, Proxies, RegistryError, STOP_CHECK, wanted};
 use crate::image::artifact::{self, Artifact, Referrer};
 use crate::image::hash::Hasher;
@@ -15,6 +16,7 @@ use futures_util::StreamExt;
 use futures_util::stream::{FuturesUnordered, iter};
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc::Receiver;
@@ -59,6 +61,13 @@ impl<'a> Repository<'a> {
         let reference = endpoint.reference.clone();
         let client = endpoint.client(proxies, patience.clone(), rights, progress)?;
         Ok(Repository { reference, client, island })
+    }
+
+    /// Uploads that are broken off are noted in `file`, and gone on with by whoever reads it.
+    #[must_use]
+    pub fn with_journal(mut self, file: &Path) -> Self {
+        self.client.uploads = Uploads::at(file);
+        self
     }
 
     /// The name it was opened by.

@@ -1,7 +1,8 @@
 //! Pushing to one endpoint (distribution-spec 1.1, "Push"): blobs in chunks that go on where they
 //! broke, mounts across repositories, manifests.
 
-use super::client::{Call, Client, HEADWAY, To};
+use super::blobs::HEADWAY;
+use super::client::{Call, Client, To};
 use super::error::RegistryError;
 use super::http::{Answer, same_origin};
 use super::payload::Payload;
@@ -83,10 +84,12 @@ impl Client<'_> {
         blob: &Descriptor,
         file: &Arc<File>,
     ) -> Result<(), RegistryError> {
-        let (mut session, mut chunk) = (None, CHUNK);
+        let (mut session, mut chunk) = (self.begun(blob).await, CHUNK);
+        let mut resumed = session.is_some();
         let (mut failures, mut furthest) = (0, 0);
         loop {
             let Err(error) = self.upload_on(&mut session, blob, file, chunk).await else {
+                self.uploads.end(&self.noted(blob));
                 return Ok(());
             };
             if matches!(error, RegistryError::Status { status: 413, .. }) && chunk > SMALL_CHUNK {
@@ -95,7 +98,13 @@ impl Client<'_> {
             }
             let lost = session.as_ref().is_some_and(|s| s.lost);
             if !error.is_transient() && !lost {
-                return Err(error);
+                if !resumed {
+                    return Err(error);
+                }
+                // What an earlier process sent may be the reason.
+                (resumed, session) = (false, None);
+                self.uploads.end(&self.noted(blob));
+                continue;
             }
             let have = session.as_ref().map_or(0, |s| s.have);
             failures = if have >= furthest + HEADWAY { 1 } else { failures + 1 };
@@ -116,6 +125,35 @@ impl Client<'_> {
         }
     }
 
+    /// The upload that an earlier process began and did not end, if the registry still has it.
+    async fn begun(&self, blob: &Descriptor) -> Option<Session> {
+        let noted = self.noted(blob);
+        let location: Url = self.uploads.find(&noted)?.parse().ok()?;
+        let ours = same_origin(&location, &self.base().ok()?);
+        let session = match ours {
+            true => self.status(Session { location, have: 0, lost: false }).await,
+            false => None,
+        };
+        let session = session.filter(|s| s.have > 0 && s.have <= blob.size);
+        match &session {
+            Some(session) => self.progress.blob_bytes(&blob.digest, session.have),
+            None => self.uploads.end(&noted),
+        }
+        session
+    }
+
+    /// By what the journal knows an upload.
+    fn noted(&self, blob: &Descriptor) -> String {
+        format!("{} {}", self.name(), blob.digest)
+    }
+
+    /// Addresses of others are not noted: they may be signed for this moment.
+    fn note(&self, blob: &Descriptor, location: &Url) {
+        if self.base().is_ok_and(|base| same_origin(location, &base)) {
+            self.uploads.note(&self.noted(blob), location.as_str());
+        }
+    }
+
     /// Goes on with an upload, or opens one, to its end or first error.
     async fn upload_on(
         &self,
@@ -132,6 +170,7 @@ impl Client<'_> {
         let open = session.insert(open);
         let sent = |n| self.progress.blob_bytes(&blob.digest, n);
         while blob.size > chunk && open.have < blob.size {
+            self.note(blob, &open.location);
             let len = chunk.min(blob.size - open.have);
             let mut payload = Payload::file(file, open.have, len);
             payload.range = Some((open.have, open.have + len - 1));

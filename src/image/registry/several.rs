@@ -1,0 +1,177 @@
+//! Several documents of a registry at once: what a choice among variants needs.
+
+use super::{PARALLEL, RegistryError, RegistrySource};
+use crate::image::artifact::{self, Artifact, Referrer};
+use crate::image::source::{RawDocument, SourceError};
+use crate::image::types::Digest;
+use futures_util::StreamExt;
+use futures_util::stream::iter;
+
+/// An artifact about a manifest that is looked for.
+#[derive(Debug, Clone)]
+pub struct Sought {
+    /// The manifest that it is about.
+    pub subject: Digest,
+    /// Its digest; `None`: the newest that refers to `subject`.
+    pub digest: Option<Digest>,
+}
+
+/// An artifact as it was found: both digests are those of the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole {
+    /// Its manifest.
+    pub manifest: RawDocument,
+    /// The digest of its one part.
+    pub part: Digest,
+    /// That part.
+    pub content: Vec<u8>,
+}
+
+impl RegistrySource<'_> {
+    /// Manifests by digest, in the order of `wanted`.
+    pub fn manifests(&self, wanted: &[&Digest]) -> Vec<Result<RawDocument, SourceError>> {
+        self.island.run(async {
+            let asked = iter(wanted).map(|digest| self.by_digest(digest));
+            asked.buffered(PARALLEL).collect().await
+        })
+    }
+
+    /// Artifacts of the type `kind` with a part of at most `limit` bytes, in the order of
+    /// `wanted`; or in words why there is none.
+    pub fn artifacts(
+        &self,
+        wanted: &[Sought],
+        kind: &str,
+        limit: u64,
+    ) -> Vec<Result<Whole, String>> {
+        self.island.run(async {
+            let asked = iter(wanted).map(|sought| self.artifact(sought, kind, limit));
+            asked.buffered(PARALLEL).collect().await
+        })
+    }
+
+    async fn by_digest(&self, digest: &Digest) -> Result<RawDocument, SourceError> {
+        self.fall_through(async |_, client| Ok(client.manifest(digest.as_str()).await?)).await
+    }
+
+    async fn artifact(&self, sought: &Sought, kind: &str, limit: u64) -> Result<Whole, String> {
+        let subject = &sought.subject;
+        let named = match &sought.digest {
+            Some(digest) => match self.by_digest(digest).await {
+                Ok(found) => Some(found),
+                // Lists are copied without what refers to their manifests; it may have been
+                // attached anew since.
+                Err(SourceError::Registry(RegistryError::NotFound { .. })) => None,
+                Err(e) => return Err(e.to_string()),
+            },
+            None => None,
+        };
+        let manifest = match named {
+            Some(found) => found,
+            None => {
+                let all = self
+                    .fall_through(async |_, client| {
+                        Ok(client.referrers(subject, Some(kind)).await?)
+                    })
+                    .await
+                    .map_err(|e| e.to_string())?;
+                let newest = newest(&all);
+                let newest = newest
+                    .ok_or_else(|| format!("nothing of the type {kind} refers to {subject}"))?;
+                self.by_digest(newest).await.map_err(|e| e.to_string())?
+            }
+        };
+        let part = read(&manifest, subject, kind, limit)?;
+        let content = self
+            .fall_through(async |_, client| client.small_blob(&part, limit).await)
+            .await
+            .map_err(|e| e.to_string())?;
+        Ok(Whole { manifest, part: part.digest, content })
+    }
+}
+
+/// The one part of an artifact's manifest, when it is the artifact that was looked for. Errors in
+/// words: another subject or type, or a part of more than `limit` bytes.
+pub fn read(
+    manifest: &RawDocument,
+    subject: &Digest,
+    kind: &str,
+    limit: u64,
+) -> Result<crate::image::types::Descriptor, String> {
+    let digest = &manifest.digest;
+    let fault = |reason: String| format!("{digest}: {reason}");
+    let found = Artifact::parse(&manifest.bytes, kind).map_err(|e| fault(e.to_string()))?;
+    match artifact::subject(&manifest.bytes) {
+        Some(about) if about == *subject => {}
+        Some(about) => return Err(fault(format!("it is about {about}, not about {subject}"))),
+        None => return Err(fault(format!("it does not say that it is about {subject}"))),
+    }
+    let part = found.part;
+    if part.media_type != kind {
+        return Err(fault(format!("its content is {:?}, expected {kind}", part.media_type)));
+    }
+    match part.size > limit {
+        true => Err(fault(format!("{} bytes; {limit} are read at most", part.size))),
+        false => Ok(part),
+    }
+}
+
+/// The newest by `org.opencontainers.image.created`, the last in the list where that is equal.
+fn newest(all: &[Referrer]) -> Option<&Digest> {
+    const CREATED: &str = "org.opencontainers.image.created";
+    let created = |r: &&Referrer| r.manifest.annotations.get(CREATED).cloned();
+    all.iter().max_by_key(created).map(|r| &r.manifest.digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::artifact::describe;
+    use crate::image::manifest::OCI_MANIFEST;
+    use std::collections::BTreeMap;
+
+    const KIND: &str = "application/vnd.bolt.gaming.v1+json";
+
+    #[test]
+    fn only_what_is_about_the_variant_is_read() {
+        let subject = describe(OCI_MANIFEST, b"variant");
+        let other = describe(OCI_MANIFEST, b"other");
+        let made = |part_kind: &str, about: Option<&_>, kind: &str| {
+            let part = describe(part_kind, b"{}");
+            let artifact =
+                Artifact { artifact_type: kind.to_owned(), part, annotations: BTreeMap::new() };
+            let bytes = artifact.manifest(about);
+            let digest = Digest::sha256_of(&bytes);
+            RawDocument { bytes, media_type: String::new(), digest, given_name: None }
+        };
+        let ask = |m: &RawDocument, limit| read(m, &subject.digest, KIND, limit);
+        let good = made(KIND, Some(&subject), KIND);
+        assert_eq!(ask(&good, 2).unwrap().size, 2);
+        for (manifest, limit, words) in [
+            (good, 1, "2 bytes; 1 are read"),
+            (made(KIND, Some(&other), KIND), 2, "not about"),
+            (made(KIND, None, KIND), 2, "does not say"),
+            (made("text/plain", Some(&subject), KIND), 2, "its content is"),
+            (made(KIND, Some(&subject), "text/plain"), 2, "not an artifact of the type"),
+        ] {
+            let error = ask(&manifest, limit).unwrap_err();
+            assert!(error.contains(words) && error.contains(manifest.digest.as_str()), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_newest_referrer_counts() {
+        let one = |name: &[u8], created: Option<&str>| {
+            let mut manifest = describe(OCI_MANIFEST, name);
+            let created =
+                created.map(|c| ("org.opencontainers.image.created".to_owned(), c.to_owned()));
+            manifest.annotations.extend(created);
+            Referrer { manifest, artifact_type: KIND.to_owned() }
+        };
+        let (old, new) = (one(b"o", Some("2026-01-01")), one(b"n", Some("2026-02-01")));
+        let none = [one(b"1", None), one(b"2", None)];
+        assert_eq!(newest(&[new.clone(), old, none[0].clone()]), Some(&new.manifest.digest));
+        assert_eq!(newest(&none), Some(&none[1].manifest.digest));
+        assert_eq!(newest(&[]), None);
+    }
+}
