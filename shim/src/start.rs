@@ -120,8 +120,7 @@ pub(crate) fn start(
         }
         None => (clone_init(launch, supervisor, stdio, &fills)?, Ok(())),
     };
-    let result =
-        told.and_then(|()| bring_up(launch, supervisor, state, &init, ends, &mut fills));
+    let result = told.and_then(|()| bring_up(launch, supervisor, state, &init, ends, &mut fills));
     match result {
         Ok((output, error, input, uplink)) => {
             Ok(Payload { pid: init.pid, pidfd: init.pidfd, output, error, input, uplink })

@@ -1,7 +1,9 @@
-//! A start that takes long, because much is copied, and may be called off. Runs in M.
+//! What a start waits for: the launcher, and copies that take long and may be called off. Runs in
+//! M.
 
 use super::Supervisor;
 use crate::at::{At, Res, failure};
+use crate::clients::Client;
 use bolt_shim::control::Request;
 use bolt_shim::report::{Failure, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -9,6 +11,12 @@ use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 
 impl Supervisor {
+    /// Waits for the launcher to write down what the container is, which it does while we mount.
+    pub(crate) fn await_config(&mut self) -> Res<()> {
+        self.written = self.written || self.clients.first().is_some_and(Client::says_written);
+        if self.written { Ok(()) } else { Err(failure(Step::State, "config.json", libc::ENOENT)) }
+    }
+
     /// Waits until `socket` can be read, or so many milliseconds. EINTR: the launcher, or a signal
     /// to this process, wants no container any more. A launcher that was killed does not.
     pub(crate) fn await_start(&mut self, socket: Option<&OwnedFd>, limit: Option<i64>) -> Res<()> {

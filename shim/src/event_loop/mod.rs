@@ -184,12 +184,6 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Waits for the launcher to write down what the container is, which it does while we mount.
-    pub(crate) fn await_config(&mut self) -> Res<()> {
-        self.written = self.written || self.clients.first().is_some_and(Client::says_written);
-        if self.written { Ok(()) } else { Err(failure(Step::State, "config.json", libc::ENOENT)) }
-    }
-
     /// The stop was no request, but a signal to this process.
     pub(crate) fn ended_by_signal(&self) -> bool {
         self.by_signal
