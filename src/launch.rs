@@ -18,9 +18,10 @@ use crate::spec::{caps, defaults, seccomp, ulimit};
 use crate::sys::small;
 use crate::userns::{self, Source};
 use anyhow::Context;
+use bolt_shim::head::Spaces;
 use bolt_shim::launch::{
     Cgroup, Device, Events, FileId, Groups, IdMap, Launch, Log, Monitor, Mount as Step, MountFlags,
-    MountKind, Process, Propagation, Restart, Share, Spaces, TtySize, VERSION,
+    MountKind, Process, Propagation, Restart, Share, TtySize, VERSION,
 };
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@
 //! [`control`] is what later `bolt` processes say to the supervisor over `control.sock`.
 
 pub mod control;
+pub mod head;
 pub mod launch;
 pub mod report;
 pub mod secret;

@@ -26,7 +26,7 @@ mod step;
 mod sys;
 mod uplink;
 
-use bolt_shim::launch::Head;
+use bolt_shim::head::Head;
 use std::process::ExitCode;
 
 /// musl's own allocator maps and unmaps a page for many a short-lived path, twenty times in a

@@ -18,7 +18,8 @@ use crate::sys::memory::Mapped;
 use crate::sys::{process, socket};
 use crate::{notify, pidfile};
 use bolt_shim::control::Request;
-use bolt_shim::launch::{Head, Health, Launch, OnFailure, Restart, Root, VERSION, fd};
+use bolt_shim::head::Head;
+use bolt_shim::launch::{Health, Launch, OnFailure, Restart, Root, VERSION, fd};
 use bolt_shim::report::{Failure, Report, Step};
 use std::os::fd::OwnedFd;
 

@@ -82,6 +82,18 @@ impl Staging {
     /// Makes the directory a layer: record, facts, then the name. It counts at once in this
     /// boot, and for good after [`Store::settle`] (which `put_image` calls).
     pub fn commit(self, facts: &LayerFacts, record: Option<RecordWriter>) -> Result<()> {
+        let committed = self.put(facts, record);
+        if committed.is_err() {
+            // Beside no layer they would be damage.
+            for end in ["json", "tar-record.zst"] {
+                let file = format!("{}.{end}", self.chain.hex());
+                let _ = fs::unlinkat(&self.parent, file, AtFlags::empty());
+            }
+        }
+        committed
+    }
+
+    fn put(&self, facts: &LayerFacts, record: Option<RecordWriter>) -> Result<()> {
         let hex = self.chain.hex();
         let staging = staging_name(&self.chain);
         if let Some(record) = record {

@@ -310,6 +310,20 @@ fn what_a_killed_pull_left_is_no_layer_and_goes() {
     assert!(store.has_layer(Layout::Single, &chain).unwrap());
 }
 
+/// As when the disk is full in between.
+#[test]
+fn a_layer_whose_facts_cannot_be_written_leaves_no_record() {
+    let (_dir, store) = Scratch::new();
+    let chain = digest("layer");
+    let staging = store.stage_layer(Layout::Single, &chain).unwrap().unwrap();
+    let in_the_way = store.path().join(format!("layers/single/{}.json", chain.hex()));
+    std::fs::create_dir(&in_the_way).unwrap();
+    let record = staging.record_writer().unwrap();
+    assert!(staging.commit(&LayerFacts::new(digest("layer")), Some(record)).is_err());
+    std::fs::remove_dir(in_the_way).unwrap();
+    assert_eq!(problems(&store, false), []);
+}
+
 #[test]
 fn gc_takes_what_nobody_names() {
     let (_dir, store) = Scratch::new();
