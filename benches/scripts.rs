@@ -146,6 +146,8 @@ fn stats(
 /// podman as root, with a store of this bench and its containers; they end with it.
 struct RootPodman {
     words: Vec<String>,
+    /// podman mounts it onto itself, and leaves it so.
+    overlay: std::path::PathBuf,
 }
 
 impl RootPodman {
@@ -157,7 +159,7 @@ impl RootPodman {
         let mut words = podman.words.clone();
         words.extend(["--root".into(), place("root"), "--runroot".into(), place("runroot")]);
         words.extend(["--cgroup-manager".into(), "cgroupfs".into()]);
-        let root = RootPodman { words };
+        let root = RootPodman { words, overlay: parts.dir.join("root/overlay") };
         let image = root.run(&["pull", "--quiet", &images::one_layer(parts).name]);
         for n in 0..CONTAINERS {
             let name = format!("s{n}");
@@ -184,6 +186,7 @@ impl Drop for RootPodman {
             let mut command = std::process::Command::new(program);
             let _ = command.args(own).args(["rm", "-f", "-t", "0", "-a"]).output();
         }
+        let _ = std::process::Command::new("umount").arg(&self.overlay).output();
     }
 }
 
