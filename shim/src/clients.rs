@@ -96,9 +96,15 @@ impl Client {
 
     /// Waits for the first word after the plan, [`Request::Written`]; false: there is none to come.
     pub(crate) fn says_written(&self) -> bool {
-        let _ = poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], None);
         let mut buffer = [0; 16];
-        let received = socket::receive_into(&self.socket, &mut buffer);
+        let received = loop {
+            let _ = poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], None);
+            match socket::receive_into(&self.socket, &mut buffer) {
+                // poll(2) was cut short.
+                Err(Errno::EAGAIN) => {}
+                other => break other,
+            }
+        };
         let length = received.ok().flatten().map_or(0, |(length, _)| length);
         postcard::from_bytes(&buffer[..length]) == Ok(Request::Written)
     }

@@ -57,8 +57,8 @@ pub enum Request {
     },
     /// Answer Exited when the payload ends for good.
     Wait,
-    /// The plan is complete: the first packet to a new monitor; [`Request::Written`] follows. With it come the descriptors
-    /// that the plan speaks of.
+    /// The plan is complete: the first packet to a new monitor; [`Request::Written`] follows.
+    /// With it come the descriptors that the plan speaks of.
     Planned,
     /// Check the payload's health now. Answer: Exited with the check's own code.
     HealthCheck,

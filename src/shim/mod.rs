@@ -190,7 +190,15 @@ pub fn start(
     let mut recorded = Ok(());
     // Who makes P is there once it has the maps.
     if let Source::Full(ids, _) = source {
-        let writers = map_writers(&connection, settings, pid, ids)?;
+        let writers = match map_writers(&connection, settings, pid, ids) {
+            Ok(writers) => writers,
+            Err(error) => {
+                drop(connection);
+                // It holds the container's lock until it is gone.
+                reap(begun.pid);
+                return Err(error);
+            }
+        };
         if let Some(record) = record.take() {
             recorded = record(dir);
         }

@@ -206,6 +206,8 @@ fn errors_name_the_flag_in_one_line() {
         let lines = out.err.lines().filter(|line| !line.starts_with("hint: "));
         assert_eq!(lines.count(), 1, "{flags:?}: {out:?}");
     }
+    // Not even of the one that failed while its supervisor mounted.
+    assert_eq!(s.run(&["ps", "-aq"]).out, "");
 }
 
 /// Queues and memory of the host, as podman binds them.
