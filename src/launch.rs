@@ -120,7 +120,7 @@ pub fn init_ahead(settings: &Settings, source: &Source, config: &Config) -> Opti
 }
 
 /// Root without a wish has no user namespace; everybody else nests one in P.
-fn id_map(source: &Source, userns: Userns) -> Option<IdMap> {
+pub fn id_map(source: &Source, userns: Userns) -> Option<IdMap> {
     match (source, userns) {
         (Source::Root, Userns::Host) => None,
         (_, Userns::Host) => Some(IdMap::RootIsUser),

@@ -17,6 +17,7 @@
 //! A client that goes away ends nothing: the payload and its execs live on. EOF from the monitor
 //! without `Exited` means that the monitor died.
 
+use crate::head::Head;
 use crate::launch::{Process, Restart, TtySize};
 use serde::{Deserialize, Serialize};
 
@@ -57,8 +58,8 @@ pub enum Request {
     },
     /// Answer Exited when the payload ends for good.
     Wait,
-    /// The plan is complete: the first packet to a new monitor; [`Request::Written`] follows.
-    /// With it come the descriptors that the plan speaks of.
+    /// The plan is complete; [`Request::Written`] follows. With it come the descriptors that the
+    /// plan speaks of.
     Planned,
     /// Check the payload's health now. Answer: Exited with the check's own code.
     HealthCheck,
@@ -92,4 +93,7 @@ pub enum Request {
     /// `config.json` is there, which a new monitor waits for: without it nobody finds the
     /// container.
     Written,
+    /// The container has a place, to a monitor that has entered P: what can be made before the
+    /// plan is complete. With it come the plan's file, still empty, the lock, and the directory.
+    Placed(Head),
 }

@@ -4,23 +4,22 @@ use crate::secret::{Secret, Variable};
 use serde::{Deserialize, Serialize};
 
 /// Version of the whole contract; both programs refuse any other.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Descriptors that `bolt` places at fixed numbers before it starts `bolt-shim monitor`.
 pub mod fd {
-    /// The memfd with the encoded [`super::Launch`]: written and sealed when
-    /// [`crate::control::Request::Planned`] comes.
-    pub const LAUNCH: i32 = 3;
     /// SEQPACKET socket to the launching `bolt`: reports, then the first attached client.
-    pub const REPORT: i32 = 4;
-    /// The container's lock file, locked for writing (fcntl(2), F_OFD_SETLK).
-    pub const LOCK: i32 = 5;
-    /// The container's directory.
-    pub const DIR: i32 = 6;
+    pub const REPORT: i32 = 3;
     /// User namespace P to join; open only with [`super::Userns::Join`].
-    pub const USERNS: i32 = 7;
-    /// First number that carries nothing.
-    pub const END: i32 = 8;
+    pub const USERNS: i32 = 4;
+    /// The memfd with the encoded [`super::Launch`]: written and sealed when
+    /// [`crate::control::Request::Planned`] comes. This and the next two come with
+    /// [`crate::control::Request::Placed`], and lie above what a monitor has open then.
+    pub const LAUNCH: i32 = 10;
+    /// The container's lock file, locked for writing (fcntl(2), F_OFD_SETLK).
+    pub const LOCK: i32 = 11;
+    /// The container's directory.
+    pub const DIR: i32 = 12;
 }
 
 /// Everything one container start needs.

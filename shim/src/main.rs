@@ -26,7 +26,7 @@ mod step;
 mod sys;
 mod uplink;
 
-use bolt_shim::head::Head;
+use bolt_shim::launch::Userns;
 use std::process::ExitCode;
 
 /// musl's own allocator maps and unmaps a page for many a short-lived path, twenty times in a
@@ -38,10 +38,10 @@ fn main() -> ExitCode {
     let role = std::env::args().nth(1);
     match role.as_deref() {
         Some("monitor") => {
-            sys::process::sanitise();
-            let mut words = std::env::args().skip(2);
-            let head = words.next().zip(words.next()).and_then(|(p, rest)| Head::of(&p, &rest));
-            head.map_or(ExitCode::from(125), |head| ExitCode::from(monitor::run(head)))
+            let userns = std::env::args().nth(2).and_then(|word| Userns::of(&word));
+            let Some(userns) = userns else { return ExitCode::from(125) };
+            sys::process::sanitise(userns);
+            ExitCode::from(monitor::run(userns))
         }
         Some("--version") => {
             let line = format!(

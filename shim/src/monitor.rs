@@ -13,13 +13,12 @@ use crate::events::{self, Event};
 use crate::freeze;
 use crate::start::{Ahead, start};
 use crate::state::{self, State};
-use crate::step::root;
 use crate::sys::memory::Mapped;
 use crate::sys::{process, socket};
 use crate::{notify, pidfile};
 use bolt_shim::control::Request;
 use bolt_shim::head::Head;
-use bolt_shim::launch::{Health, Launch, OnFailure, Restart, Root, VERSION, fd};
+use bolt_shim::launch::{Health, Launch, OnFailure, Restart, Root, Userns, VERSION, fd};
 use bolt_shim::report::{Failure, Report, Step};
 use std::os::fd::OwnedFd;
 
@@ -30,25 +29,21 @@ const LONG_RUN: i64 = 10_000;
 
 /// Runs the whole life of one container; the result is M's exit code.
 ///
-/// `bolt` plans while M enters P. When the line ends before the plan is complete, nothing was
-/// made yet and nobody is left to be told.
-pub(crate) fn run(head: Head) -> u8 {
+/// `bolt` reads its command line while M enters P, and plans while M makes what it can. When the
+/// line ends before the plan is complete, nothing was made that stays and nobody is left to be
+/// told.
+pub(crate) fn run(userns: Userns) -> u8 {
     process::set_name(c"bolt-shim");
     let Ok(report) = process::inherit(fd::REPORT) else { return 125 };
-    let Ok(dir) = process::inherit(fd::DIR) else { return 125 };
     let mut state = State::default();
-    if let Err(failure) = enter::enter(head.userns, &report, &mut state) {
+    if let Err(failure) = enter::enter(userns, &report, &mut state) {
         tell(&report, &Report::Failed(failure));
         return 125;
     }
-    let ahead = head.init.and_then(Ahead::make);
-    if head.layered {
-        // What does not work now is tried again, and told, when the root is made.
-        let _ = root::make_upper(&dir, "upper", "work");
-    }
-    let Some(passed) = await_plan(&report) else { return 125 };
-    let mut launch = match read_plan() {
-        Ok(launch) => launch,
+    let Some(head) = await_place(&report) else { return 125 };
+    let (mut launch, inherited) = match ready(head, &report) {
+        Ok(Some(ready)) => ready,
+        Ok(None) => return 125,
         Err(failure) => {
             tell(&report, &Report::Failed(failure));
             return 125;
@@ -57,7 +52,33 @@ pub(crate) fn run(head: Head) -> u8 {
     if launch.await_cgroup && await_cgroup(&mut launch, &report).is_none() {
         return 125;
     }
-    supervise(&mut launch, state, Inherited { report, dir, passed, ahead })
+    supervise(&mut launch, state, report, inherited)
+}
+
+/// All that is made before the plan, and the plan. `None`: it will not come.
+#[inline(never)]
+fn ready(head: Head, report: &OwnedFd) -> Res<Option<(Launch, Inherited)>> {
+    let dir = process::inherit(fd::DIR).at(Step::Read, "container directory")?;
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", fd::DIR))
+        .at(Step::Read, "container directory")?;
+    let path = path.into_os_string().into_string();
+    let path = path.map_err(|_| failure(Step::Read, "container directory", libc::EILSEQ))?;
+    let ahead = Ahead::make(head, &path);
+    let Some(passed) = await_plan(report) else { return Ok(None) };
+    Ok(Some((read_plan()?, Inherited { dir, path, passed, ahead })))
+}
+
+/// The container, once it has a directory: its descriptors lie at the numbers of the contract.
+#[inline(never)]
+fn await_place(report: &OwnedFd) -> Option<Head> {
+    let mut buffer = [0; Head::LONGEST];
+    let (length, fds) = socket::receive_into(report, &mut buffer).ok()??;
+    let Ok(Request::Placed(head)) = postcard::from_bytes(&buffer[..length]) else { return None };
+    let fds: [OwnedFd; 3] = fds.try_into().ok()?;
+    for (file, number) in fds.into_iter().zip([fd::LAUNCH, fd::LOCK, fd::DIR]) {
+        process::put(file, number).ok()?;
+    }
+    Some(head)
 }
 
 /// Nothing of the container was made, but for its control groups.
@@ -108,26 +129,27 @@ fn await_cgroup(launch: &mut Launch, report: &OwnedFd) -> Option<()> {
     }
 }
 
-/// What was there before the plan.
+/// What was there when the plan came.
 struct Inherited {
-    report: OwnedFd,
     dir: OwnedFd,
+    /// Where that is.
+    path: String,
     /// What came with the plan.
     passed: Vec<OwnedFd>,
-    ahead: Option<Ahead>,
+    ahead: Ahead,
 }
 
-fn supervise(launch: &mut Launch, mut state: State, mut inherited: Inherited) -> u8 {
+fn supervise(launch: &mut Launch, mut state: State, report: OwnedFd, inherited: Inherited) -> u8 {
     state.cgroup.clone_from(&launch.cgroup.remove);
     state.notes.clone_from(&launch.denied);
-    let mut ahead = inherited.ahead.take();
-    let mut supervisor = match prepare(launch, inherited) {
+    let Inherited { dir, path, passed, mut ahead } = inherited;
+    let mut supervisor = match prepare(launch, report, dir, path, passed) {
         Ok(supervisor) => supervisor,
         Err((report, failure)) => return refuse(launch, &report, failure),
     };
     let mut pause = FIRST_PAUSE;
     loop {
-        let payload = match start(launch, &mut supervisor, &mut state, ahead.take()) {
+        let payload = match start(launch, &mut supervisor, &mut state, std::mem::take(&mut ahead)) {
             Ok(payload) => payload,
             Err(failure) => return give_up(launch, &mut supervisor, &mut state, failure),
         };
@@ -214,9 +236,14 @@ fn remember_start(launch: &mut Launch, plan: Launch) {
 }
 
 /// The container's place: once for all restarts.
-fn prepare(launch: &Launch, inherited: Inherited) -> Result<Supervisor, (OwnedFd, Failure)> {
-    let Inherited { report, dir, mut passed, .. } = inherited;
-    let made = place(launch, dir).and_then(|place| {
+fn prepare(
+    launch: &Launch,
+    report: OwnedFd,
+    dir: OwnedFd,
+    path: String,
+    mut passed: Vec<OwnedFd>,
+) -> Result<Supervisor, (OwnedFd, Failure)> {
+    let made = place(launch, dir, path).and_then(|place| {
         let notifier = notify::of_plan(launch.unit.notify, &mut passed, &place.dir)?;
         Ok((place, notifier))
     });
@@ -230,17 +257,11 @@ fn prepare(launch: &Launch, inherited: Inherited) -> Result<Supervisor, (OwnedFd
     }
 }
 
-fn place(launch: &Launch, dir: OwnedFd) -> Res<Place> {
+fn place(launch: &Launch, dir: OwnedFd, path: String) -> Res<Place> {
     let lock = process::inherit(fd::LOCK).at(Step::Read, "lock")?;
     if let Some(group) = &launch.cgroup.monitor {
         std::fs::write(format!("{group}/cgroup.procs"), "0").at(Step::Cgroup, group)?;
     }
-    let path = std::fs::read_link(format!("/proc/self/fd/{}", fd::DIR))
-        .at(Step::Read, "container directory")?;
-    let path = path
-        .to_str()
-        .ok_or_else(|| failure(Step::Read, "container directory", libc::EILSEQ))?
-        .to_owned();
     Ok(Place { dir, lock, path, control: None })
 }
 

@@ -1,7 +1,7 @@
 //! A start of the payload: its init **I** is made, gets what only M can make, and has become the
 //! payload at the end. Runs in M.
 //!
-//! The first I of a container is made before the plan is there, where its namespaces are known
+//! The first I of a container and its root are made before the plan is there, where they are known
 //! ([`Ahead`]): while `bolt` plans, I makes the network namespace, which takes longest.
 
 use crate::at::{At, Res, failure};
@@ -14,8 +14,8 @@ use crate::step::{binds, ids, root};
 use crate::sys::clone::{Cloned, clone3};
 use crate::sys::{process, socket};
 use crate::uplink;
-use bolt_shim::head::Spaces;
-use bolt_shim::launch::{Launch, Net};
+use bolt_shim::head::{Head, Spaces};
+use bolt_shim::launch::{IdMap, Launch, Net, Root};
 use bolt_shim::report::{Failure, Step};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::os::fd::{AsFd, OwnedFd};
@@ -52,45 +52,70 @@ impl Init {
     }
 }
 
-/// An I that waits for the plan. Dropped, it ends, and has made nothing that stays.
-#[derive(Debug)]
+/// What is made before the plan is there. Dropped, it ends, and has made nothing that stays.
+///
+/// What does not work now is tried again, and told, when the plan asks for it.
+#[derive(Debug, Default)]
 pub(crate) struct Ahead {
-    init: Option<Init>,
-    spaces: Spaces,
+    init: Option<(Spaces, Init)>,
+    root: Option<(Root, Option<IdMap>, OwnedFd)>,
 }
 
 impl Drop for Ahead {
     fn drop(&mut self) {
-        if let Some(init) = &self.init {
+        if let Some((_, init)) = &self.init {
             init.end();
         }
     }
 }
 
 impl Ahead {
-    /// Clones I. `None`: what hinders that shows again, and is told, when it is made later.
-    pub(crate) fn make(spaces: Spaces) -> Option<Self> {
-        let (ours, theirs) = socket::pair().ok()?;
-        match clone3(flags(spaces), None).ok()? {
-            Cloned::Child => {
-                // Nothing of M may live on in the container, least of all the lock.
-                drop(ours);
-                process::close_inherited();
-                init::run_ahead(spaces, theirs)
-            }
-            Cloned::Parent { pid, pidfd } => {
-                Some(Ahead { init: Some(Init { pid, pidfd, socket: ours }), spaces })
-            }
-        }
+    /// I first: its network takes longest. `dir` is the container's directory.
+    pub(crate) fn make(head: Head, dir: &str) -> Self {
+        let init = head.init.and_then(|spaces| Some((spaces, clone_ahead(spaces)?)));
+        let root = head.root.and_then(|(root, id_map)| {
+            let tree = root::make(&root, dir, ids::root_in_p(id_map)).ok()?;
+            Some((root, id_map, tree))
+        });
+        Ahead { init, root }
     }
 
     /// I, if the plan wants one such.
-    fn take_for(mut self, launch: &Launch, fills: &Fills, passed: &[OwnedFd]) -> Option<Init> {
-        let fits = self.spaces == Spaces::of(launch)
+    fn take_init(
+        &mut self,
+        launch: &Launch,
+        fills: &Fills,
+        passed: &[OwnedFd],
+    ) -> Option<Init> {
+        let fits = self.init.as_ref().is_some_and(|(spaces, _)| *spaces == Spaces::of(launch))
             && launch.cgroup.v2.is_none()
             && !fills.any()
             && passed.is_empty();
-        if fits { self.init.take() } else { None }
+        if fits { self.init.take().map(|(_, init)| init) } else { None }
+    }
+
+    /// The root, if it is the plan's, else that one.
+    fn take_root(&mut self, launch: &Launch, dir: &str) -> Res<OwnedFd> {
+        match self.root.take() {
+            Some((root, id_map, tree)) if (&root, id_map) == (&launch.root, launch.id_map) => {
+                Ok(tree)
+            }
+            _ => root::make(&launch.root, dir, ids::root_in_p(launch.id_map)),
+        }
+    }
+}
+
+/// An I that waits for the plan.
+fn clone_ahead(spaces: Spaces) -> Option<Init> {
+    let (ours, theirs) = socket::pair().ok()?;
+    match clone3(flags(spaces), None).ok()? {
+        Cloned::Child => {
+            // Nothing of M may live on in the container, least of all the lock.
+            drop(ours);
+            process::close_inherited();
+            init::run_ahead(spaces, theirs)
+        }
+        Cloned::Parent { pid, pidfd } => Some(Init { pid, pidfd, socket: ours }),
     }
 }
 
@@ -107,13 +132,12 @@ pub(crate) fn start(
     launch: &Launch,
     supervisor: &mut Supervisor,
     state: &mut State,
-    ahead: Option<Ahead>,
+    mut ahead: Ahead,
 ) -> Res<Payload> {
     supervisor.denied.clear();
     let mut fills = Fills::begin(launch, supervisor)?;
     let (stdio, ends) = pipes(launch)?;
-    let ahead = ahead.and_then(|ahead| ahead.take_for(launch, &fills, &supervisor.passed));
-    let (init, told) = match ahead {
+    let (init, told) = match ahead.take_init(launch, &fills, &supervisor.passed) {
         Some(init) => {
             let told = init::tell_plan(&init.socket, stdio.as_ref());
             drop(stdio);
@@ -121,7 +145,9 @@ pub(crate) fn start(
         }
         None => (clone_init(launch, supervisor, stdio, &fills)?, Ok(())),
     };
-    let result = told.and_then(|()| bring_up(launch, supervisor, state, &init, ends, &mut fills));
+    let result = told.and_then(|()| {
+        bring_up(launch, supervisor, state, &init, ends, (&mut fills, &mut ahead))
+    });
     match result {
         Ok((output, error, input, uplink)) => {
             Ok(Payload { pid: init.pid, pidfd: init.pidfd, output, error, input, uplink })
@@ -194,8 +220,9 @@ fn bring_up(
     state: &mut State,
     init: &Init,
     ends: [Option<OwnedFd>; 3],
-    fills: &mut Fills,
+    made: (&mut Fills, &mut Ahead),
 ) -> Res<Ends> {
+    let (fills, ahead) = made;
     let (pid, socket) = (init.pid, &init.socket);
     for file in &launch.cgroup.v1 {
         std::fs::write(file, pid.to_string()).at(Step::Cgroup, file)?;
@@ -204,8 +231,7 @@ fn bring_up(
         ids::write(pid, shape)?;
     }
     handshake::send(socket, &Message::Ids, &[])?;
-    let mut trees =
-        vec![root::make(&launch.root, supervisor.path(), ids::root_in_p(launch.id_map))?];
+    let mut trees = vec![ahead.take_root(launch, supervisor.path())?];
     trees.extend(binds::trees(launch, supervisor.path())?);
     handshake::send_trees(socket, &trees)?;
     drop(trees);

@@ -52,7 +52,7 @@ fn record(args: &RecordArgs, settings: &Settings) -> anyhow::Result<u8> {
         lock: &args.lock,
     };
     let (found, _) =
-        pull::ensure(settings, &store, &wish).context("only a local image has results")?;
+        pull::ensure(settings, &store, &wish, || {}).context("only a local image has results")?;
     let frames = measured::read_log(&args.fps_log)?;
     let manifest = &found.record.manifest;
     measured::record(&settings.dirs.measured(), manifest, &drift::facts(settings)?, frames)?;

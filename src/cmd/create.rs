@@ -44,15 +44,39 @@ pub struct Created {
     pub recorded: bool,
 }
 
+impl Created {
+    fn begin(
+        &mut self,
+        settings: &Settings,
+        containers: &Containers,
+        early: Early,
+    ) -> anyhow::Result<()> {
+        let begun = match early {
+            Some(begun) => begun,
+            None => shim::begin(settings, containers)?,
+        };
+        self.begun.insert(begun).place(settings, &self.dir, &self.config)
+    }
+}
+
+/// Others enter P, or a registry is asked, before the container starts: a supervisor that makes P
+/// would keep them from it until then.
+pub fn step_back(early: &mut Early) {
+    *early = None;
+}
+
 /// What comes after the creation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Next {
     /// Nothing.
     Keep,
     /// A start: its supervisor begins while the rest is planned, and the caller records the
     /// container.
-    Start,
+    Start(Early),
 }
+
+/// A supervisor that began before it was known which container it gets, if one did.
+pub type Early = Option<Begun>;
 
 /// Creates and prints the id.
 pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
@@ -69,9 +93,13 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
 
 /// Everything that is refused is refused before anything is made.
 pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Result<Created> {
+    let (starts, mut early) = match next {
+        Next::Keep => (false, None),
+        Next::Start(early) => (true, early),
+    };
     // Held to the end: no gc between finding the layers and writing down that they are used, or
     // copying them.
-    let base = base(settings, args)?;
+    let base = base(settings, args, &mut early)?;
     let copied =
         matches!(&base.origin, Origin::Image { driver, .. } if driver == Kind::Copy.name());
     let caller = crate::settings::variables();
@@ -82,6 +110,7 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
     let containers = Containers::open(&settings.dirs)?;
     config.unit.requires = requires::resolve(&containers, &args.unit.requires)?;
     if let Some(name) = args.name.as_deref().filter(|_| args.replace != Replace::None) {
+        step_back(&mut early);
         // It may have another name by now, and its ids are ours already.
         if let Some(id) = &base.replaced {
             replace(&containers, id, args.replace)?;
@@ -92,24 +121,23 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
     (config.id, config.name) = (dir.id().to_owned(), name);
     let mut created = Created { dir, config, begun: None, recorded: false };
     let result = (|| {
-        // Copying enters P, which who makes it keeps others from: that comes first then.
-        if next == Next::Start && !copied {
-            let layered = matches!(created.config.origin, Origin::Image { .. });
-            created.begun =
-                Some(shim::begin(settings, &containers, &created.dir, &created.config, layered)?);
+        // Copying enters P: that comes first then.
+        if copied {
+            step_back(&mut early);
+        } else if starts {
+            created.begin(settings, &containers, early.take())?;
         }
         volumes(settings, &mut created.config)?;
         secret::keep(&created.dir, &created.config, &secrets)?;
-        if next == Next::Keep || copied {
+        if !starts || copied {
             record(settings, args, &created.dir, &created.config)?;
             created.recorded = true;
         }
         if copied {
             copy_root::start(created.dir.id())?;
         }
-        if next == Next::Start && copied {
-            created.begun =
-                Some(shim::begin(settings, &containers, &created.dir, &created.config, false)?);
+        if starts && copied {
+            created.begin(settings, &containers, None)?;
         }
         Ok(())
     })();
@@ -164,7 +192,11 @@ pub struct Base {
 }
 
 /// Finds, or pulls, what the container starts from.
-pub fn base(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Base> {
+pub fn base(
+    settings: &Settings,
+    args: &CreateArgs,
+    early: &mut Early,
+) -> anyhow::Result<Base> {
     let asked = args.userns(settings)?;
     if args.rootfs {
         let path = std::fs::canonicalize(&args.image)
@@ -184,7 +216,7 @@ pub fn base(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Base> {
         access: &args.access,
         lock: &args.lock,
     };
-    let (found, held) = pull::ensure(settings, &store, &wish)?;
+    let (found, held) = pull::ensure(settings, &store, &wish, || step_back(early))?;
     store.note_use(&found.record.manifest);
     let record = found.record;
     let highest = match asked {
@@ -194,7 +226,7 @@ pub fn base(settings: &Settings, args: &CreateArgs) -> anyhow::Result<Base> {
     let (userns, replaced, range) = userns_of(settings, args, asked, highest)?;
     let full = userns::can_be_full(&settings.dirs);
     let layout = pull::layout_for(settings, userns, full)?;
-    pull::ensure_layout(&store, &record, layout)?;
+    pull::ensure_layout(&store, &record, layout, || step_back(early))?;
     let origin = Origin::Image {
         name: found.name,
         id: record.id.hex().to_owned(),
@@ -357,7 +389,7 @@ fn write_cidfile(path: Option<&Path>, id: &str) -> anyhow::Result<()> {
 /// `--dry-run`: the plan as JSON. The small files are planned in a scratch directory that goes
 /// at once; nothing is left and no process is made.
 pub fn dry_run(settings: &Settings, args: &CreateArgs) -> anyhow::Result<u8> {
-    let base = base(settings, args)?;
+    let base = base(settings, args, &mut None)?;
     let caller = crate::settings::variables();
     let id = "0".repeat(64);
     let name = args.name.clone().unwrap_or_else(|| "dry-run".into());

@@ -156,7 +156,16 @@ pub fn main() -> ExitCode {
     if let Some(run) = before_a_game(&words) {
         return ExitCode::from(run(std::env::args_os().skip(3).collect()));
     }
+    let settings = Settings::from_env();
+    let early = match (&settings, words.first().map(String::as_str)) {
+        (Ok(settings), Some("run")) => run::begin_early(settings, &words),
+        _ => None,
+    };
     let verb = match alone(&words).unwrap_or_else(|| Cli::try_parse().map(|cli| cli.verb)) {
+        Ok(Verb::Run(mut args)) => {
+            args.set_early(early);
+            Verb::Run(args)
+        }
         Ok(verb) => verb,
         Err(e) => {
             let _ = e.print();
@@ -166,7 +175,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if e.use_stderr() { exit::ENGINE } else { 0 });
         }
     };
-    let result = Settings::from_env().map_err(anyhow::Error::from).and_then(|settings| {
+    let result = settings.map_err(anyhow::Error::from).and_then(|settings| {
         // What the killed watcher of a game that is over had to undo.
         crate::wrap::sweep(&settings.dirs.undo(), &settings.dirs.wrap_log());
         dispatch(verb, &settings)

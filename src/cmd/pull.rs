@@ -412,11 +412,13 @@ fn of_platform(found: Found, wish: &Wish<'_>) -> anyhow::Result<Option<Found>> {
 
 /// The image, pulled where the policy says so, and a hold that keeps its layers. A local image
 /// opens no socket and starts no runtime; a pull is a process of its own, because it enters P and
-/// has threads. Nothing is held meanwhile: others would wait with it for a registry.
+/// has threads. Nothing is held meanwhile, others would wait with it for a registry: `let_go` is
+/// called before it.
 pub fn ensure(
     settings: &Settings,
     store: &Store,
     wish: &Wish<'_>,
+    let_go: impl FnOnce(),
 ) -> anyhow::Result<(Found, SharedGuard)> {
     let held = store.shared_lock()?;
     let local = match ImageName::parse(wish.image)? {
@@ -438,6 +440,7 @@ pub fn ensure(
         }
         ("newer", Some(found)) => {
             drop(held);
+            let_go();
             fetch(settings, store, wish).or_else(|error| {
                 print::warning(&format!("{error:#}; using the image that is here"));
                 let held = store.shared_lock()?;
@@ -447,6 +450,7 @@ pub fn ensure(
         }
         ("missing" | "ifmissing" | "never" | "always" | "newer", _) => {
             drop(held);
+            let_go();
             fetch(settings, store, wish)
         }
         (other, _) => bail!("--pull {other:?} is not known; use always, missing, never or newer"),
@@ -539,8 +543,14 @@ pub fn layout_for(settings: &Settings, userns: Userns, full: bool) -> anyhow::Re
     }
 }
 
-/// Sees to it that the image is unpacked in `layout`: once, by a process inside P.
-pub fn ensure_layout(store: &Store, image: &ImageRecord, layout: Layout) -> anyhow::Result<()> {
+/// Sees to it that the image is unpacked in `layout`: once, by a process inside P. `let_go` is
+/// called before it.
+pub fn ensure_layout(
+    store: &Store,
+    image: &ImageRecord,
+    layout: Layout,
+    let_go: impl FnOnce(),
+) -> anyhow::Result<()> {
     let missing = relayout::missing(store, image, layout)?;
     if missing.is_empty() {
         return Ok(());
@@ -554,6 +564,7 @@ pub fn ensure_layout(store: &Store, image: &ImageRecord, layout: Layout) -> anyh
         missing.len(),
         human::size(bytes)
     ));
+    let_go();
     let status = Command::new("/proc/self/exe")
         .args(["__relayout", image.manifest.as_str(), &layout.to_string()])
         .stdin(Stdio::null())

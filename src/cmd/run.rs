@@ -1,9 +1,9 @@
 //! `bolt run`: create, start, and stay until the end (or not, with `-d`).
 
-use crate::cmd::create::{self, Created, Next};
+use crate::cmd::create::{self, Created, Early, Next};
 use crate::cmd::create_args::CreateArgs;
 use crate::cmd::requires;
-use crate::container::dir::ContainerDir;
+use crate::container::dir::{ContainerDir, Containers};
 use crate::launch::Mode;
 use crate::settings::{Settings, containers_conf};
 use crate::shim::attach::{self, End};
@@ -32,13 +32,33 @@ pub struct Args {
     preserve_fds: u32,
     #[command(flatten)]
     create: CreateArgs,
+    /// Began before the command line was read.
+    #[arg(skip)]
+    early: Early,
 }
 
 impl Args {
+    /// The supervisor that [`begin_early`] made.
+    pub fn set_early(&mut self, early: Early) {
+        self.early = early;
+    }
+
     /// The flags that `create` has as well.
     pub fn create_mut(&mut self) -> &mut CreateArgs {
         &mut self.create
     }
+}
+
+/// The supervisor enters P while the command line is read, which takes as long: it needs nothing
+/// of that. `None` where there will be no start, or the start itself says why there is none.
+pub fn begin_early(settings: &Settings, words: &[String]) -> Early {
+    let asks = |word: &String| word == "--help" || word == "-h" || word.starts_with("--dry-run");
+    // Nothing is made for a command line that may be refused.
+    if words.iter().any(asks) || !settings.dirs.containers().is_dir() {
+        return None;
+    }
+    let containers = Containers::open(&settings.dirs).ok()?;
+    shim::begin(settings, &containers).ok()
 }
 
 /// Runs the container; the exit code is the payload's.
@@ -51,8 +71,15 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
     if args.create.dry_run {
         return create::dry_run(settings, &args.create);
     }
-    requires::start_named(settings, &args.create.unit.requires)?;
-    let mut created = create::make(settings, &args.create, Next::Start)?;
+    let mut early = args.early.take();
+    if !args.create.unit.requires.is_empty() {
+        create::step_back(&mut early);
+        requires::start_named(settings, &args.create.unit.requires)?;
+    }
+    if let Some(begun) = &mut early {
+        begun.map_ids(settings)?;
+    }
+    let mut created = create::make(settings, &args.create, Next::Start(early))?;
     let options = attach::Options {
         stdin: created.config.process.stdin,
         stdout: true,

@@ -75,8 +75,13 @@ pub struct Connection {
 
 impl Connection {
     /// The launching `bolt` has its end of the report socket already.
-    pub fn from_fd(fd: OwnedFd, id: &str) -> Self {
+    pub(super) fn from_fd(fd: OwnedFd, id: &str) -> Self {
         Connection { fd, id: id.to_owned() }
+    }
+
+    /// The same line, once the supervisor has a container.
+    pub(super) fn of(self, id: &str) -> Self {
+        Connection { fd: self.fd, id: id.to_owned() }
     }
 
     /// Connects to the supervisor of `dir`, whose socket lies in the container's directory.

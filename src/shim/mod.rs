@@ -1,6 +1,7 @@
 //! L3: the only place that makes a process: find the shim, spawn it, talk to it.
 
 pub mod attach;
+mod begun;
 pub mod client;
 pub mod detach;
 pub mod exec;
@@ -10,6 +11,7 @@ mod relay;
 pub mod service;
 pub mod terminal;
 
+pub use begun::{Begun, begin};
 pub use program::find;
 
 use crate::cgroup;
@@ -19,20 +21,18 @@ use crate::container::service::{Cgroups, SdNotify};
 use crate::launch::{self, Mode};
 use crate::settings::Settings;
 use crate::sys::signals::Signals;
-use crate::sys::{memfd, spawn};
-use crate::userns::{self, Source, subid};
+use crate::sys::memfd;
+use crate::userns::{self, Source};
 use anyhow::Context;
 use bolt_shim::control::Request;
-use bolt_shim::head::Head;
-use bolt_shim::launch::{Cgroup, Userns, fd};
+use bolt_shim::launch::Cgroup;
 use bolt_shim::report::{Failure, Report, Step};
 use client::Connection;
 use patience::{Heard, Patience};
-use program::Program;
 use service::Service;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 /// A started container.
 #[derive(Debug)]
@@ -66,25 +66,6 @@ pub enum StartError {
     Interrupted(i32),
 }
 
-/// A supervisor that enters P while its plan is made. Dropped, it ends, and has done nothing.
-#[derive(Debug)]
-pub struct Begun {
-    source: Source,
-    program: Program,
-    connection: Option<Connection>,
-    plan: OwnedFd,
-    pid: i32,
-}
-
-impl Drop for Begun {
-    fn drop(&mut self) {
-        if self.connection.take().is_some() {
-            // It holds the container's lock until it is gone.
-            reap(self.pid);
-        }
-    }
-}
-
 /// Whether our child has ended; it is left to be reaped.
 fn has_ended(pid: i32) -> bool {
     use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
@@ -96,59 +77,6 @@ fn has_ended(pid: i32) -> bool {
 fn reap(pid: i32) {
     if let Some(pid) = rustix::process::Pid::from_raw(pid) {
         let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
-    }
-}
-
-/// Spawns M for the container in `dir`, whose lock this process holds: M inherits that. `layered`:
-/// the container is new and its root lies on layers; M makes the directories for that at once.
-pub fn begin(
-    settings: &Settings,
-    containers: &Containers,
-    dir: &ContainerDir,
-    config: &Config,
-    layered: bool,
-) -> anyhow::Result<Begun> {
-    let source = userns::source(&settings.dirs, containers)?;
-    // Who makes P has looked for a living supervisor, and found none.
-    let alone = matches!(source, Source::Full(..));
-    let program = Program::find(&settings.dirs.data, containers, alone)?;
-    let plan = memfd::for_later(c"bolt-launch").context("hand the plan over")?;
-    let (ours, theirs) = crate::sys::scm::pair().context("make a socket")?;
-    let lock = dir.lock().context("the container's lock is not ours")?;
-    let mut fds: Vec<(BorrowedFd<'_>, i32)> = vec![
-        (plan.as_fd(), fd::LAUNCH),
-        (theirs.as_fd(), fd::REPORT),
-        (lock.as_fd(), fd::LOCK),
-        (dir.fd(), fd::DIR),
-    ];
-    if let Source::Join(p) = &source {
-        fds.push((p.as_fd(), fd::USERNS));
-    }
-    let [userns, rest] = head(settings, &source, config, layered).words();
-    let args = ["bolt-shim", "monitor", &userns, &rest];
-    let spawn = |path: &Path| {
-        spawn::spawn(path, &args, &fds).with_context(|| format!("start {}", path.display()))
-    };
-    let pid = match spawn(program.path()) {
-        Err(_) if program.is_lent() => spawn(Program::own()?.path()),
-        other => other,
-    }?;
-    tracing::debug!(pid, "supervisor started");
-    let connection = Some(Connection::from_fd(ours, dir.id()));
-    Ok(Begun { source, program, connection, plan, pid })
-}
-
-fn head(settings: &Settings, source: &Source, config: &Config, layered: bool) -> Head {
-    let init = launch::init_ahead(settings, source, config);
-    Head { userns: entry(source), layered, init }
-}
-
-fn entry(source: &Source) -> Userns {
-    match source {
-        Source::Root => Userns::Host,
-        Source::Join(_) => Userns::Join,
-        Source::Full(..) => Userns::MakeFull,
-        Source::Single(_) => Userns::MakeSingle,
     }
 }
 
@@ -179,31 +107,22 @@ pub fn start(
     let Launcher { service, held } = launcher;
     let sdnotify = config.unit.sdnotify();
     mode.given = service.given(sdnotify, begun.pid as u32);
+    begun.map_ids(settings)?;
     let plan = launch::plan(settings, dir, config, &begun.source, &mode)?;
-    let bytes = postcard::to_stdvec(&plan.launch).context("encode the plan")?;
-    memfd::complete(&begun.plan, &bytes).context("hand the plan over")?;
-    let connection = begun.connection.take().context("a supervisor starts one container")?;
-    let (source, pid) = (&begun.source, begun.pid as u32);
+    begun.write_plan(&plan.launch)?;
+    let pid = begun.pid as u32;
     drop(dir.take_lock());
     let mut notes = plan.notes;
     let mut record = Some(record);
     let mut recorded = Ok(());
-    // Who makes P is there once it has the maps.
-    if let Source::Full(ids, _) = source {
-        let writers = match map_writers(&connection, settings, pid, ids) {
-            Ok(writers) => writers,
-            Err(error) => {
-                drop(connection);
-                // It holds the container's lock until it is gone.
-                reap(begun.pid);
-                return Err(error);
-            }
-        };
+    if matches!(begun.source, Source::Full(..)) {
+        // It has longest to wait.
         if let Some(record) = record.take() {
             recorded = record(dir);
         }
-        let _ = connection.send(&id_maps(settings, writers.finish(), &mut notes));
+        begun.enter(settings, &mut notes);
     }
+    let connection = begun.take_line(dir)?;
     // Should it be dead already, here or below, its last words are still to be read.
     let fds = service.descriptors(plan.launch.unit.notify.is_some());
     let _ = connection.send_with(&Request::Planned, &fds);
@@ -250,7 +169,7 @@ pub fn start(
             }
             Heard::Report(Some((Report::Started { .. }, _))) => {
                 patience.give_back()?;
-                if matches!(source, Source::Full(..)) {
+                if matches!(begun.source, Source::Full(..)) {
                     userns::remember(&settings.dirs, dir.id());
                 }
                 begun.program.remember(&settings.dirs.data, dir.id());
@@ -304,7 +223,8 @@ pub fn start_again(
     config.unit.cgroups = how.cgroups.unwrap_or(config.unit.cgroups);
     let size = terminal::size(io::stdin());
     let mode = Mode { attach: how.attach, size, ..Mode::default() };
-    let begun = begin(settings, &containers, &dir, &config, false)?;
+    let mut begun = begin(settings, &containers)?;
+    begun.place(settings, &dir, &config)?;
     let launcher = Launcher { service: &how.service, held: None };
     start(settings, begun, &mut dir, &config, mode, launcher, |_| Ok(()))
 }
@@ -329,36 +249,6 @@ fn make_cgroup(
         remove: made.created.iter().rev().filter_map(text).collect(),
     };
     Ok((cgroup, denied))
-}
-
-/// Starts the two setuid programs once the supervisor has its user namespace.
-fn map_writers(
-    connection: &Connection,
-    settings: &Settings,
-    pid: u32,
-    ids: &subid::SubIds,
-) -> anyhow::Result<subid::Writers> {
-    match connection.receive()? {
-        Some((Report::NeedIdMaps, _)) => {
-            Ok(subid::Writers::start(pid, settings.dirs.uid, settings.dirs.gid, ids))
-        }
-        Some((Report::Failed(failure), _)) => Err(StartError::Step(failure).into()),
-        _ => Err(StartError::Died.into()),
-    }
-}
-
-/// Where they could not, the user alone is mapped and told so.
-fn id_maps(settings: &Settings, written: io::Result<()>, notes: &mut Vec<String>) -> Request {
-    let (uid, gid) = (settings.dirs.uid, settings.dirs.gid);
-    match written {
-        Ok(()) => Request::IdMapsWritten,
-        Err(error) => {
-            notes.push(format!(
-                "denied: subordinate ids: {error}; files of other users belong to you"
-            ));
-            Request::IdMapsRefused { uid, gid }
-        }
-    }
 }
 
 /// A failed step in plain words.

@@ -526,6 +526,7 @@ impl Supervisor {
             },
             Request::Stdin(_)
             | Request::CloseStdin
+            | Request::Placed(_)
             | Request::Planned
             | Request::Written
             | Request::Cgroup { .. }

@@ -1,13 +1,15 @@
 //! The process itself: a clean start, inherited descriptors, small output.
 
+use bolt_shim::launch::{Userns, fd};
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use std::os::fd::{FromRawFd, OwnedFd};
 
 /// Session of our own, no foreign descriptors, all signals blocked, `/` as directory.
 ///
 /// What the caller leaked (CVE-2024-21626) is closed before anything else happens.
-pub(crate) fn sanitise() {
-    close_from(bolt_shim::launch::fd::END as u32);
+pub(crate) fn sanitise(userns: Userns) {
+    let last = if userns == Userns::Join { fd::USERNS } else { fd::REPORT };
+    close_from(last as u32 + 1);
     let _ = nix::unistd::setsid();
     let _ = nix::unistd::chdir("/");
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None);
@@ -151,10 +153,21 @@ pub(crate) fn close_lock(lock: &OwnedFd) {
 /// The owners' values stay behind in a process that never drops them: it becomes another program
 /// or ends.
 pub(crate) fn close_inherited() {
-    use bolt_shim::launch::fd;
-    // SAFETY: the clone has its own descriptor table; these numbers are open since M began, so no
+    // SAFETY: the clone has its own descriptor table; these numbers are open in M, so no
     // descriptor of its own has one of them.
-    unsafe { libc::syscall(libc::SYS_close_range, fd::REPORT, fd::DIR, 0) };
+    unsafe {
+        libc::close(fd::REPORT);
+        libc::syscall(libc::SYS_close_range, fd::LOCK, fd::DIR, 0)
+    };
+}
+
+/// Moves a descriptor to a number of the contract, where [`inherit`] finds it.
+pub(crate) fn put(file: OwnedFd, number: i32) -> Result<(), nix::errno::Errno> {
+    use std::os::fd::AsRawFd;
+    debug_assert!(file.as_raw_fd() < number);
+    // SAFETY: nothing of ours lies at the numbers of the contract before it is put there.
+    let rc = unsafe { libc::dup3(file.as_raw_fd(), number, libc::O_CLOEXEC) };
+    nix::errno::Errno::result(rc).map(drop)
 }
 
 /// Wraps a descriptor that a call has just made for us.

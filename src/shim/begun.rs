@@ -1,0 +1,173 @@
+//! A supervisor that enters P, and makes what takes longest, while its container is planned.
+
+use super::client::Connection;
+use super::program::Program;
+use super::{StartError, reap};
+use crate::container::config::Config;
+use crate::container::dir::{ContainerDir, Containers};
+use crate::settings::Settings;
+use crate::sys::{memfd, spawn};
+use crate::userns::{self, Source, subid};
+use crate::{launch, rootfs};
+use anyhow::Context;
+use bolt_shim::control::Request;
+use bolt_shim::head::Head;
+use bolt_shim::launch::{Launch, Root, Userns, fd};
+use bolt_shim::report::Report;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// Such a supervisor. Dropped, it ends, and has done nothing that stays.
+#[derive(Debug)]
+pub struct Begun {
+    pub(super) source: Source,
+    pub(super) program: Program,
+    pub(super) pid: i32,
+    /// `None` once the container runs.
+    line: Option<Connection>,
+    writers: Option<subid::Writers>,
+    /// Its file, once the container has a place.
+    plan: Option<OwnedFd>,
+    /// The place, for a supervisor that must make P first: lock and directory.
+    waiting: Option<(Request, [OwnedFd; 2])>,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if self.line.take().is_some() {
+            // It may hold the container's lock until it is gone.
+            reap(self.pid);
+        }
+    }
+}
+
+/// Spawns M, which enters P. Nobody else may make P until the container runs, or this is dropped.
+pub fn begin(settings: &Settings, containers: &Containers) -> anyhow::Result<Begun> {
+    let source = userns::source(&settings.dirs, containers)?;
+    // Who makes P has looked for a living supervisor, and found none.
+    let alone = matches!(source, Source::Full(..));
+    let program = Program::find(&settings.dirs.data, containers, alone)?;
+    let (ours, theirs) = crate::sys::scm::pair().context("make a socket")?;
+    let mut fds: Vec<(BorrowedFd<'_>, i32)> = vec![(theirs.as_fd(), fd::REPORT)];
+    if let Source::Join(p) = &source {
+        fds.push((p.as_fd(), fd::USERNS));
+    }
+    let args = ["bolt-shim", "monitor", entry(&source).word()];
+    let spawn = |path: &Path| {
+        spawn::spawn(path, &args, &fds).with_context(|| format!("start {}", path.display()))
+    };
+    let pid = match spawn(program.path()) {
+        Err(_) if program.is_lent() => spawn(Program::own()?.path()),
+        other => other,
+    }?;
+    tracing::debug!(pid, "supervisor started");
+    let line = Some(Connection::from_fd(ours, ""));
+    Ok(Begun { source, program, pid, line, writers: None, plan: None, waiting: None })
+}
+
+fn entry(source: &Source) -> Userns {
+    match source {
+        Source::Root => Userns::Host,
+        Source::Join(_) => Userns::Join,
+        Source::Full(..) => Userns::MakeFull,
+        Source::Single(_) => Userns::MakeSingle,
+    }
+}
+
+impl Begun {
+    /// Starts the two setuid programs, where P is to be made with the whole range: they run for
+    /// longer than anything here. Waits until the user namespace is there.
+    pub fn map_ids(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        let (Source::Full(ids, _), Some(line), None) = (&self.source, &self.line, &self.writers)
+        else {
+            return Ok(());
+        };
+        match line.receive()? {
+            Some((Report::NeedIdMaps, _)) => {
+                let (uid, gid) = (settings.dirs.uid, settings.dirs.gid);
+                self.writers = Some(subid::Writers::start(self.pid as u32, uid, gid, ids));
+                Ok(())
+            }
+            Some((Report::Failed(failure), _)) => Err(StartError::Step(failure).into()),
+            _ => Err(StartError::Died.into()),
+        }
+    }
+
+    /// Gives the supervisor the container in `dir`, whose lock this process holds and it shares
+    /// from now on.
+    pub fn place(
+        &mut self,
+        settings: &Settings,
+        dir: &ContainerDir,
+        config: &Config,
+    ) -> anyhow::Result<()> {
+        let plan = memfd::for_later(c"bolt-launch").context("hand the plan over")?;
+        let lock = dir.lock().context("the container's lock is not ours")?;
+        let request = Request::Placed(head(settings, &self.source, dir, config));
+        if matches!(self.source, Source::Full(..)) {
+            let copy = |file: BorrowedFd<'_>| file.try_clone_to_owned().context("share a file");
+            self.waiting = Some((request, [copy(lock.as_fd())?, copy(dir.fd())?]));
+        } else {
+            self.send(&request, &[plan.as_fd(), lock.as_fd(), dir.fd()]);
+        }
+        self.plan = Some(plan);
+        Ok(())
+    }
+
+    /// Where it is dead already, its last words are still to be read.
+    fn send(&self, request: &Request, fds: &[BorrowedFd<'_>]) {
+        if let Some(line) = &self.line {
+            let _ = line.send_with(request, fds);
+        }
+    }
+
+    /// Writes the plan down, where the supervisor looks for it when it is told to.
+    pub(super) fn write_plan(&self, launch: &Launch) -> anyhow::Result<()> {
+        let bytes = postcard::to_stdvec(launch).context("encode the plan")?;
+        let plan = self.plan.as_ref().context("a plan is for a container with a place")?;
+        memfd::complete(plan, &bytes).context("hand the plan over")
+    }
+
+    /// Lets a supervisor that makes P go on, once its maps are written. Where they were refused
+    /// the user alone is mapped, and a note says so.
+    pub(super) fn enter(&mut self, settings: &Settings, notes: &mut Vec<String>) {
+        if let Some(writers) = self.writers.take() {
+            let (uid, gid) = (settings.dirs.uid, settings.dirs.gid);
+            let answer = match writers.finish() {
+                Ok(()) => Request::IdMapsWritten,
+                Err(error) => {
+                    notes.push(format!(
+                        "denied: subordinate ids: {error}; files of other users belong to you"
+                    ));
+                    Request::IdMapsRefused { uid, gid }
+                }
+            };
+            self.send(&answer, &[]);
+        }
+        if let (Some((request, [lock, dir])), Some(plan)) = (self.waiting.take(), &self.plan) {
+            self.send(&request, &[plan.as_fd(), lock.as_fd(), dir.as_fd()]);
+        }
+    }
+
+    /// The line, for the one container that it supervises: it is not ended with this any more.
+    pub(super) fn take_line(&mut self, dir: &ContainerDir) -> anyhow::Result<Connection> {
+        let line = self.line.take().context("a supervisor starts one container")?;
+        Ok(line.of(dir.id()))
+    }
+}
+
+/// What the supervisor can make now. A root that it cannot be told in one packet, or that a
+/// program of its own serves, waits for the plan; so does one that cannot be planned, to be told.
+fn head(settings: &Settings, source: &Source, dir: &ContainerDir, config: &Config) -> Head {
+    let init = launch::init_ahead(settings, source, config);
+    let root = match rootfs::plan(&settings.dirs, dir, config) {
+        Ok(root @ Root::Overlay { .. }) => Some((root, launch::id_map(source, config.userns))),
+        _ => None,
+    };
+    let head = Head { init, root };
+    match postcard::to_stdvec(&head) {
+        // A little for the request around it.
+        Ok(bytes) if bytes.len() + 16 <= Head::LONGEST => head,
+        _ => Head { root: None, ..head },
+    }
+}
