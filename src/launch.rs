@@ -119,6 +119,13 @@ pub fn init_ahead(settings: &Settings, source: &Source, config: &Config) -> Opti
     (!group::is_wanted(settings, config)).then_some(spaces)
 }
 
+/// The same for a container without a wish of its own.
+pub fn usual_init(settings: &Settings, source: &Source) -> Option<Spaces> {
+    let user = id_map(source, Userns::Host).is_some();
+    let spaces = Spaces { user, pid: true, net: true, ipc: true, uts: true };
+    group::may_be_none(settings).then_some(spaces)
+}
+
 /// Root without a wish has no user namespace; everybody else nests one in P.
 pub fn id_map(source: &Source, userns: Userns) -> Option<IdMap> {
     match (source, userns) {

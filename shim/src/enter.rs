@@ -3,6 +3,7 @@
 
 use crate::at::{At, Res, failure};
 use crate::monitor::tell;
+use crate::small;
 use crate::state::{self, State};
 use crate::sys::{process, socket};
 use bolt_shim::control::Request;
@@ -60,7 +61,7 @@ fn end(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()> {
         Userns::MakeFull => {
             await_maps(report)?;
             become_root()?;
-            let map = std::fs::read_to_string("/proc/self/uid_map");
+            let map = small::read("/proc/self/uid_map");
             state.full = map.is_ok_and(|m| m.lines().count() > 1);
         }
         Userns::MakeSingle => {}
@@ -81,9 +82,9 @@ fn await_maps(report: &OwnedFd) -> Res<()> {
 }
 
 fn map_user_alone(uid: u32, gid: u32) -> Res<()> {
-    std::fs::write("/proc/self/setgroups", "deny").at(Step::IdMaps, "setgroups")?;
-    std::fs::write("/proc/self/uid_map", format!("0 {uid} 1")).at(Step::IdMaps, "uid_map")?;
-    std::fs::write("/proc/self/gid_map", format!("0 {gid} 1")).at(Step::IdMaps, "gid_map")
+    small::write("/proc/self/setgroups", "deny").at(Step::IdMaps, "setgroups")?;
+    small::write("/proc/self/uid_map", &format!("0 {uid} 1")).at(Step::IdMaps, "uid_map")?;
+    small::write("/proc/self/gid_map", &format!("0 {gid} 1")).at(Step::IdMaps, "gid_map")
 }
 
 /// Dumpable again, which a change of ids ends: I's maps and the way into P through

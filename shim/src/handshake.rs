@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! M                                          I
-//!   Plan + descriptors ────────────────────▶   only to one that was made before the plan
 //!   Ids ───────────────────────────────────▶   maps are written: become root of them
+//!   Plan + descriptors ────────────────────▶   only to one that was made before the plan
 //!   Trees + descriptors (as many packets ──▶   root first, then one for each bind and file,
 //!          as needed, 253 at most in each)     in the order of Launch.mounts
 //!   Recorded ──────────────────────────────▶   state.json names I

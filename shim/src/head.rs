@@ -3,8 +3,9 @@
 use crate::launch::{IdMap, Launch, Net, Root};
 use serde::{Deserialize, Serialize};
 
-/// Namespaces of the container's own that its init is made with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Namespaces of the container's own that its init is made with: the last argument of a monitor
+/// that is to make it at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spaces {
     /// A user namespace.
     pub user: bool,
@@ -30,19 +31,46 @@ impl Spaces {
             uts: !share.uts,
         }
     }
+
+    /// As an argument: one letter for each.
+    pub fn word(self) -> String {
+        let Spaces { user, pid, net, ipc, uts } = self;
+        let letters = [(user, 'u'), (pid, 'p'), (net, 'n'), (ipc, 'i'), (uts, 't')];
+        letters.iter().filter(|(on, _)| *on).map(|(_, letter)| letter).collect()
+    }
+
+    /// What [`Spaces::word`] wrote.
+    pub fn of_word(word: &str) -> Self {
+        let has = |letter| word.contains(letter);
+        Spaces { user: has('u'), pid: has('p'), net: has('n'), ipc: has('i'), uts: has('t') }
+    }
 }
 
 /// The parts of a plan that take long to make, and are known before the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// The container's init is made at once, with these namespaces.
-    pub init: Option<Spaces>,
-    /// The root file system is mounted at once, for a container of this map.
-    pub root: Option<(Root, Option<IdMap>)>,
+    /// The map of the container's user namespace.
+    pub id_map: Option<IdMap>,
+    /// The root file system is mounted at once.
+    pub root: Option<Root>,
 }
 
 impl Head {
     /// The longest packet of one, bytes: the root of an image with very many layers waits for the
     /// plan, which comes by a file.
     pub const LONGEST: usize = 4096;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_heard() {
+        let some = Spaces { user: true, pid: false, net: true, ipc: false, uts: true };
+        let none = Spaces { user: false, pid: false, net: false, ipc: false, uts: false };
+        for spaces in [some, none] {
+            assert_eq!(Spaces::of_word(&spaces.word()), spaces);
+        }
+    }
 }

@@ -7,6 +7,7 @@ use crate::at::{At, Res};
 use crate::fill::Fills;
 use crate::handshake::{self, Message};
 use crate::monitor::read_plan;
+use crate::small;
 use crate::step::{dev, exec, ids, limits, masks, mounts, root, tty};
 use crate::sys::{lo, netns, process};
 use bolt_shim::head::Spaces;
@@ -36,14 +37,14 @@ pub(crate) fn run(
     passed: Vec<OwnedFd>,
 ) -> ! {
     process::set_name(c"bolt-init");
-    let begun = begin(Spaces::of(launch));
+    let begun = begin(Spaces::of(launch), &socket);
     go_on(launch, socket, stdio, fills, passed, begun)
 }
 
 /// The same, for an I that is made before the plan is there.
 pub(crate) fn run_ahead(spaces: Spaces, socket: OwnedFd) -> ! {
     process::set_name(c"bolt-init");
-    let begun = begin(spaces);
+    let begun = begin(spaces, &socket);
     let stdio = match handshake::receive(&socket) {
         Ok(Some((Message::Plan, fds))) => <[OwnedFd; 3]>::try_from(fds).ok(),
         // There will be none: M ends, and has told why.
@@ -62,10 +63,14 @@ pub(crate) fn tell_plan(socket: &OwnedFd, stdio: Option<&Stdio>) -> Res<()> {
     handshake::send(socket, &Message::Plan, fds.as_ref().map_or(&[], |fds| &fds[..]))
 }
 
-/// The namespaces that need neither ids nor the rest of the plan.
-fn begin(spaces: Spaces) -> Res<Option<netns::Pending>> {
+/// What needs nothing of the rest of the plan: namespaces, and then the ids in them.
+fn begin(spaces: Spaces, socket: &OwnedFd) -> Res<Option<netns::Pending>> {
     let network = spaces.net.then(netns::start).transpose().at(Step::Unshare, "network")?;
     unshare(spaces)?;
+    expect(&Message::Ids, socket)?;
+    if spaces.user {
+        become_root()?;
+    }
     Ok(network)
 }
 
@@ -94,13 +99,11 @@ fn set_up(
     fills: &Fills,
     network: Option<netns::Pending>,
 ) -> Res<()> {
-    expect(&Message::Ids, socket)?;
+    let trees = handshake::receive_trees(socket)?;
     // Only now: M has put us into our v1 groups, and this namespace is rooted where we are.
     if !launch.share.cgroup {
         nix::sched::unshare(CloneFlags::CLONE_NEWCGROUP).at(Step::Unshare, "cgroup")?;
     }
-    let trees = handshake::receive_trees(socket)?;
-    become_root(launch)?;
     let mut trees = trees.into_iter();
     let new_root = attach_root(trees.next())?;
     let mut mounter = mounts::Mounter {
@@ -171,10 +174,7 @@ fn expect(word: &Message, socket: &OwnedFd) -> Res<()> {
 }
 
 /// Before this nothing can be created in our own file systems: our ids are unmapped.
-fn become_root(launch: &Launch) -> Res<()> {
-    if launch.id_map.is_none() {
-        return Ok(());
-    }
+fn become_root() -> Res<()> {
     let (uid, gid) = ids::setup_ids();
     let gid = nix::unistd::Gid::from_raw(gid);
     nix::unistd::setresgid(gid, gid, gid).at(Step::User, "gid")?;
@@ -194,7 +194,7 @@ fn attach_root(tree: Option<OwnedFd>) -> Res<OwnedFd> {
 }
 
 fn has_group(gid: u32) -> bool {
-    let text = std::fs::read_to_string("/proc/self/gid_map").unwrap_or_default();
+    let text = small::read("/proc/self/gid_map").unwrap_or_default();
     text.lines().any(|line| {
         let mut words = line.split_ascii_whitespace().filter_map(|w| w.parse::<u64>().ok());
         let (start, count) = (words.next(), words.nth(1));

@@ -19,6 +19,7 @@ mod monitor;
 mod notify;
 mod pidfile;
 mod remove;
+mod small;
 mod start;
 mod state;
 mod step;
@@ -26,6 +27,7 @@ mod step;
 mod sys;
 mod uplink;
 
+use bolt_shim::head::Spaces;
 use bolt_shim::launch::Userns;
 use std::process::ExitCode;
 
@@ -41,7 +43,8 @@ fn main() -> ExitCode {
             let userns = std::env::args().nth(2).and_then(|word| Userns::of(&word));
             let Some(userns) = userns else { return ExitCode::from(125) };
             sys::process::sanitise(userns);
-            ExitCode::from(monitor::run(userns))
+            let init = std::env::args().nth(3).map(|word| Spaces::of_word(&word));
+            ExitCode::from(monitor::run(userns, init))
         }
         Some("--version") => {
             let line = format!(

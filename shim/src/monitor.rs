@@ -17,7 +17,7 @@ use crate::sys::memory::Mapped;
 use crate::sys::{process, socket};
 use crate::{notify, pidfile};
 use bolt_shim::control::Request;
-use bolt_shim::head::Head;
+use bolt_shim::head::{Head, Spaces};
 use bolt_shim::launch::{Health, Launch, OnFailure, Restart, Root, Userns, VERSION, fd};
 use bolt_shim::report::{Failure, Report, Step};
 use std::os::fd::OwnedFd;
@@ -32,7 +32,7 @@ const LONG_RUN: i64 = 10_000;
 /// `bolt` reads its command line while M enters P, and plans while M makes what it can. When the
 /// line ends before the plan is complete, nothing was made that stays and nobody is left to be
 /// told.
-pub(crate) fn run(userns: Userns) -> u8 {
+pub(crate) fn run(userns: Userns, init: Option<Spaces>) -> u8 {
     process::set_name(c"bolt-shim");
     let Ok(report) = process::inherit(fd::REPORT) else { return 125 };
     let mut state = State::default();
@@ -40,8 +40,9 @@ pub(crate) fn run(userns: Userns) -> u8 {
         tell(&report, &Report::Failed(failure));
         return 125;
     }
+    let ahead = Ahead::begin(init);
     let Some(head) = await_place(&report) else { return 125 };
-    let (mut launch, inherited) = match ready(head, &report) {
+    let (mut launch, inherited) = match ready(ahead, head, &report) {
         Ok(Some(ready)) => ready,
         Ok(None) => return 125,
         Err(failure) => {
@@ -57,13 +58,13 @@ pub(crate) fn run(userns: Userns) -> u8 {
 
 /// All that is made before the plan, and the plan. `None`: it will not come.
 #[inline(never)]
-fn ready(head: Head, report: &OwnedFd) -> Res<Option<(Launch, Inherited)>> {
+fn ready(mut ahead: Ahead, head: Head, report: &OwnedFd) -> Res<Option<(Launch, Inherited)>> {
     let dir = process::inherit(fd::DIR).at(Step::Read, "container directory")?;
     let path = std::fs::read_link(format!("/proc/self/fd/{}", fd::DIR))
         .at(Step::Read, "container directory")?;
     let path = path.into_os_string().into_string();
     let path = path.map_err(|_| failure(Step::Read, "container directory", libc::EILSEQ))?;
-    let ahead = Ahead::make(head, &path);
+    ahead.place(head, &path);
     let Some(passed) = await_plan(report) else { return Ok(None) };
     Ok(Some((read_plan()?, Inherited { dir, path, passed, ahead })))
 }

@@ -58,7 +58,9 @@ impl Init {
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
     init: Option<(Spaces, Init)>,
-    root: Option<(Root, Option<IdMap>, OwnedFd)>,
+    /// Of I's user namespace, and of who owns the root.
+    id_map: Option<IdMap>,
+    root: Option<(Root, OwnedFd)>,
 }
 
 impl Drop for Ahead {
@@ -70,14 +72,26 @@ impl Drop for Ahead {
 }
 
 impl Ahead {
-    /// I first: its network takes longest. `dir` is the container's directory.
-    pub(crate) fn make(head: Head, dir: &str) -> Self {
-        let init = head.init.and_then(|spaces| Some((spaces, clone_ahead(spaces)?)));
-        let root = head.root.and_then(|(root, id_map)| {
+    /// I, where it is known enough of it: its network takes longest of all.
+    pub(crate) fn begin(init: Option<Spaces>) -> Self {
+        let init = init.and_then(|spaces| Some((spaces, clone_ahead(spaces)?)));
+        Ahead { init, id_map: None, root: None }
+    }
+
+    /// What is known once the container has a place, its directory `dir`.
+    pub(crate) fn place(&mut self, head: Head, dir: &str) {
+        let Head { id_map, root } = head;
+        self.id_map = id_map;
+        if let Some((_, init)) = &self.init
+            && give_ids(init, id_map).is_err()
+        {
+            init.end();
+            self.init = None;
+        }
+        self.root = root.and_then(|root| {
             let tree = root::make(&root, dir, ids::root_in_p(id_map)).ok()?;
-            Some((root, id_map, tree))
+            Some((root, tree))
         });
-        Ahead { init, root }
     }
 
     /// I, if the plan wants one such.
@@ -88,6 +102,7 @@ impl Ahead {
         passed: &[OwnedFd],
     ) -> Option<Init> {
         let fits = self.init.as_ref().is_some_and(|(spaces, _)| *spaces == Spaces::of(launch))
+            && self.id_map == launch.id_map
             && launch.cgroup.v2.is_none()
             && !fills.any()
             && passed.is_empty();
@@ -97,15 +112,13 @@ impl Ahead {
     /// The root, if it is the plan's, else that one.
     fn take_root(&mut self, launch: &Launch, dir: &str) -> Res<OwnedFd> {
         match self.root.take() {
-            Some((root, id_map, tree)) if (&root, id_map) == (&launch.root, launch.id_map) => {
-                Ok(tree)
-            }
+            Some((root, tree)) if (&root, self.id_map) == (&launch.root, launch.id_map) => Ok(tree),
             _ => root::make(&launch.root, dir, ids::root_in_p(launch.id_map)),
         }
     }
 }
 
-/// An I that waits for the plan.
+/// An I that waits for its ids.
 fn clone_ahead(spaces: Spaces) -> Option<Init> {
     let (ours, theirs) = socket::pair().ok()?;
     match clone3(flags(spaces), None).ok()? {
@@ -117,6 +130,14 @@ fn clone_ahead(spaces: Spaces) -> Option<Init> {
         }
         Cloned::Parent { pid, pidfd } => Some(Init { pid, pidfd, socket: ours }),
     }
+}
+
+/// From then on I is root of its namespaces.
+fn give_ids(init: &Init, id_map: Option<IdMap>) -> Res<()> {
+    if let Some(shape) = id_map {
+        ids::write(init.pid, shape)?;
+    }
+    handshake::send(&init.socket, &Message::Ids, &[])
 }
 
 fn flags(spaces: Spaces) -> libc::c_int {
@@ -143,7 +164,11 @@ pub(crate) fn start(
             drop(stdio);
             (init, told)
         }
-        None => (clone_init(launch, supervisor, stdio, &fills)?, Ok(())),
+        None => {
+            let init = clone_init(launch, supervisor, stdio, &fills)?;
+            let given = give_ids(&init, launch.id_map);
+            (init, given)
+        }
     };
     let result = told.and_then(|()| {
         bring_up(launch, supervisor, state, &init, ends, (&mut fills, &mut ahead))
@@ -227,10 +252,6 @@ fn bring_up(
     for file in &launch.cgroup.v1 {
         std::fs::write(file, pid.to_string()).at(Step::Cgroup, file)?;
     }
-    if let Some(shape) = launch.id_map {
-        ids::write(pid, shape)?;
-    }
-    handshake::send(socket, &Message::Ids, &[])?;
     let mut trees = vec![ahead.take_root(launch, supervisor.path())?];
     trees.extend(binds::trees(launch, supervisor.path())?);
     handshake::send_trees(socket, &trees)?;

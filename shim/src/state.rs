@@ -1,6 +1,7 @@
 //! `state.json`, written by hand: a JSON library would cost the monitor 60 KiB for its life.
 //! Runs in M.
 
+use crate::small;
 use bolt_shim::report::Failure;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use std::fmt::Write as _;
@@ -49,7 +50,7 @@ impl State {
 
     fn text(&self) -> String {
         let monitor = std::process::id() as i32;
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let boot = small::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let mut text = String::with_capacity(640);
         let _ = write!(
             text,
@@ -150,7 +151,7 @@ pub(crate) fn ticks() -> i64 {
 
 /// Field 22 of `/proc/<pid>/stat` (proc_pid_stat(5)); the name in field 2 may hold anything.
 pub(crate) fn start_time(pid: i32) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let text = small::read(&format!("/proc/{pid}/stat")).unwrap_or_default();
     let after = text.rsplit_once(')').map_or("", |(_, rest)| rest);
     after.split_ascii_whitespace().nth(19).and_then(|w| w.parse().ok()).unwrap_or(0)
 }

@@ -53,7 +53,9 @@ impl Created {
     ) -> anyhow::Result<()> {
         let begun = match early {
             Some(begun) => begun,
-            None => shim::begin(settings, containers)?,
+            None => shim::begin(settings, containers, |source| {
+                launch::init_ahead(settings, source, &self.config)
+            })?,
         };
         self.begun.insert(begun).place(settings, &self.dir, &self.config)
     }

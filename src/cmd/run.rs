@@ -4,7 +4,7 @@ use crate::cmd::create::{self, Created, Early, Next};
 use crate::cmd::create_args::CreateArgs;
 use crate::cmd::requires;
 use crate::container::dir::{ContainerDir, Containers};
-use crate::launch::Mode;
+use crate::launch::{self, Mode};
 use crate::settings::{Settings, containers_conf};
 use crate::shim::attach::{self, End};
 use crate::shim::client::Connection;
@@ -58,7 +58,9 @@ pub fn begin_early(settings: &Settings, words: &[String]) -> Early {
         return None;
     }
     let containers = Containers::open(&settings.dirs).ok()?;
-    shim::begin(settings, &containers).ok()
+    let usual = !words.iter().any(|word| word == "host" || word.ends_with("=host"));
+    let init = |source: &_| usual.then(|| launch::usual_init(settings, source)).flatten();
+    shim::begin(settings, &containers, init).ok()
 }
 
 /// Runs the container; the exit code is the payload's.

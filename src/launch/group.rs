@@ -25,9 +25,13 @@ pub fn limits(resources: &Resources) -> cgroup::Limits {
 /// Whether one is made, as far as that can be told without looking at the host's groups.
 pub(super) fn is_wanted(settings: &Settings, config: &Config) -> bool {
     let how = config.unit.cgroups;
-    let v2 = || Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let asked = || !limits(&config.resources).asked().is_empty();
-    how != Cgroups::Disabled && (how == Cgroups::Split || settings.dirs.uid == 0 || asked() || v2())
+    how != Cgroups::Disabled && (how == Cgroups::Split || asked() || !may_be_none(settings))
+}
+
+/// Whether a container without limits is left in the group that it is started in.
+pub(super) fn may_be_none(settings: &Settings) -> bool {
+    settings.dirs.uid != 0 && !Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
 }
 
 /// What a start of this container on this host would not apply, as far as that can be told before.

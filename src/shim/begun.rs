@@ -11,7 +11,7 @@ use crate::userns::{self, Source, subid};
 use crate::{launch, rootfs};
 use anyhow::Context;
 use bolt_shim::control::Request;
-use bolt_shim::head::Head;
+use bolt_shim::head::{Head, Spaces};
 use bolt_shim::launch::{Launch, Root, Userns, fd};
 use bolt_shim::report::Report;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -41,9 +41,16 @@ impl Drop for Begun {
     }
 }
 
-/// Spawns M, which enters P. Nobody else may make P until the container runs, or this is dropped.
-pub fn begin(settings: &Settings, containers: &Containers) -> anyhow::Result<Begun> {
+/// Spawns M, which enters P and makes an init with the namespaces that `init` names, if it names
+/// any; should the plan want others, that one is made anew. Nobody else may make P until the
+/// container runs, or this is dropped.
+pub fn begin(
+    settings: &Settings,
+    containers: &Containers,
+    init: impl FnOnce(&Source) -> Option<Spaces>,
+) -> anyhow::Result<Begun> {
     let source = userns::source(&settings.dirs, containers)?;
+    let init = init(&source).map(Spaces::word);
     // Who makes P has looked for a living supervisor, and found none.
     let alone = matches!(source, Source::Full(..));
     let program = Program::find(&settings.dirs.data, containers, alone)?;
@@ -52,7 +59,8 @@ pub fn begin(settings: &Settings, containers: &Containers) -> anyhow::Result<Beg
     if let Source::Join(p) = &source {
         fds.push((p.as_fd(), fd::USERNS));
     }
-    let args = ["bolt-shim", "monitor", entry(&source).word()];
+    let mut args = vec!["bolt-shim", "monitor", entry(&source).word()];
+    args.extend(init.as_deref());
     let spawn = |path: &Path| {
         spawn::spawn(path, &args, &fds).with_context(|| format!("start {}", path.display()))
     };
@@ -159,12 +167,11 @@ impl Begun {
 /// What the supervisor can make now. A root that it cannot be told in one packet, or that a
 /// program of its own serves, waits for the plan; so does one that cannot be planned, to be told.
 fn head(settings: &Settings, source: &Source, dir: &ContainerDir, config: &Config) -> Head {
-    let init = launch::init_ahead(settings, source, config);
     let root = match rootfs::plan(&settings.dirs, dir, config) {
-        Ok(root @ Root::Overlay { .. }) => Some((root, launch::id_map(source, config.userns))),
+        Ok(root @ Root::Overlay { .. }) => Some(root),
         _ => None,
     };
-    let head = Head { init, root };
+    let head = Head { id_map: launch::id_map(source, config.userns), root };
     match postcard::to_stdvec(&head) {
         // A little for the request around it.
         Ok(bytes) if bytes.len() + 16 <= Head::LONGEST => head,

@@ -223,7 +223,8 @@ pub fn start_again(
     config.unit.cgroups = how.cgroups.unwrap_or(config.unit.cgroups);
     let size = terminal::size(io::stdin());
     let mode = Mode { attach: how.attach, size, ..Mode::default() };
-    let mut begun = begin(settings, &containers)?;
+    let init = |source: &Source| launch::init_ahead(settings, source, &config);
+    let mut begun = begin(settings, &containers, init)?;
     begun.place(settings, &dir, &config)?;
     let launcher = Launcher { service: &how.service, held: None };
     start(settings, begun, &mut dir, &config, mode, launcher, |_| Ok(()))

@@ -1,6 +1,7 @@
 //! Id maps (user_namespaces(7)). Runs in M, which derives every number from its own map.
 
 use crate::at::{At, Res, failure};
+use crate::small;
 use bolt_shim::launch::IdMap;
 use bolt_shim::report::Step;
 use std::fmt::Write as _;
@@ -74,7 +75,7 @@ pub(crate) fn write(pid: i32, shape: IdMap) -> Res<()> {
         _ => (0, 0),
     };
     for (kind, id) in [("uid_map", uid), ("gid_map", gid)] {
-        let mine = std::fs::read_to_string(format!("/proc/self/{kind}")).at(Step::IdMaps, kind)?;
+        let mine = small::read(&format!("/proc/self/{kind}")).at(Step::IdMaps, kind)?;
         let map = cut(&wanted(shape, id), &own(&mine));
         if let IdMap::Range { size, .. } = shape
             && map.iter().map(|e| e.count).sum::<u32>() != size
@@ -82,7 +83,7 @@ pub(crate) fn write(pid: i32, shape: IdMap) -> Res<()> {
             // P lacks some of them: what it lacks would be nobody's, or the files a neighbour's.
             return Err(failure(Step::IdMaps, kind, libc::ERANGE));
         }
-        std::fs::write(format!("/proc/{pid}/{kind}"), text(&map)).at(Step::IdMaps, kind)?;
+        small::write(&format!("/proc/{pid}/{kind}"), &text(&map)).at(Step::IdMaps, kind)?;
     }
     Ok(())
 }
@@ -90,7 +91,7 @@ pub(crate) fn write(pid: i32, shape: IdMap) -> Res<()> {
 /// The first id that exists inside: 0 where it can be, else the kept one.
 pub(crate) fn setup_ids() -> (u32, u32) {
     let first = |kind: &str| {
-        let text = std::fs::read_to_string(format!("/proc/self/{kind}")).unwrap_or_default();
+        let text = small::read(&format!("/proc/self/{kind}")).unwrap_or_default();
         own(&text).iter().map(|&(start, _)| start).min().unwrap_or(0)
     };
     (first("uid_map"), first("gid_map"))
@@ -100,7 +101,7 @@ pub(crate) fn setup_ids() -> (u32, u32) {
 pub(crate) fn root_in_p(shape: Option<IdMap>) -> (u32, u32) {
     let one = |id: u32, kind: &str| {
         let Some(shape) = shape else { return 0 };
-        let mine = std::fs::read_to_string(format!("/proc/self/{kind}")).unwrap_or_default();
+        let mine = small::read(&format!("/proc/self/{kind}")).unwrap_or_default();
         let map = cut(&wanted(shape, id), &own(&mine));
         map.iter().find(|e| e.inside == 0).map_or(0, |e| e.outside)
     };

@@ -22,13 +22,13 @@ pub(crate) fn make(root: &Root, dir: &str, owner: (u32, u32)) -> Res<OwnedFd> {
     match root {
         Root::Overlay { lower, upper, volatile, .. } => {
             if let Some((upper, work)) = upper {
-                make_upper(CWD, upper, work).at(Step::Root, upper)?;
+                make_upper(upper, work).at(Step::Root, upper)?;
                 adopt_upper(upper, lower, owner)?;
             }
             overlay(lower, upper.as_ref(), *volatile, dir)
         }
         Root::FuseOverlay { program, lower, upper, mountpoint, .. } => {
-            make_upper(CWD, &upper.0, &upper.1).at(Step::Root, &upper.0)?;
+            make_upper(&upper.0, &upper.1).at(Step::Root, &upper.0)?;
             adopt_upper(&upper.0, lower, owner)?;
             fuse_overlay(program, lower, upper, mountpoint)
         }
@@ -36,10 +36,10 @@ pub(crate) fn make(root: &Root, dir: &str, owner: (u32, u32)) -> Res<OwnedFd> {
     }
 }
 
-/// Makes both directories below `dir`, unless they are there.
-pub(crate) fn make_upper(dir: impl AsFd, upper: &str, work: &str) -> Result<(), Errno> {
+/// Makes both directories, unless they are there.
+fn make_upper(upper: &str, work: &str) -> Result<(), Errno> {
     for name in [upper, work] {
-        match rustix::fs::mkdirat(&dir, name, Mode::from_raw_mode(0o755)) {
+        match rustix::fs::mkdir(name, Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(e) => return Err(e),
         }
