@@ -595,7 +595,6 @@ fn applied(made: &Made, memory: &str) {
     let procs = [payload.join("cgroup.procs")];
     assert!(!run_in(&procs, "head -c 80m /dev/zero | tail >/dev/null").success());
     assert_eq!(oom_kills(&oom), 1);
-    assert!(
-        !run_in(&procs, &format!("echo 1 >{}", made.kill.clone().unwrap().display())).success()
-    );
+    let kill = made.kill.clone().unwrap();
+    assert!(!run_in(&procs, &format!("echo 1 >{}", kill.display())).success());
 }

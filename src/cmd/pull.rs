@@ -487,6 +487,8 @@ fn fetch(
         command.arg("--lock-file").arg(file);
     }
     command.args(["--", wish.image]).stdin(Stdio::null()).stdout(Stdio::piped());
+    // Nobody else waits for it. What it has fetched is kept, and the next pull goes on there.
+    crate::sys::parent::ends_with_us(&mut command);
     let output = command
         .spawn()
         .context("start the pull")?

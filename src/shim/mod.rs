@@ -3,6 +3,7 @@
 pub mod attach;
 pub mod client;
 pub mod detach;
+mod end_of_input;
 pub mod exec;
 mod patience;
 mod program;

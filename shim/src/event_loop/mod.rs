@@ -91,6 +91,8 @@ pub(crate) struct Supervisor {
     used: bool,
     /// `config.json` is there.
     written: bool,
+    /// It was waited for, and the launcher's line has ended instead.
+    line_ended: bool,
     /// The payload, as its last start made it.
     pid: i32,
     log: log::Writer,
@@ -142,6 +144,7 @@ impl Supervisor {
             execs: Vec::new(),
             used: false,
             written: false,
+            line_ended: false,
             pid: 0,
             log: log::Writer::new(launch.monitor.log),
             signals: SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
