@@ -308,8 +308,7 @@ fn second_opinion(id: &str) {
 
 fn oom_kills(file: &Path) -> u64 {
     let text = fs::read_to_string(file).unwrap();
-    let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
-    count.and_then(|count| count.trim().parse().ok()).unwrap()
+    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap()
 }
 
 /// Runs `script` in a shell that first joins every file of `procs`.

@@ -89,10 +89,8 @@ pub(crate) struct Supervisor {
     execs: Vec<Exec>,
     /// An exec has left its program to itself.
     used: bool,
-    /// `config.json` is there.
-    written: bool,
-    /// It was waited for, and the launcher's line has ended instead.
-    line_ended: bool,
+    /// `config.json` is there; `None`: not waited for yet.
+    written: Option<bool>,
     /// The payload, as its last start made it.
     pid: i32,
     log: log::Writer,
@@ -143,8 +141,7 @@ impl Supervisor {
             clients: vec![Client::new(report, role, true)],
             execs: Vec::new(),
             used: false,
-            written: false,
-            line_ended: false,
+            written: None,
             pid: 0,
             log: log::Writer::new(launch.monitor.log),
             signals: SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
