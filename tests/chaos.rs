@@ -5,11 +5,15 @@
 
 use crate::harness::image::{TestImage, noise};
 use crate::harness::process::{Out, belonging_to, lives, signal, wait};
+use crate::harness::proxy::{Fault, Proxy};
+use crate::harness::registry::{self, Registry};
 use crate::harness::user::{IMAGE, Session, User, until};
 use crate::harness::{Scratch, run};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 fn rounds(few: u32, many: u32) -> u32 {
@@ -52,6 +56,44 @@ fn time(s: &Session, args: &[&str]) -> Duration {
     let start = Instant::now();
     s.ok(args);
     start.elapsed()
+}
+
+/// As a person means it who kills the command: it does not go on alone. What has come is kept.
+#[test]
+fn a_killed_run_takes_its_pull_along() {
+    let s = session!();
+    let registry = Registry::start(registry::Options::default());
+    let image = TestImage::new(&[3_000_000]);
+    registry.push(&image, "box:1");
+    let digest = image.layers()[1].0.clone();
+    let stalls = Arc::new(AtomicBool::new(true));
+    let stalls_too = stalls.clone();
+    let proxy = Proxy::start(registry.address(), move |request, _| {
+        let big = request.method == "GET" && request.path.ends_with(&digest);
+        if big && stalls_too.load(Ordering::Relaxed) {
+            Fault::Stall(2_000_000)
+        } else {
+            Fault::Pass
+        }
+    });
+    let name = format!("{}/box:1", proxy.host());
+    let digest = &image.layers()[1].0;
+    let asked = || proxy.requests().iter().filter(|r| r.path.ends_with(digest)).count();
+    for signo in [9, 15] {
+        let args = ["run", "--rm", "--network", "none", "--tls-verify=false", &name, "true"];
+        let before = asked();
+        let mut child = s.bolt(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        until("the layer is asked for", || asked() > before);
+        std::thread::sleep(Duration::from_millis(300));
+        signal(child.id(), signo);
+        child.wait().unwrap();
+        // Its pull too.
+        s.assert_quiet();
+    }
+    stalls.store(false, Ordering::Relaxed);
+    s.ok(&["pull", "-q", "--tls-verify=false", &name]);
+    let last = proxy.requests().into_iter().rfind(|r| r.path.ends_with(digest)).unwrap();
+    assert!(last.headers.contains_key("range"), "{last:?}");
 }
 
 #[test]

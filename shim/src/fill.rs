@@ -59,9 +59,11 @@ impl Fills {
         self.0.iter().any(|fill| fill.source == source)
     }
 
-    /// I has copied everything, and the payload does not run yet: they are complete.
+    /// I has copied everything, and the payload does not run yet: they are complete. On the disk
+    /// too, before the mark goes: without it nobody would copy again what a power cut has taken.
     pub(crate) fn end(&mut self) -> Res<()> {
         for fill in self.0.drain(..) {
+            rustix::fs::syncfs(&fill.dir).at(Step::Mount, &fill.source)?;
             rustix::fs::unlinkat(&fill.dir, MARK, AtFlags::empty())
                 .at(Step::Mount, &fill.source)?;
             // I has the same lock: it does not fall with our descriptor.
@@ -95,6 +97,8 @@ fn begin(source: &str, stat: FileId, supervisor: &mut Supervisor) -> Res<Option<
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(0o600);
     rustix::fs::openat(&dir, MARK, flags, mode).at(Step::Mount, source)?;
+    // On the disk before the first file is.
+    rustix::fs::fsync(&dir).at(Step::Mount, source)?;
     Ok(Some(Fill { source: source.to_owned(), dir }))
 }
 

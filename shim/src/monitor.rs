@@ -314,7 +314,7 @@ fn give_up(
     state.status = "exited";
     state.finished = state::now();
     state.exit = code;
-    if launch.monitor.remove {
+    if launch.monitor.remove || !supervisor.is_recorded() {
         supervisor.clean(launch);
     } else {
         let _ = state.write(supervisor.dir());

@@ -308,8 +308,7 @@ fn second_opinion(id: &str) {
 
 fn oom_kills(file: &Path) -> u64 {
     let text = fs::read_to_string(file).unwrap();
-    let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
-    count.and_then(|count| count.trim().parse().ok()).unwrap()
+    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap()
 }
 
 /// Runs `script` in a shell that first joins every file of `procs`.
@@ -595,7 +594,6 @@ fn applied(made: &Made, memory: &str) {
     let procs = [payload.join("cgroup.procs")];
     assert!(!run_in(&procs, "head -c 80m /dev/zero | tail >/dev/null").success());
     assert_eq!(oom_kills(&oom), 1);
-    assert!(
-        !run_in(&procs, &format!("echo 1 >{}", made.kill.clone().unwrap().display())).success()
-    );
+    let kill = made.kill.clone().unwrap();
+    assert!(!run_in(&procs, &format!("echo 1 >{}", kill.display())).success());
 }

@@ -80,7 +80,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     // than everything else here.
     let plain = matches!(args.format.as_deref().map(str::trim_start), None | Some("" | "table"));
     if plain && filters.is_empty() && !args.size && !args.ns {
-        let entries = select(list::read_as::<Summary>(&all)?, &filters, &args, Ok)?;
+        let entries = select(list::read_side_by_side::<Summary>(&all)?, &filters, &args, Ok)?;
         if args.quiet {
             return quiet(&entries, &args);
         }
@@ -88,7 +88,8 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         print::stdout(&format::cells(&PLAIN, rows, args.noheading)?)?;
         return Ok(0);
     }
-    let entries = select(list::read(&all)?, &filters, &args, |all| filters.apply(all))?;
+    let entries =
+        select(list::read_side_by_side(&all)?, &filters, &args, |all| filters.apply(all))?;
     if args.quiet {
         return quiet(&entries, &args);
     }

@@ -491,11 +491,10 @@ fn fetch(
         command.arg("--lock-file").arg(file);
     }
     command.args(["--", wish.image]).stdin(Stdio::null()).stdout(Stdio::piped());
-    let output = command
-        .spawn()
-        .context("start the pull")?
-        .wait_with_output()
-        .context("wait for the pull")?;
+    // What it has fetched is kept, and the next pull goes on there.
+    crate::sys::parent::ends_with_us(&mut command);
+    let child = command.spawn().context("start the pull")?;
+    let output = child.wait_with_output().context("wait for the pull")?;
     if !output.status.success() {
         // It has said why on our standard error.
         return Err(crate::ui::print::Silent.into());

@@ -3,7 +3,7 @@
 use super::ending::{self, CLEANUP};
 use super::selection::{Selection, Target, report};
 use crate::container::config::Config;
-use crate::container::dir::{ContainerDir, Containers};
+use crate::container::dir::{ContainerDir, Containers, Rest};
 use crate::container::error::Error;
 use crate::container::events::Event;
 use crate::container::state::Status;
@@ -65,20 +65,49 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
             }
         }
     }
-    // What runs is ended from outside; files are deleted from inside, once for all.
-    if !ready.is_empty() {
-        userns::enter(&settings.dirs)?;
-    }
-    for (label, mut dir) in ready {
-        match remove(settings, &all, &mut dir, args.volumes) {
-            Ok(()) => print::line(&label),
-            Err(e) => {
-                report(&e);
-                failure = exit::ENGINE;
-            }
-        }
+    if !delete(settings, &all, ready, args.volumes)? {
+        failure = exit::ENGINE;
     }
     Ok(failure)
+}
+
+/// Removes what does not run any more; false: not all of it.
+///
+/// Mostly all files are the user's own, and to make P again takes longer than everything else.
+fn delete(
+    settings: &Settings,
+    all: &Containers,
+    ready: Vec<(String, ContainerDir)>,
+    volumes: bool,
+) -> anyhow::Result<bool> {
+    let has_volumes =
+        |dir: &ContainerDir| dir.read_config().is_ok_and(|c| !c.anonymous_volumes.is_empty());
+    let inside = volumes && ready.iter().any(|(_, dir)| has_volumes(dir));
+    if inside {
+        userns::enter(&settings.dirs)?;
+    }
+    let mut rests = Vec::new();
+    let mut done = true;
+    let mut tell = |label: &str, result: anyhow::Result<()>| match result {
+        Ok(()) => print::line(label),
+        Err(e) => {
+            report(&e);
+            done = false;
+        }
+    };
+    for (label, mut dir) in ready {
+        match take_away(settings, all, &mut dir, volumes) {
+            Ok(Some(rest)) => rests.push((label, rest)),
+            other => tell(&label, other.map(drop)),
+        }
+    }
+    if !rests.is_empty() && !inside {
+        userns::enter(&settings.dirs)?;
+    }
+    for (label, rest) in rests {
+        tell(&label, all.remove_rest(&rest).map_err(Into::into));
+    }
+    Ok(done)
 }
 
 #[derive(Debug)]
@@ -176,17 +205,30 @@ pub fn remove(
     dir: &mut ContainerDir,
     volumes: bool,
 ) -> anyhow::Result<()> {
+    match take_away(settings, all, dir, volumes)? {
+        Some(rest) => Ok(all.remove_rest(&rest)?),
+        None => Ok(()),
+    }
+}
+
+/// [`remove`], with volumes only inside P. Some: what only a process inside P may delete.
+fn take_away(
+    settings: &Settings,
+    all: &Containers,
+    dir: &mut ContainerDir,
+    volumes: bool,
+) -> anyhow::Result<Option<Rest>> {
     let config = dir.read_config().ok();
     // A killed supervisor has left them.
     let pids =
         config.as_ref().filter(|c| c.unit.has_pidfiles()).and_then(|_| dir.read_state().ok());
-    let removed = match all.remove(dir) {
-        Ok(()) => true,
+    let (removed, rest) = match all.remove_own(dir) {
+        Ok(rest) => (true, rest),
         // Its own supervisor did it, and said so.
-        Err(Error::NotFound(_)) => false,
+        Err(Error::NotFound(_)) => (false, None),
         Err(e) => return Err(e.into()),
     };
-    let Some(config) = config else { return Ok(()) };
+    let Some(config) = config else { return Ok(rest) };
     let mut events = Vec::new();
     if removed {
         events.push(Event::of_container(&config, "remove"));
@@ -206,7 +248,7 @@ pub fn remove(
         }
     }
     settings.event_log().write_all(&events);
-    Ok(())
+    Ok(rest)
 }
 
 /// Only a file that still names this container.

@@ -9,6 +9,7 @@ use crate::sys::dirs::Dirs;
 use crate::sys::{atomic, lock, tree};
 use rustix::fs::{self, AtFlags, CWD, Dir, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -28,6 +29,14 @@ pub struct Containers {
     fd: OwnedFd,
     names: OwnedFd,
     path: PathBuf,
+}
+
+/// What is left of a container that is removed: files of subordinate ids.
+#[derive(Debug)]
+#[must_use]
+pub struct Rest {
+    id: String,
+    gone: String,
 }
 
 impl Containers {
@@ -303,6 +312,30 @@ impl Containers {
     /// The files may belong to subordinate ids, so the process must be inside P. The lock is
     /// taken when `dir` does not hold it yet; [`Error::Busy`] when it is held elsewhere.
     pub fn remove(&self, dir: &mut ContainerDir) -> Result<(), Error> {
+        let gone = self.take_away(dir)?;
+        self.delete(dir.id(), &gone)
+    }
+
+    /// [`Self::remove`] by a process that need not be inside P, which takes longer than all of
+    /// this where no supervisor holds one. `Some`: nobody finds the container any more, but files
+    /// of subordinate ids are left.
+    pub fn remove_own(&self, dir: &mut ContainerDir) -> Result<Option<Rest>, Error> {
+        let gone = self.take_away(dir)?;
+        match self.delete(dir.id(), &gone) {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
+                Ok(Some(Rest { id: dir.id().to_owned(), gone }))
+            }
+            other => other.map(|()| None),
+        }
+    }
+
+    /// Deletes what [`Self::remove_own`] has left. Inside P.
+    pub fn remove_rest(&self, rest: &Rest) -> Result<(), Error> {
+        self.delete(&rest.id, &rest.gone)
+    }
+
+    /// The name that the files have from now on, which no search finds.
+    fn take_away(&self, dir: &mut ContainerDir) -> Result<String, Error> {
         if !dir.try_lock()? {
             return Err(Error::Busy(dir.id().to_owned()));
         }
@@ -318,9 +351,9 @@ impl Containers {
         {
             self.unlink_name(&name)?;
         }
-        let gone = self.hide(dir.id())?;
+        let gone = self.hide(dir.id());
         drop(held);
-        self.delete(dir.id(), &gone)
+        gone
     }
 
     fn discard(&self, id: &str) -> Result<(), Error> {

@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use super::collection::Containers;
+pub use super::collection::{Containers, Rest};
 
 /// Name of the lock file.
 pub const LOCK: &str = "lock";

@@ -3,6 +3,7 @@
 
 use super::client::{ClientError, Connection, Sent, encode, io_error};
 use super::detach::DetachKeys;
+use super::end_of_input::{END_OF_FILE, EndOfInput};
 use super::terminal::{self, RawTerminal};
 use crate::sys::signals::{self, Signals};
 use bolt_shim::control::Request;
@@ -12,6 +13,7 @@ use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
 
 /// Bytes read from the input at one time; fits a packet.
 const CHUNK: usize = 32 * 1024;
@@ -20,9 +22,6 @@ const BACKLOG: usize = 8;
 /// Bytes that a pipe or terminal takes without blocking when poll(2) calls it writable
 /// (pipe(7): PIPE_BUF).
 const PIPE_CHUNK: usize = 4096;
-
-/// ^D, as a terminal tells the end of input (termios(3), VEOF).
-pub(super) const END_OF_FILE: u8 = 4;
 
 /// How to attach.
 #[derive(Debug, Clone)]
@@ -126,6 +125,7 @@ pub fn attach(
         options,
         keys: options.detach_keys.clone(),
         input_open: options.stdin,
+        ending: EndOfInput::default(),
         outgoing: VecDeque::new(),
         sink: None,
         raw,
@@ -148,6 +148,7 @@ struct Session<'a> {
     options: &'a Options,
     keys: DetachKeys,
     input_open: bool,
+    ending: EndOfInput,
     outgoing: VecDeque<Vec<u8>>,
     sink: Option<Sink>,
     raw: Option<RawTerminal<'a>>,
@@ -158,6 +159,9 @@ impl Session<'_> {
     fn run(&mut self, signals: Option<&Signals>) -> Result<End, ClientError> {
         loop {
             let ready = self.wait(signals)?;
+            if self.ending.is_due(Instant::now()) && self.outgoing.is_empty() {
+                self.queue(&Request::Stdin(vec![END_OF_FILE]))?;
+            }
             if ready.signal
                 && let Some(signals) = signals
                 && let Some(end) = self.take_signals(signals)?
@@ -201,7 +205,7 @@ impl Session<'_> {
         });
         let signal_at = signals.and_then(|s| push(&mut fds, s.as_fd(), PollFlags::IN));
         loop {
-            match poll(&mut fds, None) {
+            match poll(&mut fds, self.ending.patience().as_ref()) {
                 Err(Errno::INTR) => {}
                 other => {
                     other.map_err(io_error("poll"))?;
@@ -271,6 +275,7 @@ impl Session<'_> {
                 // up, which must not end the program.
                 if self.options.tty && self.raw.is_none() {
                     rest.push(END_OF_FILE);
+                    self.ending.begin(Instant::now());
                 }
                 if !rest.is_empty() {
                     self.queue(&Request::Stdin(rest))?;
@@ -308,6 +313,7 @@ impl Session<'_> {
             }
             Report::Denied(failure) => tracing::warn!(?failure, "a setting was not applied"),
             Report::Stdout(bytes) if self.options.stdout => {
+                self.ending.shown(Instant::now());
                 self.sink = Some(Sink { error: false, bytes, done: 0 });
             }
             Report::Stderr(bytes) if self.options.stderr => {

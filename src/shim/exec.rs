@@ -1,20 +1,22 @@
 //! A further program in a running container, made by its supervisor with our descriptors.
 
-use super::attach::{END_OF_FILE, End, TERMINAL_SIGNALS, proxied_signals, suspend, write_some};
+use super::attach::{End, TERMINAL_SIGNALS, proxied_signals, suspend, write_some};
 use super::client::{ClientError, Connection, io_error};
 use super::detach::DetachKeys;
+use super::end_of_input::{END_OF_FILE, EndOfInput};
 use super::relay::Relay;
 use super::terminal::{self, RawTerminal};
 use crate::sys::signals::Signals;
 use bolt_shim::control::Request;
 use bolt_shim::launch::Process;
 use bolt_shim::report::{MAX_PACKET, Report};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 const CHUNK: usize = 32 * 1024;
 
@@ -123,6 +125,7 @@ struct Terminal<'a> {
     keys: DetachKeys,
     /// Our input may still be read.
     input_open: bool,
+    ending: EndOfInput,
     /// The container's terminal may still be read.
     master_open: bool,
     /// What the supervisor told about the end.
@@ -152,6 +155,7 @@ impl<'a> Terminal<'a> {
             raw,
             keys: options.detach_keys.clone(),
             input_open: options.stdin,
+            ending: EndOfInput::default(),
             master_open: true,
             end: None,
             to_master: Vec::new(),
@@ -190,7 +194,10 @@ impl<'a> Terminal<'a> {
                     | flag(self.master_open && !self.to_master.is_empty(), PollFlags::OUT),
             ),
         ];
-        let [line, signal, input, output, master] = ready(wishes)?;
+        let [line, signal, input, output, master] = ready(wishes, self.ending.patience().as_ref())?;
+        if self.ending.is_due(Instant::now()) && self.to_master.is_empty() {
+            self.to_master.push(END_OF_FILE);
+        }
         if !signal.is_empty()
             && let Some(end) = self.take_signals()?
         {
@@ -241,6 +248,7 @@ impl<'a> Terminal<'a> {
                 self.to_master.extend(self.keys.rest());
                 if self.raw.is_none() {
                     self.to_master.push(END_OF_FILE);
+                    self.ending.begin(Instant::now());
                 }
                 Ok(false)
             }
@@ -265,7 +273,10 @@ impl<'a> Terminal<'a> {
             Err(Errno::INTR | Errno::AGAIN) => {}
             // EIO: the last process closed the terminal (pty(7)).
             Ok(0) | Err(Errno::IO) => self.master_open = false,
-            Ok(n) => self.to_output.extend_from_slice(&buffer[..n]),
+            Ok(n) => {
+                self.to_output.extend_from_slice(&buffer[..n]);
+                self.ending.shown(Instant::now());
+            }
             Err(e) => return Err(io_error("read the container's terminal")(e)),
         }
         Ok(())
@@ -303,6 +314,7 @@ fn flag(on: bool, flag: PollFlags) -> PollFlags {
 /// Waits for one of the wishes; what is not wished for is not polled.
 fn ready<const N: usize>(
     wishes: [(BorrowedFd<'_>, PollFlags); N],
+    patience: Option<&Timespec>,
 ) -> Result<[PollFlags; N], ClientError> {
     let mut at = [None; N];
     let mut fds = Vec::with_capacity(N);
@@ -313,7 +325,7 @@ fn ready<const N: usize>(
         }
     }
     loop {
-        match poll(&mut fds, None) {
+        match poll(&mut fds, patience) {
             Err(Errno::INTR) => {}
             other => {
                 other.map_err(io_error("poll"))?;

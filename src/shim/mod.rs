@@ -4,6 +4,7 @@ pub mod attach;
 mod begun;
 pub mod client;
 pub mod detach;
+mod end_of_input;
 pub mod exec;
 mod patience;
 mod program;

@@ -11,7 +11,7 @@ pub mod subid;
 use crate::container::dir::Containers;
 use crate::container::state::Recorded;
 use crate::sys::dirs::Dirs;
-use crate::sys::{lock, userns};
+use crate::sys::{lock, parent, userns};
 use anyhow::Context;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -140,6 +140,13 @@ fn no_new_privs() -> bool {
 /// To be called once, while the process has a single thread. Root stays as it is. Returns
 /// whether P has the whole range.
 pub fn enter(dirs: &Dirs) -> anyhow::Result<bool> {
+    let wish = parent::Wish::now();
+    let full = change_to_p(dirs)?;
+    wish.again().context("end with the program that started this one")?;
+    Ok(full)
+}
+
+fn change_to_p(dirs: &Dirs) -> anyhow::Result<bool> {
     let containers = Containers::open(dirs)?;
     match source(dirs, &containers)? {
         Source::Root => return Ok(true),

@@ -33,6 +33,21 @@ fn a_shell_in_a_terminal() {
     assert_eq!(t.end(), 12);
 }
 
+/// The end of the input comes while the shell changes the terminal's mode, which forgets it.
+#[test]
+fn a_shell_without_input_ends() {
+    let s = session!();
+    for n in 0..12 {
+        let out = s.run(&["run", "--rm", "-it", "--network", "none", IMAGE, "sh"]);
+        assert!(out.code == 0 && out.out.contains('#'), "round {n}: {out:?}");
+    }
+    s.detached("x", &[], "exec sleep 1000");
+    for n in 0..12 {
+        let out = s.run(&["exec", "-it", "x", "sh"]);
+        assert!(out.code == 0 && out.out.contains('#'), "exec, round {n}: {out:?}");
+    }
+}
+
 #[test]
 fn detaching_leaves_it_running() {
     let s = session!();

@@ -1,9 +1,9 @@
 //! Binds, volumes and tmpfs.
 
 use crate::harness::image::TestImage;
-use crate::harness::process::{signal, wait};
+use crate::harness::process::{finish, signal, wait};
 use crate::harness::run;
-use crate::harness::user::{IMAGE, Session, until};
+use crate::harness::user::{IMAGE, Session, has, until};
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
@@ -260,5 +260,40 @@ fn two_first_users_of_a_volume_both_find_it_whole() {
     for child in both {
         let out = crate::harness::process::finish(child, Duration::from_secs(60), "run");
         assert!(out.code == 0 && out.out == format!("{FILES}\n"), "{out:?}");
+    }
+}
+
+/// System calls of one `bolt run --rm FLAGS v1 true` and all it starts, as strace(1) writes them.
+fn traced(s: &Session, calls: &str, flags: &[&str]) -> String {
+    let trace = s.home().join("trace");
+    let mut command = s.command("strace");
+    command.args(["-f", "-o"]).arg(&trace).arg("-e").arg(format!("trace={calls}"));
+    command.arg(s.program()).args(["run", "--rm", "--network", "none"]).args(flags);
+    command.args([IMAGE, "true"]);
+    let out = finish(command.spawn().unwrap(), Duration::from_secs(60), "strace");
+    assert_eq!(out.code, 0, "{out:?}");
+    std::fs::read_to_string(trace).unwrap()
+}
+
+/// A power cut leaves a volume that is whole, or one that is marked and copied again.
+#[test]
+fn a_filled_volume_is_on_the_disk_before_it_counts_as_filled() {
+    let s = session!();
+    if !has("strace") {
+        skip!("no strace");
+    }
+    // A program under strace gets no more rights from newuidmap: P is there already.
+    s.detached("other", &[], "exec sleep 1000");
+    let calls = "syncfs,fsync,fdatasync,sync,openat,unlinkat";
+    let trace = traced(&s, calls, &["-v", "new:/srv/data"]);
+    let mut rest = trace.lines();
+    for what in ["openat( \"filling\"", " fsync(", " syncfs(", "unlinkat( \"filling\""] {
+        let found = rest.any(|l| what.split(' ').all(|w| l.contains(w)));
+        assert!(found, "no {what} in this place: {trace}");
+    }
+    // Who fills nothing waits for no disk.
+    for flags in [&["-v", "new:/srv/data"][..], &[]] {
+        let trace = traced(&s, "syncfs,sync", flags);
+        assert!(!trace.contains("sync"), "{trace}");
     }
 }

@@ -290,3 +290,63 @@ fn a_supervisor_that_dies_without_a_word_is_told_and_leaves_nothing() {
     assert!(left.is_empty(), "{left:?}");
     assert_eq!(s.ok(&["run", "--rm", "--network", "none", IMAGE, "echo", "next"]), "next");
 }
+
+/// `bolt run -d --name x` under strace(1), which kills it when it makes the call that `instant`
+/// picks of the lines of an undisturbed run.
+fn killed_at(s: &Session, calls: &str, instant: impl Fn(&str) -> bool) {
+    let traced = |inject: Option<String>| {
+        let trace = s.home().join("trace");
+        let mut command = s.command("strace");
+        command.arg("-o").arg(&trace).args(["-e", &format!("trace={calls}")]);
+        command.args(inject.iter().flat_map(|inject| ["-e", inject]));
+        command.arg(s.program());
+        command.args(["run", "-d", "--network", "none", "--name", "x", IMAGE, "sleep", "1000"]);
+        let out = finish(command.spawn().unwrap(), Duration::from_secs(60), "strace");
+        (out.code, std::fs::read_to_string(trace).unwrap())
+    };
+    let (code, trace) = traced(None);
+    assert_eq!(code, 0, "{trace}");
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
+    let lines: Vec<&str> = trace.lines().collect();
+    let line = lines.iter().rposition(|l| instant(l)).unwrap_or_else(|| panic!("never: {trace}"));
+    let call = lines[line].split_once('(').unwrap().0;
+    let when = lines[..=line].iter().filter(|l| l.starts_with(&format!("{call}("))).count();
+    let (code, trace) = traced(Some(format!("inject={call}:signal=KILL:when={when}")));
+    assert!(code != 0, "{trace}");
+}
+
+/// Between its words `Planned` and `Written` `bolt` may be killed while its supervisor has the plan
+/// already: the program must not run, and what nobody can find must not stay.
+#[test]
+fn a_launcher_that_is_killed_between_plan_and_record() {
+    let s = session!();
+    if !crate::harness::user::has("strace") {
+        skip!("no strace");
+    }
+    let containers = s.data().join("containers");
+    let count = || std::fs::read_dir(&containers).unwrap().count();
+    let over = || {
+        s.ok(&["system", "check"]);
+        s.detached("x", &[], "true");
+        s.ok(&["rm", "-f", "-t", "0", "--all"]);
+        s.assert_quiet();
+    };
+    s.detached("other", &[], "exec sleep 1000");
+    let before = count();
+    killed_at(&s, "rename,renameat,renameat2", |l| l.contains("\"config.json\""));
+    until("nothing is left of it", || count() == before);
+    assert_eq!(s.ok(&["ps", "-aq"]).lines().count(), 1);
+    over();
+    // Written down, but the supervisor was never told: a container like any other, that does not
+    // run. One that makes P is written down while newuidmap works.
+    for alone in [false, true] {
+        if !alone {
+            s.detached("other", &[], "exec sleep 1000");
+        }
+        killed_at(&s, "sendmsg", |l| l.starts_with("sendmsg("));
+        until("nothing runs", || matches!(&*status(&s, "x"), "created" | "exited"));
+        assert_eq!(s.inspect("x", ".State.Pid"), "0");
+        s.ok(&["rm", "x"]);
+        over();
+    }
+}

@@ -7,14 +7,27 @@ use crate::clients::Client;
 use bolt_shim::control::Request;
 use bolt_shim::report::{Failure, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 
 impl Supervisor {
     /// Waits for the launcher to write down what the container is, which it does while we mount.
     pub(crate) fn await_config(&mut self) -> Res<()> {
-        self.written = self.written || self.clients.first().is_some_and(Client::says_written);
-        if self.written { Ok(()) } else { Err(failure(Step::State, "config.json", libc::ENOENT)) }
+        let before = self.written == Some(true);
+        let written = before || self.clients.first().is_some_and(Client::says_written);
+        self.written = Some(written);
+        if written { Ok(()) } else { Err(failure(Step::State, "config.json", libc::ENOENT)) }
+    }
+
+    /// False: the launcher was killed before it wrote down what the container is. Nobody else can
+    /// find it.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.written != Some(false)
+            || !matches!(
+                rustix::fs::statat(&self.place.dir, "config.json", AtFlags::SYMLINK_NOFOLLOW),
+                Err(Errno::NOENT)
+            )
     }
 
     /// Waits until `socket` can be read, or so many milliseconds. EINTR: the launcher, or a signal

@@ -89,8 +89,8 @@ pub(crate) struct Supervisor {
     execs: Vec<Exec>,
     /// An exec has left its program to itself.
     used: bool,
-    /// `config.json` is there.
-    written: bool,
+    /// `config.json` is there; `None`: not waited for yet.
+    written: Option<bool>,
     /// The payload, as its last start made it.
     pid: i32,
     log: log::Writer,
@@ -141,7 +141,7 @@ impl Supervisor {
             clients: vec![Client::new(report, role, true)],
             execs: Vec::new(),
             used: false,
-            written: false,
+            written: None,
             pid: 0,
             log: log::Writer::new(launch.monitor.log),
             signals: SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
