@@ -2,7 +2,9 @@
 //! ended by M.
 
 use crate::at::{At, Res, failure};
-use bolt_shim::launch::{Uplink, UplinkKind};
+use crate::event_loop::Supervisor;
+use crate::ports;
+use bolt_shim::launch::{API_SOCKET, Uplink, UplinkKind};
 use bolt_shim::report::Step;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -24,11 +26,28 @@ pub(crate) struct Running {
     netns: String,
 }
 
-/// Starts the program on `netns` and waits until packets flow. `dir` is the container's path.
+/// Starts the program on `netns` and waits until packets flow and ports are open.
 ///
 /// The namespace is bound to a file of our own mount namespace: pasta closes what it inherits
 /// and drops the capabilities that a look into our /proc entry would take.
-pub(crate) fn start(uplink: &Uplink, netns: &OwnedFd, dir: &str) -> Res<Running> {
+pub(crate) fn start(uplink: &Uplink, netns: &OwnedFd, supervisor: &Supervisor) -> Res<Running> {
+    if uplink.ports.is_empty() {
+        return run(uplink, netns, supervisor.path());
+    }
+    let dir = supervisor.dir();
+    let _turn = ports::turn(dir)?;
+    ports::expect_free(&uplink.ports)?;
+    // A killed supervisor's, to which slirp4netns could not bind.
+    let _ = rustix::fs::unlinkat(dir, API_SOCKET, rustix::fs::AtFlags::empty());
+    let running = run(uplink, netns, supervisor.path())?;
+    match uplink.kind {
+        UplinkKind::Pasta => ports::expect_open(&uplink.ports)?,
+        UplinkKind::Slirp => ports::open(&uplink.ports, dir)?,
+    }
+    Ok(running)
+}
+
+fn run(uplink: &Uplink, netns: &OwnedFd, dir: &str) -> Res<Running> {
     let netns_path = format!("{dir}/{NETNS}");
     let ready_path = format!("{dir}/{READY}");
     bind(netns, &netns_path)?;
@@ -43,9 +62,9 @@ pub(crate) fn start(uplink: &Uplink, netns: &OwnedFd, dir: &str) -> Res<Running>
     // slirp4netns takes a number: the pipe becomes its standard output.
     match uplink.kind {
         UplinkKind::Pasta => command.stdout(Stdio::null()),
-        UplinkKind::Slirp => {
-            command.stdout(Stdio::from(ready.try_clone().at(Step::Network, READY)?))
-        }
+        UplinkKind::Slirp => command
+            .current_dir(dir)
+            .stdout(Stdio::from(ready.try_clone().at(Step::Network, READY)?)),
     };
     crate::sys::process::end_with_us(&mut command);
     let child = command.spawn().at(Step::Network, &uplink.program)?;

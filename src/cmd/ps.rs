@@ -170,7 +170,7 @@ fn cells<C: Listed>(entry: &Entry<C>, whole: bool) -> [String; 7] {
         command,
         ago(config.created()),
         shown_status(entry),
-        String::new(),
+        config.ports().column(),
         config.name().to_owned(),
     ]
 }
@@ -209,7 +209,7 @@ fn row(dirs: &Dirs, entry: &Entry, args: &Args, json: bool) -> anyhow::Result<Va
         "Pid": pid,
         "Pod": "",
         "PodName": "",
-        "Ports": null,
+        "Ports": config.ports.rows(),
         "Restarts": recorded.restarts,
         "Size": null,
         "StartedAt": seconds(recorded.started),

@@ -15,6 +15,7 @@ pub mod memfd;
 pub mod mount;
 pub mod passed;
 pub mod probe;
+pub mod reader;
 pub mod rlimit;
 pub mod scm;
 #[cfg(test)]
