@@ -21,6 +21,7 @@ const READY: &str = "uplink-ready";
 /// A running uplink; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
+    kind: UplinkKind,
     child: Child,
     pidfd: OwnedFd,
     netns: String,
@@ -71,7 +72,7 @@ fn run(uplink: &Uplink, netns: &OwnedFd, dir: &str) -> Res<Running> {
     let pid = Pid::from_raw(child.id() as i32)
         .ok_or_else(|| failure(Step::Network, &uplink.program, libc::ESRCH))?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).at(Step::Network, &uplink.program)?;
-    let running = Running { child, pidfd, netns: netns_path };
+    let running = Running { kind: uplink.kind, child, pidfd, netns: netns_path };
     let result = wait(&ready, &running, &uplink.program);
     let _ = std::fs::remove_file(&ready_path);
     result.map(|()| running)
@@ -99,7 +100,15 @@ fn wait(ready: &OwnedFd, running: &Running, program: &str) -> Res<()> {
     ];
     let n = poll(&mut fds, PollTimeout::from(PATIENCE)).at(Step::Network, program)?;
     let spoke = fds[0].revents().is_some_and(|r| r.contains(PollFlags::POLLIN));
-    if n > 0 && spoke {
+    // slirp4netns says a number there, and what it does not understand as well.
+    let mut word = [0];
+    let heard = match running.kind {
+        UplinkKind::Pasta => true,
+        UplinkKind::Slirp => {
+            spoke && rustix::io::read(ready, &mut word).is_ok() && word[0].is_ascii_digit()
+        }
+    };
+    if n > 0 && spoke && heard {
         return Ok(());
     }
     Err(failure(Step::Network, program, if n == 0 { libc::ETIMEDOUT } else { libc::ECHILD }))

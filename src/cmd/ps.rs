@@ -237,6 +237,7 @@ fn flatten(row: &mut Value, entry: &Entry, args: &Args) {
         row[field] = Value::String(cell);
     }
     row["Label"] = json!(config.labels);
+    row["ExposedPorts"] = json!(config.ports.exposed_column());
     row["CIDFile"] = json!(config.cidfile);
     row["CreatedAt"] = json!(time::go_string(config.created));
     row["CreatedHuman"] = json!(ago(config.created));

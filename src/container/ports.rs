@@ -132,6 +132,12 @@ impl Ports {
         shown.join(", ")
     }
 
+    /// `80/tcp, 90-91/udp`: what the container is said to serve.
+    pub fn exposed_column(&self) -> String {
+        let shown = |e: &Exposed| format!("{}/{}", span(e.first, e.count), e.protocol);
+        self.exposed.iter().map(shown).collect::<Vec<_>>().join(", ")
+    }
+
     /// The key `Ports` of podman's `ps --format json`.
     pub fn rows(&self) -> Value {
         if self.published.is_empty() {
@@ -214,6 +220,7 @@ mod tests {
             ports.column(),
             "0.0.0.0:8080->80/tcp, [::1]:8081->80/tcp, 127.0.0.1:65534-65535->90-91/udp"
         );
+        assert_eq!(ports.exposed_column(), "80-81/tcp, 7/udp");
         assert_eq!(ports.rows()[2]["range"], 2);
         assert_eq!(ports.rows()[0]["host_ip"], "");
         assert_eq!(Ports::default().rows(), Value::Null);

@@ -161,27 +161,39 @@ fn pasta(
     Ok(Plan { net, dns: Some(DNS_FORWARD), host: Some(GUEST_HOST), note: None })
 }
 
+/// podman's option for the host's own loopback to be reached.
+const LOOPBACK: &str = "allow_host_loopback=true";
+
+/// An option as podman-run(1) names it → a flag of slirp4netns(1). There is one way to forward
+/// ports here, whichever podman's `port_handler` names.
+fn slirp_word(option: &str) -> Option<String> {
+    let (key, value) = option.split_once('=').unwrap_or((option, ""));
+    match (key, value) {
+        ("port_handler" | "allow_host_loopback", _) | ("enable_ipv6", "false") => None,
+        ("enable_ipv6", "true") => Some("--enable-ipv6".to_owned()),
+        (key, "") => Some(format!("--{}", key.replace('_', "-"))),
+        (key, value) => Some(format!("--{}={value}", key.replace('_', "-"))),
+    }
+}
+
 fn slirp(
     program: String,
     options: &[String],
     ports: &[Port],
     required: bool,
 ) -> Result<Plan, NetError> {
-    let mut args: Vec<String> = options.iter().map(|o| format!("--{o}")).collect();
+    let mut args: Vec<String> = options.iter().filter_map(|o| slirp_word(o)).collect();
+    if !args.iter().any(|word| word.starts_with("--mtu=")) {
+        args.push("--mtu=65520".to_owned());
+    }
+    if !options.iter().any(|option| option == LOOPBACK) {
+        args.push("--disable-host-loopback".to_owned());
+    }
     if !ports.is_empty() {
         args.push(format!("--api-socket={API_SOCKET}"));
     }
     args.extend(
-        [
-            "--configure",
-            "--mtu=65520",
-            "--disable-host-loopback",
-            "--ready-fd=1",
-            "--netns-type=path",
-            "{netns}",
-            "tap0",
-        ]
-        .map(str::to_owned),
+        ["--configure", "--ready-fd=1", "--netns-type=path", "{netns}", "tap0"].map(str::to_owned),
     );
     let ports = forward::by_slirp(ports)?;
     let uplink = Uplink { kind: UplinkKind::Slirp, program, args, ports };
@@ -305,10 +317,27 @@ mod tests {
         };
         assert!(words(&[], &[]).contains("-t none -u none -T none -U none"));
         let own = words(&["-t", "8080:80", "--udp-ns=none"], &[]);
-        assert!(own.contains("-t 8080:80 --config-net -u none -T none --dns"), "{own}");
+        assert!(
+            own.starts_with("-t 8080:80 --udp-ns=none --config-net -u none -T none --dns"),
+            "{own}"
+        );
         let (protocol, address) = (Protocol::Udp, None);
         let port = Port { protocol, address, host: 7, inside: 8, count: 1 };
         assert!(words(&[], &[port]).contains("-u 7:8 -t none -T none -U none"));
+    }
+
+    #[test]
+    fn podmans_options_of_slirp4netns() {
+        let words = |options: &[&str]| {
+            let options: Vec<_> = options.iter().map(|o| (*o).to_owned()).collect();
+            let plan = slirp("/x".into(), &options, &[], true).unwrap();
+            let Net::Uplink { uplink, .. } = plan.net else { panic!("{plan:?}") };
+            uplink.args.join(" ")
+        };
+        assert!(words(&[]).starts_with("--mtu=65520 --disable-host-loopback --configure"));
+        let own = words(&["mtu=1500", "port_handler=rootlesskit", "enable_ipv6=true", LOOPBACK]);
+        assert!(own.starts_with("--mtu=1500 --enable-ipv6 --configure"), "{own}");
+        assert!(words(&["outbound_addr=eth0"]).starts_with("--outbound-addr=eth0 --mtu"));
     }
 
     #[test]
