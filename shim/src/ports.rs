@@ -2,7 +2,7 @@
 
 use crate::at::{At, Res, failure};
 use bolt_shim::launch::{API_SOCKET, Forward};
-use bolt_shim::report::Step;
+use bolt_shim::report::{Failure, Step};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
@@ -49,6 +49,16 @@ pub(crate) fn open(ports: &[Forward], dir: &OwnedFd) -> Res<()> {
             false => Err(failure(Step::Port, &name(port, host), libc::EPROTO)),
         }
     })
+}
+
+/// Ports that a program needs no more open files for than everybody has.
+const FEW: u32 = 500;
+
+/// The likely reason why a program with so many ports has ended.
+pub(crate) fn too_many(ports: &[Forward]) -> Option<Failure> {
+    let first = ports.first()?;
+    let count: u32 = ports.iter().map(|port| u32::from(port.count)).sum();
+    (count > FEW).then(|| failure(Step::Port, &name(first, first.host), libc::EPROTO))
 }
 
 fn each(ports: &[Forward], mut act: impl FnMut(&Forward, u16) -> Res<()>) -> Res<()> {

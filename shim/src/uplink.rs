@@ -40,7 +40,8 @@ pub(crate) fn start(uplink: &Uplink, netns: &OwnedFd, supervisor: &Supervisor) -
     ports::expect_free(&uplink.ports)?;
     // A killed supervisor's, to which slirp4netns could not bind.
     let _ = rustix::fs::unlinkat(dir, API_SOCKET, rustix::fs::AtFlags::empty());
-    let running = run(uplink, netns, supervisor.path())?;
+    let running = run(uplink, netns, supervisor.path())
+        .map_err(|failure| ports::too_many(&uplink.ports).unwrap_or(failure))?;
     match uplink.kind {
         UplinkKind::Pasta => ports::expect_open(&uplink.ports)?,
         UplinkKind::Slirp => ports::open(&uplink.ports, dir)?,
