@@ -122,5 +122,9 @@ impl Drop for Running {
         let _ = self.child.wait();
         let _ = rustix::mount::unmount(&self.netns, rustix::mount::UnmountFlags::DETACH);
         let _ = std::fs::remove_file(&self.netns);
+        if self.kind == UplinkKind::Slirp {
+            let socket = std::path::Path::new(&self.netns).with_file_name(API_SOCKET);
+            let _ = std::fs::remove_file(socket);
+        }
     }
 }

@@ -114,6 +114,7 @@ fn a_published_port_leads_into_the_container() {
         s.ok(&["stop", "-t", "0", "x"]);
         until("both ports are free", || is_free(tcp) && is_free(port));
         assert_eq!(s.ok(&["port", "x"]), "");
+        s.assert_quiet();
         s.ok(&["start", "x"]);
         assert_eq!(told(&s, "x", "8080/tcp").port(), tcp);
         until("it listens", || s.ok(&["logs", "x"]).matches("ready").count() == 2);
