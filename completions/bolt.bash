@@ -91,6 +91,9 @@ _bolt() {
             bolt,pause)
                 cmd="bolt__subcmd__pause"
                 ;;
+            bolt,port)
+                cmd="bolt__subcmd__port"
+                ;;
             bolt,profile)
                 cmd="bolt__subcmd__profile"
                 ;;
@@ -213,6 +216,9 @@ _bolt() {
                 ;;
             bolt__subcmd__container,pause)
                 cmd="bolt__subcmd__container__subcmd__pause"
+                ;;
+            bolt__subcmd__container,port)
+                cmd="bolt__subcmd__container__subcmd__port"
                 ;;
             bolt__subcmd__container,prune)
                 cmd="bolt__subcmd__container__subcmd__prune"
@@ -428,7 +434,7 @@ _bolt() {
 
     case "${cmd}" in
         bolt)
-            opts="-h -V --help --version attach bench container cp diff events exec export game generate healthcheck inspect kill logs pause ps rename resolve restart rm start stats steam stop top unpause unshare volume wait completion create doctor image images info rmi system tag untag update version manifest login logout mirror pull profile push search secret run source surge"
+            opts="-h -V --help --version attach bench container cp diff events exec export game generate healthcheck inspect kill logs pause port ps rename resolve restart rm start stats steam stop top unpause unshare volume wait completion create doctor image images info rmi system tag untag update version manifest login logout mirror pull profile push search secret run source surge"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -514,7 +520,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__container)
-            opts="-h --help attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait"
+            opts="-h --help attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -818,6 +824,20 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        bolt__subcmd__container__subcmd__port)
+            opts="-a -l -h --all --latest --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -1154,7 +1174,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__create)
-            opts="-i -t -e -v -w -u -l -m -c -q -h --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
+            opts="-i -t -e -v -w -u -l -p -P -m -c -q -h --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --ports --publish --publish-all --expose --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1245,6 +1265,22 @@ _bolt() {
                     return 0
                     ;;
                 --net)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --publish)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ports)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expose)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2665,6 +2701,20 @@ _bolt() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        bolt__subcmd__port)
+            opts="-a -l -h --all --latest --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         bolt__subcmd__profile)
             opts="-h --help ls list pull push show"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -3088,7 +3138,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__run)
-            opts="-d -i -t -e -v -w -u -l -m -c -q -h --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
+            opts="-d -i -t -e -v -w -u -l -p -P -m -c -q -h --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --ports --publish --publish-all --expose --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3191,6 +3241,22 @@ _bolt() {
                     return 0
                     ;;
                 --net)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --publish)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ports)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expose)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3758,7 +3824,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__surge__subcmd__run)
-            opts="-d -i -t -e -v -w -u -l -m -c -q -h --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --seccomp --apparmor --gpus --gpu --cdi-device --runtime-optimization --capsule-isolation --help"
+            opts="-d -i -t -e -v -w -u -l -p -P -m -c -q -h --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --ports --publish --publish-all --expose --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --seccomp --apparmor --gpus --gpu --cdi-device --runtime-optimization --capsule-isolation --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3861,6 +3927,22 @@ _bolt() {
                     return 0
                     ;;
                 --net)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --publish)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ports)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expose)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

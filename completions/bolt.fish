@@ -41,6 +41,7 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "inspect" -d 'Show contain
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "kill" -d 'Send a signal to running containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "logs" -d 'Show the output of containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "pause" -d 'Freeze all processes of containers'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "port" -d 'Show the published ports of a running container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "ps" -d 'List containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "rename" -d 'Rename a container'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "resolve" -d 'Show which variant of a game fits this machine; nothing is pulled'
@@ -91,31 +92,32 @@ complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcommand_from record" -l lock-file -d 'Lock file of bolt:// names [default: lock.json of the user\'s data]' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcommand_from record" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
 complete -c bolt -n "__fish_bolt_using_subcommand bench; and __fish_seen_subcommand_from record" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "attach" -d 'Attach to a running container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "cp" -d 'Copy files between a container and the host'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "exec" -d 'Run a command in a running container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "export" -d 'Write the root file system of a container as a tar archive'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "exists" -d 'Exit with 0 if the container exists, else with 1'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "inspect" -d 'Show containers or volumes in detail'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "kill" -d 'Send a signal to running containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "ls" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "list" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "ps" -d 'List containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "logs" -d 'Show the output of containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "pause" -d 'Freeze all processes of containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "prune" -d 'Remove all containers that do not run'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "rename" -d 'Rename a container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "restart" -d 'Restart containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "rm" -d 'Remove containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "start" -d 'Start containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "stats" -d 'Show what running containers use'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "stop" -d 'Stop containers'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "top" -d 'List the running processes of a container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "unpause" -d 'Let paused containers go on'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "update" -d 'Change the limits and the restart policy of a container'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause prune rename restart rm start stats stop top unpause update wait" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "attach" -d 'Attach to a running container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "diff" -d 'List what a container changed, added and deleted in its root file system'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "exec" -d 'Run a command in a running container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "export" -d 'Write the root file system of a container as a tar archive'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "exists" -d 'Exit with 0 if the container exists, else with 1'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "inspect" -d 'Show containers or volumes in detail'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "kill" -d 'Send a signal to running containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "ls" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "list" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "ps" -d 'List containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "logs" -d 'Show the output of containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "pause" -d 'Freeze all processes of containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "port" -d 'Show the published ports of a running container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "prune" -d 'Remove all containers that do not run'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "rename" -d 'Rename a container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "restart" -d 'Restart containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "rm" -d 'Remove containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "start" -d 'Start containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "stats" -d 'Show what running containers use'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "stop" -d 'Stop containers'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "top" -d 'List the running processes of a container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "unpause" -d 'Let paused containers go on'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "update" -d 'Change the limits and the restart policy of a container'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Forward signals when there is no terminal' -r -f -a "true\t''
 false\t''"
@@ -232,6 +234,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from port" -s a -l all -d 'Of all running containers, each line with the container\'s id'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from port" -s l -l latest -d 'The container created last; a PORT is then the only word'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from port" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from prune" -l filter -d 'Only containers that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
@@ -427,6 +432,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand pause" -s a -l all -d 'All con
 complete -c bolt -n "__fish_bolt_using_subcommand pause" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand pause" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
 complete -c bolt -n "__fish_bolt_using_subcommand pause" -s h -l help -d 'Print help'
+complete -c bolt -n "__fish_bolt_using_subcommand port" -s a -l all -d 'Of all running containers, each line with the container\'s id'
+complete -c bolt -n "__fish_bolt_using_subcommand port" -s l -l latest -d 'The container created last; a PORT is then the only word'
+complete -c bolt -n "__fish_bolt_using_subcommand port" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand ps" -l format -d 'Go template, `table …` or json' -r
 complete -c bolt -n "__fish_bolt_using_subcommand ps" -s f -l filter -d 'Only containers that match (podman-ps(1))' -r
 complete -c bolt -n "__fish_bolt_using_subcommand ps" -s n -l last -d 'The last N created, whatever they do' -r
@@ -589,6 +597,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l hostname -d 'Host n
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s l -l label -d 'Set metadata' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l annotation -d 'Add an annotation' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s p -l publish -l ports -d 'Publish ports of the container on the host; without a host port a free one is chosen' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l expose -d 'Say that the container serves a port' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l userns -d 'User namespace: host, keep-id[:uid=N,gid=N], nomap or auto[:size=N]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l ipc -d 'IPC namespace: private or host' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l uts -d 'UTS namespace: private or host' -r
@@ -642,6 +652,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -s t -l tty -d 'Alloca
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l rm -d 'Remove the container when it exits'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l env-host -d 'Pass the whole environment of the caller'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l read-only -d 'Make the root file system read-only'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s P -l publish-all -d 'Publish every exposed port on a free port of the host'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l init -d 'Run a small init that forwards signals and reaps'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l keep-alive -d 'Without a command, the image\'s neither: stay up for exec, until the last program of exec -d has ended'
@@ -1042,6 +1053,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l hostname -d 'Host name
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s l -l label -d 'Set metadata' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l annotation -d 'Add an annotation' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s p -l publish -l ports -d 'Publish ports of the container on the host; without a host port a free one is chosen' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l expose -d 'Say that the container serves a port' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l userns -d 'User namespace: host, keep-id[:uid=N,gid=N], nomap or auto[:size=N]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l ipc -d 'IPC namespace: private or host' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l uts -d 'UTS namespace: private or host' -r
@@ -1096,6 +1109,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -s t -l tty -d 'Allocate 
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l rm -d 'Remove the container when it exits'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l env-host -d 'Pass the whole environment of the caller'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l read-only -d 'Make the root file system read-only'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s P -l publish-all -d 'Publish every exposed port on a free port of the host'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l init -d 'Run a small init that forwards signals and reaps'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l keep-alive -d 'Without a command, the image\'s neither: stay up for exec, until the last program of exec -d has ended'
@@ -1138,6 +1152,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s l -l label -d 'Set metadata' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l annotation -d 'Add an annotation' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s p -l publish -l ports -d 'Publish ports of the container on the host; without a host port a free one is chosen' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l expose -d 'Say that the container serves a port' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l userns -d 'User namespace: host, keep-id[:uid=N,gid=N], nomap or auto[:size=N]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l ipc -d 'IPC namespace: private or host' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l uts -d 'UTS namespace: private or host' -r
@@ -1198,6 +1214,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container when it exits'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l env-host -d 'Pass the whole environment of the caller'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l read-only -d 'Make the root file system read-only'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s P -l publish-all -d 'Publish every exposed port on a free port of the host'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l init -d 'Run a small init that forwards signals and reaps'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l keep-alive -d 'Without a command, the image\'s neither: stay up for exec, until the last program of exec -d has ended'

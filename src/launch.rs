@@ -59,7 +59,7 @@ pub fn plan(
     source: &Source,
     mode: &Mode,
 ) -> anyhow::Result<Plan> {
-    let network = net::plan(&config.network)?;
+    let network = net::plan(&config.network, &config.ports.published)?;
     let mut notes: Vec<String> = network.note.iter().cloned().collect();
     if let Source::Single(why) = source {
         notes.push(format!("one id only: {why}; files of other users belong to you"));

@@ -87,7 +87,11 @@ fn info(row: Row) -> ContainerInfo {
 
 /// `127.0.0.1:8080->80/tcp`, as podman's table has it.
 fn shown(port: &Port) -> String {
-    let address = if port.host_ip.is_empty() { "0.0.0.0" } else { &port.host_ip };
+    let address = match &port.host_ip {
+        none if none.is_empty() => "0.0.0.0".to_owned(),
+        v6 if v6.contains(':') => format!("[{v6}]"),
+        v4 => v4.clone(),
+    };
     let ports = |first: u16| match port.range {
         0 | 1 => first.to_string(),
         range => format!("{first}-{}", first.saturating_add(range - 1)),

@@ -2,6 +2,7 @@
 
 use crate::secret::{Secret, Variable};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// Version of the whole contract; both programs refuse any other.
 pub const VERSION: u32 = 6;
@@ -165,6 +166,27 @@ pub struct Uplink {
     /// Arguments; `{netns}` stands for the path of the inherited namespace descriptor, `{ready}`
     /// for the number of the descriptor that reports readiness.
     pub args: Vec<String>,
+    /// Ports of the host that lead into the container. pasta has them in `args` as well.
+    pub ports: Vec<Forward>,
+}
+
+/// Name in the container's directory, which is slirp4netns' working directory, of its API socket;
+/// asked for where there are ports.
+pub const API_SOCKET: &str = "uplink.sock";
+
+/// A run of ports of the host, each of which leads to the port of the container at the same place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// UDP; else TCP.
+    pub udp: bool,
+    /// Address of the host; unspecified: all of its family, and `::` of both.
+    pub address: IpAddr,
+    /// First port of the host.
+    pub host: u16,
+    /// First port of the container.
+    pub inside: u16,
+    /// How many, at least one.
+    pub count: u16,
 }
 
 /// Which uplink program.

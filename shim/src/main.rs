@@ -18,6 +18,7 @@ mod log;
 mod monitor;
 mod notify;
 mod pidfile;
+mod ports;
 mod remove;
 mod small;
 mod start;

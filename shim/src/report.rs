@@ -72,6 +72,8 @@ pub enum Step {
     Device,
     /// The network namespace or its uplink.
     Network,
+    /// A published port.
+    Port,
     /// A masked or read-only path.
     Mask,
     /// pivot_root(2).

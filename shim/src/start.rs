@@ -280,7 +280,7 @@ fn bring_up(
                 else {
                     return Err(failure(Step::Network, "namespace", libc::EPROTO));
                 };
-                match uplink::start(plan, &netns, supervisor.path()) {
+                match uplink::start(plan, &netns, supervisor) {
                     Ok(running) => uplink = Some(running),
                     Err(failure) if *required => return Err(failure),
                     Err(failure) => supervisor.denied.push(failure),

@@ -2,7 +2,9 @@
 //! ended by M.
 
 use crate::at::{At, Res, failure};
-use bolt_shim::launch::{Uplink, UplinkKind};
+use crate::event_loop::Supervisor;
+use crate::ports;
+use bolt_shim::launch::{API_SOCKET, Uplink, UplinkKind};
 use bolt_shim::report::Step;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -19,16 +21,35 @@ const READY: &str = "uplink-ready";
 /// A running uplink; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
+    kind: UplinkKind,
     child: Child,
     pidfd: OwnedFd,
     netns: String,
 }
 
-/// Starts the program on `netns` and waits until packets flow. `dir` is the container's path.
+/// Starts the program on `netns` and waits until packets flow and ports are open.
 ///
 /// The namespace is bound to a file of our own mount namespace: pasta closes what it inherits
 /// and drops the capabilities that a look into our /proc entry would take.
-pub(crate) fn start(uplink: &Uplink, netns: &OwnedFd, dir: &str) -> Res<Running> {
+pub(crate) fn start(uplink: &Uplink, netns: &OwnedFd, supervisor: &Supervisor) -> Res<Running> {
+    if uplink.ports.is_empty() {
+        return run(uplink, netns, supervisor.path());
+    }
+    let dir = supervisor.dir();
+    let _turn = ports::turn(dir)?;
+    ports::expect_free(&uplink.ports)?;
+    // A killed supervisor's, to which slirp4netns could not bind.
+    let _ = rustix::fs::unlinkat(dir, API_SOCKET, rustix::fs::AtFlags::empty());
+    let running = run(uplink, netns, supervisor.path())
+        .map_err(|failure| ports::too_many(&uplink.ports).unwrap_or(failure))?;
+    match uplink.kind {
+        UplinkKind::Pasta => ports::expect_open(&uplink.ports)?,
+        UplinkKind::Slirp => ports::open(&uplink.ports, dir)?,
+    }
+    Ok(running)
+}
+
+fn run(uplink: &Uplink, netns: &OwnedFd, dir: &str) -> Res<Running> {
     let netns_path = format!("{dir}/{NETNS}");
     let ready_path = format!("{dir}/{READY}");
     bind(netns, &netns_path)?;
@@ -43,16 +64,16 @@ pub(crate) fn start(uplink: &Uplink, netns: &OwnedFd, dir: &str) -> Res<Running>
     // slirp4netns takes a number: the pipe becomes its standard output.
     match uplink.kind {
         UplinkKind::Pasta => command.stdout(Stdio::null()),
-        UplinkKind::Slirp => {
-            command.stdout(Stdio::from(ready.try_clone().at(Step::Network, READY)?))
-        }
+        UplinkKind::Slirp => command
+            .current_dir(dir)
+            .stdout(Stdio::from(ready.try_clone().at(Step::Network, READY)?)),
     };
     crate::sys::process::end_with_us(&mut command);
     let child = command.spawn().at(Step::Network, &uplink.program)?;
     let pid = Pid::from_raw(child.id() as i32)
         .ok_or_else(|| failure(Step::Network, &uplink.program, libc::ESRCH))?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).at(Step::Network, &uplink.program)?;
-    let running = Running { child, pidfd, netns: netns_path };
+    let running = Running { kind: uplink.kind, child, pidfd, netns: netns_path };
     let result = wait(&ready, &running, &uplink.program);
     let _ = std::fs::remove_file(&ready_path);
     result.map(|()| running)
@@ -80,7 +101,15 @@ fn wait(ready: &OwnedFd, running: &Running, program: &str) -> Res<()> {
     ];
     let n = poll(&mut fds, PollTimeout::from(PATIENCE)).at(Step::Network, program)?;
     let spoke = fds[0].revents().is_some_and(|r| r.contains(PollFlags::POLLIN));
-    if n > 0 && spoke {
+    // slirp4netns says a number there, and what it does not understand as well.
+    let mut word = [0];
+    let heard = match running.kind {
+        UplinkKind::Pasta => true,
+        UplinkKind::Slirp => {
+            spoke && rustix::io::read(ready, &mut word).is_ok() && word[0].is_ascii_digit()
+        }
+    };
+    if n > 0 && spoke && heard {
         return Ok(());
     }
     Err(failure(Step::Network, program, if n == 0 { libc::ETIMEDOUT } else { libc::ECHILD }))
@@ -93,5 +122,9 @@ impl Drop for Running {
         let _ = self.child.wait();
         let _ = rustix::mount::unmount(&self.netns, rustix::mount::UnmountFlags::DETACH);
         let _ = std::fs::remove_file(&self.netns);
+        if self.kind == UplinkKind::Slirp {
+            let socket = std::path::Path::new(&self.netns).with_file_name(API_SOCKET);
+            let _ = std::fs::remove_file(socket);
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! The program says which contract it speaks, and the contract survives its encoding.
 
 use bolt_shim::launch::{
-    Cgroup, Events, FileId, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags, MountKind, Net,
-    Notify, Process, Propagation, Restart, Root, Share, TtySize, Unit, Uplink, UplinkKind, VERSION,
+    Cgroup, Events, FileId, Forward, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags,
+    MountKind, Net, Notify, Process, Propagation, Restart, Root, Share, TtySize, Unit, Uplink,
+    UplinkKind, VERSION,
 };
 use bolt_shim::secret::{Secret, Variable};
 use std::process::Command;
@@ -34,6 +35,13 @@ fn launch() -> Launch {
                 kind: UplinkKind::Slirp,
                 program: "/usr/bin/slirp4netns".into(),
                 args: vec!["{netns}".into()],
+                ports: vec![Forward {
+                    udp: true,
+                    address: "::1".parse().unwrap(),
+                    host: 8080,
+                    inside: 80,
+                    count: 2,
+                }],
             },
             required: true,
         },

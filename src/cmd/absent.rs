@@ -6,17 +6,10 @@ use clap::error::{ContextKind, ContextValue};
 const VERBS: &[&str] =
     &["build", "commit", "history", "import", "kube", "load", "machine", "network", "pod", "save"];
 /// Flags, with what is there instead.
-const FLAGS: &[(&str, &str)] = &[
-    ("-p", PORTS),
-    ("--publish", PORTS),
-    ("-P", PORTS),
-    ("--publish-all", PORTS),
-    (
-        "--gpus",
-        "give the device nodes instead: --device /dev/dri, or --device /dev/nvidia0 and its like",
-    ),
-];
-const PORTS: &str = "with --network host the container's ports are the host's";
+const FLAGS: &[(&str, &str)] = &[(
+    "--gpus",
+    "give the device nodes instead: --device /dev/dri, or --device /dev/nvidia0 and its like",
+)];
 
 /// Advice for a command line that was not understood because of such a word.
 pub(super) fn advice(error: &clap::Error) -> Option<String> {

@@ -40,6 +40,7 @@ enum Verb {
     Ls(super::ps::Args),
     Logs(super::logs::Args),
     Pause(super::pause::Args),
+    Port(super::port::Args),
     /// Remove all containers that do not run
     Prune {
         /// Do not ask
@@ -75,6 +76,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Ls(args) => super::ps::run(args, settings),
         Verb::Logs(args) => super::logs::run(args, settings),
         Verb::Pause(args) => super::pause::run(args, settings),
+        Verb::Port(args) => super::port::run(args, settings),
         Verb::Prune { force, filter } => prune(settings, force, &filter),
         Verb::Rename(args) => super::rename::run(args, settings),
         Verb::Restart(args) => super::restart::run(args, settings),

@@ -2,12 +2,14 @@
 
 pub mod health;
 pub mod limits;
+pub mod ports;
 pub mod secret;
 pub mod unit;
 
 use crate::cmd::create_args::health::HealthArgs;
 use crate::cmd::create_args::limits::LimitArgs;
 use crate::cmd::create_args::parse::memory;
+use crate::cmd::create_args::ports::PortArgs;
 use crate::cmd::create_args::secret::SecretArgs;
 use crate::cmd::create_args::unit::UnitArgs;
 use crate::cmd::pull::{Access, LockArgs};
@@ -106,6 +108,9 @@ pub struct CreateArgs {
     /// Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]
     #[arg(long, visible_alias = "net", value_name = "MODE")]
     pub network: Option<String>,
+    /// Ports.
+    #[command(flatten)]
+    pub ports: PortArgs,
     /// User namespace: host, keep-id[:uid=N,gid=N], nomap or auto[:size=N]
     #[arg(long, value_name = "MODE")]
     pub userns: Option<String>,

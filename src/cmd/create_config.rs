@@ -25,6 +25,7 @@ impl CreateArgs {
         let (image, userns) = (&base.image, base.userns);
         let cwd =
             std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_else(|_| "/".into());
+        let network = self.network()?;
         let config = Config {
             version: VERSION,
             id: id.to_owned(),
@@ -36,7 +37,8 @@ impl CreateArgs {
             hostname: self.hostname.clone(),
             labels: self.labels(image),
             annotations: pairs(&self.annotation),
-            network: self.network()?,
+            ports: self.ports.ports(&network, &image.exposed_ports)?,
+            network,
             dns: self.dns()?,
             userns,
             share: self.share()?,

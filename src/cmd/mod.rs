@@ -35,6 +35,7 @@ pub mod manifest;
 pub mod mirror;
 mod output;
 pub mod pause;
+pub mod port;
 pub mod probe;
 pub mod profile;
 pub mod ps;
@@ -99,6 +100,7 @@ enum Verb {
     Kill(kill::Args),
     Logs(logs::Args),
     Pause(pause::Args),
+    Port(port::Args),
     Ps(ps::Args),
     Rename(rename::Args),
     Resolve(resolve::Args),
@@ -279,6 +281,7 @@ fn dispatch(verb: Verb, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Kill(args) => kill::run(args, settings),
         Verb::Logs(args) => logs::run(args, settings),
         Verb::Pause(args) => pause::run(args, settings),
+        Verb::Port(args) => port::run(args, settings),
         Verb::Ps(args) => ps::run(args, settings),
         Verb::Rename(args) => rename::run(args, settings),
         Verb::Resolve(args) => resolve::run(&args, settings),

@@ -171,7 +171,7 @@ fn cells<C: Listed>(entry: &Entry<C>, whole: bool) -> [String; 7] {
         command,
         ago(config.created()),
         shown_status(entry),
-        String::new(),
+        config.ports().column(),
         config.name().to_owned(),
     ]
 }
@@ -210,7 +210,7 @@ fn row(dirs: &Dirs, entry: &Entry, args: &Args, json: bool) -> anyhow::Result<Va
         "Pid": pid,
         "Pod": "",
         "PodName": "",
-        "Ports": null,
+        "Ports": config.ports.rows(),
         "Restarts": recorded.restarts,
         "Size": null,
         "StartedAt": seconds(recorded.started),
@@ -238,6 +238,7 @@ fn flatten(row: &mut Value, entry: &Entry, args: &Args) {
         row[field] = Value::String(cell);
     }
     row["Label"] = json!(config.labels);
+    row["ExposedPorts"] = json!(config.ports.exposed_column());
     row["CIDFile"] = json!(config.cidfile);
     row["CreatedAt"] = json!(time::go_string(config.created));
     row["CreatedHuman"] = json!(ago(config.created));

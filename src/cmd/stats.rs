@@ -2,12 +2,11 @@
 
 use super::output;
 use super::selection::report;
-use crate::container::config::Config;
+use crate::container::config::{Listed, Summary};
 use crate::container::dir::Containers;
 use crate::container::list::{self, Entry};
-use crate::container::processes::Table;
 use crate::container::time;
-use crate::container::usage::{self, Usage};
+use crate::container::usage::{Observer, Usage};
 use crate::settings::Settings;
 use crate::ui::{human, print};
 use crate::userns;
@@ -110,23 +109,24 @@ fn look(
     wanted: &[String],
     before: &Seen,
 ) -> anyhow::Result<(Vec<Value>, Seen)> {
-    let found = list::read(all)?;
+    let found = list::read_as::<Summary>(all)?;
     for error in found.damaged {
         report(&error.into());
     }
-    let table = Table::read().context("list the processes")?;
+    let mut observer = Observer::new().context("list the processes")?;
     let (mut rows, mut seen) = (Vec::new(), Seen::new());
     let json = args.format.as_deref() == Some("json");
     for entry in found.entries {
         let runs = entry.status.has_processes();
-        let named = wanted.is_empty() || wanted.contains(&entry.config.id);
+        let id = entry.config.id();
+        let named = wanted.is_empty() || wanted.iter().any(|wanted| wanted == id);
         if !named || !(runs || args.all) {
             continue;
         }
-        let usage = runs.then(|| usage::read(&table, &entry.recorded));
+        let usage = runs.then(|| observer.read(&entry.recorded));
         let now = time::now();
         if let Some(usage) = usage {
-            seen.insert(entry.config.id.clone(), (usage.cpu_nanos, now));
+            seen.insert(id.to_owned(), (usage.cpu_nanos, now));
         }
         let shares = usage.map(|usage| Shares::of(&entry, &usage, now, before));
         rows.push(match json {
@@ -147,13 +147,13 @@ struct Shares {
 }
 
 impl Shares {
-    fn of(entry: &Entry, usage: &Usage, now: i64, before: &Seen) -> Shares {
+    fn of(entry: &Entry<Summary>, usage: &Usage, now: i64, before: &Seen) -> Shares {
         let percent = |nanos: u64, span: i64| match span {
             span if span > 0 => nanos as f64 / span as f64 * 100.0,
             _ => 0.0,
         };
         let average = percent(usage.cpu_nanos, now - entry.recorded.started);
-        let now = match before.get(&entry.config.id) {
+        let now = match before.get(entry.config.id()) {
             Some((nanos, at)) => percent(usage.cpu_nanos.saturating_sub(*nanos), now - at),
             None => average,
         };
@@ -180,16 +180,16 @@ fn memory_share(usage: &Usage) -> f64 {
     }
 }
 
-fn shown_id(config: &Config, whole: bool) -> &str {
-    if whole { &config.id } else { config.short_id() }
+fn shown_id(config: &Summary, whole: bool) -> &str {
+    if whole { config.id() } else { config.short_id() }
 }
 
 /// The fields of templates and the table.
-fn row(config: &Config, usage: Option<Usage>, shares: Option<Shares>, whole: bool) -> Value {
+fn row(config: &Summary, usage: Option<Usage>, shares: Option<Shares>, whole: bool) -> Value {
     json!({
         "ID": shown_id(config, whole),
         "ContainerID": shown_id(config, whole),
-        "Name": config.name,
+        "Name": config.name(),
         "CPUPerc": percent(shares.map(|s| s.now)),
         "CPU": percent(shares.map(|s| s.now)),
         "AVGCPU": percent(shares.map(|s| s.average)),
@@ -212,10 +212,10 @@ fn row(config: &Config, usage: Option<Usage>, shares: Option<Shares>, whole: boo
 }
 
 /// The keys of podman's `--format json`.
-fn object(config: &Config, usage: Option<Usage>, shares: Option<Shares>, whole: bool) -> Value {
+fn object(config: &Summary, usage: Option<Usage>, shares: Option<Shares>, whole: bool) -> Value {
     json!({
         "id": shown_id(config, whole),
-        "name": config.name,
+        "name": config.name(),
         "cpu_time": usage.map_or_else(|| NOTHING.to_owned(), |u| human::duration_as_go(u.cpu_nanos)),
         "cpu_percent": percent(shares.map(|s| s.now)),
         "avg_cpu": percent(shares.map(|s| s.average)),

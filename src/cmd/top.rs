@@ -1,7 +1,7 @@
 //! `bolt top`: the processes of a container.
 
 use crate::container::dir::Containers;
-use crate::container::processes::{Process, Table};
+use crate::container::processes::{Look, Process, Table};
 use crate::settings::Settings;
 use crate::sys::beneath;
 use crate::ui::format;
@@ -55,7 +55,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     }
     userns::enter(&settings.dirs)?;
     let view = View::of(now.recorded.pid)?;
-    let rows: Vec<Vec<String>> = Table::read()
+    let rows: Vec<Vec<String>> = Table::read(Look::Whole)
         .context("list the processes")?
         .of(now.recorded.pid, now.recorded.pidns)
         .iter()

@@ -4,6 +4,7 @@
 //! user namespace, the cgroup and the devices may differ by then.
 
 use super::health::Health;
+use super::ports::Ports;
 use super::secret::Given;
 use super::service::Unit;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -44,6 +45,9 @@ pub struct Config {
     pub annotations: BTreeMap<String, String>,
     /// `--network`.
     pub network: Network,
+    /// `--publish`, `--expose`.
+    #[serde(default, skip_serializing_if = "Ports::is_empty")]
+    pub ports: Ports,
     /// What resolv.conf says instead of the host's.
     #[serde(default)]
     pub dns: Dns,
@@ -286,6 +290,8 @@ pub trait Listed: DeserializeOwned {
     fn image(&self) -> Cow<'_, str>;
     /// Its health is checked.
     fn is_checked(&self) -> bool;
+    /// What is published of it.
+    fn ports(&self) -> &Ports;
 
     /// The whole argv.
     fn args(&self) -> Vec<String> {
@@ -322,6 +328,9 @@ impl Listed for Config {
     fn is_checked(&self) -> bool {
         self.health.is_some()
     }
+    fn ports(&self) -> &Ports {
+        &self.ports
+    }
 }
 
 /// The part of a [`Config`] that a table of containers shows: a list of hundreds is read in a
@@ -336,6 +345,8 @@ pub struct Summary {
     process: Words,
     #[serde(default)]
     health: Option<IgnoredAny>,
+    #[serde(default)]
+    ports: Ports,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -375,6 +386,9 @@ impl Listed for Summary {
     }
     fn is_checked(&self) -> bool {
         self.health.is_some()
+    }
+    fn ports(&self) -> &Ports {
+        &self.ports
     }
 }
 

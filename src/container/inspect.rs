@@ -149,7 +149,7 @@ fn network(config: &Config) -> Value {
         "HairpinMode": false,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,
-        "Ports": {},
+        "Ports": config.ports.bindings(),
         "SandboxKey": "",
         "Networks": { mode: {} },
     })
@@ -164,6 +164,7 @@ fn config_part(config: &Config) -> Value {
     let mut part = json!({
         "Hostname": config.hostname.as_deref().unwrap_or(config.short_id()),
         "Domainname": "",
+        "ExposedPorts": config.ports.exposed(),
         "User": process.user,
         "AttachStdin": process.stdin,
         "AttachStdout": true,
@@ -292,8 +293,8 @@ fn host_namespaces(config: &Config) -> Value {
     };
     json!({
         "NetworkMode": network_name(&config.network),
-        "PortBindings": {},
-        "PublishAllPorts": false,
+        "PortBindings": config.ports.bindings(),
+        "PublishAllPorts": config.ports.all,
         "Dns": [],
         "DnsOptions": [],
         "DnsSearch": [],

@@ -25,6 +25,7 @@ pub mod live;
 pub mod logs;
 pub mod name;
 pub mod orphan;
+pub mod ports;
 pub mod processes;
 pub mod secret;
 pub mod service;

@@ -4,7 +4,8 @@
 //! To be read inside P: the names of another user's namespaces are for his own processes only
 //! (ptrace(2)), and there ids are numbers that the container's map knows.
 
-use std::collections::HashMap;
+use crate::sys::reader::Reader;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 /// One process as it was seen.
@@ -46,25 +47,44 @@ pub struct Process {
     pub threads: u64,
 }
 
+/// How much of each process is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// All of [`Process`].
+    Whole,
+    /// What it uses: no ids, groups and words, and pids are the host's. A third of the work.
+    Usage,
+}
+
 /// All processes of the host at one moment.
 #[derive(Debug)]
 pub struct Table {
     seen: HashMap<i32, Seen>,
+    /// Parent → children.
+    children: HashMap<i32, Vec<i32>>,
+    /// Inode of a pid namespace → who is in it.
+    spaces: HashMap<u64, Vec<i32>>,
 }
 
 impl Table {
     /// Reads them. Those that end meanwhile are left out. Errors: procfs cannot be listed.
-    pub fn read() -> io::Result<Table> {
-        let mut seen = HashMap::new();
+    pub fn read(look: Look) -> io::Result<Table> {
+        let mut table =
+            Table { seen: HashMap::new(), children: HashMap::new(), spaces: HashMap::new() };
+        let mut reader = Reader::default();
         for entry in std::fs::read_dir("/proc")? {
             let name = entry?.file_name();
             if let Some(pid) = name.to_str().and_then(|n| n.parse::<i32>().ok())
-                && let Some(found) = read(pid)
+                && let Some(found) = read(pid, look, &mut reader)
             {
-                seen.insert(pid, found);
+                table.children.entry(found.parent).or_default().push(pid);
+                if let Some(pidns) = found.pidns {
+                    table.spaces.entry(pidns).or_default().push(pid);
+                }
+                table.seen.insert(pid, found);
             }
         }
-        Ok(Table { seen })
+        Ok(table)
     }
 
     /// Those of the container whose init is `init` in pid namespace `pidns`, by start. Whoever
@@ -73,8 +93,7 @@ impl Table {
         let Some(depth) = self.seen.get(&init).map(|found| found.pids.len()) else {
             return Vec::new();
         };
-        let members: Vec<&Seen> =
-            self.seen.values().filter(|found| self.is_member(found, init, pidns)).collect();
+        let members = self.members(init, pidns);
         let inside: HashMap<i32, i32> = members
             .iter()
             .filter_map(|found| Some((found.process.host_pid, *found.pids.get(depth - 1)?)))
@@ -94,19 +113,18 @@ impl Table {
     }
 
     /// In the container's pid namespace, or below a process that is.
-    fn is_member(&self, found: &Seen, init: i32, pidns: u64) -> bool {
-        let mut found = found;
-        // A look at a living system may show a circle; nobody has this many ancestors.
-        for _ in 0..self.seen.len() {
-            if found.process.host_pid == init || found.pidns == Some(pidns) {
-                return true;
-            }
-            match self.seen.get(&found.parent) {
-                Some(parent) => found = parent,
-                None => return false,
+    fn members(&self, init: i32, pidns: u64) -> Vec<&Seen> {
+        let mut todo = vec![init];
+        todo.extend(self.spaces.get(&pidns).into_iter().flatten());
+        let mut known = HashSet::new();
+        let mut members = Vec::new();
+        while let Some(pid) = todo.pop() {
+            if let Some(found) = self.seen.get(&pid).filter(|_| known.insert(pid)) {
+                members.push(found);
+                todo.extend(self.children.get(&pid).into_iter().flatten());
             }
         }
-        false
+        members
     }
 }
 
@@ -124,13 +142,21 @@ struct Seen {
     pidns: Option<u64>,
 }
 
-fn read(pid: i32) -> Option<Seen> {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let mut seen = parse_stat(pid, &stat)?;
-    parse_status(&status, &mut seen);
+/// The parent of all kernel threads.
+const KTHREADD: i32 = 2;
+
+fn read(pid: i32, look: Look, reader: &mut Reader) -> Option<Seen> {
+    let mut seen = parse_stat(pid, reader.read(&format!("/proc/{pid}/stat"))?)?;
+    if pid == KTHREADD || seen.parent == KTHREADD {
+        // In no container, and without a namespace that could be asked for.
+        return Some(seen);
+    }
     seen.pidns = super::live::pid_namespace(pid);
-    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    if look == Look::Usage {
+        return Some(seen);
+    }
+    parse_status(reader.text(&format!("/proc/{pid}/status"))?, &mut seen);
+    let words = reader.read(&format!("/proc/{pid}/cmdline")).unwrap_or_default();
     seen.process.args =
         words.split(|b| *b == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     if seen.process.args.last().is_some_and(String::is_empty) {
@@ -219,11 +245,14 @@ mod tests {
     fn this_process_is_among_those_of_its_namespace() {
         let pid = std::process::id() as i32;
         let pidns = super::super::live::pid_namespace(pid).unwrap();
-        let table = Table::read().unwrap();
+        let table = Table::read(Look::Whole).unwrap();
         let found = table.of(pid, pidns);
         let own = found.iter().find(|p| p.host_pid == pid).unwrap();
         assert_eq!(own.uids[0], rustix::process::getuid().as_raw());
         assert!(!own.args.is_empty() && own.resident_bytes > 0);
         assert!(table.of(i32::MAX, pidns).is_empty());
+        let short = Table::read(Look::Usage).unwrap().of(pid, pidns);
+        let own = short.iter().find(|p| p.host_pid == pid).unwrap();
+        assert!(own.args.is_empty() && own.resident_bytes > 0 && own.threads > 0);
     }
 }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -103,6 +103,11 @@ fn size(bytes: &usize) -> String {
     if *bytes < MOST { bytes.to_string() } else { "more".to_owned() }
 }
 
+fn fill(file: &mut File, parts: &[&[u8]]) -> std::io::Result<()> {
+    parts.iter().try_for_each(|part| file.write_all(part))?;
+    file.sync_all()
+}
+
 /// The `secrets` directory of one user.
 #[derive(Debug)]
 pub struct Secrets {
@@ -184,14 +189,28 @@ impl Secrets {
 
     /// There whole or not at all, and never in another's place.
     fn write(&self, name: &str, parts: &[&[u8]]) -> std::io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+        let fd = match fs::openat(&self.fd, ".", flags, Mode::RUSR | Mode::WUSR) {
+            // As a file system without such files says it, and a kernel that knows none.
+            Err(Errno::OPNOTSUPP | Errno::ISDIR) => return self.write_named(name, parts),
+            other => other?,
+        };
+        let mut file = File::from(fd);
+        fill(&mut file, parts)?;
+        // A killed creator leaves nothing: until here the file has no name.
+        let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+        fs::linkat(CWD, own, &self.fd, name, AtFlags::SYMLINK_FOLLOW)?;
+        Ok(fs::fsync(&self.fd)?)
+    }
+
+    /// The same by a file of another name, which [`Self::sweep`] takes when its creator is killed.
+    fn write_named(&self, name: &str, parts: &[&[u8]]) -> std::io::Result<()> {
         let temp = atomic::temp_name(name);
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let fd = fs::openat(&self.fd, &temp, flags, Mode::RUSR | Mode::WUSR)?;
         let written = (|| {
-            let mut file = File::from(fd);
-            parts.iter().try_for_each(|part| file.write_all(part))?;
-            file.sync_all()?;
+            fill(&mut File::from(fd), parts)?;
             fs::renameat_with(&self.fd, &temp, &self.fd, name, RenameFlags::NOREPLACE)?;
             fs::fsync(&self.fd)?;
             Ok(())

@@ -43,6 +43,7 @@ pub(crate) fn config(id: &str, name: &str) -> Config {
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         network: Network::None,
+        ports: Default::default(),
         dns: Dns::default(),
         userns: Userns::Host,
         share: Vec::new(),

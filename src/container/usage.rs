@@ -3,8 +3,10 @@
 //!
 //! To be read inside P, as [`super::processes`] is.
 
-use super::processes::Table;
+use super::processes::{Look, Table};
 use super::state::Recorded;
+use crate::sys::reader::Reader;
+use std::io;
 use std::path::Path;
 
 /// One look at a container.
@@ -25,26 +27,49 @@ pub struct Usage {
     pub block: (u64, u64),
 }
 
-/// What the container with this record uses now.
-pub fn read(table: &Table, state: &Recorded) -> Usage {
-    let processes = table.of(state.pid, state.pidns);
-    let ticks = rustix::param::clock_ticks_per_second().max(1);
-    let mut usage = Usage {
-        cpu_nanos: processes.iter().map(|p| p.cpu_ticks).sum::<u64>() * (1_000_000_000 / ticks),
-        memory: processes.iter().map(|p| p.resident_bytes).sum(),
-        memory_limit: all_memory(),
-        pids: processes.iter().map(|p| p.threads).sum(),
-        net: network(&text(&format!("/proc/{}/net/dev", state.pid))),
-        block: (0, 0),
-    };
-    for process in &processes {
-        let (read, written) = process_io(&text(&format!("/proc/{}/io", process.host_pid)));
-        usage.block = (usage.block.0 + read, usage.block.1 + written);
+/// One look at many containers.
+#[derive(Debug)]
+pub struct Observer {
+    table: Table,
+    reader: Reader,
+    /// All memory of the host in bytes.
+    memory: u64,
+}
+
+impl Observer {
+    /// Lists the processes. Errors: procfs cannot be listed.
+    pub fn new() -> io::Result<Observer> {
+        let mut reader = Reader::default();
+        let memory = all_memory(reader.text("/proc/meminfo").unwrap_or_default());
+        Ok(Observer { table: Table::read(Look::Usage)?, reader, memory })
     }
-    for dir in payload_groups(&state.cgroup) {
-        from_group(dir, &mut usage);
+
+    /// What the container with this record uses now.
+    pub fn read(&mut self, state: &Recorded) -> Usage {
+        let processes = self.table.of(state.pid, state.pidns);
+        let ticks = rustix::param::clock_ticks_per_second().max(1);
+        let net = self.reader.text(&format!("/proc/{}/net/dev", state.pid));
+        let mut usage = Usage {
+            cpu_nanos: processes.iter().map(|p| p.cpu_ticks).sum::<u64>() * (1_000_000_000 / ticks),
+            memory: processes.iter().map(|p| p.resident_bytes).sum(),
+            memory_limit: self.memory,
+            pids: processes.iter().map(|p| p.threads).sum(),
+            net: network(net.unwrap_or_default()),
+            block: (0, 0),
+        };
+        let mut counted = false;
+        for dir in payload_groups(&state.cgroup) {
+            counted |= from_group(dir, &mut usage, &mut self.reader);
+        }
+        if !counted {
+            for process in &processes {
+                let io = self.reader.text(&format!("/proc/{}/io", process.host_pid));
+                let (read, written) = process_io(io.unwrap_or_default());
+                usage.block = (usage.block.0 + read, usage.block.1 + written);
+            }
+        }
+        usage
     }
-    usage
 }
 
 /// The directories that count the container alone: in a scope its `payload`, which the
@@ -55,35 +80,34 @@ fn payload_groups(all: &[String]) -> Vec<&Path> {
     if payload.is_empty() { all.iter().map(Path::new).collect() } else { payload }
 }
 
-/// What one directory of a control group tells.
-fn from_group(dir: &Path, usage: &mut Usage) {
-    let read = |name: &str| std::fs::read_to_string(dir.join(name)).ok();
-    let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
+/// What one directory of a control group tells; whether that is the block devices' traffic too.
+fn from_group(dir: &Path, usage: &mut Usage, reader: &mut Reader) -> bool {
+    let Some(dir) = dir.to_str() else { return false };
+    let mut read = |name: &str| Some(reader.text(&format!("{dir}/{name}"))?.to_owned());
+    let number = |text: Option<String>| text?.trim().parse::<u64>().ok();
     if let Some(stat) = read("cpu.stat")
         && let Some(micros) = field(&stat, "usage_usec")
     {
         usage.cpu_nanos = micros * 1000;
     }
-    if let Some(nanos) = number("cpuacct.usage") {
+    if let Some(nanos) = number(read("cpuacct.usage")) {
         usage.cpu_nanos = nanos;
     }
-    if let Some(bytes) = number("memory.current").or_else(|| number("memory.usage_in_bytes")) {
+    let memory = number(read("memory.current"));
+    if let Some(bytes) = memory.or_else(|| number(read("memory.usage_in_bytes"))) {
         usage.memory = bytes;
     }
     // No limit is "max", or in v1 a number above all memory.
-    if let Some(limit) = number("memory.max").or_else(|| number("memory.limit_in_bytes")) {
+    let limit = number(read("memory.max"));
+    if let Some(limit) = limit.or_else(|| number(read("memory.limit_in_bytes"))) {
         usage.memory_limit = usage.memory_limit.min(limit);
     }
-    if let Some(pids) = number("pids.current") {
+    if let Some(pids) = number(read("pids.current")) {
         usage.pids = pids;
     }
-    if let Some(stat) = read("io.stat") {
-        usage.block = group_io(&stat);
-    }
-}
-
-fn text(path: &str) -> String {
-    std::fs::read_to_string(path).unwrap_or_default()
+    let Some(stat) = read("io.stat") else { return false };
+    usage.block = group_io(&stat);
+    true
 }
 
 /// `key value` lines.
@@ -91,9 +115,8 @@ fn field(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|l| l.strip_prefix(key)?.trim().parse().ok())
 }
 
-fn all_memory() -> u64 {
-    let line = text("/proc/meminfo");
-    let kib = line.lines().find_map(|l| l.strip_prefix("MemTotal:")?.split_whitespace().next());
+fn all_memory(meminfo: &str) -> u64 {
+    let kib = meminfo.lines().find_map(|l| l.strip_prefix("MemTotal:")?.split_whitespace().next());
     kib.and_then(|n| n.parse::<u64>().ok()).map_or(0, |n| n * 1024)
 }
 
@@ -151,11 +174,11 @@ mod tests {
         write("memory.max", "max\n");
         write("pids.current", "3\n");
         let mut usage = Usage { memory: 1, memory_limit: 8192, ..Usage::default() };
-        from_group(scratch.path(), &mut usage);
+        from_group(scratch.path(), &mut usage, &mut Reader::default());
         assert_eq!((usage.cpu_nanos, usage.memory, usage.pids), (5000, 4096, 3));
         assert_eq!(usage.memory_limit, 8192);
         write("memory.max", "5000\n");
-        from_group(scratch.path(), &mut usage);
+        from_group(scratch.path(), &mut usage, &mut Reader::default());
         assert_eq!(usage.memory_limit, 5000);
         let nested = ["/a/payload", "/a/monitor", "/a"].map(str::to_owned);
         assert_eq!(payload_groups(&nested), [Path::new("/a/payload")]);

@@ -1,7 +1,11 @@
 //! L2: the container's network and the three small files that describe it.
 
+mod forward;
+pub mod ports;
+
 use crate::container::config::{Dns, Network};
-use bolt_shim::launch::{Net, Uplink, UplinkKind};
+use crate::container::ports::{Port, Protocol};
+use bolt_shim::launch::{API_SOCKET, Net, Uplink, UplinkKind};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +41,17 @@ pub enum NetError {
     /// Either program needs a tun device.
     #[error("--network {0}: {1}")]
     Tun(&'static str, &'static str),
+    /// Ports lead into a network of the container's own, and there can be none.
+    #[error("--publish: the container gets no network: {0}")]
+    NoNetwork(&'static str),
+    /// Of two addresses.
+    #[error(
+        "--publish: pasta listens on port {0}/{1} of the host for one address, or for all when none is named; use --network slirp4netns for several"
+    )]
+    OneAddress(u16, Protocol),
+    /// slirp4netns(1), "API SOCKET".
+    #[error("--publish: slirp4netns listens on IPv4 addresses only, not {0}; use --network pasta")]
+    Ipv4Only(IpAddr),
 }
 
 /// Why no tun device can be had, with the fix.
@@ -51,9 +66,14 @@ fn no_tun(device: &Path) -> Option<&'static str> {
     }
 }
 
-/// Finds the program and writes its arguments. `root`: pasta must not drop to another user.
-pub fn plan(network: &Network) -> Result<Plan, NetError> {
+/// What is told where neither program is there.
+const NO_PROGRAM: &str =
+    "neither pasta(1) nor slirp4netns(1) is installed; install the package 'passt'";
+
+/// Finds the program and writes its arguments; with published `ports` there is one, or an error.
+pub fn plan(network: &Network, ports: &[Port]) -> Result<Plan, NetError> {
     match (network, no_tun_for(network)) {
+        (Network::Default, Some(why)) if !ports.is_empty() => return Err(NetError::NoNetwork(why)),
         (Network::Default, Some(why)) => {
             return Ok(bare(Net::None, Some(format!("denied: network: {why}"))));
         }
@@ -64,12 +84,26 @@ pub fn plan(network: &Network) -> Result<Plan, NetError> {
     match network {
         Network::None => Ok(bare(Net::None, None)),
         Network::Host => Ok(bare(Net::Host, None)),
-        Network::Pasta(options) => pasta(options, true).ok_or(NetError::Missing("pasta", "passt")),
-        Network::Slirp4netns(options) => slirp(options, true)
-            .ok_or(NetError::Missing("slirp4netns", "slirp4netns")),
-        Network::Default => Ok(pasta(&[], false).or_else(|| slirp(&[], false)).unwrap_or_else(|| {
-            bare(Net::None, Some("no network: neither pasta(1) nor slirp4netns(1) is installed; install the package 'passt'".into()))
-        })),
+        Network::Pasta(options) => {
+            let program = find("pasta").ok_or(NetError::Missing("pasta", "passt"))?;
+            pasta(program, options, ports, true)
+        }
+        Network::Slirp4netns(options) => {
+            let missing = NetError::Missing("slirp4netns", "slirp4netns");
+            slirp(find("slirp4netns").ok_or(missing)?, options, ports, true)
+        }
+        Network::Default => {
+            let required = !ports.is_empty();
+            if let Some(program) = find("pasta") {
+                pasta(program, &[], ports, required)
+            } else if let Some(program) = find("slirp4netns") {
+                slirp(program, &[], ports, required)
+            } else if required {
+                Err(NetError::NoNetwork(NO_PROGRAM))
+            } else {
+                Ok(bare(Net::None, Some(format!("no network: {NO_PROGRAM}"))))
+            }
+        }
     }
 }
 
@@ -82,57 +116,89 @@ fn bare(net: Net, note: Option<String>) -> Plan {
     Plan { net, dns: None, host: None, note }
 }
 
-fn pasta(options: &[String], required: bool) -> Option<Plan> {
-    let program = find("pasta")?;
-    let mut args: Vec<String> = [
-        "--config-net",
-        "-t",
-        "none",
-        "-u",
-        "none",
-        "-T",
-        "none",
-        "-U",
-        "none",
-        "--dns-forward",
-        DNS_FORWARD,
-        "--no-map-gw",
-        "--quiet",
-        "--foreground",
-        "--runas",
-        "0",
-        "--pid",
-        "{ready}",
-        "--netns-only",
-        "--netns",
-        "{netns}",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    args.splice(0..0, options.iter().cloned());
-    let uplink = Uplink { kind: UplinkKind::Pasta, program, args };
-    let net = Net::Uplink { uplink, required };
-    Some(Plan { net, dns: Some(DNS_FORWARD), host: Some(GUEST_HOST), note: None })
-}
+/// Kinds of ports that pasta forwards by itself unless it is told which.
+const PASTA_PORTS: [[&str; 2]; 4] =
+    [["-t", "--tcp-ports"], ["-u", "--udp-ports"], ["-T", "--tcp-ns"], ["-U", "--udp-ns"]];
 
-fn slirp(options: &[String], required: bool) -> Option<Plan> {
-    let program = find("slirp4netns")?;
-    let mut args: Vec<String> = options.iter().map(|o| format!("--{o}")).collect();
+fn pasta(
+    program: String,
+    options: &[String],
+    ports: &[Port],
+    required: bool,
+) -> Result<Plan, NetError> {
+    let mut args = options.to_vec();
+    args.push("--config-net".into());
+    args.extend(forward::pasta_words(ports)?);
+    for [short, long] in PASTA_PORTS {
+        let says = |word: &String| {
+            word.starts_with(short) || word.split('=').next().is_some_and(|flag| flag == long)
+        };
+        // What the user's own options say of it holds.
+        if !args.iter().any(says) {
+            args.extend([short, "none"].map(str::to_owned));
+        }
+    }
     args.extend(
         [
-            "--configure",
-            "--mtu=65520",
-            "--disable-host-loopback",
-            "--ready-fd=1",
-            "--netns-type=path",
+            "--dns-forward",
+            DNS_FORWARD,
+            "--no-map-gw",
+            "--quiet",
+            "--foreground",
+            "--runas",
+            "0",
+            "--pid",
+            "{ready}",
+            "--netns-only",
+            "--netns",
             "{netns}",
-            "tap0",
         ]
         .map(str::to_owned),
     );
-    let uplink = Uplink { kind: UplinkKind::Slirp, program, args };
+    let ports = forward::by_pasta(ports);
+    let uplink = Uplink { kind: UplinkKind::Pasta, program, args, ports };
     let net = Net::Uplink { uplink, required };
-    Some(Plan { net, dns: Some(SLIRP_DNS), host: Some(SLIRP_HOST), note: None })
+    Ok(Plan { net, dns: Some(DNS_FORWARD), host: Some(GUEST_HOST), note: None })
+}
+
+/// podman's option for the host's own loopback to be reached.
+const LOOPBACK: &str = "allow_host_loopback=true";
+
+/// An option as podman-run(1) names it → a flag of slirp4netns(1). There is one way to forward
+/// ports here, whichever podman's `port_handler` names.
+fn slirp_word(option: &str) -> Option<String> {
+    let (key, value) = option.split_once('=').unwrap_or((option, ""));
+    match (key, value) {
+        ("port_handler" | "allow_host_loopback", _) | ("enable_ipv6", "false") => None,
+        ("enable_ipv6", "true") => Some("--enable-ipv6".to_owned()),
+        (key, "") => Some(format!("--{}", key.replace('_', "-"))),
+        (key, value) => Some(format!("--{}={value}", key.replace('_', "-"))),
+    }
+}
+
+fn slirp(
+    program: String,
+    options: &[String],
+    ports: &[Port],
+    required: bool,
+) -> Result<Plan, NetError> {
+    let mut args: Vec<String> = options.iter().filter_map(|o| slirp_word(o)).collect();
+    if !args.iter().any(|word| word.starts_with("--mtu=")) {
+        args.push("--mtu=65520".to_owned());
+    }
+    if !options.iter().any(|option| option == LOOPBACK) {
+        args.push("--disable-host-loopback".to_owned());
+    }
+    if !ports.is_empty() {
+        args.push(format!("--api-socket={API_SOCKET}"));
+    }
+    args.extend(
+        ["--configure", "--ready-fd=1", "--netns-type=path", "{netns}", "tap0"].map(str::to_owned),
+    );
+    let ports = forward::by_slirp(ports)?;
+    let uplink = Uplink { kind: UplinkKind::Slirp, program, args, ports };
+    let net = Net::Uplink { uplink, required };
+    Ok(Plan { net, dns: Some(SLIRP_DNS), host: Some(SLIRP_HOST), note: None })
 }
 
 /// Absolute path of a program; the caller's PATH may be a game launcher's and is not asked.
@@ -213,7 +279,12 @@ mod tests {
     fn loopback_servers_give_way_to_the_uplinks_own() {
         let plan = Plan {
             net: Net::Uplink {
-                uplink: Uplink { kind: UplinkKind::Pasta, program: "/x".into(), args: vec![] },
+                uplink: Uplink {
+                    kind: UplinkKind::Pasta,
+                    program: "/x".into(),
+                    args: vec![],
+                    ports: vec![],
+                },
                 required: true,
             },
             dns: Some("169.254.1.1"),
@@ -234,6 +305,39 @@ mod tests {
         };
         let text = resolv_conf("nameserver 10.1.1.1\nsearch lan\noptions x\n", &plan, &dns);
         assert_eq!(text, "search a b\noptions ndots:2\nnameserver 10.9.9.9\n");
+    }
+
+    #[test]
+    fn a_users_own_ports_of_pasta_are_kept() {
+        let words = |options: &[&str], ports: &[Port]| {
+            let options: Vec<_> = options.iter().map(|o| (*o).to_owned()).collect();
+            let plan = pasta("/x".into(), &options, ports, true).unwrap();
+            let Net::Uplink { uplink, .. } = plan.net else { panic!("{plan:?}") };
+            uplink.args.join(" ")
+        };
+        assert!(words(&[], &[]).contains("-t none -u none -T none -U none"));
+        let own = words(&["-t", "8080:80", "--udp-ns=none"], &[]);
+        assert!(
+            own.starts_with("-t 8080:80 --udp-ns=none --config-net -u none -T none --dns"),
+            "{own}"
+        );
+        let (protocol, address) = (Protocol::Udp, None);
+        let port = Port { protocol, address, host: 7, inside: 8, count: 1 };
+        assert!(words(&[], &[port]).contains("-u 7:8 -t none -T none -U none"));
+    }
+
+    #[test]
+    fn podmans_options_of_slirp4netns() {
+        let words = |options: &[&str]| {
+            let options: Vec<_> = options.iter().map(|o| (*o).to_owned()).collect();
+            let plan = slirp("/x".into(), &options, &[], true).unwrap();
+            let Net::Uplink { uplink, .. } = plan.net else { panic!("{plan:?}") };
+            uplink.args.join(" ")
+        };
+        assert!(words(&[]).starts_with("--mtu=65520 --disable-host-loopback --configure"));
+        let own = words(&["mtu=1500", "port_handler=rootlesskit", "enable_ipv6=true", LOOPBACK]);
+        assert!(own.starts_with("--mtu=1500 --enable-ipv6 --configure"), "{own}");
+        assert!(words(&["outbound_addr=eth0"]).starts_with("--outbound-addr=eth0 --mtu"));
     }
 
     #[test]

@@ -61,7 +61,8 @@ pub(super) fn io_error<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(
 pub fn exit_code(failure: &Failure) -> u8 {
     match (failure.step, failure.errno) {
         (Step::Exec, libc::ENOENT | libc::ENOTDIR) => exit::NOT_FOUND,
-        (Step::Exec, _) => exit::NOT_EXECUTABLE,
+        // A port that is taken has podman's code for it.
+        (Step::Exec | Step::Port, _) => exit::NOT_EXECUTABLE,
         _ => exit::ENGINE,
     }
 }

@@ -7,6 +7,7 @@ pub mod detach;
 mod end_of_input;
 pub mod exec;
 mod patience;
+mod port;
 mod program;
 mod relay;
 pub mod service;
@@ -268,6 +269,7 @@ pub fn words(failure: &Failure) -> String {
         Step::Mount => "mount",
         Step::Device => "make the device",
         Step::Network => "set the network up",
+        Step::Port => "publish",
         Step::Mask => "cover",
         Step::Pivot => "change the root",
         Step::Hostname => "set the host name",
@@ -306,13 +308,16 @@ fn reason(failure: &Failure, errno: i32) -> String {
         (Step::Network, libc::ECHILD) => {
             "it ended before there was a network; run by hand it says why".into()
         }
+        (Step::Port, errno) => port::reason(&failure.object, errno),
         (Step::Died, libc::EINTR) => "it was to stop before its program ran".into(),
         (Step::WorkDir, libc::EXDEV) => "it lies outside the container".into(),
         (Step::User, libc::ENOENT) => "no such user or group in the container".into(),
         (Step::User, libc::ERANGE) => "an id must be below 4294967295".into(),
-        _ => {
-            let text = io::Error::from_raw_os_error(errno).to_string();
-            text.split(" (os error").next().unwrap_or(&text).to_owned()
-        }
+        _ => plain(errno),
     }
+}
+
+fn plain(errno: i32) -> String {
+    let text = io::Error::from_raw_os_error(errno).to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }

@@ -16,6 +16,7 @@ pub mod mount;
 pub mod parent;
 pub mod passed;
 pub mod probe;
+pub mod reader;
 pub mod rlimit;
 pub mod scm;
 #[cfg(test)]

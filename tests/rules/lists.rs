@@ -51,7 +51,7 @@ fn format_is_gos_templates_table_and_json() {
     let short = ["ps", "--noheading", "--format", "table {{.Names}}"];
     assert_eq!(s.ok(&short), "x");
     assert_eq!(s.ok(&["images", "--format", "{{range .}}{{.Tag}};{{end}}"]), "latest;");
-    // The 29 placeholders of podman-ps(1), but for the ports that an image exposes.
+    // Those of podman-ps(1).
     for field in PLACEHOLDERS {
         ps(&format!("{{{{.{field}}}}}"));
     }
@@ -84,6 +84,7 @@ const PLACEHOLDERS: &[&str] = &[
     "ExitCode",
     "Exited",
     "ExitedAt",
+    "ExposedPorts",
     "ID",
     "Image",
     "ImageID",

@@ -94,6 +94,17 @@ const ROWS: &[(&str, &[&str])] = &[
         &[
             "rules::payload::the_network_is_pastas",
             "run::network::the_hosts_loopback_is_out_of_reach",
+            "run::ports::the_source_address_is_kept",
+        ],
+    ),
+    (
+        "--publish, port",
+        &[
+            "run::ports::a_published_port_leads_into_the_container",
+            "run::ports::published_ports_are_shown_as_podman_shows_them",
+            "run::ports::port_tells_where_a_port_leads_from",
+            "run::ports::two_containers_want_one_port",
+            "run::ports::without_a_network_of_its_own_nothing_is_published",
         ],
     ),
     ("pids limit", &["rules::payload::pids_are_limited_to_2048_or_as_asked"]),

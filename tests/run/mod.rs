@@ -5,6 +5,7 @@ mod cves;
 mod environment;
 mod exit;
 mod network;
+mod ports;
 mod roots;
 mod sandbox;
 mod security;
