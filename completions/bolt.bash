@@ -2014,7 +2014,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__image__subcmd__push)
-            opts="-q -h --compression-format --compression-level --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
+            opts="-f -q -h --compression-format --compression-level --format --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2026,6 +2026,14 @@ _bolt() {
                     ;;
                 --compression-level)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "oci v2s2" -- "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -W "oci v2s2" -- "${cur}"))
                     return 0
                     ;;
                 --authfile)
@@ -2518,7 +2526,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__manifest__subcmd__push)
-            opts="-p -q -h --all --purge --rm --compression-format --compression-level --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
+            opts="-p -f -q -h --all --purge --rm --compression-format --compression-level --format --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2534,6 +2542,14 @@ _bolt() {
                     ;;
                 --compression-level)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "oci v2s2" -- "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -W "oci v2s2" -- "${cur}"))
                     return 0
                     ;;
                 --authfile)
@@ -2916,7 +2932,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__push)
-            opts="-q -h --compression-format --compression-level --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
+            opts="-f -q -h --compression-format --compression-level --format --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2928,6 +2944,14 @@ _bolt() {
                     ;;
                 --compression-level)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "oci v2s2" -- "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -W "oci v2s2" -- "${cur}"))
                     return 0
                     ;;
                 --authfile)
