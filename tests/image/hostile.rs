@@ -207,6 +207,7 @@ fn a_hostile_blob_is_left() {
     for (trick, fault, word) in [
         ("endless", endless, "bytes"),
         ("trickling", trickle, "no byte arrived"),
+        ("a byte at a time", Fault::Cut(1), ""),
         ("elsewhere", to("gopher://x/"), "something else than http"),
         ("the link", to("http://[fe80::1]/x"), "this machine's link"),
     ] {

@@ -149,7 +149,7 @@ pub(in crate::image) struct Answer {
     /// Whether it comes from another place than was asked.
     pub(in crate::image) redirected: bool,
     /// Whether it came without TLS although the request went out with it.
-    pub(super) exposed: bool,
+    pub(in crate::image) exposed: bool,
     stall: Duration,
     /// Time that was waited for the bytes counted in `came`.
     waited: Duration,

@@ -88,7 +88,17 @@ impl RegistrySource<'_> {
                 let all = self.fall_through(async |_, client| {
                     Ok(client.referrers(subject, Some(kind)).await?)
                 });
-                match artifact::newest(&all.await.map_err(|e| e.to_string())?) {
+                let all = match all.await {
+                    Ok(all) => all,
+                    // Nobody said that there is one: that it cannot be asked for is no reason
+                    // not to play.
+                    Err(e) if sought.which == Which::Any => {
+                        self.progress.note(&format!("what refers to {subject} is not known: {e}"));
+                        return Ok(None);
+                    }
+                    Err(e) => return Err(e.to_string()),
+                };
+                match artifact::newest(&all) {
                     Some(newest) => {
                         self.by_digest(&newest.digest).await.map_err(|e| e.to_string())?
                     }
