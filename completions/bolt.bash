@@ -2050,7 +2050,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__image__subcmd__push)
-            opts="-q -h --compression-format --compression-level --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
+            opts="-f -q -h --compression-format --compression-level --format --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2062,6 +2062,14 @@ _bolt() {
                     ;;
                 --compression-level)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "oci v2s2" -- "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -W "oci v2s2" -- "${cur}"))
                     return 0
                     ;;
                 --authfile)
@@ -2554,7 +2562,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__manifest__subcmd__push)
-            opts="-p -q -h --all --purge --rm --compression-format --compression-level --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
+            opts="-p -f -q -h --all --purge --rm --compression-format --compression-level --format --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2570,6 +2578,14 @@ _bolt() {
                     ;;
                 --compression-level)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "oci v2s2" -- "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -W "oci v2s2" -- "${cur}"))
                     return 0
                     ;;
                 --authfile)
@@ -2966,7 +2982,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__push)
-            opts="-q -h --compression-format --compression-level --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
+            opts="-f -q -h --compression-format --compression-level --format --authfile --cert-dir --creds --retry --tls-verify --digestfile --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2978,6 +2994,14 @@ _bolt() {
                     ;;
                 --compression-level)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "oci v2s2" -- "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -W "oci v2s2" -- "${cur}"))
                     return 0
                     ;;
                 --authfile)

@@ -74,7 +74,7 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "logout" -d 'Log out of a 
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "mirror" -d 'Fill buckets with images'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "pull" -d 'Pull an image from a registry, a bucket, an OCI layout or an OCI archive'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "profile" -d 'Push, list, show and fetch optimisation profiles'
-complete -c bolt -n "__fish_bolt_needs_command" -f -a "push" -d 'Push an image to a registry, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "push" -d 'Push an image to a registry, a bucket, an OCI layout or an OCI archive'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "search" -d 'Search registries for games, profiles and images'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "secret" -d 'Manage secrets'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "run" -d 'Run a command in a new container'
@@ -672,7 +672,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "ls" -d 'List images'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "prune" -d 'Remove images without a name that no container was made from'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "pull" -d 'Pull an image from a registry, a bucket, an OCI layout or an OCI archive'
-complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "push" -d 'Push an image to a registry, an OCI layout or an OCI archive'
+complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "push" -d 'Push an image to a registry, a bucket, an OCI layout or an OCI archive'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "rm" -d 'Remove images from the local store'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "remove" -d 'Remove images from the local store'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -f -a "tag" -d 'Give an image further names'
@@ -736,6 +736,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-format -d 'Compress all layers with gzip or zstd, also those that are compressed otherwise' -r -f -a "gzip\t''
 zstd\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-level -d 'Level of the compressor: gzip 0 to 9, zstd 1 to 20' -r
+complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -s f -l format -d 'Write the manifest as "oci" or "v2s2" (docker\'s schema 2); without it as it is' -r -f -a "oci\t''
+v2s2\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -l authfile -d 'Path of the credentials file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -l cert-dir -d 'Directory with certificates of the registry' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand image; and __fish_seen_subcommand_from push" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
@@ -880,6 +882,8 @@ false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l compression-format -d 'Compress all layers with gzip or zstd, also those that are compressed otherwise' -r -f -a "gzip\t''
 zstd\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l compression-level -d 'Level of the compressor: gzip 0 to 9, zstd 1 to 20' -r
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -s f -l format -d 'Write the manifest as "oci" or "v2s2" (docker\'s schema 2); without it as it is' -r -f -a "oci\t''
+v2s2\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l authfile -d 'Path of the credentials file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l cert-dir -d 'Directory with certificates of the registry' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
@@ -980,6 +984,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subco
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l compression-format -d 'Compress all layers with gzip or zstd, also those that are compressed otherwise' -r -f -a "gzip\t''
 zstd\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l compression-level -d 'Level of the compressor: gzip 0 to 9, zstd 1 to 20' -r
+complete -c bolt -n "__fish_bolt_using_subcommand push" -s f -l format -d 'Write the manifest as "oci" or "v2s2" (docker\'s schema 2); without it as it is' -r -f -a "oci\t''
+v2s2\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l authfile -d 'Path of the credentials file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l cert-dir -d 'Directory with certificates of the registry' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r

@@ -14,7 +14,7 @@ use crate::image::manifest::{self, Document};
 use crate::image::platform;
 use crate::image::pull::{self, PullRequest};
 use crate::image::reference::{DriftName, ImageName, Reference};
-use crate::image::registry::Sought;
+use crate::image::registry::{Sought, Which};
 use crate::image::types::{Descriptor, Digest, ImageRecord};
 use crate::settings::Settings;
 use crate::store::Store;
@@ -103,7 +103,7 @@ impl Game<'_> {
         let results = Results::load(&self.settings.dirs.measured())?;
         choose::check_count(root, entries).with_context(|| place.to_string())?;
         let mut known = Known::default();
-        let wanted = sought(entries, facts, &mut known);
+        let wanted = sought(index, facts, &mut known);
         let kind = (ARTIFACT, metadata::MAX as u64);
         let found = pull::artifacts(request, place, self.store, &wanted, kind, progress)?;
         known.whole.extend(found);
@@ -209,16 +209,20 @@ impl Game<'_> {
 }
 
 /// The artifacts that the entries speak of which are for this platform; what they say wrongly
-/// goes into `known`.
-fn sought(entries: &[Descriptor], facts: &HostFacts, known: &mut Known) -> Vec<Sought> {
-    let host = facts.platform();
+/// goes into `known`. A manifest without an index cannot name one about itself, so it is asked for.
+fn sought(index: &Index<'_>, facts: &HostFacts, known: &mut Known) -> Vec<Sought> {
+    let (host, entries) = (facts.platform(), index.entries);
     let fits = |entry: &&Descriptor| platform::fit(entry, &host, entries.len()).is_some();
     let mut wanted = Vec::new();
     for entry in entries.iter().filter(fits) {
         let subject = entry.digest.clone();
         match annotations::referrer(&entry.annotations) {
+            None if subject == *index.root => wanted.push(Sought { subject, which: Which::Any }),
             None => {}
-            Some(Ok(digest)) => wanted.push(Sought { subject, digest }),
+            Some(Ok(digest)) => {
+                let which = digest.map_or(Which::Newest, Which::Named);
+                wanted.push(Sought { subject, which });
+            }
             Some(Err(reason)) => {
                 known.whole.insert(subject, Err(reason));
             }

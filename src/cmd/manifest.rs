@@ -76,8 +76,8 @@ enum Verb {
 struct Push {
     /// Name of the list
     list: String,
-    /// NAME, docker://NAME, oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME]; without it the
-    /// list's own name
+    /// NAME, docker://NAME, s3://BUCKET/PREFIX[:NAME], oci:DIRECTORY[:NAME] or
+    /// oci-archive:FILE[:NAME]; without it the list's own name
     destination: Option<String>,
     /// Push the images of the list too
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", action = clap::ArgAction::Set)]

@@ -97,13 +97,12 @@ fn one(
             first.context("no registry is configured for short names; write HOST/NAME")?
         }
     };
-    let journal = settings.dirs.cache.join("uploads.json");
     let request = MirrorRequest {
         image: ask(from)?,
         one_platform: access.platform.is_some(),
         place: buckets::of(&sources, target, true)?,
         name,
-        journal: Some(&journal),
+        journal: Some(&sources.uploads),
     };
     Ok(mirror::sync(&request, store, progress)?)
 }

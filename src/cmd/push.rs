@@ -1,11 +1,11 @@
-//! `bolt push`: an image of the store to a registry, an OCI layout or an OCI archive.
+//! `bolt push`: an image of the store to a registry, a bucket, an OCI layout or an OCI archive.
 
 use crate::cmd::pull::{self, Sources};
 use crate::cmd::remote::{self, Way};
 use crate::cmd::tag::full_name;
 use crate::container::events::Event;
 use crate::image::list::ImageList;
-use crate::image::push::{Destination, Packing, PushRequest, Pushed, push};
+use crate::image::push::{Destination, Format, Packing, PushRequest, Pushed, push};
 use crate::image::reference::{ImageName, Reference};
 use crate::settings::Settings;
 use crate::store::Store;
@@ -13,9 +13,10 @@ use crate::ui::print;
 use crate::ui::progress::Transfer;
 use crate::userns;
 use anyhow::{Context, bail};
+use clap::builder::PossibleValue;
 use std::path::PathBuf;
 
-/// Push an image to a registry, an OCI layout or an OCI archive
+/// Push an image to a registry, a bucket, an OCI layout or an OCI archive
 ///
 /// Layers are compressed anew where their blobs are neither kept here nor in a repository beside
 /// the destination; the manifest then has another digest, the image id stays.
@@ -24,8 +25,8 @@ pub struct Args {
     /// Name or id of a local image
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// NAME, docker://NAME, oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME]; without it the
-    /// image's own name
+    /// NAME, docker://NAME, s3://BUCKET/PREFIX[:NAME], oci:DIRECTORY[:NAME] or
+    /// oci-archive:FILE[:NAME]; without it the image's own name
     #[arg(value_name = "DESTINATION")]
     destination: Option<String>,
     #[command(flatten)]
@@ -40,7 +41,7 @@ pub struct Args {
     quiet: bool,
 }
 
-/// How layers are compressed for a push.
+/// How layers and manifest are written for a push.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct PackingArgs {
     /// Compress all layers with gzip or zstd, also those that are compressed otherwise
@@ -49,13 +50,33 @@ pub struct PackingArgs {
     /// Level of the compressor: gzip 0 to 9, zstd 1 to 20
     #[arg(long, value_name = "LEVEL", allow_negative_numbers = true)]
     compression_level: Option<i32>,
+    /// Write the manifest as "oci" or "v2s2" (docker's schema 2); without it as it is
+    #[arg(short, long, value_name = "TYPE", value_parser = [
+        PossibleValue::new("oci"), PossibleValue::new("v2s2").alias("docker")])]
+    format: Option<String>,
+}
+
+/// What [`PackingArgs`] mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// How layers are compressed.
+    pub packing: Option<Packing>,
+    /// The compressor's level.
+    pub level: Option<i32>,
+    /// The format of the manifest.
+    pub format: Option<Format>,
 }
 
 impl PackingArgs {
-    /// The format and the level.
+    /// What was asked for.
     ///
-    /// Errors: a level that the format does not have.
-    pub fn read(&self) -> anyhow::Result<(Option<Packing>, Option<i32>)> {
+    /// Errors: a level that the compression does not have, and zstd in docker's format.
+    pub fn read(&self) -> anyhow::Result<Written> {
+        let format = match self.format.as_deref() {
+            Some("oci") => Some(Format::Oci),
+            Some(_) => Some(Format::Docker),
+            None => None,
+        };
         let packing = match self.compression_format.as_deref() {
             Some("zstd") => Some(Packing::Zstd),
             Some(_) => Some(Packing::Gzip),
@@ -69,13 +90,16 @@ impl PackingArgs {
             let (first, last) = levels.into_inner();
             bail!("--compression-level {level}: {name} has levels from {first} to {last}");
         }
-        Ok((packing, self.compression_level))
+        if format == Some(Format::Docker) && packing == Some(Packing::Zstd) {
+            bail!("--format v2s2: docker's manifests know no zstd; leave one of the two away");
+        }
+        Ok(Written { packing, level: self.compression_level, format })
     }
 }
 
 /// Pushes one image; its name and digest are told on standard error.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
-    let (packing, level) = args.packing.read()?;
+    let Written { packing, level, format } = args.packing.read()?;
     userns::enter(&settings.dirs)?;
     let store = Store::open(&settings.dirs.store())?;
     let Some(found) = pull::find(settings, &store, &args.image)? else {
@@ -89,8 +113,8 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let sources = Sources::load(settings, &args.way.access())?;
     let progress = Transfer::new(args.quiet);
     let names = store.names_of(&found.record.manifest)?;
-    let request = PushRequest { image: &found.record, names: &names, packing, level };
-    let destination = args.way.destination(&sources, name, &progress)?;
+    let request = PushRequest { image: &found.record, names: &names, packing, level, format };
+    let destination = args.way.destination(&sources, name, &found.name, &progress)?;
     let pushed = push(&request, &store, destination.as_ref(), &progress)
         .with_context(|| format!("push {} to {}", args.image, destination.name()))?;
     tell(&pushed, destination.as_ref(), args.quiet);
@@ -154,14 +178,21 @@ mod tests {
     }
 
     #[test]
-    fn levels_are_those_of_the_format() {
-        let read = |format: Option<&str>, level| {
-            let compression_format = format.map(str::to_owned);
-            PackingArgs { compression_format, compression_level: level }.read()
+    fn levels_are_those_of_the_compression() {
+        let read = |packing: Option<&str>, level, format: Option<&str>| {
+            let (compression_format, format) =
+                (packing.map(str::to_owned), format.map(str::to_owned));
+            PackingArgs { compression_format, compression_level: level, format }.read()
         };
-        assert_eq!(read(None, None).unwrap(), (None, None));
-        assert_eq!(read(Some("zstd"), Some(19)).unwrap(), (Some(Packing::Zstd), Some(19)));
-        assert!(read(Some("gzip"), Some(19)).is_err());
-        assert!(read(None, Some(-1)).is_err());
+        let none = Written { packing: None, level: None, format: None };
+        assert_eq!(read(None, None, None).unwrap(), none);
+        let zstd = Written { packing: Some(Packing::Zstd), level: Some(19), format: None };
+        assert_eq!(read(Some("zstd"), Some(19), None).unwrap(), zstd);
+        assert!(read(Some("gzip"), Some(19), None).is_err());
+        assert!(read(None, Some(-1), None).is_err());
+        let docker = Written { format: Some(Format::Docker), ..none };
+        assert_eq!(read(None, None, Some("v2s2")).unwrap(), docker);
+        assert!(read(Some("zstd"), None, Some("v2s2")).is_err());
+        assert!(read(Some("zstd"), None, Some("oci")).is_ok());
     }
 }

@@ -1,9 +1,11 @@
 //! What verbs that write to registries, or read artifacts from them, have in common.
 
+use crate::cmd::buckets;
 use crate::cmd::pull::{Access, Sources};
 use crate::image::config::auth::{Credentials, Secret};
+use crate::image::config::drift::KeyTemplate;
 use crate::image::progress::Progress;
-use crate::image::push::{Destination, Folder, RegistryPlace, Tarball};
+use crate::image::push::{BucketPlace, Destination, Folder, RegistryPlace, Tarball};
 use crate::image::reference::{ImageName, LayoutImage, Reference};
 use crate::image::registry::{Endpoint, Host, Patience, Repository, Rights};
 use crate::image::types::Digest;
@@ -135,11 +137,12 @@ impl Way {
         patience
     }
 
-    /// The place that a name means.
+    /// The place that a name means. `own` is what the image is called here.
     pub fn destination<'p>(
         &self,
         sources: &Sources,
         name: ImageName,
+        own: &str,
         progress: &'p dyn Progress,
     ) -> anyhow::Result<Box<dyn Destination + 'p>> {
         let inside = |image: Option<LayoutImage>| match image {
@@ -157,7 +160,18 @@ impl Way {
                 Box::new(Tarball::create(&path, inside(image)?)?)
             }
             ImageName::S3(name) => {
-                bail!("{name} is a bucket; fill it with bolt mirror sync IMAGE {name}")
+                let place = buckets::of(sources, &name, true)?;
+                if place.template != KeyTemplate::oci() {
+                    bail!(
+                        "{name} has the blobs of registries (its key is {}), not images by their \
+                         names; fill it with `bolt mirror sync IMAGE {name}`",
+                        place.template
+                    );
+                }
+                let image = inside(name.image().cloned())?.unwrap_or_else(|| own.to_owned());
+                let (patience, uploads) = (self.patience(), &sources.uploads);
+                let how = (&sources.aws, &sources.proxies, &patience);
+                Box::new(BucketPlace::new(place, image, how, uploads, progress)?)
             }
             ImageName::Drift(name) => bail!("{name} is resolved to one variant; push to HOST/NAME"),
             ImageName::Short(name) => bail!("{name}: no registry to push to"),

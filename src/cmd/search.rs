@@ -5,9 +5,9 @@ use crate::cmd::pull::Sources;
 use crate::cmd::remote::Way;
 use crate::game::annotations;
 use crate::game::metadata::Metadata;
-use crate::image::artifact::Artifact;
+use crate::image::artifact::{self, Artifact, describe};
 use crate::image::drift_api::{self, Package, PackageQuery, ProfileQuery};
-use crate::image::manifest::{Document, parse};
+use crate::image::manifest::{self, Document, parse};
 use crate::image::progress::Progress;
 use crate::image::reference::{Reference, is_registry};
 use crate::image::registry::{Host, Rights};
@@ -193,8 +193,19 @@ impl Search<'_> {
             found.gpus = Some(summary.gpu).filter(|gpu| !gpu.is_empty()).into_iter().collect();
             return Ok(Some(("profile", found)));
         }
-        let Ok(Document::Index(entries)) = parse(&raw.bytes, &raw.media_type) else {
-            return Ok(Some(("image", found)));
+        let entries = match parse(&raw.bytes, &raw.media_type) {
+            Ok(Document::Index(entries)) => entries,
+            // Of one image: what it says itself, or what was put beside it since.
+            Ok(Document::Manifest(_)) => {
+                let mut alone = describe(&raw.media_type, &raw.bytes);
+                alone.annotations = manifest::annotations(&raw.bytes);
+                let beside = match alone.annotations.contains_key(annotations::KEY) {
+                    true => Vec::new(),
+                    false => repository.referrers(&raw.digest, Some(annotations::ARTIFACT))?,
+                };
+                vec![artifact::newest(&beside).cloned().unwrap_or(alone)]
+            }
+            Err(_) => return Ok(Some(("image", found))),
         };
         let mut kind = "image";
         for entry in &entries {

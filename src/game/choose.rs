@@ -283,7 +283,12 @@ fn judge(
         let text = format!("it is made for {shown}; here is {}", facts.platform);
         refused.insert(0, Reason { code: Code::Platform, text, fix: None });
     }
-    let name = metadata.as_ref().and_then(|m| m.variant.clone());
+    let named = metadata.as_ref().and_then(|m| m.variant.clone());
+    let name = named.unwrap_or_else(|| match (plain, platform.as_str()) {
+        (true, "") => "plain".to_owned(),
+        (true, platform) => format!("plain {platform}"),
+        (false, platform) => platform.to_owned(),
+    });
     let rank = Rank {
         plain,
         unknown: unknown.len(),
@@ -296,8 +301,7 @@ fn judge(
     };
     Verdict {
         digest: entry.digest.clone(),
-        name: name
-            .unwrap_or_else(|| if plain { format!("plain {platform}") } else { platform.clone() }),
+        name,
         platform,
         plain,
         outcome: if refused.is_empty() { Outcome::Outranked } else { Outcome::Refused },

@@ -137,6 +137,13 @@ pub fn referrers(index: &[u8]) -> Result<Vec<Referrer>, serde_json::Error> {
     Ok(raw.manifests.into_iter().filter_map(|v| serde_json::from_value(v).ok()).collect())
 }
 
+/// The newest by `org.opencontainers.image.created`, the last in the list where that is equal.
+pub fn newest(all: &[Referrer]) -> Option<&Descriptor> {
+    const CREATED: &str = "org.opencontainers.image.created";
+    let created = |r: &&Referrer| r.manifest.annotations.get(CREATED).cloned();
+    all.iter().max_by_key(created).map(|r| &r.manifest)
+}
+
 /// The tag under which registries without a referrers API keep the index of them
 /// (distribution-spec, "Referrers Tag Schema").
 pub fn fallback_tag(subject: &Digest) -> String {
@@ -229,5 +236,21 @@ mod tests {
         assert!(with_referrer(Some(full.as_bytes()), &manifest, &artifact()).is_err());
         let sha512: Digest = format!("sha512:{}", "ab".repeat(64)).parse().unwrap();
         assert_eq!(fallback_tag(&sha512), format!("sha512-{}", "ab".repeat(32)));
+    }
+
+    #[test]
+    fn the_newest_referrer_counts() {
+        let one = |name: &[u8], created: Option<&str>| {
+            let mut manifest = describe(OCI_MANIFEST, name);
+            let created =
+                created.map(|c| ("org.opencontainers.image.created".to_owned(), c.to_owned()));
+            manifest.annotations.extend(created);
+            Referrer { manifest, artifact_type: "application/x".to_owned() }
+        };
+        let (old, new) = (one(b"o", Some("2026-01-01")), one(b"n", Some("2026-02-01")));
+        let none = [one(b"1", None), one(b"2", None)];
+        assert_eq!(newest(&[new.clone(), old, none[0].clone()]), Some(&new.manifest));
+        assert_eq!(newest(&none), Some(&none[1].manifest));
+        assert_eq!(newest(&[]), None);
     }
 }

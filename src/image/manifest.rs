@@ -99,7 +99,7 @@ pub enum Document {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "a manifest or an index")]
 struct Raw {
     schema_version: u64,
     media_type: Option<String>,
@@ -260,6 +260,15 @@ mod tests {
 
     fn error(text: &str, outer: &str) -> String {
         parse(text.as_bytes(), outer).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_no_object_is_told_in_plain_words() {
+        for bad in ["null", "[]", "3"] {
+            let error = parse(bad.as_bytes(), "").unwrap_err();
+            let reason = std::error::Error::source(&error).unwrap().to_string();
+            assert!(reason.contains("expected a manifest or an index"), "{bad}: {reason}");
+        }
     }
 
     #[test]

@@ -123,13 +123,41 @@ fn newest_referrer(session: &Session, host: &str) {
     assert_eq!(explained(session, "bolt://doom:g")["variants"][0]["name"], "whole");
 }
 
+/// A manifest without an index cannot name what is said about it: whoever refers to it is asked.
+fn alone(session: &Session, host: &str) {
+    let name = format!("{host}/games/alone:1");
+    session.ok(&["push", "-q", VERIFY, IMAGE, &name]);
+    let plain = explained(session, "bolt://alone:1");
+    assert_eq!(plain["variants"][0]["name"], "plain", "{plain}");
+    assert_eq!((&plain["index"], &plain["variants"][0]["artifact"]), (&json!(false), &Value::Null));
+    let file =
+        session.file("game.toml", "variant = 'whole'\ntier = 'quality'\nruntime_appid = 70\n");
+    session.ok(&["image", "annotate", "-q", VERIFY, "--game", &file, &name]);
+    let found = explained(session, "bolt://alone:1");
+    assert_eq!(found["variants"][0]["metadata"]["runtime_appid"], 70, "{found}");
+    let by_digest = format!("bolt://alone@{}", found["root"].as_str().unwrap());
+    assert_eq!(explained(session, &by_digest)["variants"][0]["name"], "whole");
+    assert_eq!(bolt(session, &["pull", "-q", "bolt://alone:1"]).code, 0);
+    let lock = std::fs::read_to_string(session.data().join("lock.json")).unwrap();
+    assert!(lock.contains("\"runtime\": 70"), "{lock}");
+    let out = bolt(session, &["search", VERIFY, "--tier", "quality", &format!("{host}/alone")]);
+    assert!(out.code == 0 && out.out.contains("game") && out.out.contains("quality"), "{out:?}");
+    // Demands of its own are refused like any other's.
+    let file = session.file("game.toml", "min_memory_mb = 99999999\n");
+    session.ok(&["image", "annotate", "-q", VERIFY, "--game", &file, &name]);
+    let out = bolt(session, &["resolve", "bolt://alone:1"]);
+    assert!(out.code == 125 && out.err.contains("99999999"), "{out:?}");
+}
+
 #[test]
 fn the_newest_referrer_is_found_by_the_tag_schema() {
     let session = session!();
     if !has("curl") {
         skip!("no curl");
     }
-    newest_referrer(&session, &Registry::start(Options::default()).host());
+    let registry = Registry::start(Options::default());
+    newest_referrer(&session, &registry.host());
+    alone(&session, &registry.host());
 }
 
 #[test]
@@ -139,7 +167,10 @@ fn the_newest_referrer_is_found_by_the_referrers_api() {
         skip!("no curl");
     }
     match Ferro::start() {
-        Ok(ferro) => newest_referrer(&session, &ferro.host()),
+        Ok(ferro) => {
+            newest_referrer(&session, &ferro.host());
+            alone(&session, &ferro.host());
+        }
         Err(reason) => skip!(reason),
     }
 }

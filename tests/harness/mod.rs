@@ -4,6 +4,7 @@ pub(crate) mod cgroup;
 pub(crate) mod drift;
 pub(crate) mod ferro;
 pub(crate) mod image;
+pub(crate) mod moto;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod pty;

@@ -43,6 +43,9 @@ pub(crate) enum Fault {
     Slow(u64),
     /// An answer without asking the registry: status line, headers, body.
     Answer(String, Vec<(String, String)>, String),
+    /// These bytes for an answer, and then the others again and again with a pause between, until
+    /// nobody listens.
+    Endless(String, Vec<u8>, Duration),
 }
 
 type Rule = dyn Fn(&Request, usize) -> Fault + Send + Sync;
@@ -136,6 +139,14 @@ fn serve(
         // A client that still sends would find its connection reset instead of the answer.
         let _ = client.shutdown(Shutdown::Write);
         let _ = std::io::copy(&mut body.take(64 << 20), &mut std::io::sink());
+        return;
+    }
+    if let Fault::Endless(begin, again, pause) = &fault {
+        let mut sent = client.write_all(begin.as_bytes());
+        while sent.is_ok() && !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(*pause);
+            sent = client.write_all(again);
+        }
         return;
     }
     let _ = forward(client, body, upstream, &request, &fault, stop, pace);

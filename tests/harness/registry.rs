@@ -40,11 +40,25 @@ pub(crate) fn free_port() -> u16 {
 impl Registry {
     pub(crate) fn start(options: Options) -> Self {
         let dir = Scratch::new();
+        let storage = format!("filesystem: {{rootdirectory: {}}}", dir.join("data").display());
+        Self::over(&storage, dir, options)
+    }
+
+    /// One that keeps its blobs in a bucket, and sends those who ask for them there.
+    pub(crate) fn in_bucket(endpoint: &str, bucket: &str, key: &str, secret: &str) -> Self {
+        let storage = format!(
+            "s3: {{accesskey: {key}, secretkey: {secret}, region: us-east-1, \
+             regionendpoint: \"{endpoint}\", bucket: {bucket}, secure: false, v4auth: true, \
+             rootdirectory: /registry}}"
+        );
+        Self::over(&storage, Scratch::new(), Options::default())
+    }
+
+    fn over(storage: &str, dir: Scratch, options: Options) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut config = format!(
             "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
-             storage: {{filesystem: {{rootdirectory: {}}}}}\nhttp:\n  addr: {address}\n",
-            dir.join("data").display()
+             storage: {{{storage}}}\nhttp:\n  addr: {address}\n"
         );
         if options.tls {
             make_certificates(&dir);
@@ -73,6 +87,8 @@ impl Registry {
         let child = Command::new("docker-registry")
             .arg("serve")
             .arg(&path)
+            // Its S3 driver panics at it.
+            .env_remove("AWS_CA_BUNDLE")
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

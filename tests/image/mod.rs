@@ -3,6 +3,7 @@
 mod artifacts;
 mod drift;
 mod faults;
+mod hostile;
 mod keep_size;
 mod layouts;
 mod mirror_sync;

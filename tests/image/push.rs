@@ -69,7 +69,8 @@ impl Machine {
     ) -> Result<Pushed, PushError> {
         let store = self.store();
         let names = store.names_of(&image.manifest).unwrap();
-        let request = PushRequest { image, names: &names, packing: wish.packing, level: Some(1) };
+        let (packing, format) = (wish.packing, None);
+        let request = PushRequest { image, names: &names, packing, level: Some(1), format };
         push(&request, &store, to, progress)
     }
 

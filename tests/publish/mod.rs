@@ -2,6 +2,7 @@
 
 mod annotate;
 mod manifest;
+mod peers;
 mod profile;
 mod push;
 mod search;

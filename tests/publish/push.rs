@@ -6,6 +6,7 @@ use crate::harness::proxy::{Fault, Proxy};
 use crate::harness::registry::{Options, PASSWORD, Registry, USER};
 use crate::harness::user::{IMAGE, until};
 use crate::harness::{Scratch, run};
+use serde_json::Value;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -113,4 +114,99 @@ fn a_killed_push_goes_on_in_another_process() {
     let rest = size as u64 - (16 << 20);
     assert!((rest..rest + 3_000_000).contains(&sent), "{sent} bytes sent again");
     session.ok(&["pull", "-q", "--tls-verify=false", &name]);
+}
+
+const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
+const DOCKER: &str = "application/vnd.docker.distribution.manifest.v2+json";
+const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+const VERIFY: &str = "--tls-verify=false";
+
+fn raw(name: &str) -> Value {
+    let text = run("skopeo", &["inspect", "--raw", VERIFY, &format!("docker://{name}")]);
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Skopeo checks each digest and type of what it copies.
+fn copied_by_skopeo(name: &str) {
+    let scratch = Scratch::new();
+    let to = format!("dir:{}", scratch.join("copy").display());
+    run("skopeo", &["copy", "--quiet", "--src-tls-verify=false", &format!("docker://{name}"), &to]);
+}
+
+#[test]
+fn a_manifest_is_written_in_the_format_that_was_asked_for() {
+    let session = session!();
+    let registry = Registry::start(Options::default());
+    let name = |tag: &str| format!("{}/games/box:{tag}", registry.host());
+    let id = session.ok(&["images", "-q", "--no-trunc", IMAGE]);
+    // Pushed and pulled again: each time it is the same image in another dress.
+    let dresses: [(&str, &[&str], &str); 4] = [
+        ("a", &["--format", "v2s2"], DOCKER),
+        ("b", &["-f", "oci"], OCI),
+        ("c", &["--compression-format", "zstd"], OCI),
+        ("d", &["-f", "docker"], DOCKER),
+    ];
+    let mut from = IMAGE.to_owned();
+    for (tag, flags, wanted) in dresses {
+        let to = name(tag);
+        session.ok(&[&["push", "-q", VERIFY][..], flags, &[&from, &to]].concat());
+        let there = raw(&to);
+        assert_eq!(there["mediaType"], wanted, "{tag}: {there}");
+        let config = match wanted {
+            DOCKER => "application/vnd.docker.container.image.v1+json",
+            _ => "application/vnd.oci.image.config.v1+json",
+        };
+        assert_eq!(there["config"]["mediaType"], config);
+        if wanted == DOCKER {
+            let layers = there["layers"].as_array().unwrap();
+            assert!(layers.iter().all(|l| l["mediaType"] == DOCKER_LAYER), "{there}");
+        }
+        copied_by_skopeo(&to);
+        session.ok(&["rmi", "--force", "--all"]);
+        session.ok(&["pull", "-q", VERIFY, &to]);
+        assert_eq!(session.ok(&["images", "-q", "--no-trunc", &to]), id);
+        from = to;
+    }
+    session.ok(&["run", "--rm", "--network", "none", &from, "sh", "-c", "exit 0"]);
+    for (flags, words) in [
+        (&["--format", "v2s1"][..], "v2s2"),
+        (&["-f", "v2s2", "--compression-format", "zstd"], "know no zstd"),
+    ] {
+        let out = session.run(&[&["push", VERIFY][..], flags, &[&from, &name("x")]].concat());
+        assert!(out.code == 125 && out.err.contains(words), "{out:?}");
+    }
+}
+
+#[test]
+fn a_list_is_written_in_the_format_that_was_asked_for() {
+    let session = session!();
+    let registry = Registry::start(Options::default());
+    let far = registry.push(&TestImage::new(&[3000]), "far/box:1");
+    session.ok(&["manifest", "create", "game", IMAGE]);
+    session.ok(&[
+        "manifest",
+        "add",
+        VERIFY,
+        "--annotation",
+        "k=v",
+        "game",
+        &format!("docker://{far}"),
+    ]);
+    let name = format!("{}/games/list:1", registry.host());
+    let out = session.run(&["manifest", "push", VERIFY, "-f", "v2s2", "game", &name]);
+    assert_eq!(out.code, 0, "{out:?}");
+    assert!(out.err.contains("no annotations: 1 were left out"), "{out:?}");
+    let list = raw(&name);
+    assert_eq!(list["mediaType"], DOCKER_LIST);
+    for entry in list["manifests"].as_array().unwrap() {
+        assert_eq!(entry["mediaType"], DOCKER);
+        assert!(entry["annotations"].is_null(), "{entry}");
+        let one = format!("{}/games/list@{}", registry.host(), entry["digest"].as_str().unwrap());
+        assert_eq!(raw(&one)["mediaType"], DOCKER);
+        copied_by_skopeo(&one);
+    }
+    session.ok(&["rmi", "--force", "--all"]);
+    session.ok(&["pull", "-q", VERIFY, &name]);
+    session.ok(&["run", "--rm", "--network", "none", &name, "sh", "-c", "exit 0"]);
 }

@@ -80,6 +80,53 @@ fn an_image_goes_into_a_bucket_and_is_run_from_there() {
 }
 
 #[test]
+fn an_image_of_the_store_is_pushed_into_a_bucket() {
+    let session = session!();
+    let s3 = s3!();
+    let image = session.pull(&TestImage::new(&[20_000_000]));
+    session.ok(&["tag", &image, "mine"]);
+    let bucket = format!("s3://{BUCKET}/pushed/box");
+    let push = |args: &[&str]| ok(&session, &s3, &[&["push", "-q"], args].concat());
+    push(&["mine", &format!("{bucket}:one")]);
+    push(&["-f", "v2s2", "mine", &format!("{bucket}:two")]);
+    push(&["mine", &bucket]);
+    ok(&session, &s3, &["manifest", "create", "list", "mine"]);
+    ok(&session, &s3, &["manifest", "push", "-q", "list", &format!("{bucket}:three")]);
+    // Skopeo reads the objects as the layout that they are; docker's manifests it leaves out.
+    let layout = s3.file("pushed/box");
+    for (name, kind) in [
+        ("one", "oci.image.manifest"),
+        ("localhost/mine:latest", "oci.image.manifest"),
+        ("three", "oci.image.index"),
+    ] {
+        let of = format!("oci:{}:{name}", layout.display());
+        let raw = crate::harness::run("skopeo", &["inspect", "--raw", &of]);
+        let raw: serde_json::Value = serde_json::from_str(&raw).unwrap();
+        // OCI's manifests may be silent about what they are.
+        let said = raw["mediaType"].as_str().unwrap_or("application/vnd.oci.image.manifest");
+        assert!(said.contains(kind), "{name}: {raw}");
+    }
+    let index = std::fs::read_to_string(layout.join("index.json")).unwrap();
+    let index: serde_json::Value = serde_json::from_str(&index).unwrap();
+    let kind = index["manifests"][1]["mediaType"].as_str().unwrap();
+    assert!(kind.contains("docker.distribution.manifest.v2"), "{index}");
+    let other = Session::empty().unwrap();
+    for name in ["one", "two", "three"] {
+        let name = format!("{bucket}:{name}");
+        let args = ["run", "--rm", "--network", "none", &name, "sh", "-c", "wc -c </data/0"];
+        assert_eq!(ok(&other, &s3, &args).trim(), "20000000");
+        other.ok(&["rmi", "--force", "--all"]);
+    }
+    // One whose bytes another wrote is not passed over.
+    let config = session.ok(&["images", "-q", "--no-trunc", "mine"]);
+    let key = config.trim().trim_start_matches("sha256:").to_owned();
+    std::fs::write(s3.file(&format!("pushed/box/blobs/sha256/{key}")), "short").unwrap();
+    let out = run(&session, &s3, &["push", "mine", &format!("{bucket}:four")]);
+    assert!(out.code == 125 && out.err.contains("has 5 bytes"), "{out:?}");
+    assert!(out.err.contains(&key), "{out:?}");
+}
+
+#[test]
 fn what_is_wrong_about_a_bucket_is_one_error_without_a_secret() {
     let session = session!();
     let s3 = s3!();

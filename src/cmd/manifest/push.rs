@@ -2,15 +2,15 @@
 
 use super::{Push, existing};
 use crate::cmd::pull::Sources;
-use crate::cmd::push::destination_name;
+use crate::cmd::push::{Written, destination_name};
 use crate::cmd::remote::{self, Way};
 use crate::game::annotations;
 use crate::image::artifact::{Artifact, describe};
 use crate::image::list::ImageList;
-use crate::image::manifest::{MAX_DOCUMENT, OCI_INDEX};
+use crate::image::manifest::MAX_DOCUMENT;
 use crate::image::progress::Progress;
 use crate::image::push::{
-    Destination, Outgoing, Packing, PushRequest, copy_instance, push_instance,
+    Destination, Format, Outgoing, PushRequest, copy_instance, push_instance,
 };
 use crate::image::reference::{ImageName, Reference};
 use crate::image::registry::Rights;
@@ -29,15 +29,15 @@ type Sent = BTreeMap<Digest, (Digest, String, usize)>;
 
 /// Pushes a list; its name and digest are told on standard error.
 pub(super) fn run(args: &Push, settings: &Settings) -> anyhow::Result<u8> {
-    let (packing, level) = args.packing.read()?;
+    let written = args.packing.read()?;
     userns::enter(&settings.dirs)?;
     let store = Store::open(&settings.dirs.store())?;
     let list = existing(&store, &args.list)?;
     let name = destination_name(args.destination.as_deref(), &list.name)?;
     let sources = Sources::load(settings, &args.way.access())?;
     let progress = Transfer::new(args.quiet);
-    let destination = args.way.destination(&sources, name.clone(), &progress)?;
-    let work = Work { store: &store, list: &list, packing, level, progress: &progress };
+    let destination = args.way.destination(&sources, name.clone(), &list.name, &progress)?;
+    let work = Work { store: &store, list: &list, written, progress: &progress };
     let index = (|| {
         let sent = match args.all {
             true => work.images(&args.way, &sources, &name, destination.as_ref())?,
@@ -66,8 +66,7 @@ pub(super) fn run(args: &Push, settings: &Settings) -> anyhow::Result<u8> {
 struct Work<'a> {
     store: &'a Store,
     list: &'a ImageList,
-    packing: Option<Packing>,
-    level: Option<i32>,
+    written: Written,
     progress: &'a dyn Progress,
 }
 
@@ -84,15 +83,17 @@ impl Work<'_> {
         for digest in self.list.digests() {
             let manifest = if let Some(image) = self.store.image(&digest)? {
                 let names = self.store.names_of(&digest)?;
-                let (packing, level) = (self.packing, self.level);
-                let request = PushRequest { image: &image, names: &names, packing, level };
+                let Written { packing, level, format } = self.written;
+                let request = PushRequest { image: &image, names: &names, packing, level, format };
                 push_instance(&request, self.store, to, self.progress)?.manifest
             } else {
                 self.foreign(way, sources, name, to, &digest)?
             };
             if manifest.digest != digest {
-                self.progress
-                    .note(&format!("manifest {digest} becomes {}: new layers", manifest.digest));
+                self.progress.note(&format!(
+                    "manifest {digest} becomes {}: it was written anew",
+                    manifest.digest
+                ));
             }
             let size = manifest.bytes.len();
             sent.insert(digest, (manifest.digest, manifest.media_type, size));
@@ -120,7 +121,7 @@ impl Work<'_> {
         let same = matches!(name, ImageName::Docker(r) if r.registry() == from.registry());
         let way = if same { way.clone() } else { way.without_credentials() };
         let repository = way.repository(sources, from, Rights::Pull, self.progress)?;
-        Ok(copy_instance(&repository, digest, self.store, to)?)
+        Ok(copy_instance(&repository, digest, self.store, to, self.written.format)?)
     }
 
     /// The list as it goes out: with the manifests' new digests, and the digests of metadata
@@ -133,6 +134,12 @@ impl Work<'_> {
                 entry["annotations"][annotations::REFERRER] = json!(artifact);
             }
         }
+        let (media_type, lost) =
+            self.written.format.unwrap_or(Format::Oci).rewrite_index(&mut index);
+        if lost > 0 {
+            let text = "docker's lists have no annotations: {} were left out";
+            print::warning(&text.replace("{}", &lost.to_string()));
+        }
         let bytes = index.to_string().into_bytes();
         if bytes.len() as u64 > MAX_DOCUMENT {
             bail!(
@@ -142,7 +149,7 @@ impl Work<'_> {
             );
         }
         let digest = Digest::sha256_of(&bytes);
-        Ok(Outgoing { bytes, media_type: OCI_INDEX.to_owned(), digest })
+        Ok(Outgoing { bytes, media_type: media_type.to_owned(), digest })
     }
 
     /// Sends what is attached to the images; layouts have no place for it. Returns the metadata

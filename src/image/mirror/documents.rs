@@ -8,8 +8,9 @@ use crate::image::source::{RawDocument, Source};
 use crate::image::types::{Descriptor, Digest, Platform};
 use std::collections::BTreeSet;
 
-/// Manifests of one image that are mirrored at most.
+/// Manifests of one image that are mirrored at most, and their bytes: they lie in memory.
 const MOST: usize = 10_000;
+const MOST_BYTES: usize = 256 << 20;
 
 /// What is to be mirrored.
 #[derive(Debug)]
@@ -28,13 +29,20 @@ impl Documents {
     ) -> Result<Self, MirrorError> {
         let mut seen: BTreeSet<Digest> = BTreeSet::new();
         let mut found = Documents { manifests: Vec::new(), blobs: Vec::new() };
-        let mut todo = vec![source.root()?];
-        while let Some(raw) = todo.pop() {
-            if !seen.insert(raw.digest.clone()) {
-                continue;
-            }
+        let mut next = Some(source.root()?);
+        let mut todo: Vec<Descriptor> = Vec::new();
+        let mut bytes = 0;
+        while let Some(raw) = next {
+            seen.insert(raw.digest.clone());
             if found.manifests.len() == MOST {
                 return Err(MirrorError::TooMany { place: source.name(), limit: MOST });
+            }
+            bytes += raw.bytes.len();
+            if bytes > MOST_BYTES {
+                return Err(MirrorError::TooLarge {
+                    place: source.name(),
+                    limit: MOST_BYTES >> 20,
+                });
             }
             let parsed = manifest::parse(&raw.bytes, &raw.media_type).map_err(|e| {
                 let (place, digest) = (source.name(), raw.digest.clone());
@@ -59,12 +67,12 @@ impl Documents {
                         }
                         None => &entries[..],
                     };
-                    for entry in wanted.iter().filter(|e| !seen.contains(&e.digest)) {
-                        todo.push(source.document(entry)?);
-                    }
+                    todo.extend(wanted.iter().filter(|e| !seen.contains(&e.digest)).cloned());
                 }
             }
             found.manifests.push(raw);
+            let another = std::iter::from_fn(|| todo.pop()).find(|e| !seen.contains(&e.digest));
+            next = another.map(|entry| source.document(&entry)).transpose()?;
         }
         Ok(found)
     }

@@ -2,7 +2,6 @@
 //! bucket holds an image layout, its index.
 
 mod documents;
-mod layout;
 mod spool;
 
 use crate::image::config::drift::KeyTemplate;
@@ -12,7 +11,7 @@ use crate::image::pull::{self, PullError, PullRequest};
 use crate::image::reference::ImageName;
 use crate::image::s3::place::Place;
 use crate::image::s3::upload::{Journal, Upload};
-use crate::image::s3::{Bucket, S3Client, S3Error};
+use crate::image::s3::{Bucket, S3Client, S3Error, layout};
 use crate::image::source::{Source, SourceError};
 use crate::image::types::{Descriptor, Digest};
 use crate::store::{Store, StoreError};
@@ -44,13 +43,13 @@ pub enum MirrorError {
         /// Manifests allowed.
         limit: usize,
     },
-    /// The bucket has a layout that is none.
-    #[error("{place}: index.json: {reason}; move it away, or choose another prefix")]
-    Layout {
-        /// The bucket.
+    /// The same by bytes.
+    #[error("{place}: more than {limit} MiB of manifests")]
+    TooLarge {
+        /// Name of the source.
         place: String,
-        /// What is wrong.
-        reason: String,
+        /// MiB allowed.
+        limit: usize,
     },
 }
 

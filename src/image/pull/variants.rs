@@ -6,14 +6,14 @@ use crate::image::island::Island;
 use crate::image::manifest::{self, Document, MAX_DOCUMENT};
 use crate::image::progress::Progress;
 use crate::image::reference::Reference;
-use crate::image::registry::{Sought, read_artifact};
+use crate::image::registry::{Sought, Which, read_artifact};
 use crate::image::source::{RawDocument, SourceError};
 use crate::image::types::{Descriptor, Digest};
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The documents of metadata artifacts by the manifest they are about, or in words why there is
-/// none. `kind` is their type, `limit` the most bytes of one.
+/// none; nothing about a manifest that nobody said had one. `kind` is their type, `limit` the most bytes of one.
 ///
 /// Errors: what cannot be asked at all; a single artifact that is missing or wrong is no error.
 pub fn artifacts(
@@ -44,7 +44,8 @@ pub fn artifacts(
     let _held = store.shared_lock()?;
     for (sought, answer) in missing.into_iter().zip(answers) {
         let content = match answer {
-            Ok(whole) => {
+            Ok(None) => continue,
+            Ok(Some(whole)) => {
                 store.put_blob(&whole.manifest.digest, &whole.manifest.bytes)?;
                 store.put_blob(&whole.part, &whole.content)?;
                 Ok(whole.content)
@@ -59,7 +60,7 @@ pub fn artifacts(
 /// An artifact that was fetched before; one that is looked for by its subject alone may be
 /// another by now.
 fn kept(store: &Store, sought: &Sought, kind: &str, limit: u64) -> Option<Vec<u8>> {
-    let digest = sought.digest.clone()?;
+    let Which::Named(digest) = sought.which.clone() else { return None };
     let bytes = store.read_blob(&digest, MAX_DOCUMENT).ok()??;
     let manifest = RawDocument { bytes, media_type: String::new(), digest, given_name: None };
     let part = read_artifact(&manifest, &sought.subject, kind, limit).ok()?;
@@ -102,11 +103,11 @@ pub fn missing_bytes(
     for (digest, document) in documents {
         let Ok(Document::Manifest(manifest)) = manifest::parse(&document, "") else { continue };
         let layers: Vec<&Descriptor> = manifest.layers.iter().collect();
-        let mut sum = blob_missing(store, &manifest.config)?;
+        let mut sum: u64 = blob_missing(store, &manifest.config)?;
         let mut counted = BTreeSet::new();
         for layer in &layers[known_below(&stacks, &layers)..] {
             if counted.insert(&layer.digest) {
-                sum += blob_missing(store, layer)?;
+                sum = sum.saturating_add(blob_missing(store, layer)?);
             }
         }
         bytes.insert(digest.clone(), sum);

@@ -1,7 +1,7 @@
 //! A manifest of another registry, with all it names, to a destination: the store is not asked,
 //! for it has no image of it.
 
-use super::{Destination, Outgoing, PushError};
+use super::{Destination, Format, Outgoing, PushError};
 use crate::image::artifact;
 use crate::image::manifest::{self, ManifestError};
 use crate::image::registry::{OutgoingBlob, Repository};
@@ -9,6 +9,7 @@ use crate::image::source::RawDocument;
 use crate::image::types::{Descriptor, Digest};
 use crate::store::Store;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::mpsc::channel;
@@ -26,43 +27,67 @@ struct Named {
 /// Indexes that may lie in one another.
 const MAX_DEPTH: usize = 4;
 
+/// Manifests of one index that are copied at most.
+const MOST: usize = 10_000;
+
 /// Copies the manifest `digest`, images and artifacts alike; an index with all its manifests.
-/// What it is called at the destination is its digest.
+/// What it is called at the destination is its digest. An image's manifest is written in `format`
+/// where one is given; what lies in an index stays as the index names it.
 pub fn copy_instance(
     from: &Repository<'_>,
     digest: &Digest,
     store: &Store,
     to: &dyn Destination,
+    format: Option<Format>,
 ) -> Result<Outgoing, PushError> {
-    copy(from, digest, store, to, MAX_DEPTH)
-}
-
-fn copy(
-    from: &Repository<'_>,
-    digest: &Digest,
-    store: &Store,
-    to: &dyn Destination,
-    depth: usize,
-) -> Result<Outgoing, PushError> {
-    let RawDocument { bytes, media_type, digest, .. } = from.manifest(digest.as_str())?;
-    let named: Named = serde_json::from_slice(&bytes).map_err(ManifestError::from)?;
-    if !named.manifests.is_empty() && depth == 0 {
-        return Err(PushError::Nesting { digest, limit: MAX_DEPTH });
-    }
-    for inner in &named.manifests {
-        copy(from, &inner.digest, store, to, depth - 1)?;
-    }
-    let blobs: Vec<&Descriptor> = named.config.iter().chain(&named.layers).collect();
-    let there = to.has(&blobs.iter().map(|blob| &blob.digest).collect::<Vec<_>>())?;
-    for (blob, there) in blobs.into_iter().zip(there) {
-        if !there && !to.mount(&blob.digest, from.reference())? {
-            carry(from, blob, store, to)?;
-        }
-    }
-    let media_type = manifest::media_type(&bytes, &media_type);
-    let manifest = Outgoing { bytes, media_type, digest };
+    let mut copy = Copy { from, store, to, seen: BTreeSet::new() };
+    let manifest = copy.parts(digest, MAX_DEPTH)?;
+    let manifest = match format {
+        Some(format) => format.convert(manifest)?,
+        None => manifest,
+    };
     to.instance(&manifest)?;
     Ok(manifest)
+}
+
+/// One copy on its way.
+struct Copy<'a> {
+    from: &'a Repository<'a>,
+    store: &'a Store,
+    to: &'a dyn Destination,
+    /// Manifests that were copied.
+    seen: BTreeSet<Digest>,
+}
+
+impl Copy<'_> {
+    /// Copies all that a manifest names, but not the manifest.
+    fn parts(&mut self, digest: &Digest, depth: usize) -> Result<Outgoing, PushError> {
+        let RawDocument { bytes, media_type, digest, .. } = self.from.manifest(digest.as_str())?;
+        let named: Named = serde_json::from_slice(&bytes).map_err(ManifestError::from)?;
+        if !named.manifests.is_empty() && depth == 0 {
+            return Err(PushError::Nesting { digest, limit: MAX_DEPTH });
+        }
+        for inner in &named.manifests {
+            if self.seen.contains(&inner.digest) {
+                continue;
+            }
+            if self.seen.len() == MOST {
+                return Err(PushError::TooMany { digest, limit: MOST });
+            }
+            self.seen.insert(inner.digest.clone());
+            let manifest = self.parts(&inner.digest, depth - 1)?;
+            self.to.instance(&manifest)?;
+        }
+        let blobs: Vec<&Descriptor> = named.config.iter().chain(&named.layers).collect();
+        let there = self.to.has(&blobs)?;
+        for (blob, there) in blobs.into_iter().zip(there) {
+            if !there && !self.to.mount(&blob.digest, self.from.reference())? {
+                carry(self.from, blob, self.store, self.to)?;
+            }
+        }
+        let media_type = manifest::media_type(&bytes, &media_type);
+        Ok(Outgoing { bytes, media_type, digest })
+    }
 }
 
 fn carry(

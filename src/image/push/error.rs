@@ -3,6 +3,7 @@
 use crate::image::layout::LayoutError;
 use crate::image::manifest::ManifestError;
 use crate::image::registry::RegistryError;
+use crate::image::s3::S3Error;
 use crate::image::source::SourceError;
 use crate::image::types::Digest;
 use crate::image::unpack::RebuildError;
@@ -49,8 +50,8 @@ pub enum PushError {
     },
     /// A name with a digest that the pushed manifest does not have.
     #[error(
-        "{name} names a digest, but the manifest has the digest {got} now, because layers were \
-         compressed anew; push to a tag"
+        "{name} names a digest, but the manifest has the digest {got} now, because it was written \
+         anew for this push; push to a tag"
     )]
     Pinned {
         /// The destination.
@@ -58,12 +59,26 @@ pub enum PushError {
         /// Of the manifest.
         got: Digest,
     },
+    /// A layer that docker's format has no type for.
+    #[error(
+        "layer {0} is compressed with zstd, and docker's manifests know no zstd; \
+         pull the image and push it from here, or push it with --format oci"
+    )]
+    Zstd(Digest),
     /// Indexes in indexes without an end.
     #[error("index {digest} is nested more than {limit} deep or contains itself")]
     Nesting {
         /// The index that was one too many.
         digest: Digest,
         /// Levels allowed.
+        limit: usize,
+    },
+    /// An index of impossible size.
+    #[error("index {digest}: more than {limit} manifests are not copied")]
+    TooMany {
+        /// The index that was one too many.
+        digest: Digest,
+        /// Manifests allowed.
         limit: usize,
     },
     /// A place that an image is copied from.
@@ -75,6 +90,9 @@ pub enum PushError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The bucket.
+    #[error(transparent)]
+    S3(#[from] S3Error),
     /// An image layout that is there already cannot be read.
     #[error(transparent)]
     Layout(#[from] LayoutError),

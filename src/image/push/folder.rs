@@ -5,7 +5,7 @@ use crate::image::hash::HashingWriter;
 use crate::image::manifest::{MAX_DOCUMENT, OCI_INDEX};
 use crate::image::reference::Reference;
 use crate::image::registry::OutgoingBlob;
-use crate::image::types::Digest;
+use crate::image::types::{Descriptor, Digest};
 use crate::sys::{atomic, small};
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ impl Folder {
 }
 
 /// Copies the bytes of a blob; wrong ones are an error.
-pub(super) fn copy_verified(outgoing: &OutgoingBlob, to: &File) -> io::Result<()> {
+pub(super) fn copy_verified(outgoing: &OutgoingBlob, to: impl io::Write) -> io::Result<()> {
     let blob = &outgoing.blob;
     let mut hashed = HashingWriter::new(to, &blob.digest);
     io::copy(&mut Section { file: &outgoing.file, at: 0 }, &mut hashed)?;
@@ -154,8 +154,9 @@ impl Destination for Folder {
         format!("oci:{}{name}", self.path.display())
     }
 
-    fn has(&self, blobs: &[&Digest]) -> Result<Vec<bool>, PushError> {
-        let there = |digest: &&Digest| {
+    fn has(&self, blobs: &[&Descriptor]) -> Result<Vec<bool>, PushError> {
+        let there = |blob: &&Descriptor| {
+            let digest = &blob.digest;
             digest.algorithm() == "sha256"
                 && fs::statat(&self.blobs, digest.hex(), AtFlags::SYMLINK_NOFOLLOW).is_ok()
         };

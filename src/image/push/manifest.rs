@@ -1,10 +1,9 @@
-//! The manifest that is sent: the store's very bytes, or those with other layer blobs in them.
+//! The manifest that is sent: the store's very bytes, or those with other layer blobs in them or
+//! in the other format.
 
 use super::work::Changed;
-use super::{Outgoing, Packing, PushError};
-use crate::image::manifest::{
-    DOCKER_CONFIG, DOCKER_MANIFEST, MAX_DOCUMENT, ManifestError, OCI_CONFIG, OCI_MANIFEST,
-};
+use super::{Format, Outgoing, Packing, PushError};
+use crate::image::manifest::{MAX_DOCUMENT, ManifestError};
 use crate::image::types::{Descriptor, Digest, ImageRecord};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -37,54 +36,42 @@ pub(super) fn outgoing(
     raw: &[u8],
     image: &ImageRecord,
     changed: &BTreeMap<Digest, Changed>,
+    wanted: Option<Format>,
 ) -> Result<Outgoing, PushError> {
     let mut value: Value = serde_json::from_slice(raw).map_err(ManifestError::from)?;
-    let said = value["mediaType"].as_str().unwrap_or_default();
-    let docker = said == DOCKER_MANIFEST;
-    let media_type = if docker { DOCKER_MANIFEST } else { OCI_MANIFEST };
-    if changed.is_empty() {
+    let was = Format::of(&value);
+    let zstd = changed.values().any(|c| c.packing == Packing::Zstd);
+    let format = wanted.unwrap_or(if zstd { Format::Oci } else { was });
+    if changed.is_empty() && format == was {
         let digest = image.manifest.clone();
-        return Ok(Outgoing { bytes: raw.to_vec(), media_type: media_type.to_owned(), digest });
+        let media_type = format.manifest().to_owned();
+        return Ok(Outgoing { bytes: raw.to_vec(), media_type, digest });
     }
-    let to_oci = docker && changed.values().any(|c| c.packing == Packing::Zstd);
-    if to_oci {
-        value["mediaType"] = json!(OCI_MANIFEST);
-        if value["config"]["mediaType"] == json!(DOCKER_CONFIG) {
-            value["config"]["mediaType"] = json!(OCI_CONFIG);
-        }
-    }
-    let docker = docker && !to_oci;
     for layer in value["layers"].as_array_mut().into_iter().flatten() {
         let digest: Option<Digest> = layer["digest"].as_str().and_then(|d| d.parse().ok());
-        match digest.and_then(|d| changed.get(&d)) {
-            Some(new) => replace(layer, new, docker),
-            None if to_oci => {
-                let packed = layer["mediaType"].as_str().is_some_and(|t| t.ends_with(".gzip"));
-                let ending = if packed { "+gzip" } else { "" };
-                layer["mediaType"] =
-                    json!(format!("application/vnd.oci.image.layer.v1.tar{ending}"));
-            }
-            None => {}
+        if let Some(new) = digest.and_then(|d| changed.get(&d)) {
+            replace(layer, new, was)?;
         }
     }
-    let media_type = if docker { DOCKER_MANIFEST } else { OCI_MANIFEST };
-    document("manifest", &value, media_type)
+    if format != was {
+        format.rewrite(&mut value)?;
+    }
+    document("manifest", &value, format.manifest())
 }
 
-fn replace(layer: &mut Value, new: &Changed, docker: bool) {
+fn replace(layer: &mut Value, new: &Changed, format: Format) -> Result<(), PushError> {
     layer["digest"] = json!(new.blob.digest);
     layer["size"] = json!(new.blob.size);
-    layer["mediaType"] = json!(match new.packing {
-        Packing::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
-        Packing::Gzip if docker => "application/vnd.docker.image.rootfs.diff.tar.gzip",
-        Packing::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
-    });
+    // A zstd layer of docker's is OCI's a moment later.
+    let format = if new.packing == Packing::Zstd { Format::Oci } else { format };
+    layer["mediaType"] = json!(format.layer(&new.blob.digest, Some(new.packing))?);
     if let Some(map) = layer.as_object_mut() {
         map.remove("urls");
         if let Some(Value::Object(annotations)) = map.get_mut("annotations") {
             annotations.retain(|key, _| !key.starts_with(OF_THE_BYTES));
         }
     }
+    Ok(())
 }
 
 /// A document of ours as it is sent, when it is not too large to be taken.
@@ -105,6 +92,7 @@ pub(super) fn document(
 mod tests {
     use super::*;
     use crate::image::filter::tests::image;
+    use crate::image::manifest::{DOCKER_CONFIG, DOCKER_MANIFEST, OCI_CONFIG, OCI_MANIFEST};
 
     fn blob(n: u8, media_type: &str) -> Descriptor {
         Descriptor {
@@ -134,7 +122,7 @@ mod tests {
         let record = image(1, &[]).record;
         let raw =
             br#"{ "schemaVersion":2 , "mediaType":"application/vnd.oci.image.manifest.v1+json"}"#;
-        let out = outgoing(raw, &record, &BTreeMap::new()).unwrap();
+        let out = outgoing(raw, &record, &BTreeMap::new(), None).unwrap();
         assert_eq!((out.bytes.as_slice(), &out.digest), (&raw[..], &record.manifest));
         assert_eq!(out.media_type, OCI_MANIFEST);
     }
@@ -142,7 +130,7 @@ mod tests {
     #[test]
     fn a_changed_layer_changes_its_descriptor_alone() {
         let raw = serde_json::to_vec(&docker()).unwrap();
-        let out = outgoing(&raw, &image(1, &[]).record, &changed(Packing::Gzip)).unwrap();
+        let out = outgoing(&raw, &image(1, &[]).record, &changed(Packing::Gzip), None).unwrap();
         let value: Value = serde_json::from_slice(&out.bytes).unwrap();
         assert_eq!(out.media_type, DOCKER_MANIFEST);
         assert_eq!(out.digest, Digest::sha256_of(&out.bytes));
@@ -155,7 +143,7 @@ mod tests {
     #[test]
     fn zstd_makes_an_oci_manifest_of_a_docker_one() {
         let raw = serde_json::to_vec(&docker()).unwrap();
-        let out = outgoing(&raw, &image(1, &[]).record, &changed(Packing::Zstd)).unwrap();
+        let out = outgoing(&raw, &image(1, &[]).record, &changed(Packing::Zstd), None).unwrap();
         assert_eq!(out.media_type, OCI_MANIFEST);
         let parsed = crate::image::manifest::parse(&out.bytes, OCI_MANIFEST).unwrap();
         let crate::image::manifest::Document::Manifest(manifest) = parsed else { panic!() };

@@ -11,18 +11,22 @@
 //! layer stays the same (its diff id, and with it the image id), its blob and the manifest get
 //! other digests. Podman does the same.
 
+mod bucket;
 mod copy;
 mod error;
 mod folder;
+mod format;
 mod layer;
 mod manifest;
 mod registry;
 mod tarball;
 mod work;
 
+pub use bucket::BucketPlace;
 pub use copy::copy_instance;
 pub use error::PushError;
 pub use folder::Folder;
+pub use format::Format;
 pub use registry::RegistryPlace;
 pub use tarball::Tarball;
 
@@ -58,6 +62,21 @@ pub struct PushRequest<'a> {
     pub packing: Option<Packing>,
     /// The compressor's own scale; `None` for its default.
     pub level: Option<i32>,
+    /// The manifest's format; `None`: as it was, OCI's where layers are compressed with zstd.
+    pub format: Option<Format>,
+}
+
+impl PushRequest<'_> {
+    /// How a blob is to be compressed, where that matters.
+    fn packing_of(&self, blob: &Descriptor) -> Option<Packing> {
+        let unknown = self.format == Some(Format::Docker) && manifest::is_zstd(&blob.media_type);
+        self.packing.or(unknown.then_some(Packing::Gzip))
+    }
+
+    /// Whether a blob can be sent as it is.
+    fn fits(&self, blob: &Descriptor) -> bool {
+        manifest::fits(blob, self.packing_of(blob))
+    }
 }
 
 /// A manifest or index as it is sent.
@@ -85,7 +104,7 @@ pub trait Destination {
     /// The place, for messages.
     fn name(&self) -> String;
     /// Which of `blobs` are there already.
-    fn has(&self, blobs: &[&Digest]) -> Result<Vec<bool>, PushError>;
+    fn has(&self, blobs: &[&Descriptor]) -> Result<Vec<bool>, PushError>;
     /// Takes a blob over from a repository that has it, `registry/repository`; `false` when that
     /// is not possible.
     fn mount(&self, blob: &Digest, from: &Reference) -> Result<bool, PushError>;
@@ -146,7 +165,7 @@ fn send(
     let missing = missing(request, destination, &blobs, progress)?;
     let jobs = plan(request, store, missing)?;
     let changed = work::run(request, store, jobs, destination, progress)?;
-    let manifest = manifest::outgoing(&raw, image, &changed)?;
+    let manifest = manifest::outgoing(&raw, image, &changed, request.format)?;
     Ok(Pushed { manifest, repacked: changed.len() })
 }
 
@@ -159,16 +178,16 @@ fn missing<'a>(
     blobs: &Blobs<'a>,
     progress: &dyn Progress,
 ) -> Result<Vec<(&'a Descriptor, Option<&'a LayerRecord>)>, PushError> {
-    let fits = |blob: &Descriptor| manifest::fits(blob, request.packing);
-    let as_they_are: Vec<&Digest> =
-        blobs.values().filter(|(blob, _)| fits(blob)).map(|(blob, _)| &blob.digest).collect();
+    let as_they_are: Vec<&Descriptor> =
+        blobs.values().map(|(blob, _)| *blob).filter(|blob| request.fits(blob)).collect();
     let there = destination.has(&as_they_are)?;
-    let there: BTreeMap<&Digest, bool> = as_they_are.into_iter().zip(there).collect();
+    let there: BTreeMap<&Digest, bool> =
+        as_they_are.into_iter().map(|blob| &blob.digest).zip(there).collect();
     let mut left = Vec::new();
     for (digest, (blob, layer)) in blobs {
         if there.get(digest) == Some(&true) {
             progress.blob_exists(digest);
-        } else if fits(blob) && layer.is_some() && mounted(request, destination, digest)? {
+        } else if request.fits(blob) && layer.is_some() && mounted(request, destination, digest)? {
             progress.note(&format!("blob {digest} was mounted from a repository beside it"));
         } else {
             left.push((*blob, *layer));
@@ -205,9 +224,9 @@ fn plan<'a>(
         let kept = kept.filter(|f| f.metadata().is_ok_and(|m| m.len() == blob.size));
         let make = match (kept, layer) {
             (Some(file), None) => Make::Kept(file),
-            (Some(file), Some(_)) if manifest::fits(blob, request.packing) => Make::Kept(file),
+            (Some(file), Some(_)) if request.fits(blob) => Make::Kept(file),
             (_, None) => return Err(PushError::NotHere(blob.digest.clone())),
-            (_, Some(layer)) => match request.packing {
+            (_, Some(layer)) => match request.packing_of(blob) {
                 None if blob.digest == layer.diff_id => Make::Tar(layer),
                 None if manifest::is_zstd(&blob.media_type) => Make::Packed(layer, Packing::Zstd),
                 None => Make::Packed(layer, Packing::Gzip),

@@ -3,7 +3,7 @@
 use super::{Destination, Outgoing, PushError};
 use crate::image::reference::Reference;
 use crate::image::registry::{OutgoingBlob, Repository};
-use crate::image::types::Digest;
+use crate::image::types::{Descriptor, Digest};
 use std::sync::atomic::AtomicBool;
 use tokio::sync::mpsc::Receiver;
 
@@ -30,8 +30,9 @@ impl Destination for RegistryPlace<'_> {
         self.repository.reference().to_string()
     }
 
-    fn has(&self, blobs: &[&Digest]) -> Result<Vec<bool>, PushError> {
-        Ok(self.repository.has(blobs)?)
+    fn has(&self, blobs: &[&Descriptor]) -> Result<Vec<bool>, PushError> {
+        let digests: Vec<&Digest> = blobs.iter().map(|blob| &blob.digest).collect();
+        Ok(self.repository.has(&digests)?)
     }
 
     fn mount(&self, blob: &Digest, from: &Reference) -> Result<bool, PushError> {

@@ -5,7 +5,7 @@ use super::folder::{MARKER, add_to_index, copy_verified, empty_index};
 use super::{Destination, Outgoing, PushError};
 use crate::image::reference::Reference;
 use crate::image::registry::OutgoingBlob;
-use crate::image::types::Digest;
+use crate::image::types::{Descriptor, Digest};
 use crate::sys::atomic;
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use std::cell::RefCell;
@@ -90,9 +90,9 @@ impl Destination for Tarball {
         format!("oci-archive:{}{name}", self.path.display())
     }
 
-    fn has(&self, blobs: &[&Digest]) -> Result<Vec<bool>, PushError> {
+    fn has(&self, blobs: &[&Descriptor]) -> Result<Vec<bool>, PushError> {
         let written = self.written.borrow();
-        Ok(blobs.iter().map(|digest| written.contains(*digest)).collect())
+        Ok(blobs.iter().map(|blob| written.contains(&blob.digest)).collect())
     }
 
     fn mount(&self, _blob: &Digest, _from: &Reference) -> Result<bool, PushError> {

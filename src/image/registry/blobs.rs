@@ -11,7 +11,7 @@ use reqwest::Method;
 use std::io;
 
 /// Bytes that must have come since the last failure for it not to count as one more.
-pub(super) const HEADWAY: u64 = 64 << 10;
+pub(in crate::image) const HEADWAY: u64 = 64 << 10;
 
 impl Client<'_> {
     /// Fetches a blob from where `sink` stands to its end; does not verify its digest.

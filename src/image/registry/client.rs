@@ -212,7 +212,17 @@ impl<'a> Client<'a> {
 
     async fn ask_manifest(&self, method: Method, reference: &str) -> Result<Answer, RegistryError> {
         let path = format!("{}/manifests/{reference}", self.repository);
-        self.call(method, &path, Some(ACCEPT), None, &format!("manifest {reference}")).await
+        let what = format!("manifest {reference}");
+        let answer = self.call(method, &path, Some(ACCEPT), None, &what).await?;
+        // A digest tells by itself whether it is right; a tag is whatever this answer says.
+        if answer.exposed && !self.insecure && reference.parse::<Digest>().is_err() {
+            let reason = format!(
+                "the request for {what} was sent on to an address without TLS, where anybody may \
+                 answer; name the image by its digest"
+            );
+            return Err(RegistryError::Protocol { url: answer.address(), reason });
+        }
+        Ok(answer)
     }
 
     /// One request below `/v2/` without a body.

@@ -90,7 +90,7 @@ pub enum RegistryError {
         url: String,
     },
     /// No byte for too long.
-    #[error("{url}: no byte arrived for {} s", after.as_secs())]
+    #[error("{url}: no byte arrived for {} s, or hardly any", after.as_secs())]
     Stalled {
         /// Address.
         url: String,

@@ -22,6 +22,10 @@ const ENDING: u32 = 10;
 const MAX_REDIRECTS: usize = 10;
 /// Bytes a second that an upload must have at least.
 const SLOWEST: u64 = 32 << 10;
+/// Bytes a second that an answer must have at least: below that it would never end.
+const TRICKLE: u64 = 1 << 10;
+/// The same for documents, which are small.
+const TRICKLE_OF_DOCUMENTS: u64 = 4 << 10;
 
 /// How long is waited, and how often is tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub struct Patience {
     pub first_wait: Duration,
     /// Longest wait, also when a server asks for more.
     pub longest_wait: Duration,
-    /// No byte for this long ends a try.
+    /// No byte for this long, or hardly any, ends a try.
     pub stall: Duration,
     /// Longest time to set up a connection.
     pub connect: Duration,
@@ -144,7 +148,12 @@ pub(in crate::image) struct Answer {
     pub(super) response: Response,
     /// Whether it comes from another place than was asked.
     pub(in crate::image) redirected: bool,
+    /// Whether it came without TLS although the request went out with it.
+    pub(in crate::image) exposed: bool,
     stall: Duration,
+    /// Time that was waited for the bytes counted in `came`.
+    waited: Duration,
+    came: u64,
 }
 
 /// A client with its connections.
@@ -251,7 +260,10 @@ impl Http {
                 }
             };
             let Some(next) = redirect_target(ask, &response, &url)? else {
-                return Ok(Answer { response, redirected: hop > 0, stall: self.stall });
+                let (redirected, stall) = (hop > 0, self.stall);
+                let exposed = ask.url.scheme() == "https" && url.scheme() != "https";
+                let (waited, came) = (Duration::ZERO, 0);
+                return Ok(Answer { response, redirected, exposed, stall, waited, came });
             };
             if !same_origin(&url, &next) {
                 authorization = None;
@@ -328,14 +340,26 @@ impl Answer {
     }
 
     /// The next bytes of the body; `None` at its end.
+    ///
+    /// Errors: nothing for as long as the patience says, or so little that it would never end.
+    /// What the caller does between two calls is not counted.
     pub(in crate::image) async fn chunk(
         &mut self,
     ) -> Result<Option<impl AsRef<[u8]> + use<>>, RegistryError> {
-        match tokio::time::timeout(self.stall, self.response.chunk()).await {
-            Err(_) => Err(RegistryError::Stalled { url: self.address(), after: self.stall }),
-            Ok(Err(e)) => Err(classify(&e, self.response.url())),
-            Ok(Ok(chunk)) => Ok(chunk),
+        let stalled = |url| RegistryError::Stalled { url, after: self.stall };
+        let began = Instant::now();
+        let left = self.stall.saturating_sub(self.waited);
+        let chunk = match tokio::time::timeout(left, self.response.chunk()).await {
+            Err(_) => return Err(stalled(self.address())),
+            Ok(Err(e)) => return Err(classify(&e, self.response.url())),
+            Ok(Ok(chunk)) => chunk,
+        };
+        self.waited += began.elapsed();
+        self.came += chunk.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        if self.came as f64 >= TRICKLE as f64 * self.stall.as_secs_f64() {
+            (self.waited, self.came) = (Duration::ZERO, 0);
         }
+        Ok(chunk)
     }
 
     /// The whole body of a `what`, at most `limit` bytes.
@@ -344,6 +368,7 @@ impl Answer {
         limit: u64,
         what: &'static str,
     ) -> Result<Vec<u8>, RegistryError> {
+        let began = Instant::now();
         let mut body = Vec::new();
         while let Some(chunk) = self.chunk().await? {
             let chunk = chunk.as_ref();
@@ -351,14 +376,19 @@ impl Answer {
                 return Err(RegistryError::TooLarge { url: self.address(), what, limit });
             }
             body.extend_from_slice(chunk);
+            let due = Duration::from_secs(body.len() as u64 / TRICKLE_OF_DOCUMENTS);
+            if began.elapsed() > self.stall + due {
+                return Err(RegistryError::Stalled { url: self.address(), after: self.stall });
+            }
         }
         Ok(body)
     }
 
-    /// The first bytes of an error's body; empty when they do not come.
+    /// The first bytes of an error's body; what came of them when they do not come.
     pub(in crate::image) async fn beginning(&mut self) -> Vec<u8> {
         let mut body = Vec::new();
-        while body.len() < 16 << 10 {
+        let began = Instant::now();
+        while body.len() < 16 << 10 && began.elapsed() < self.stall {
             match self.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(chunk.as_ref()),
                 _ => break,
@@ -395,10 +425,27 @@ fn redirect_target(
     if !matches!(next.scheme(), "http" | "https") || !next.has_host() {
         return Err(protocol("redirect to something else than http or https"));
     }
+    if is_link_local(&next) && !is_link_local(url) {
+        let to = host(&next);
+        return Err(protocol(&format!(
+            "redirect to {to}, an address of this machine's link alone"
+        )));
+    }
     // A user part would be sent as credentials of ours.
     let _ = next.set_username("");
     let _ = next.set_password(None);
     Ok(Some(next))
+}
+
+/// Addresses where no store lies, but services that tell this machine its secrets.
+fn is_link_local(url: &Url) -> bool {
+    let v4 = |a: std::net::Ipv4Addr| a.is_link_local();
+    let address = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    match address.parse() {
+        Ok(std::net::IpAddr::V4(a)) => v4(a),
+        Ok(std::net::IpAddr::V6(a)) => a.is_unicast_link_local() || a.to_ipv4().is_some_and(v4),
+        Err(_) => false,
+    }
 }
 
 fn proxies_of(proxies: &Proxies) -> Result<Vec<reqwest::Proxy>, String> {
@@ -456,6 +503,22 @@ mod tests {
         ];
         for (from, to, same) in cases {
             assert_eq!(same_origin(&url(from), &url(to)), same, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_the_link_are_known() {
+        let cases = [
+            ("http://169.254.169.254/latest", true),
+            ("http://0xa9fea9fe/", true),
+            ("http://[fe80::1]:80/", true),
+            ("http://[::ffff:169.254.169.254]/", true),
+            ("http://127.0.0.1/", false),
+            ("http://[::1]/", false),
+            ("https://store.example/", false),
+        ];
+        for (text, link) in cases {
+            assert_eq!(is_link_local(&Url::parse(text).unwrap()), link, "{text}");
         }
     }
 

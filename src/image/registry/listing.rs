@@ -9,12 +9,15 @@ use crate::image::types::Digest;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 /// Names asked for at once.
 const PAGE: &str = "1000";
 /// Pages and names after which a list is given up.
 const MAX_PAGES: usize = 1000;
 const MAX_NAMES: usize = 1_000_000;
+/// How many times longer than for one byte a whole list may take.
+const LONGEST: u32 = 20;
 
 #[derive(Deserialize)]
 struct Tags {
@@ -87,6 +90,7 @@ impl Client<'_> {
         what: &str,
     ) -> Result<Vec<T>, RegistryError> {
         let (mut pages, mut next, mut size) = (Vec::new(), None::<Url>, 0);
+        let began = Instant::now();
         loop {
             let call = match &next {
                 Some(url) => Call::new(Method::GET, To::Url(url), what),
@@ -109,6 +113,9 @@ impl Client<'_> {
                 None => return Ok(pages),
                 Some(_) if pages.len() == MAX_PAGES || size > 64 << 20 => {
                     return Err(broken(format!("{what}: the list has no end")));
+                }
+                Some(_) if began.elapsed() > self.patience.stall * LONGEST => {
+                    return Err(broken(format!("{what}: the list takes too long")));
                 }
                 // A server that sends us in a circle has told all it has.
                 Some(url) if next.as_ref() == Some(&url) => return Ok(pages),

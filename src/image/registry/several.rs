@@ -1,7 +1,7 @@
 //! Several documents of a registry at once: what a choice among variants needs.
 
 use super::{PARALLEL, RegistryError, RegistrySource};
-use crate::image::artifact::{self, Artifact, Referrer};
+use crate::image::artifact::{self, Artifact};
 use crate::image::source::{RawDocument, SourceError};
 use crate::image::types::Digest;
 use futures_util::StreamExt;
@@ -12,8 +12,19 @@ use futures_util::stream::iter;
 pub struct Sought {
     /// The manifest that it is about.
     pub subject: Digest,
-    /// Its digest; `None`: the newest that refers to `subject`.
-    pub digest: Option<Digest>,
+    /// Which of those about it.
+    pub which: Which,
+}
+
+/// Which artifact about a manifest is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// The one of this digest; where that is not there, the newest.
+    Named(Digest),
+    /// The newest that refers to the manifest.
+    Newest,
+    /// The newest, if there is one: nobody said so.
+    Any,
 }
 
 /// An artifact as it was found: both digests are those of the bytes.
@@ -37,13 +48,13 @@ impl RegistrySource<'_> {
     }
 
     /// Artifacts of the type `kind` with a part of at most `limit` bytes, in the order of
-    /// `wanted`; or in words why there is none.
+    /// `wanted`; or in words why there is none. `None` only for [`Which::Any`].
     pub fn artifacts(
         &self,
         wanted: &[Sought],
         kind: &str,
         limit: u64,
-    ) -> Vec<Result<Whole, String>> {
+    ) -> Vec<Result<Option<Whole>, String>> {
         self.island.run(async {
             let asked = iter(wanted).map(|sought| self.artifact(sought, kind, limit));
             asked.buffered(PARALLEL).collect().await
@@ -54,31 +65,46 @@ impl RegistrySource<'_> {
         self.fall_through(async |_, client| Ok(client.manifest(digest.as_str()).await?)).await
     }
 
-    async fn artifact(&self, sought: &Sought, kind: &str, limit: u64) -> Result<Whole, String> {
+    async fn artifact(
+        &self,
+        sought: &Sought,
+        kind: &str,
+        limit: u64,
+    ) -> Result<Option<Whole>, String> {
         let subject = &sought.subject;
-        let named = match &sought.digest {
-            Some(digest) => match self.by_digest(digest).await {
+        let named = match &sought.which {
+            Which::Named(digest) => match self.by_digest(digest).await {
                 Ok(found) => Some(found),
                 // Lists are copied without what refers to their manifests; it may have been
                 // attached anew since.
                 Err(SourceError::Registry(RegistryError::NotFound { .. })) => None,
                 Err(e) => return Err(e.to_string()),
             },
-            None => None,
+            Which::Newest | Which::Any => None,
         };
         let manifest = match named {
             Some(found) => found,
             None => {
-                let all = self
-                    .fall_through(async |_, client| {
-                        Ok(client.referrers(subject, Some(kind)).await?)
-                    })
-                    .await
-                    .map_err(|e| e.to_string())?;
-                let newest = newest(&all);
-                let newest = newest
-                    .ok_or_else(|| format!("nothing of the type {kind} refers to {subject}"))?;
-                self.by_digest(newest).await.map_err(|e| e.to_string())?
+                let all = self.fall_through(async |_, client| {
+                    Ok(client.referrers(subject, Some(kind)).await?)
+                });
+                let all = match all.await {
+                    Ok(all) => all,
+                    // Nobody said that there is one: that it cannot be asked for is no reason
+                    // not to play.
+                    Err(e) if sought.which == Which::Any => {
+                        self.progress.note(&format!("what refers to {subject} is not known: {e}"));
+                        return Ok(None);
+                    }
+                    Err(e) => return Err(e.to_string()),
+                };
+                match artifact::newest(&all) {
+                    Some(newest) => {
+                        self.by_digest(&newest.digest).await.map_err(|e| e.to_string())?
+                    }
+                    None if sought.which == Which::Any => return Ok(None),
+                    None => return Err(format!("nothing of the type {kind} refers to {subject}")),
+                }
             }
         };
         let part = read(&manifest, subject, kind, limit)?;
@@ -86,7 +112,7 @@ impl RegistrySource<'_> {
             .fall_through(async |_, client| client.small_blob(&part, limit).await)
             .await
             .map_err(|e| e.to_string())?;
-        Ok(Whole { manifest, part: part.digest, content })
+        Ok(Some(Whole { manifest, part: part.digest, content }))
     }
 }
 
@@ -114,13 +140,6 @@ pub fn read(
         true => Err(fault(format!("{} bytes; {limit} are read at most", part.size))),
         false => Ok(part),
     }
-}
-
-/// The newest by `org.opencontainers.image.created`, the last in the list where that is equal.
-fn newest(all: &[Referrer]) -> Option<&Digest> {
-    const CREATED: &str = "org.opencontainers.image.created";
-    let created = |r: &&Referrer| r.manifest.annotations.get(CREATED).cloned();
-    all.iter().max_by_key(created).map(|r| &r.manifest.digest)
 }
 
 #[cfg(test)]
@@ -157,21 +176,5 @@ mod tests {
             let error = ask(&manifest, limit).unwrap_err();
             assert!(error.contains(words) && error.contains(manifest.digest.as_str()), "{error}");
         }
-    }
-
-    #[test]
-    fn the_newest_referrer_counts() {
-        let one = |name: &[u8], created: Option<&str>| {
-            let mut manifest = describe(OCI_MANIFEST, name);
-            let created =
-                created.map(|c| ("org.opencontainers.image.created".to_owned(), c.to_owned()));
-            manifest.annotations.extend(created);
-            Referrer { manifest, artifact_type: KIND.to_owned() }
-        };
-        let (old, new) = (one(b"o", Some("2026-01-01")), one(b"n", Some("2026-02-01")));
-        let none = [one(b"1", None), one(b"2", None)];
-        assert_eq!(newest(&[new.clone(), old, none[0].clone()]), Some(&new.manifest.digest));
-        assert_eq!(newest(&none), Some(&none[1].manifest.digest));
-        assert_eq!(newest(&[]), None);
     }
 }

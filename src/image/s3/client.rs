@@ -294,6 +294,11 @@ impl<'a> S3Client<'a> {
             let region = self.region.borrow().clone();
             let ask = self.signed(call, keys.as_ref(), &region)?;
             let mut answer = self.http.send(&ask).await?;
+            if answer.exposed && !self.place.insecure {
+                let to = answer.address();
+                let reason = format!("sends on to {to}, without TLS, where anybody may answer");
+                return Err(S3Error::Protocol { place: self.place.name(), reason });
+            }
             if (200..300).contains(&answer.status()) {
                 return Ok(answer);
             }

@@ -91,7 +91,7 @@ impl History {
     /// are expected to take.
     pub fn rank(&self, name: &str) -> (u8, f64) {
         let Some(record) = self.sources.get(name) else { return (0, UNKNOWN) };
-        let age = clock::now() - record.troubled;
+        let age = clock::now().saturating_sub(record.troubled);
         let recent = |limit: i64| record.troubled > 0 && (0..limit).contains(&age);
         let class = match record.lies {
             1.. if recent(LIE) => 2,

@@ -5,6 +5,7 @@ use super::origin::{Part, Served};
 use super::pool::{Member, Pool, Server, Standing, Trial};
 use super::{Fetch, Sink, SourceError, Wanted};
 use crate::image::hash::digest_like;
+use crate::image::registry::blobs::HEADWAY;
 use crate::image::registry::client::{random_share, wait};
 use crate::image::s3::S3Error;
 use crate::image::types::{Descriptor, Digest};
@@ -137,7 +138,7 @@ impl Pool<'_> {
             let result = self.part(who, blob, part, &mut keep).await;
             self.note_served(digest, sink.len(), Server::Member(who));
             last = Some(who);
-            if sink.len() > before {
+            if sink.len() - before >= HEADWAY {
                 failures = 0;
             }
             let error = match result {

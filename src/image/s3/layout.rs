@@ -1,8 +1,7 @@
 //! The two files that make a bucket's prefix an image layout (image-spec image-layout.md).
 
-use super::MirrorError;
+use super::{Bucket, S3Error};
 use crate::image::manifest::{self, MAX_DOCUMENT};
-use crate::image::s3::{Bucket, S3Error};
 use crate::image::source::RawDocument;
 use serde_json::{Value, json};
 
@@ -12,18 +11,22 @@ const NAME: &str = "org.opencontainers.image.ref.name";
 /// Lists `root` under `name`; an entry of that name is replaced, all others stay as they are.
 ///
 /// Two calls at the same time may lose one's entry: S3 has no lock.
-pub(super) async fn add(
+///
+/// Errors: what is there is no index, or cannot be read or written.
+pub(in crate::image) async fn add(
     bucket: &Bucket<'_>,
     root: &RawDocument,
     name: &str,
-) -> Result<(), MirrorError> {
+) -> Result<(), S3Error> {
     let old = match bucket.read("index.json", MAX_DOCUMENT).await {
         Ok(bytes) => Some(bytes),
         Err(S3Error::NoSuchKey { .. }) => None,
-        Err(e) => return Err(e.into()),
+        Err(e) => return Err(e),
     };
-    let index = with_entry(old.as_deref(), root, name)
-        .map_err(|reason| MirrorError::Layout { place: bucket.place_name(), reason })?;
+    let index = with_entry(old.as_deref(), root, name).map_err(|reason| {
+        let reason = format!("index.json: {reason}; move it away, or choose another prefix");
+        S3Error::Protocol { place: bucket.place_name(), reason }
+    })?;
     let marker = br#"{"imageLayoutVersion":"1.0.0"}"#;
     bucket.write("oci-layout", marker, "application/json").await?;
     if old.as_deref() != Some(index.as_slice()) {
