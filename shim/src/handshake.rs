@@ -31,7 +31,7 @@ const LONGEST: usize = 4096 + 64;
 /// One packet, either direction.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Message {
-    /// The plan is there, and the payload's standard descriptors where it has no terminal.
+    /// The plan as a descriptor, and the payload's standard ones where it has no terminal.
     Plan,
     /// Maps are written.
     Ids,

@@ -6,7 +6,7 @@
 use crate::at::{At, Res};
 use crate::fill::Fills;
 use crate::handshake::{self, Message};
-use crate::monitor::read_plan;
+use crate::monitor::decode;
 use crate::small;
 use crate::step::{dev, exec, ids, limits, masks, mounts, root, tty};
 use crate::sys::{lo, netns, process};
@@ -45,22 +45,25 @@ pub(crate) fn run(
 pub(crate) fn run_ahead(spaces: Spaces, socket: OwnedFd) -> ! {
     process::set_name(c"bolt-init");
     let begun = begin(spaces, &socket);
-    let stdio = match handshake::receive(&socket) {
-        Ok(Some((Message::Plan, fds))) => <[OwnedFd; 3]>::try_from(fds).ok(),
+    let mut fds = match handshake::receive(&socket) {
+        Ok(Some((Message::Plan, fds))) if !fds.is_empty() => fds,
         // There will be none: M ends, and has told why.
         _ => process::exit_now(125),
     };
+    let plan = fds.remove(0);
+    let stdio = <[OwnedFd; 3]>::try_from(fds).ok();
     let stdio = stdio.map(|[input, output, error]| Stdio { input, output, error });
-    match read_plan() {
+    match decode(&plan) {
         Ok(launch) => go_on(&launch, socket, stdio, &Fills::default(), Vec::new(), begun),
         Err(failure) => exec::tell(&socket, failure),
     }
 }
 
 /// Tells such a one that the plan is there. Called in M.
-pub(crate) fn tell_plan(socket: &OwnedFd, stdio: Option<&Stdio>) -> Res<()> {
-    let fds = stdio.map(|s| [s.input.as_fd(), s.output.as_fd(), s.error.as_fd()]);
-    handshake::send(socket, &Message::Plan, fds.as_ref().map_or(&[], |fds| &fds[..]))
+pub(crate) fn tell_plan(socket: &OwnedFd, plan: &OwnedFd, stdio: Option<&Stdio>) -> Res<()> {
+    let mut fds = vec![plan.as_fd()];
+    fds.extend(stdio.iter().flat_map(|s| [s.input.as_fd(), s.output.as_fd(), s.error.as_fd()]));
+    handshake::send(socket, &Message::Plan, &fds)
 }
 
 /// What needs nothing of the rest of the plan: namespaces, and then the ids in them.

@@ -66,7 +66,10 @@ fn ready(mut ahead: Ahead, head: Head, report: &OwnedFd) -> Res<Option<(Launch, 
     let path = path.map_err(|_| failure(Step::Read, "container directory", libc::EILSEQ))?;
     ahead.place(head, &path);
     let Some(passed) = await_plan(report) else { return Ok(None) };
-    Ok(Some((read_plan()?, Inherited { dir, path, passed, ahead })))
+    let plan = process::inherit(fd::LAUNCH).at(Step::Read, "plan")?;
+    let launch = decode(&plan)?;
+    ahead.plan = Some(plan);
+    Ok(Some((launch, Inherited { dir, path, passed, ahead })))
 }
 
 /// The container, once it has a directory: its descriptors lie at the numbers of the contract.
@@ -98,13 +101,8 @@ fn await_plan(report: &OwnedFd) -> Option<Vec<OwnedFd>> {
     (postcard::from_bytes(&buffer[..length]) == Ok(Request::Planned)).then_some(passed)
 }
 
-/// For M, and for an I that was made before it was there.
-#[inline(never)]
-pub(crate) fn read_plan() -> Res<Launch> {
-    decode(&process::inherit(fd::LAUNCH).at(Step::Read, "plan")?)
-}
-
 /// The plan in a memory file that `bolt` has sealed.
+#[inline(never)]
 pub(crate) fn decode(file: &OwnedFd) -> Res<Launch> {
     let plan = Mapped::of(file).at(Step::Read, "plan")?;
     let launch: Launch = postcard::from_bytes(plan.bytes())

@@ -61,6 +61,8 @@ pub(crate) struct Ahead {
     /// Of I's user namespace, and of who owns the root.
     id_map: Option<IdMap>,
     root: Option<(Root, OwnedFd)>,
+    /// The file of the plan, for I.
+    pub(crate) plan: Option<OwnedFd>,
 }
 
 impl Drop for Ahead {
@@ -75,7 +77,7 @@ impl Ahead {
     /// I, where it is known enough of it: its network takes longest of all.
     pub(crate) fn begin(init: Option<Spaces>) -> Self {
         let init = init.and_then(|spaces| Some((spaces, clone_ahead(spaces)?)));
-        Ahead { init, id_map: None, root: None }
+        Ahead { init, id_map: None, root: None, plan: None }
     }
 
     /// What is known once the container has a place, its directory `dir`.
@@ -94,19 +96,20 @@ impl Ahead {
         });
     }
 
-    /// I, if the plan wants one such.
+    /// I and the file of the plan, if that wants one such.
     fn take_init(
         &mut self,
         launch: &Launch,
         fills: &Fills,
         passed: &[OwnedFd],
-    ) -> Option<Init> {
+    ) -> Option<(Init, OwnedFd)> {
         let fits = self.init.as_ref().is_some_and(|(spaces, _)| *spaces == Spaces::of(launch))
             && self.id_map == launch.id_map
             && launch.cgroup.v2.is_none()
             && !fills.any()
             && passed.is_empty();
-        if fits { self.init.take().map(|(_, init)| init) } else { None }
+        let plan = self.plan.take_if(|_| fits)?;
+        self.init.take().map(|(_, init)| (init, plan))
     }
 
     /// The root, if it is the plan's, else that one.
@@ -159,8 +162,8 @@ pub(crate) fn start(
     let mut fills = Fills::begin(launch, supervisor)?;
     let (stdio, ends) = pipes(launch)?;
     let (init, told) = match ahead.take_init(launch, &fills, &supervisor.passed) {
-        Some(init) => {
-            let told = init::tell_plan(&init.socket, stdio.as_ref());
+        Some((init, plan)) => {
+            let told = init::tell_plan(&init.socket, &plan, stdio.as_ref());
             drop(stdio);
             (init, told)
         }
