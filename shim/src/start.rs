@@ -173,9 +173,8 @@ pub(crate) fn start(
             (init, given)
         }
     };
-    let result = told.and_then(|()| {
-        bring_up(launch, supervisor, state, &init, ends, (&mut fills, &mut ahead))
-    });
+    let result = told
+        .and_then(|()| bring_up(launch, supervisor, state, &init, ends, (&mut fills, &mut ahead)));
     match result {
         Ok((output, error, input, uplink)) => {
             Ok(Payload { pid: init.pid, pidfd: init.pidfd, output, error, input, uplink })

@@ -194,11 +194,7 @@ pub struct Base {
 }
 
 /// Finds, or pulls, what the container starts from.
-pub fn base(
-    settings: &Settings,
-    args: &CreateArgs,
-    early: &mut Early,
-) -> anyhow::Result<Base> {
+pub fn base(settings: &Settings, args: &CreateArgs, early: &mut Early) -> anyhow::Result<Base> {
     let asked = args.userns(settings)?;
     if args.rootfs {
         let path = std::fs::canonicalize(&args.image)

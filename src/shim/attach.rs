@@ -5,6 +5,7 @@ use super::client::{ClientError, Connection, Sent, encode, io_error};
 use super::detach::DetachKeys;
 use super::end_of_input::{END_OF_FILE, EndOfInput};
 use super::terminal::{self, RawTerminal};
+use crate::sys::pages;
 use crate::sys::signals::{self, Signals};
 use bolt_shim::control::Request;
 use bolt_shim::report::{MAX_PACKET, Report};
@@ -132,6 +133,7 @@ pub fn attach(
         buffer: vec![0; MAX_PACKET],
     };
     session.resize()?;
+    pages::give_code_back();
     session.run(signals.as_ref())
 }
 

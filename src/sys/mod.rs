@@ -13,6 +13,7 @@ pub mod lock;
 pub mod machine;
 pub mod memfd;
 pub mod mount;
+pub mod pages;
 pub mod parent;
 pub mod passed;
 pub mod probe;
