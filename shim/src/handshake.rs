@@ -20,8 +20,10 @@
 //! ```
 
 use crate::at::{At, Res};
+use crate::state;
 use crate::sys::socket;
 use bolt_shim::report::{Failure, Step};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -70,6 +72,25 @@ pub(crate) fn send(socket: impl AsFd, message: &Message, fds: &[BorrowedFd<'_>])
     socket::send(socket, &bytes, fds).at(Step::Read, "handshake")
 }
 
+/// How long a message that is about to come is waited for without sleep, in nanoseconds.
+const SOON: i64 = 300_000;
+
+/// Waits for one message that is about to come: a processor that goes to sleep for it takes longer
+/// to wake than the message to come, in a virtual machine many times that. Others get it meanwhile.
+pub(crate) fn receive_soon(socket: impl AsFd) -> Res<Option<(Message, Vec<OwnedFd>)>> {
+    let mut fds = [PollFd::new(&socket, PollFlags::IN)];
+    await_briefly(|| poll(&mut fds, Some(&Timespec::default())) != Ok(0));
+    receive(socket)
+}
+
+/// Looks again and again until it is `there`, or would take too long.
+pub(crate) fn await_briefly(mut there: impl FnMut() -> bool) {
+    let end = state::now() + SOON;
+    while !there() && state::now() < end {
+        rustix::thread::sched_yield();
+    }
+}
+
 /// Waits for one message; `None` at end of file.
 pub(crate) fn receive(socket: impl AsFd) -> Res<Option<(Message, Vec<OwnedFd>)>> {
     let mut buffer = [0; LONGEST];
@@ -86,7 +107,7 @@ pub(crate) fn receive(socket: impl AsFd) -> Res<Option<(Message, Vec<OwnedFd>)>>
 pub(crate) fn receive_trees(socket: impl AsFd) -> Res<Vec<OwnedFd>> {
     let mut trees = Vec::new();
     loop {
-        match receive(socket.as_fd())? {
+        match receive_soon(socket.as_fd())? {
             Some((Message::Trees { last }, fds)) => {
                 trees.extend(fds);
                 if last {

@@ -45,7 +45,7 @@ pub(crate) fn run(
 pub(crate) fn run_ahead(spaces: Spaces, socket: OwnedFd) -> ! {
     process::set_name(c"bolt-init");
     let begun = begin(spaces, &socket);
-    let mut fds = match handshake::receive(&socket) {
+    let mut fds = match handshake::receive_soon(&socket) {
         Ok(Some((Message::Plan, fds))) if !fds.is_empty() => fds,
         // There will be none: M ends, and has told why.
         _ => process::exit_now(125),
@@ -169,7 +169,7 @@ fn unshare(spaces: Spaces) -> Res<()> {
 
 /// Waits for that very word.
 fn expect(word: &Message, socket: &OwnedFd) -> Res<()> {
-    match handshake::receive(socket)? {
+    match handshake::receive_soon(socket)? {
         Some((message, _)) if message == *word => Ok(()),
         // M gave up, or died: nobody is left to tell.
         _ => process::exit_now(125),
@@ -207,6 +207,7 @@ fn has_group(gid: u32) -> bool {
 
 /// `lo` up; with an uplink M gets the namespace and says when packets flow.
 fn join_network(launch: &Launch, socket: &OwnedFd, network: netns::Pending) -> Res<()> {
+    handshake::await_briefly(|| network.is_there());
     let netns = network.wait().at(Step::Unshare, "network")?;
     nix::sched::setns(&netns, CloneFlags::CLONE_NEWNET).at(Step::Unshare, "network")?;
     lo::up().at(Step::Network, "lo")?;

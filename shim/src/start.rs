@@ -272,7 +272,9 @@ fn bring_up(
         if copies {
             supervisor.await_start(Some(socket), None)?;
         }
-        match handshake::receive(socket) {
+        let received =
+            if execing { handshake::receive_soon(socket) } else { handshake::receive(socket) };
+        match received {
             Ok(None) if execing => break,
             Ok(None) => return Err(failure(Step::Died, "", 0)),
             Ok(Some((Message::Execing, _))) => execing = true,

@@ -99,6 +99,11 @@ fn word() -> &'static std::sync::atomic::AtomicU32 {
 }
 
 impl Pending {
+    /// Whether [`Self::wait`] would not sleep.
+    pub(crate) fn is_there(&self) -> bool {
+        RESULT.load(Ordering::Acquire) != PENDING
+    }
+
     /// Waits for the namespace.
     pub(crate) fn wait(self) -> Result<OwnedFd, Errno> {
         loop {
