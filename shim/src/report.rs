@@ -72,8 +72,6 @@ pub enum Step {
     Device,
     /// The network namespace or its uplink.
     Network,
-    /// A published port.
-    Port,
     /// A masked or read-only path.
     Mask,
     /// pivot_root(2).
@@ -106,4 +104,8 @@ pub enum Step {
     State,
     /// The init process died without a word.
     Died,
+    // What is new comes last: a supervisor of an older version, which lives as long as its
+    // container, says the number of a step, not its name.
+    /// A published port.
+    Port,
 }

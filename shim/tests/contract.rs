@@ -5,6 +5,7 @@ use bolt_shim::launch::{
     MountKind, Net, Notify, Process, Propagation, Restart, Root, Share, TtySize, Unit, Uplink,
     UplinkKind, VERSION,
 };
+use bolt_shim::report::Step;
 use bolt_shim::secret::{Secret, Variable};
 use std::process::Command;
 
@@ -21,6 +22,15 @@ fn by_hand_nothing_runs() {
     let out = Command::new(env!("CARGO_BIN_EXE_bolt-shim")).output().unwrap();
     assert_eq!(out.status.code(), Some(125));
     assert!(String::from_utf8_lossy(&out.stderr).contains("started by bolt"));
+}
+
+#[test]
+fn a_step_has_the_number_that_older_supervisors_give_it() {
+    let numbers =
+        [(Step::Read, 0), (Step::Mount, 9), (Step::Exec, 22), (Step::Died, 27), (Step::Port, 28)];
+    for (step, number) in numbers {
+        assert_eq!(postcard::to_stdvec(&step).unwrap(), [number], "{step:?}");
+    }
 }
 
 fn launch() -> Launch {
