@@ -196,6 +196,10 @@ pub struct Base {
 /// Finds, or pulls, what the container starts from.
 pub fn base(settings: &Settings, args: &CreateArgs, early: &mut Early) -> anyhow::Result<Base> {
     let asked = args.userns(settings)?;
+    if matches!(asked, Asked::Auto { .. }) {
+        // Its ids are chosen under a lock of their own, which comes before the one of P.
+        step_back(early);
+    }
     if args.rootfs {
         let path = std::fs::canonicalize(&args.image)
             .with_context(|| format!("--rootfs {}", args.image))?;

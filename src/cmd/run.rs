@@ -5,7 +5,7 @@ use crate::cmd::create_args::CreateArgs;
 use crate::cmd::requires;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::launch::{self, Mode};
-use crate::settings::{Settings, containers_conf};
+use crate::settings::{Settings, containers_conf, variable};
 use crate::shim::attach::{self, End};
 use crate::shim::client::Connection;
 use crate::shim::detach::DetachKeys;
@@ -52,15 +52,24 @@ impl Args {
 /// The supervisor enters P while the command line is read, which takes as long: it needs nothing
 /// of that. `None` where there will be no start, or the start itself says why there is none.
 pub fn begin_early(settings: &Settings, words: &[String]) -> Early {
-    let asks = |word: &String| word == "--help" || word == "-h" || word.starts_with("--dry-run");
+    // A file of variables may be a pipe from another `run`, which must not wait for P, nor we for
+    // it in a P that may end meanwhile. Descriptors of the caller have their numbers until they
+    // are taken over: nothing is opened before.
+    let ends = |word: &String| {
+        word == "-h"
+            || ["--help", "--dry-run", "--env-file", "--preserve-fds"]
+                .iter()
+                .any(|flag| word.starts_with(flag))
+    };
+    let passes = variable("LISTEN_FDS").is_some();
     // Nothing is made for a command line that may be refused.
-    if words.iter().any(asks) || !settings.dirs.containers().is_dir() {
+    if passes || words.iter().any(ends) || !settings.dirs.containers().is_dir() {
         return None;
     }
     let containers = Containers::open(&settings.dirs).ok()?;
     let usual = !words.iter().any(|word| word == "host" || word.ends_with("=host"));
     let init = |source: &_| usual.then(|| launch::usual_init(settings, source)).flatten();
-    shim::begin(settings, &containers, init).ok()
+    shim::try_begin(settings, &containers, init).ok()?
 }
 
 /// Runs the container; the exit code is the payload's.
@@ -78,8 +87,9 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
         create::step_back(&mut early);
         requires::start_named(settings, &args.create.unit.requires)?;
     }
-    if let Some(begun) = &mut early {
-        begun.map_ids(settings)?;
+    if early.as_mut().is_some_and(|begun| begun.map_ids(settings).is_err()) {
+        // The reason shows again, and is told, once the image is there.
+        create::step_back(&mut early);
     }
     let mut created = create::make(settings, &args.create, Next::Start(early))?;
     let options = attach::Options {

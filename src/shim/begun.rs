@@ -38,6 +38,9 @@ impl Drop for Begun {
             // It may hold the container's lock until it is gone.
             reap(self.pid);
         }
+        if let Some(writers) = self.writers.take() {
+            let _ = writers.finish();
+        }
     }
 }
 
@@ -50,6 +53,25 @@ pub fn begin(
     init: impl FnOnce(&Source) -> Option<Spaces>,
 ) -> anyhow::Result<Begun> {
     let source = userns::source(&settings.dirs, containers)?;
+    begin_in(settings, containers, source, init)
+}
+
+/// The same, unless somebody else is making P just now.
+pub fn try_begin(
+    settings: &Settings,
+    containers: &Containers,
+    init: impl FnOnce(&Source) -> Option<Spaces>,
+) -> anyhow::Result<Option<Begun>> {
+    let source = userns::try_source(&settings.dirs, containers)?;
+    source.map(|source| begin_in(settings, containers, source, init)).transpose()
+}
+
+fn begin_in(
+    settings: &Settings,
+    containers: &Containers,
+    source: Source,
+    init: impl FnOnce(&Source) -> Option<Spaces>,
+) -> anyhow::Result<Begun> {
     let init = init(&source).map(Spaces::word);
     // Who makes P has looked for a living supervisor, and found none.
     let alone = matches!(source, Source::Full(..));

@@ -13,7 +13,7 @@ mod relay;
 pub mod service;
 pub mod terminal;
 
-pub use begun::{Begun, begin};
+pub use begun::{Begun, begin, try_begin};
 pub use program::find;
 
 use crate::cgroup;
@@ -61,7 +61,9 @@ pub enum StartError {
     #[error("{}", words(.0))]
     Step(Failure),
     /// The supervisor ended without a word.
-    #[error("bolt-shim died while it set the container up")]
+    #[error(
+        "bolt-shim died while it set the container up; install bolt and bolt-shim of one version"
+    )]
     Died,
     /// This signal came before the program ran.
     #[error("the start was interrupted by signal {0}")]

@@ -32,8 +32,34 @@ pub enum Source {
     Single(String),
 }
 
-/// Finds P, or says how to make it.
+/// Finds P, or says how to make it. Waits while somebody else is making it.
 pub fn source(dirs: &Dirs, containers: &Containers) -> anyhow::Result<Source> {
+    match without_lock(dirs, containers) {
+        Ok(source) => Ok(source),
+        Err(ids) => {
+            let file = lock_file(dirs, "lock")?;
+            with_lock(dirs, containers, ids, file)
+        }
+    }
+}
+
+/// The same; `None` while somebody else is making P.
+pub fn try_source(dirs: &Dirs, containers: &Containers) -> anyhow::Result<Option<Source>> {
+    match without_lock(dirs, containers) {
+        Ok(source) => Ok(Some(source)),
+        Err(ids) => {
+            let file = open_lock_file(dirs, "lock")?;
+            let free = lock::try_lock(&file, lock::Kind::Exclusive);
+            if !free.context("lock the user namespace")? {
+                return Ok(None);
+            }
+            with_lock(dirs, containers, ids, file).map(Some)
+        }
+    }
+}
+
+/// What is seen at once; else the ids for a P that may have to be made.
+fn without_lock(dirs: &Dirs, containers: &Containers) -> Result<Source, subid::SubIds> {
     if dirs.uid == 0 {
         return Ok(Source::Root);
     }
@@ -49,7 +75,15 @@ pub fn source(dirs: &Dirs, containers: &Containers) -> anyhow::Result<Source> {
     if no_new_privs() {
         return Ok(Source::Single("no_new_privs is set, so newuidmap cannot work".into()));
     }
-    let guard = lock_file(dirs, "lock")?;
+    Err(ids)
+}
+
+fn with_lock(
+    dirs: &Dirs,
+    containers: &Containers,
+    ids: subid::SubIds,
+    guard: File,
+) -> anyhow::Result<Source> {
     match living(containers)? {
         Some((id, fd)) => {
             remember(dirs, &id);
@@ -76,13 +110,17 @@ pub fn remember(dirs: &Dirs, id: &str) {
 }
 
 fn lock_file(dirs: &Dirs, name: &str) -> anyhow::Result<File> {
+    let file = open_lock_file(dirs, name)?;
+    lock::lock(&file, lock::Kind::Exclusive).with_context(|| format!("lock userns/{name}"))?;
+    Ok(file)
+}
+
+fn open_lock_file(dirs: &Dirs, name: &str) -> anyhow::Result<File> {
     let dir = dirs.data.join("userns");
     std::fs::create_dir_all(&dir).with_context(|| format!("make {}", dir.display()))?;
     let path = dir.join(name);
     let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-    let file = file.with_context(|| format!("open {}", path.display()))?;
-    lock::lock(&file, lock::Kind::Exclusive).with_context(|| format!("lock {}", path.display()))?;
-    Ok(file)
+    file.with_context(|| format!("open {}", path.display()))
 }
 
 fn hinted(dirs: &Dirs, containers: &Containers) -> Option<OwnedFd> {
