@@ -4,6 +4,7 @@ mod buckets;
 mod cves;
 mod environment;
 mod exit;
+mod first;
 mod network;
 mod ports;
 mod roots;

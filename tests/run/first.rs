@@ -1,0 +1,106 @@
+//! The first containers of a user: one makes the user namespace P, and the others do not wait for
+//! what waits for them.
+
+use crate::harness::process::finish;
+use crate::harness::user::{IMAGE, Session, until};
+use bolt_engine::sys::lock::Kind;
+use std::io::{Read, Write};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn run(s: &Session, flags: &[&str], command: &[&str]) -> Child {
+    s.spawn(&[&["run", "--rm", "--network", "none"], flags, &[IMAGE], command].concat())
+}
+
+#[test]
+fn all_at_once_get_one_namespace() {
+    let s = session!();
+    let show = ["sh", "-c", "echo here; read line"];
+    let mut all: Vec<Child> = (0..6)
+        .map(|n| {
+            let name = format!("c{n}");
+            let words = ["run", "-i", "--network", "none", "--name", &name, IMAGE];
+            s.bolt(&[&words[..], &show].concat()).stdin(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for child in &mut all {
+        child.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+    }
+    let ids = s.ok(&["ps", "-q", "--no-trunc"]);
+    let spaces: std::collections::BTreeSet<_> = ids
+        .lines()
+        .map(|id| std::fs::read_link(format!("/proc/{}/ns/user", s.pids(id).0)).unwrap())
+        .collect();
+    assert_eq!((ids.lines().count(), spaces.len()), (6, 1), "{spaces:?}");
+    for mut child in all {
+        child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        assert_eq!(finish(child, PATIENCE, "run").code, 0);
+    }
+    s.ok(&["rm", "-a"]);
+    s.assert_quiet();
+}
+
+/// Ranges are chosen under a lock that comes before the one for making P.
+#[test]
+fn those_with_ids_of_their_own_do_not_wait_for_each_other() {
+    let s = session!();
+    s.ok(&["create", "--network", "none", IMAGE, "true"]);
+    let all: Vec<Child> = (0..4).map(|_| run(&s, &["--userns", "auto"], &["true"])).collect();
+    for child in all {
+        let out = finish(child, PATIENCE, "run --userns auto");
+        assert_eq!(out.code, 0, "{out:?}");
+    }
+    s.assert_quiet();
+}
+
+/// A pipe to a `run` that waits for its variables comes from one that wants to make P.
+#[test]
+fn variables_come_from_another_run() {
+    let s = session!();
+    s.ok(&["create", "--network", "none", IMAGE, "true"]);
+    let words = ["run", "--rm", "--network", "none", "--env-file", "/dev/stdin", IMAGE];
+    let show = ["sh", "-c", "echo $A"];
+    let mut reader = s.bolt(&[&words[..], &show].concat()).stdin(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let writer = finish(run(&s, &[], &["echo", "A=1"]), PATIENCE, "the writer");
+    reader.stdin.as_mut().unwrap().write_all(writer.out.as_bytes()).unwrap();
+    assert_eq!(finish(reader, PATIENCE, "the reader").out, "1\n");
+    s.assert_quiet();
+}
+
+/// While somebody makes P, which may take long, a wrong command line is told so at once.
+#[test]
+fn a_refused_command_line_waits_for_nobody() {
+    let s = session!();
+    s.ok(&["create", "--network", "none", IMAGE, "true"]);
+    let lock = s.data().join("userns/lock");
+    s.ok(&["run", "--rm", "--network", "none", IMAGE, "true"]);
+    let held = std::fs::File::options().read(true).write(true).open(&lock).unwrap();
+    assert!(bolt_engine::sys::lock::try_lock(&held, Kind::Exclusive).unwrap());
+    let soon = Duration::from_secs(20);
+    let bogus = finish(run(&s, &["--bogus"], &["true"]), soon, "run --bogus");
+    let missing = s.spawn(&["run", "--pull", "never", "nosuch", "true"]);
+    let missing = finish(missing, soon, "run of no image");
+    assert_eq!((bogus.code, missing.code), (125, 125), "{bogus:?} {missing:?}");
+}
+
+/// The two setuid programs that write P's maps are waited for, though another supervisor comes.
+#[test]
+fn nothing_ended_stays_below_a_run_that_replaces() {
+    let s = session!();
+    s.ok(&["create", "--network", "none", "--name", "z", IMAGE, "true"]);
+    let child = run(&s, &["--replace", "--name", "z"], &["sleep", "1000"]);
+    until("up", || s.run(&["exec", "z", "true"]).code == 0);
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let ended: Vec<String> = std::fs::read_to_string(children)
+        .unwrap()
+        .split_whitespace()
+        .filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok())
+        .filter(|stat| stat.contains(") Z "))
+        .collect();
+    assert!(ended.is_empty(), "{ended:?}");
+    s.ok(&["rm", "-f", "-t", "0", "z"]);
+    assert_eq!(finish(child, PATIENCE, "run").code, 137);
+}
