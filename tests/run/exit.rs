@@ -66,7 +66,6 @@ fn what_is_not_in_this_version_is_told() {
     let s = session!();
     for (args, said) in [
         (&["build", "."][..], "hint: bolt build is not in this version"),
-        (&["run", "-p", "80:80", IMAGE], "hint: -p is not in this version; with --network host"),
         (&["run", "--rm", "--gpus", "all", IMAGE], "hint: --gpus is not in this version"),
     ] {
         let out = s.run(args);

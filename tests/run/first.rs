@@ -60,13 +60,14 @@ fn those_with_ids_of_their_own_do_not_wait_for_each_other() {
 fn variables_come_from_another_run() {
     let s = session!();
     s.ok(&["create", "--network", "none", IMAGE, "true"]);
-    let words = ["run", "--rm", "--network", "none", "--env-file", "/dev/stdin", IMAGE];
-    let show = ["sh", "-c", "echo $A"];
-    let mut reader = s.bolt(&[&words[..], &show].concat()).stdin(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    let writer = finish(run(&s, &[], &["echo", "A=1"]), PATIENCE, "the writer");
-    reader.stdin.as_mut().unwrap().write_all(writer.out.as_bytes()).unwrap();
-    assert_eq!(finish(reader, PATIENCE, "the reader").out, "1\n");
+    let bolt = s.program();
+    let run = format!("'{}' run --rm --network none", bolt.display());
+    let script = format!(
+        "(sleep 0.3; {run} {IMAGE} echo A=1) | {run} --env-file /dev/stdin {IMAGE} sh -c 'echo $A'"
+    );
+    let mut shell = s.command("sh");
+    let child = shell.args(["-c", &script]).stdout(Stdio::piped()).spawn().unwrap();
+    assert_eq!(finish(child, PATIENCE, "both").out, "1\n");
     s.assert_quiet();
 }
 
