@@ -235,7 +235,7 @@ fn errors_about_a_game_name_it_once() {
     registry.push(&TestImage::new(&[]), "games/doom:1.0.0");
     for (name, words) in [
         ("bolt://doom", "no default Drift registry"),
-        ("bolt://Doom", "upper-case"),
+        ("bolt://x.io/doom", "has no registry"),
         ("bolt://doom:^7", "has no tag in the range"),
         ("bolt://doom:9", "does not exist"),
     ] {
