@@ -1,6 +1,7 @@
 //! `bolt login` and `bolt logout`, with the files that name registries.
 
 use super::pull::{Access, Sources, auth_files};
+use crate::image::config::registries::HostTrust;
 use crate::image::registry::{Patience, check_login};
 use crate::settings::Settings;
 use crate::ui::progress::Transfer;
@@ -12,8 +13,9 @@ pub fn login(args: &crate::cmd::login::Args, settings: &Settings) -> anyhow::Res
     let files = auth_files(settings, args.authfile.as_ref());
     let progress = Transfer::new(true);
     crate::cmd::login::run(args, &files, |registry, credentials| {
-        let insecure = args.tls_verify.map_or(sources.registries.is_insecure(registry), |v| !v);
-        let certs = sources.certs.load(registry)?;
+        let HostTrust { insecure, ca } = sources.registries.host(registry);
+        let insecure = args.tls_verify.map_or(insecure, |verify| !verify);
+        let certs = sources.certs.load_with(registry, &ca)?;
         let patience = Patience::default();
         check_login(
             registry,

@@ -26,9 +26,10 @@ enum Verb {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "bolt mirror sync [OPTIONS] <IMAGE>... <s3://BUCKET/PREFIX[:NAME]>")]
 struct Sync {
     /// Images, and behind them s3://BUCKET/PREFIX[:NAME]
-    #[arg(required = true, num_args = 2.., value_name = "IMAGE... s3://BUCKET/PREFIX")]
+    #[arg(required = true, num_args = 2.., value_name = "NAME")]
     names: Vec<String>,
     /// Suppress progress
     #[arg(short, long)]
@@ -63,7 +64,7 @@ fn sync(args: &Sync, settings: &Settings) -> anyhow::Result<u8> {
     let progress = Transfer::new(args.quiet);
     for image in images {
         let done = one(args, settings, &store, image, &target, name.clone(), &progress)
-            .with_context(|| format!("mirror {image}"))?;
+            .map_err(|error| pull::about("mirror", image, error))?;
         print::stdout(&line(image, &target, done))?;
     }
     Ok(0)

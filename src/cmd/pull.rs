@@ -12,7 +12,7 @@ use crate::image::config::Search;
 use crate::image::config::registries::Registries;
 use crate::image::progress::Progress;
 use crate::image::pull::{self, Buckets, PullRequest};
-use crate::image::reference::{ImageName, Reference};
+use crate::image::reference::{ImageName, Reference, ReferenceError};
 use crate::image::registry::Patience;
 use crate::image::types::{Digest, ImageRecord, Platform};
 use crate::image::unpack::Owners;
@@ -101,11 +101,21 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let progress = Transfer::new(args.quiet);
     for image in &args.images {
         let record = pull_one(settings, &store, image, layout, &args, &progress)
-            .with_context(|| format!("pull {image}"))?;
+            .map_err(|error| about("pull", image, error))?;
         settings.event_log().write(&Event::of_image("pull", record.id.hex(), image));
         print::stdout(&format!("{}\n", record.id.hex()))?;
     }
     Ok(0)
+}
+
+/// Says what was done with which image, where the error does not name the image itself.
+pub(super) fn about(verb: &str, image: &str, error: anyhow::Error) -> anyhow::Error {
+    let named = match ImageName::parse(image) {
+        Ok(ImageName::Drift(name)) => error.to_string().starts_with(&name.to_string()),
+        Ok(_) => false,
+        Err(_) => error.is::<ReferenceError>(),
+    };
+    if named { error } else { error.context(format!("{verb} {image}")) }
 }
 
 /// The files of all containers of this user, when nothing else is asked for.

@@ -4,6 +4,7 @@ use crate::cmd::buckets;
 use crate::cmd::pull::{Access, Sources};
 use crate::image::config::auth::{Credentials, Secret};
 use crate::image::config::drift::KeyTemplate;
+use crate::image::config::registries::HostTrust;
 use crate::image::progress::Progress;
 use crate::image::push::{BucketPlace, Destination, Folder, RegistryPlace, Tarball};
 use crate::image::reference::{ImageName, LayoutImage, Reference};
@@ -95,16 +96,16 @@ impl Way {
         progress: &'p dyn Progress,
     ) -> anyhow::Result<Repository<'p>> {
         let reference = reference.with_default_tag();
-        // Says so where the registry is blocked.
-        sources.registries.resolve(&reference)?;
+        // Says so where the registry is blocked. Its own place comes behind its mirrors.
+        let own = sources.registries.resolve(&reference)?.into_iter().find(|place| !place.mirror);
+        let (insecure, ca) = own.map_or((false, None), |place| (place.insecure, place.ca));
         let host = reference.registry();
         let credentials = match &self.creds {
             Some(given) => Some(given.read()?),
             None => sources.auth.lookup(host, reference.repository())?,
         };
-        let insecure =
-            self.tls_verify.map_or(sources.registries.is_insecure(host), |verify| !verify);
-        let certs = sources.certs.load(host)?;
+        let insecure = self.tls_verify.map_or(insecure, |verify| !verify);
+        let certs = sources.certs.load_with(host, &ca)?;
         let endpoint = Endpoint { reference, insecure, credentials, certs };
         let proxies = &sources.proxies;
         let repository = Repository::open(endpoint, rights, proxies, &self.patience(), progress)?;
@@ -122,9 +123,9 @@ impl Way {
             Some(given) => Some(given.read()?),
             None => sources.auth.lookup(registry, "")?,
         };
-        let insecure =
-            self.tls_verify.map_or(sources.registries.is_insecure(registry), |verify| !verify);
-        let certs = sources.certs.load(registry)?;
+        let HostTrust { insecure, ca } = sources.registries.host(registry);
+        let insecure = self.tls_verify.map_or(insecure, |verify| !verify);
+        let certs = sources.certs.load_with(registry, &ca)?;
         let (proxies, patience) = (&sources.proxies, self.patience());
         Ok(Host::open(registry, insecure, credentials, certs, proxies, &patience, progress)?)
     }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// Most manifests of one index that are looked at.
+/// Most manifests of one index; a longer one is refused.
 pub const MAX_VARIANTS: usize = 1000;
 
 /// What a reason is about.
@@ -151,7 +151,7 @@ pub struct Choice {
 pub enum ChoiceError {
     /// An index without an end.
     #[error(
-        "index {digest} lists {count} manifests; at most {MAX_VARIANTS} are looked at: name one by its digest, or ask its publisher for several tags"
+        "index {digest} lists {count} manifests; an index of more than {MAX_VARIANTS} is refused: name one by its digest, or ask its publisher for several tags"
     )]
     TooMany {
         /// The index.
@@ -194,7 +194,7 @@ impl Choice {
     }
 }
 
-/// Refuses an index of more manifests than are looked at, before anything is asked about them.
+/// Refuses an index of too many manifests, before anything is asked about them.
 pub fn check_count(digest: &Digest, entries: &[Descriptor]) -> Result<(), ChoiceError> {
     match entries.len() > MAX_VARIANTS {
         true => Err(ChoiceError::TooMany { digest: digest.clone(), count: entries.len() }),

@@ -227,3 +227,23 @@ fn what_was_measured_here_decides() {
     let here: Value = serde_json::from_str(&session.ok(&["info", "--facts"])).unwrap();
     assert!(here["memory_mb"].as_u64().unwrap() > 0 && here["kernel"]["release"] != "");
 }
+
+#[test]
+fn errors_about_a_game_name_it_once() {
+    let session = session!();
+    let registry = Registry::start(Options::default());
+    registry.push(&TestImage::new(&[]), "games/doom:1.0.0");
+    for (name, words) in [
+        ("bolt://doom", "no default Drift registry"),
+        ("bolt://x.io/doom", "has no registry"),
+        ("bolt://doom:^7", "has no tag in the range"),
+        ("bolt://doom:9", "does not exist"),
+    ] {
+        if name == "bolt://doom:^7" {
+            configure(&session, &registry, "");
+        }
+        let out = bolt(&session, &["pull", "-q", name]);
+        assert!(out.code == 125 && out.err.contains(words), "{out:?}");
+        assert_eq!(out.err.matches(name).count(), 1, "{}", out.err);
+    }
+}

@@ -160,12 +160,8 @@ impl Server {
                     list.join(",")
                 ))
             }
-            ("GET", "/v1/profiles/steam-optimized") if drift => json(PROFILE),
             ("GET", "/v1/profiles") => json(&format!(
                 r#"{{"profiles":[{SUMMARY}],"total":1,"page":1,"per_page":20,"total_pages":1}}"#
-            )),
-            ("GET", "/v1/profiles/steam-optimized") => json(&format!(
-                r#"{{"profile":{{"name":"steam-optimized","settings":{{}}}},"metadata":{SUMMARY},"manifest":{{"schema_version":2}}}}"#
             )),
             ("GET", "/v1/profiles/steam-optimized/download") => {
                 answer("200 OK", "application/vnd.bolt.profile.v1+toml", TOML)

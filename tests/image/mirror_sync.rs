@@ -180,3 +180,36 @@ fn what_a_lying_mirror_sent_is_not_copied() {
     let copied = run("sha256sum", &[s3.file(&format!("to/{path}")).to_str().unwrap()]);
     assert!(copied.starts_with(digest.trim_start_matches("sha256:")), "{copied}");
 }
+
+#[test]
+fn an_object_that_somebody_else_writes_counts_when_it_is_there() {
+    let s3 = s3!();
+    let image = TestImage::new(&[3000, 20_000_000]);
+    let conflict = || {
+        let body = "<Error><Code>ConditionalRequestConflict</Code></Error>";
+        Fault::Answer("409 Conflict".to_owned(), Vec::new(), body.to_owned())
+    };
+    let written = |request: &crate::harness::proxy::Request| {
+        request.headers.contains_key("if-none-match") && request.path.contains("/blobs/")
+    };
+    // The other writer fails: ours gets through when it is tried again.
+    let once = Proxy::start(s3.address(), move |request, before| match before {
+        0..4 if written(request) => conflict(),
+        _ => Fault::Pass,
+    });
+    let at = |proxy: &Proxy| S3::place(&format!("http://{}", proxy.host()), "m");
+    let (done, progress) = mirror(&Machine::new(), &image.source(), at(&once), None);
+    assert_eq!(done.unwrap_or_else(|e| panic!("{}", text(&e))).uploaded, 5);
+    assert!(progress.notes().iter().any(|note| note.contains("answered 409")));
+    let (digest, size) = image.layers()[1].clone();
+    let file = s3.file(&format!("m/blobs/sha256/{}", digest.trim_start_matches("sha256:")));
+    assert_eq!(std::fs::metadata(file).unwrap().len(), size);
+    // It goes on and on: nothing is there, and nothing is said to be.
+    let always = Proxy::start(s3.address(), move |request, _| match written(request) {
+        true => conflict(),
+        false => Fault::Pass,
+    });
+    let place = Place { prefix: "other".to_owned(), ..at(&always) };
+    let message = text(&mirror(&Machine::new(), &image.source(), place, None).0.unwrap_err());
+    assert!(message.contains("answered 409"), "{message}");
+}

@@ -4,6 +4,7 @@ use super::{Machine, text};
 use crate::harness::image::{TestImage, noise};
 use crate::harness::proxy::{Fault, Proxy};
 use crate::harness::s3::{BUCKET, KEY, S3, SECRET, caller};
+use crate::harness::tls::Tls;
 use bolt::image::config::drift::CredentialSource;
 use bolt::image::progress::Recording;
 use bolt::image::pull::PullError;
@@ -202,6 +203,36 @@ fn a_token_file_is_exchanged_for_keys() {
 }
 
 #[test]
+fn the_token_service_is_trusted_by_the_bundle_too() {
+    let refused = "<ErrorResponse><Error><Code>InvalidIdentityToken</Code></Error></ErrorResponse>";
+    let (service, place) = answering("400 Bad Request", &[], refused);
+    let tls = match Tls::before(service.host().parse().unwrap()) {
+        Ok(tls) => tls,
+        Err(reason) => crate::skip!(reason),
+    };
+    let machine = Machine::new();
+    let token = machine.dir.join("token");
+    std::fs::write(&token, "canary-web-token\n").unwrap();
+    let name = format!("s3://{BUCKET}/box:v1");
+    for (bundle, word) in [(None, "unknown authority"), (Some(tls.ca()), "InvalidIdentityToken")] {
+        let variables = |name: &str| match name {
+            "AWS_WEB_IDENTITY_TOKEN_FILE" => Some(token.to_str().unwrap().to_owned()),
+            "AWS_ROLE_ARN" => Some("arn:aws:iam::1:role/player".to_owned()),
+            "AWS_ENDPOINT_URL_STS" => Some(tls.endpoint()),
+            "AWS_CA_BUNDLE" => bundle.as_ref().map(|file| file.to_str().unwrap().to_owned()),
+            _ => None,
+        };
+        let aws = AwsPlaces::from_variables(variables, machine.dir.path());
+        let mut request = machine.request(&name);
+        request.buckets.aws = &aws;
+        let caller = aws.caller("h", &CredentialSource::Aws, None).unwrap();
+        request.buckets.named = Some(Place { caller, ..place.clone() });
+        let message = text(&machine.pull(&request).0.unwrap_err());
+        assert!(message.contains(word), "{message}");
+    }
+}
+
+#[test]
 fn wrong_bytes_in_a_bucket_are_named() {
     let s3 = s3!();
     let image = layout(&s3);
@@ -219,7 +250,7 @@ fn wrong_bytes_in_a_bucket_are_named() {
     std::fs::write(&file, &bytes[1..]).unwrap();
     let message = text(&pull(&Machine::new(), &name, place()).0.unwrap_err());
     assert!(
-        message.contains(&format!("has {} bytes, {size} were expected", size - 1)),
+        message.contains(&format!("has {} bytes, {size} were expected; remove it from", size - 1)),
         "{message}"
     );
     std::fs::remove_file(&file).unwrap();

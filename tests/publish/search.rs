@@ -68,3 +68,36 @@ fn broken_answers_are_told() {
     let out = session.run(&["search", VERIFY, "127.0.0.1:1/x"]);
     assert!(out.code == 125 && out.err.contains("search 127.0.0.1:1"), "{out:?}");
 }
+
+#[test]
+fn a_location_with_a_path_says_how_its_host_is_reached() {
+    let session = session!();
+    for dir in [".config", ".config/bolt"] {
+        session.make_dir(dir);
+    }
+    let file = session.file("p.toml", "[profile]\nname = \"p\"\ndescription = \"for celeste\"\n");
+    for tls in [false, true] {
+        let registry = Registry::start(registry::Options { tls, ..Default::default() });
+        let host = registry.host();
+        let trust = match tls {
+            true => {
+                let ca = session.file("ca.pem", std::fs::read(registry.ca()).unwrap());
+                format!("ca = \"{ca}\"")
+            }
+            false => "insecure = true".to_owned(),
+        };
+        let name = format!("{host}/games/celeste:1");
+        let search = format!("{host}/celeste");
+        let login = ["login", "-u", "player", "-p", "x", &host];
+        let out = session.run(&["profile", "push", "-q", "--retry", "0", &file, &name]);
+        assert_eq!(out.code, 125, "nobody is trusted before: {out:?}");
+        let text = format!(
+            "[[registry]]\nname = \"d\"\nkind = \"drift\"\nlocation = \"{host}/games\"\n{trust}\n"
+        );
+        session.file(".config/bolt/registries.toml", text);
+        session.ok(&["profile", "push", "-q", &file, &name]);
+        assert_eq!(session.ok(&["profile", "ls", "-q", &host]), name);
+        assert!(session.ok(&["search", "--format", "{{.Name}}", &search]).contains("celeste"));
+        session.ok(&login);
+    }
+}

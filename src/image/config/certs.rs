@@ -110,10 +110,23 @@ impl CertDirs {
         }
         Ok(HostCerts::default())
     }
+
+    /// The same with the authorities that registries.toml names besides: PEM files.
+    pub fn load_with<'a>(
+        &self,
+        host: &str,
+        authorities: impl IntoIterator<Item = &'a PathBuf>,
+    ) -> Result<HostCerts, CertsError> {
+        let mut certs = self.load(host)?;
+        for file in authorities {
+            certs.ca.push(read_ca(file)?);
+        }
+        Ok(certs)
+    }
 }
 
 /// Reads the PEM file of one authority.
-pub fn read_ca(file: &Path) -> Result<Vec<u8>, CertsError> {
+fn read_ca(file: &Path) -> Result<Vec<u8>, CertsError> {
     match file.try_exists() {
         Ok(false) => {
             let source = io::Error::from(io::ErrorKind::NotFound);

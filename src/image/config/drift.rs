@@ -118,7 +118,8 @@ pub struct DriftMirror {
 /// Where the credentials of a store are found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialSource {
-    /// The usual AWS places in their order: environment, web identity file, shared files.
+    /// The first that has some: environment, `AWS_PROFILE`, `auth.json`, web identity file, the
+    /// profile `default`.
     Aws,
     /// `AWS_ACCESS_KEY_ID` and its fellows only.
     Environment,

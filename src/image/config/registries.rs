@@ -179,6 +179,15 @@ pub struct Endpoint {
     pub ca: Option<PathBuf>,
 }
 
+/// Whom to trust at a registry as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostTrust {
+    /// Plain http and unchecked certificates are allowed.
+    pub insecure: bool,
+    /// PEM files of authorities that registries.toml names for it.
+    pub ca: Vec<PathBuf>,
+}
+
 /// All registries.conf files of one user, merged.
 #[derive(Debug, Clone)]
 pub struct Registries {
@@ -345,10 +354,22 @@ impl Registries {
         Ok(endpoints)
     }
 
-    /// Whether plain http and unchecked certificates are allowed for `host[:port]` itself, for
-    /// example at login.
-    pub fn is_insecure(&self, host: &str) -> bool {
-        self.registry_of(&host.to_ascii_lowercase()).is_some_and(|registry| registry.insecure)
+    /// How `host[:port]` itself is reached, for example at login: as the table that covers it
+    /// says, else as those say whose locations lie on it. It is insecure where all of these are.
+    pub fn host(&self, host: &str) -> HostTrust {
+        let host = host.to_ascii_lowercase();
+        let on_it = |table: &&Registry| {
+            let rest = table.location.strip_prefix(&host);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let tables: Vec<&Registry> = match self.registry_of(&host) {
+            Some(table) => vec![table],
+            None => self.registries.iter().filter(on_it).collect(),
+        };
+        HostTrust {
+            insecure: !tables.is_empty() && tables.iter().all(|table| table.insecure),
+            ca: tables.iter().filter_map(|table| table.ca.clone()).collect(),
+        }
     }
 
     /// The names under which a short name is pulled, in order, each with its default tag: the

@@ -8,7 +8,7 @@
 
 mod read;
 
-pub use read::{DriftError, Package, Page, RemoteProfile, package_list, profile, profile_list};
+pub use read::{DriftError, Package, Page, RemoteProfile, package_list, profile_list};
 
 use crate::image::registry::{Host, Page as Answer, RegistryError};
 use serde_json::json;
@@ -113,13 +113,6 @@ fn one_page(
     let path = "/v1/profiles";
     let answer = host.get(path, &[("page", &page), ("per_page", &per_page)])?;
     json_only(answer).map(|answer| read(host, path, &answer, profile_list)).transpose()
-}
-
-/// One profile by its name; `None` where the server has none, or no `/v1`.
-pub fn find_profile(host: &Host<'_>, name: &str) -> Result<Option<RemoteProfile>, ApiError> {
-    let path = format!("/v1/profiles/{name}");
-    let answer = json_only(host.get(&path, &[])?);
-    answer.map(|answer| read(host, &path, &answer, profile)).transpose()
 }
 
 /// The TOML of a profile; `None` where the server has none of that name.

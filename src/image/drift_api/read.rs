@@ -127,12 +127,6 @@ pub fn profile_list(bytes: &[u8]) -> Result<Page<RemoteProfile>, DriftError> {
     page(bytes, &["results", "profiles"], one_profile)
 }
 
-/// One profile: flat, or with `profile` and `metadata` beside each other.
-pub fn profile(bytes: &[u8]) -> Result<RemoteProfile, DriftError> {
-    let value: Value = serde_json::from_slice(bytes)?;
-    one_profile(At { value: &value, path: String::new() })
-}
-
 /// A list of packages: `results` or `packages`, or the list alone.
 pub fn package_list(bytes: &[u8]) -> Result<Page<Package>, DriftError> {
     page(bytes, &["results", "packages"], one_package)
@@ -166,6 +160,7 @@ fn page<T>(
     Ok(Page { items, pages })
 }
 
+/// One profile: flat, or with `profile` and `metadata` beside each other.
 fn one_profile(at: At<'_>) -> Result<RemoteProfile, DriftError> {
     let nested = at.get("profile")?;
     let beside = at.get("metadata")?;
@@ -312,9 +307,9 @@ mod tests {
         bolt.items[0].gpu = "nvidia".to_owned();
         assert_eq!(drift, bolt);
         assert_eq!((drift.pages, drift.items[0].downloads), (Some(1), 7));
-        let flat = profile(br#"{"name":"a","author":"x","future":{"field":1}}"#).unwrap();
-        let nested = profile(
-            br#"{"profile":{"name":"a"},"metadata":{"author":"x","license":null},"manifest":{}}"#,
+        let flat = profile_list(br#"[{"name":"a","author":"x","future":{"field":1}}]"#).unwrap();
+        let nested = profile_list(
+            br#"[{"profile":{"name":"a"},"metadata":{"author":"x","license":null},"manifest":{}}]"#,
         );
         assert_eq!(flat, nested.unwrap());
         assert_eq!(profile_list(b"[]").unwrap().items, []);

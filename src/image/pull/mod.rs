@@ -22,7 +22,7 @@ pub use variants::{artifacts, missing_bytes};
 
 use crate::image::archive::Archive;
 use crate::image::config::auth::{AuthFiles, Credentials};
-use crate::image::config::certs::{CertDirs, read_ca};
+use crate::image::config::certs::CertDirs;
 use crate::image::config::policy::Policy;
 use crate::image::config::registries::Registries;
 use crate::image::image_config::chain_ids;
@@ -300,10 +300,7 @@ fn registry<'p>(
             Some(given) if !place.mirror => Some(given.clone()),
             _ => request.auth.lookup(host, repository)?,
         };
-        let mut certs = request.certs.load(host)?;
-        if let Some(ca) = &place.ca {
-            certs.ca.push(read_ca(ca)?);
-        }
+        let certs = request.certs.load_with(host, &place.ca)?;
         let insecure = request.tls_verify.map_or(place.insecure, |verify| !verify);
         endpoints.push(Endpoint { reference: place.reference, insecure, credentials, certs });
     }

@@ -84,7 +84,7 @@ impl<'a> S3Client<'a> {
         let region = place.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned());
         let trust: Trust = crate::image::registry::trust(place.insecure, place.certs.clone());
         let http = Http::new(&place.host(), &trust, proxies, patience)?;
-        let session = Session::new(&place.caller, aws, proxies, patience);
+        let session = Session::new(&place.caller, aws, proxies, patience)?;
         let region = RefCell::new(region);
         Ok(S3Client { http, place, region, session, patience: patience.clone(), progress })
     }
@@ -185,23 +185,25 @@ impl<'a> S3Client<'a> {
             call.headers.push(("if-none-match", "*".to_owned()));
         }
         call.body = Some(body.to_vec());
-        self.created(&call).await
+        self.created(&call, key, body.len() as u64).await
     }
 
-    async fn created(&self, call: &Call) -> Result<Put, S3Error> {
-        match self.retried(async || self.document(call).await).await {
-            // A 200 whose body is an error: S3 answers so when the end of an upload fails late.
-            Ok(body) => match answers::trouble(&body) {
-                trouble if trouble.code.is_empty() => Ok(Put::Created),
-                trouble => Err(self.status(call, 200, &trouble)),
-            },
-            // 412: it is there. 409: somebody else is writing the same bytes just now.
-            Err(S3Error::Status { status: 409 | 412, .. })
-                if call.headers.iter().any(|(name, _)| *name == "if-none-match") =>
-            {
-                Ok(Put::Existed)
+    /// Sends what makes the object `key` of `size` bytes.
+    async fn created(&self, call: &Call, key: &str, size: u64) -> Result<Put, S3Error> {
+        let fresh = call.headers.iter().any(|(name, _)| *name == "if-none-match");
+        let body = self.retried(async || match self.document(call).await {
+            Err(S3Error::Status { status: 412, .. }) if fresh => Ok(None),
+            // Somebody else is writing it just now, and may yet fail: it counts when it is there.
+            Err(e @ S3Error::Status { status: 409, .. }) if fresh => {
+                if self.size(key).await? == Some(size) { Ok(None) } else { Err(e) }
             }
-            Err(e) => Err(e),
+            other => other.map(Some),
+        });
+        match body.await?.map(|body| answers::trouble(&body)) {
+            None => Ok(Put::Existed),
+            Some(trouble) if trouble.code.is_empty() => Ok(Put::Created),
+            // A 200 whose body is an error: S3 answers so when the end of an upload fails late.
+            Some(trouble) => Err(self.status(call, 200, &trouble)),
         }
     }
 
@@ -257,10 +259,11 @@ impl<'a> S3Client<'a> {
         }
     }
 
-    /// Makes the parts the object, unless one is there already.
+    /// Makes the parts the object of `size` bytes, unless one is there already.
     pub(super) async fn end_upload(
         &self,
         key: &str,
+        size: u64,
         upload: &str,
         etags: &[String],
     ) -> Result<Put, S3Error> {
@@ -268,7 +271,7 @@ impl<'a> S3Client<'a> {
         call.headers.push(("content-type", "application/xml".to_owned()));
         call.headers.push(("if-none-match", "*".to_owned()));
         call.body = Some(xml::complete_multipart(etags).into_bytes());
-        self.created(&call).await
+        self.created(&call, key, size).await
     }
 
     /// Throws an upload's parts away.

@@ -97,7 +97,7 @@ pub enum S3Error {
         key: String,
     },
     /// Another length than the manifest says.
-    #[error("{place}: {key} has {got} bytes, {wanted} were expected")]
+    #[error("{place}: {key} has {got} bytes, {wanted} were expected; remove it from the bucket")]
     Size {
         /// Bucket and host.
         place: String,
@@ -179,7 +179,10 @@ impl S3Error {
         match self {
             Self::Transport(e) => e.is_transient(),
             Self::Cut { .. } => true,
-            Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
+            // 409: a write of the same object is running.
+            Self::Status { status, .. } => {
+                matches!(status, 408 | 409 | 429 | 500 | 502 | 503 | 504)
+            }
             _ => false,
         }
     }

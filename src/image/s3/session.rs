@@ -23,6 +23,8 @@ pub(super) struct Session {
     place: String,
     /// `http(s)://HOST[:PORT]` of the token service.
     service: String,
+    /// `AWS_CA_BUNDLE`, where the service is asked.
+    trust: Trust,
     proxies: Proxies,
     patience: Patience,
     /// Of the role, and when they end.
@@ -30,23 +32,29 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Errors: the authorities for the token service cannot be read.
     pub(super) fn new(
         caller: &Caller,
         aws: &AwsPlaces,
         proxies: &Proxies,
         patience: &Patience,
-    ) -> Self {
+    ) -> Result<Self, S3Error> {
+        let roots = match &caller.identity {
+            Identity::Web(_) => aws.ca_bundle()?.into_iter().collect(),
+            Identity::Keys(_) | Identity::Nobody => Vec::new(),
+        };
         let region = aws.region(None).ok().flatten();
         let region = region.as_deref().unwrap_or(DEFAULT_REGION);
         let service = aws.token_service().map(str::to_owned);
-        Session {
+        Ok(Session {
             identity: caller.identity.clone(),
             place: caller.place.clone(),
             service: service.unwrap_or_else(|| format!("https://sts.{region}.amazonaws.com")),
+            trust: Trust { roots, ..Trust::default() },
             proxies: proxies.clone(),
             patience: patience.clone(),
             current: RefCell::new(None),
-        }
+        })
     }
 
     /// The keys to sign with; `None` where requests are not signed.
@@ -84,7 +92,7 @@ impl Session {
         ];
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let name = host(&url);
-        let http = Http::new(&name, &Trust::default(), &self.proxies, &self.patience)?;
+        let http = Http::new(&name, &self.trust, &self.proxies, &self.patience)?;
         let form = Some(sign::encode_query(&pairs));
         let ask = Ask { method: Method::POST, form, ..Ask::get(url) };
         let mut answer = http.send(&ask).await?;

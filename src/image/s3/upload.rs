@@ -172,7 +172,7 @@ impl Bucket<'_> {
         while let Some(etag) = parts.next().await {
             etags.push(etag?);
         }
-        let put = match self.client.end_upload(upload.key, id, &etags).await {
+        let put = match self.client.end_upload(upload.key, upload.size, id, &etags).await {
             // Putting the parts together may outlast our patience, and is done only once.
             Err(_) if self.client.size(upload.key).await? == Some(upload.size) => Put::Created,
             other => other?,

@@ -138,7 +138,37 @@ fn mirrors_in_order_then_the_location() {
     ] {
         assert_eq!(resolve(&registries, name), expected, "{name}");
     }
-    assert!(registries.is_insecure("a.corp.lan") && !registries.is_insecure("docker.io"));
+    assert!(registries.host("a.corp.lan").insecure && !registries.host("docker.io").insecure);
+}
+
+#[test]
+fn a_host_is_reached_as_the_names_on_it() {
+    let registries = parse(
+        "[[registry]]\nlocation='one.lan:5000/games'\ninsecure=true\n\
+         [[registry]]\nprefix='play.io'\nlocation='one.lan:5000'\ninsecure=true\n\
+         [[registry]]\nlocation='two.lan/games'\ninsecure=true\n\
+         [[registry]]\nlocation='two.lan/tools'\n\
+         [[registry]]\nlocation='three.lan'\n\
+         [[registry]]\nlocation='three.lan/games'\ninsecure=true\n",
+    )
+    .unwrap();
+    for (host, insecure) in [
+        ("one.lan:5000", true),
+        ("ONE.lan:5000", true),
+        ("one.lan:500", false),
+        ("one.lan", false),
+        ("two.lan", false),
+        ("three.lan", false),
+        ("four.lan", false),
+    ] {
+        assert_eq!(registries.host(host), HostTrust { insecure, ca: Vec::new() }, "{host}");
+    }
+    let toml = "[[registry]]\nname = 'd'\nkind = 'drift'\nlocation = 'five.lan/games'\n\
+                ca = '/etc/ssl/drift.pem'\n";
+    let mut registries = registries;
+    registries.add_drift(&DriftConfig::parse(Path::new("registries.toml"), toml).unwrap());
+    let ca = vec![PathBuf::from("/etc/ssl/drift.pem")];
+    assert_eq!(registries.host("five.lan"), HostTrust { insecure: false, ca });
 }
 
 #[test]
