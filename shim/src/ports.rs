@@ -30,10 +30,12 @@ pub(crate) fn expect_free(ports: &[Forward]) -> Res<()> {
     each(ports, |port, host| try_bind(port, host).at(Step::Port, name(port, host)))
 }
 
-/// Errors: a port that the program has not opened although it is ready.
+/// Errors: a port that the program has not opened although it is ready, or that cannot be looked
+/// at. Who has opened it is not seen.
 pub(crate) fn expect_open(ports: &[Forward]) -> Res<()> {
     each(ports, |port, host| match try_bind(port, host) {
-        Err(_) => Ok(()),
+        Err(Errno::ADDRINUSE) => Ok(()),
+        Err(e) => Err(e).at(Step::Port, name(port, host)),
         Ok(()) => Err(failure(Step::Port, &name(port, host), libc::EPROTO)),
     })
 }
@@ -124,4 +126,24 @@ fn ask(path: &str, request: &str) -> std::io::Result<String> {
         }
     }
     Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn only_a_port_that_is_in_use_counts_as_open() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = taken.local_addr().unwrap().port();
+        let at = |address: &str| {
+            let address = address.parse().unwrap();
+            let port = Forward { udp: false, address, host, inside: 80, count: 1 };
+            expect_open(&[port]).map_err(|failure| failure.errno)
+        };
+        assert_eq!(at("127.0.0.1"), Ok(()));
+        assert_eq!(at("127.0.0.2"), Err(libc::EPROTO));
+        assert_eq!(at("198.51.100.7"), Err(libc::EADDRNOTAVAIL));
+    }
 }

@@ -233,6 +233,7 @@ pub(super) fn judge(supervised: bool, state: &Recorded) -> Status {
 #[cfg(test)]
 mod tests {
     use super::super::config;
+    use super::super::ports::{Exposed, Port, Protocol};
     use super::super::testing::{config, containers};
     use super::*;
     use std::os::unix::fs::MetadataExt;
@@ -350,5 +351,31 @@ mod tests {
         let config = Config { version: config::VERSION + 1, ..config(dir.id(), "c") };
         dir.write_config(&config, atomic::Sync::Fast).unwrap();
         assert!(matches!(dir.read_config(), Err(Error::Version { file: CONFIG, .. })));
+    }
+
+    #[test]
+    fn ports_that_nobody_can_have_are_damage() {
+        let (_scratch, all) = containers();
+        let dir = all.create(None, Some("c")).unwrap();
+        let with = |host: u16, inside: u16, count: u16| {
+            let (protocol, address) = (Protocol::Tcp, None);
+            let mut config = config(dir.id(), "c");
+            config.ports.published = vec![Port { protocol, address, host, inside, count }];
+            dir.write_config(&config, atomic::Sync::Fast).unwrap();
+            dir.read_config()
+        };
+        for (host, inside, count) in [(1, 1, 65535), (65535, 80, 1), (8080, 65534, 2)] {
+            assert!(with(host, inside, count).is_ok(), "{host} {inside} {count}");
+        }
+        for (host, inside, count) in
+            [(80, 80, 0), (19200, 1, 65535), (80, 65535, 2), (0, 80, 1), (80, 0, 1)]
+        {
+            let read = with(host, inside, count);
+            assert!(matches!(read, Err(Error::Damaged { file: CONFIG, .. })), "{read:?}");
+        }
+        let mut config = config(dir.id(), "c");
+        config.ports.exposed = vec![Exposed { protocol: Protocol::Udp, first: 7, count: 0 }];
+        dir.write_config(&config, atomic::Sync::Fast).unwrap();
+        assert!(matches!(dir.read_config(), Err(Error::Damaged { .. })));
     }
 }

@@ -10,6 +10,7 @@ use super::state::{Recorded, Status};
 use crate::sys::{beneath, lock};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use serde::de::Error as _;
 use std::io::ErrorKind;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -38,6 +39,10 @@ impl Files<'_> {
         let text = self.read(CONFIG)?.ok_or_else(|| Error::NotFound(self.id.to_owned()))?;
         let config: C = self.parse(CONFIG, &text)?;
         self.check_version(CONFIG, config.version(), config::VERSION)?;
+        if !config.ports().are_whole() {
+            let why = serde_json::Error::custom("ports are runs of 1 to 65535");
+            return Err(self.damaged(CONFIG, why));
+        }
         Ok(config)
     }
 
@@ -122,8 +127,11 @@ impl Files<'_> {
         file: &'static str,
         text: &'t [u8],
     ) -> Result<T, Error> {
-        let damaged = |source| Error::Damaged { id: self.id.to_owned(), file, source };
-        serde_json::from_slice(text).map_err(damaged)
+        serde_json::from_slice(text).map_err(|source| self.damaged(file, source))
+    }
+
+    fn damaged(&self, file: &'static str, source: serde_json::Error) -> Error {
+        Error::Damaged { id: self.id.to_owned(), file, source }
     }
 
     fn check_version(&self, file: &'static str, version: u32, known: u32) -> Result<(), Error> {

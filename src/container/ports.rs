@@ -74,6 +74,11 @@ impl Exposed {
     }
 }
 
+/// Whether a run is not empty and within the numbers of ports.
+fn is_run(first: u16, count: u16) -> bool {
+    first > 0 && count > 0 && first.checked_add(count - 1).is_some()
+}
+
 /// At most 65535 is in a run: it was checked when it was read.
 fn run(first: u16, count: u16) -> impl Iterator<Item = u16> {
     (0..count).map_while(move |n| first.checked_add(n))
@@ -124,6 +129,12 @@ impl Ports {
     /// Nothing is published or exposed.
     pub fn is_empty(&self) -> bool {
         self.published.is_empty() && self.exposed.is_empty() && !self.all
+    }
+
+    /// Whether all runs are such as `create` makes: a file may say anything.
+    pub(super) fn are_whole(&self) -> bool {
+        self.exposed.iter().all(|e| is_run(e.first, e.count))
+            && self.published.iter().all(|p| is_run(p.host, p.count) && is_run(p.inside, p.count))
     }
 
     /// The column of `ps`.

@@ -155,7 +155,7 @@ fn read(pid: i32, look: Look, reader: &mut Reader) -> Option<Seen> {
     if look == Look::Usage {
         return Some(seen);
     }
-    parse_status(reader.text(&format!("/proc/{pid}/status"))?, &mut seen);
+    parse_status(&reader.text(&format!("/proc/{pid}/status"))?, &mut seen);
     let words = reader.read(&format!("/proc/{pid}/cmdline")).unwrap_or_default();
     seen.process.args =
         words.split(|b| *b == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();

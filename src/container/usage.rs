@@ -40,7 +40,7 @@ impl Observer {
     /// Lists the processes. Errors: procfs cannot be listed.
     pub fn new() -> io::Result<Observer> {
         let mut reader = Reader::default();
-        let memory = all_memory(reader.text("/proc/meminfo").unwrap_or_default());
+        let memory = all_memory(&reader.text("/proc/meminfo").unwrap_or_default());
         Ok(Observer { table: Table::read(Look::Usage)?, reader, memory })
     }
 
@@ -54,7 +54,7 @@ impl Observer {
             memory: processes.iter().map(|p| p.resident_bytes).sum(),
             memory_limit: self.memory,
             pids: processes.iter().map(|p| p.threads).sum(),
-            net: network(net.unwrap_or_default()),
+            net: network(&net.unwrap_or_default()),
             block: (0, 0),
         };
         let mut counted = false;
@@ -64,7 +64,7 @@ impl Observer {
         if !counted {
             for process in &processes {
                 let io = self.reader.text(&format!("/proc/{}/io", process.host_pid));
-                let (read, written) = process_io(io.unwrap_or_default());
+                let (read, written) = process_io(&io.unwrap_or_default());
                 usage.block = (usage.block.0 + read, usage.block.1 + written);
             }
         }
@@ -83,7 +83,7 @@ fn payload_groups(all: &[String]) -> Vec<&Path> {
 /// What one directory of a control group tells; whether that is the block devices' traffic too.
 fn from_group(dir: &Path, usage: &mut Usage, reader: &mut Reader) -> bool {
     let Some(dir) = dir.to_str() else { return false };
-    let mut read = |name: &str| Some(reader.text(&format!("{dir}/{name}"))?.to_owned());
+    let mut read = |name: &str| Some(reader.text(&format!("{dir}/{name}"))?.into_owned());
     let number = |text: Option<String>| text?.trim().parse::<u64>().ok();
     if let Some(stat) = read("cpu.stat")
         && let Some(micros) = field(&stat, "usage_usec")

@@ -1,8 +1,9 @@
 //! Words of `--publish` and `--expose` → ports of the host (podman-run(1)).
 
+mod free;
+
 use crate::container::ports::{Exposed, Port, Ports, Protocol};
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Why ports cannot be published.
 #[derive(Debug, thiserror::Error)]
@@ -13,8 +14,13 @@ pub enum PortError {
     /// Two wishes for one port of the host.
     #[error("--publish: port {0}/{1} of the host is published twice; give each its own")]
     Twice(u16, Protocol),
+    /// `--publish-all` of more than [`MOST`].
+    #[error(
+        "--publish-all: {0} exposed ports would be published, at most {MOST} are; publish them as a range with --publish FIRST-LAST:FIRST-LAST"
+    )]
+    TooMany(usize),
     /// No port, or no run of ports, is free.
-    #[error("--publish: no {count} free {protocol} ports{at}: {why}", at = at(.address))]
+    #[error("--publish: no {run}{at}: {why}", run = run_of(*.count, *.protocol), at = at(.address))]
     NoneFree {
         /// How many in a row.
         count: u16,
@@ -22,9 +28,20 @@ pub enum PortError {
         protocol: Protocol,
         /// At which address of the host.
         address: Option<IpAddr>,
-        /// What the system said.
-        why: io::Error,
+        /// What the system said, in words.
+        why: String,
     },
+}
+
+/// Ports that `--publish-all` publishes at most: the image decides how many it exposes, and
+/// each takes an open file of the program that carries the network.
+const MOST: usize = 1000;
+
+fn run_of(count: u16, protocol: Protocol) -> String {
+    match count {
+        1 => format!("free {protocol} port"),
+        _ => format!("{count} free {protocol} ports in a row"),
+    }
 }
 
 fn at(address: &Option<IpAddr>) -> String {
@@ -83,7 +100,7 @@ fn wish(text: &str) -> Result<Wish, String> {
     }
     let address = match address {
         "" => None,
-        text => Some(text.parse().map_err(|_| format!("{text:?} is not an IP address"))?),
+        text => Some(listening(text)?),
     };
     let (inside, count) = range("container port", inside)?;
     let host = match host {
@@ -97,6 +114,19 @@ fn wish(text: &str) -> Result<Wish, String> {
         }
     };
     Ok(Wish { protocol, address, host, inside, count })
+}
+
+/// An address that a program can listen at.
+fn listening(text: &str) -> Result<IpAddr, String> {
+    let address = text.parse::<IpAddr>().map_err(|_| format!("{text:?} is not an IP address"))?;
+    // IPv4 in the words of IPv6 is IPv4 to the programs that forward.
+    let address = address.to_canonical();
+    if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
+        return Err(format!(
+            "{text} is an address of many hosts; use one of this host, or none for all of them"
+        ));
+    }
+    Ok(address)
 }
 
 /// The word without its protocol, which is TCP where none is named.
@@ -135,21 +165,39 @@ pub fn settle(
     mut exposed: Vec<Exposed>,
     all: bool,
 ) -> Result<Ports, PortError> {
-    exposed.sort_unstable();
-    exposed.dedup();
+    merge(&mut exposed);
     if all {
-        wishes.extend(exposed.iter().flat_map(|e| missing(*e, &wishes)).collect::<Vec<_>>());
+        let more: Vec<_> = exposed.iter().flat_map(|e| missing(*e, &wishes)).collect();
+        if more.len() > MOST {
+            return Err(PortError::TooMany(more.len()));
+        }
+        wishes.extend(more);
     }
     let (fixed, open): (Vec<_>, Vec<_>) = wishes.into_iter().partition(|w| w.host.is_some());
     let mut published: Vec<Port> = fixed.into_iter().filter_map(|w| Some(w.at(w.host?))).collect();
     order(&mut published)?;
     let mut held = Vec::new();
     for wish in open {
-        let host = choose(&wish, &published, &mut held)?;
+        let host = free::choose(&wish, &published, &mut held)?;
         published.push(wish.at(host));
     }
     order(&mut published)?;
     Ok(Ports { published, exposed, all })
+}
+
+/// Sorted, and no port in two runs.
+fn merge(exposed: &mut Vec<Exposed>) {
+    exposed.sort_unstable();
+    exposed.dedup_by(|next, last| {
+        let end = |run: &Exposed| u32::from(run.first) + u32::from(run.count);
+        let overlaps = next.protocol == last.protocol && u32::from(next.first) < end(last);
+        if overlaps {
+            let count = end(next).max(end(last)) - u32::from(last.first);
+            // Both end at 65535 at most, and none begins at 0.
+            last.count = u16::try_from(count).unwrap_or(u16::MAX);
+        }
+        overlaps
+    });
 }
 
 /// Of an exposed run what nobody wished to publish, port by port.
@@ -225,88 +273,6 @@ fn collide(one: &Port, other: &Port) -> bool {
     same && overlap(one, other)
 }
 
-/// A socket that keeps its port until the other ports of the container are chosen too.
-#[derive(Debug)]
-enum Held {
-    Tcp(TcpListener),
-    Udp(UdpSocket),
-}
-
-impl Held {
-    fn bind(protocol: Protocol, address: Option<IpAddr>, port: u16) -> io::Result<Held> {
-        let bind = |address: IpAddr| {
-            let at = SocketAddr::new(address, port);
-            match protocol {
-                Protocol::Tcp => TcpListener::bind(at).map(Held::Tcp),
-                Protocol::Udp => UdpSocket::bind(at).map(Held::Udp),
-            }
-        };
-        match address {
-            Some(address) => bind(address),
-            // Both families; 0.0.0.0 where this host has one only.
-            None => match bind(Ipv6Addr::UNSPECIFIED.into()) {
-                Err(e) if e.raw_os_error() == Some(libc::EAFNOSUPPORT) => {
-                    bind(Ipv4Addr::UNSPECIFIED.into())
-                }
-                other => other,
-            },
-        }
-    }
-
-    fn port(&self) -> io::Result<u16> {
-        match self {
-            Held::Tcp(socket) => socket.local_addr(),
-            Held::Udp(socket) => socket.local_addr(),
-        }
-        .map(|address| address.port())
-    }
-}
-
-/// How many places are tried for a run of ports.
-const TRIES: usize = 64;
-
-/// Free ports of the host in a row that no other wish of the container names.
-fn choose(wish: &Wish, others: &[Port], held: &mut Vec<Held>) -> Result<u16, PortError> {
-    let mut why = io::Error::from(io::ErrorKind::AddrInUse);
-    // Kept as well, so that the system does not offer the same again.
-    let mut refused = Vec::new();
-    for _ in 0..TRIES {
-        let found = run_from(wish, others, &mut refused);
-        match found {
-            Ok((host, run)) => {
-                held.extend(run);
-                return Ok(host);
-            }
-            Err(e) => why = e,
-        }
-    }
-    let Wish { count, protocol, address, .. } = *wish;
-    Err(PortError::NoneFree { count, protocol, address, why })
-}
-
-/// The ports that follow one that the system chose.
-fn run_from(wish: &Wish, others: &[Port], refused: &mut Vec<Held>) -> io::Result<(u16, Vec<Held>)> {
-    let first = Held::bind(wish.protocol, wish.address, 0)?;
-    let host = first.port()?;
-    let fits = u32::from(host) + u32::from(wish.count) <= 65_536
-        && !others.iter().any(|other| overlap(&wish.at(host), other));
-    if !fits {
-        refused.push(first);
-        return Err(io::ErrorKind::AddrInUse.into());
-    }
-    let mut run = vec![first];
-    for more in 1..wish.count {
-        match Held::bind(wish.protocol, wish.address, host + more) {
-            Ok(socket) => run.push(socket),
-            Err(e) => {
-                refused.append(&mut run);
-                return Err(e);
-            }
-        }
-    }
-    Ok((host, run))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,6 +291,7 @@ mod tests {
             ("127.0.0.1:8080:80", "127.0.0.1:8080->80/tcp"),
             ("[::1]:8080-8082:80-82/udp", "[::1]:8080-8082->80-82/udp"),
             ("0.0.0.0:8080:80", "0.0.0.0:8080->80/tcp"),
+            ("[::ffff:127.0.0.1]:8080:80", "127.0.0.1:8080->80/tcp"),
             ("1-65535:1-65535", "0.0.0.0:1-65535->1-65535/tcp"),
             ("080:080", "0.0.0.0:80->80/tcp"),
         ] {
@@ -352,6 +319,10 @@ mod tests {
             ("[::1]:80", "[hostPort]:containerPort"),
             ("[fe80::1%eth0]:1:2", "not an IP address"),
             ("eth0:1:2", "\"eth0\" is not an IP address"),
+            ("224.0.0.1:1:2", "224.0.0.1 is an address of many hosts"),
+            ("255.255.255.255:1:2", "use one of this host"),
+            ("[ff02::1]:1:2", "many hosts"),
+            ("[::ffff:224.0.0.1]:1:2", "many hosts"),
             ("127.0.0.1:80", "host port \"127.0.0.1\""),
             ("80:", "container port is missing"),
             ("-1:80", "the host port is missing"),
@@ -396,7 +367,22 @@ mod tests {
         assert!(hosts.iter().all(|port| *port >= 1024));
         let gone = publish("198.51.100.7::80").unwrap();
         let error = settle(vec![gone], Vec::new(), false).unwrap_err().to_string();
-        assert!(error.contains("at 198.51.100.7"), "{error}");
+        assert!(error.contains("port at 198.51.100.7: this host has no such address"), "{error}");
+    }
+
+    #[test]
+    fn many_exposed_ports_are_few_runs_and_not_published_at_once() {
+        let runs = |words: &[&str]| words.iter().map(|w| expose(w).unwrap()).collect::<Vec<_>>();
+        let many = runs(&["5000-65000", "1-60000", "2-9", "9000-65535", "7/udp", "7/udp"]);
+        let ports = settle(Vec::new(), many.clone(), false).unwrap();
+        assert_eq!(ports.exposed, runs(&["1-65535", "7/udp"]));
+        let error = settle(Vec::new(), many, true).unwrap_err().to_string();
+        assert!(error.contains("65536 exposed ports") && error.contains("at most 1000"), "{error}");
+        // Those that are published by name need no other port.
+        let own = publish("1-65535:1-65535").unwrap();
+        assert_eq!(settle(vec![own], runs(&["1-65535"]), true).unwrap().published.len(), 1);
+        let apart = runs(&["80", "81", "85-90"]);
+        assert_eq!(settle(Vec::new(), apart.clone(), false).unwrap().exposed, apart);
     }
 
     #[test]

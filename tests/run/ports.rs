@@ -164,6 +164,9 @@ fn two_containers_want_one_port() {
     }
     assert!(by_udp(local(port)).is_ok());
     assert_eq!(s.ok(&["ps", "--format", "{{.Names}}"]), "first");
+    let exited = ["ps", "-a", "--filter", "status=exited", "--format", "{{.Status}}"];
+    let ended = s.ok(&exited);
+    assert!(!ended.is_empty() && ended.lines().all(|l| l.starts_with("Exited (126)")), "{ended}");
     s.ok(&["rm", "-fa", "-t", "0"]);
     for protocol in ["tcp", "udp"] {
         let publish = format!("{port}:80/{protocol}");
@@ -292,6 +295,9 @@ fn odd_ports_are_refused_and_nothing_is_made() {
         (&["-p", "eth0:1:2"], "not an IP address"),
         (&["-p", "80:80", "-p", "127.0.0.1:80:81"], "published twice"),
         (&["--expose", "5-3"], "--expose \"5-3\""),
+        (&["-P", "--expose", "1-60000", "--expose", "5000-65535"], "65535 exposed ports"),
+        (&["-p", "224.0.0.1:8080:80"], "an address of many hosts"),
+        (&["-p", "255.255.255.255:8080:80"], "an address of many hosts"),
         (&["--network", "slirp4netns", "-p", "[::1]:8080:80"], "use --network pasta"),
         (
             &["--network", "pasta", "-p", "[::1]:8080:80", "-p", "127.0.0.1:8080:80"],

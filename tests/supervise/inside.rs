@@ -33,6 +33,20 @@ fn top_shows_the_containers_own_numbers_and_names() {
     exec.wait().unwrap();
 }
 
+/// Every program may give itself any name (prctl(2), PR_SET_NAME).
+#[test]
+fn top_shows_a_process_whose_name_is_not_utf8() {
+    let s = session!();
+    s.detached("x", &[], "printf '\\377bad' >/proc/$$/comm; sleep 1000 & wait");
+    until("it is named", || s.ok(&["top", "x", "comm"]).contains("bad"));
+    until("both run", || s.ok(&["top", "x", "args"]).contains("sleep 1000"));
+    let shown = s.ok(&["top", "x", "pid", "ppid", "comm"]);
+    let rows: Vec<Vec<&str>> =
+        shown.lines().skip(1).map(|l| l.split_whitespace().collect()).collect();
+    assert!(rows.contains(&vec!["1", "0", "\u{fffd}bad"]), "{shown}");
+    assert!(rows.iter().any(|row| row[1..] == ["1", "sleep"]), "{shown}");
+}
+
 #[test]
 fn top_refuses_what_it_cannot_show() {
     let s = session!();

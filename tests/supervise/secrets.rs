@@ -2,6 +2,7 @@
 
 use crate::harness::process::{Out, finish};
 use crate::harness::user::{IMAGE, Session, until};
+use rustix::fs::{Mode, OFlags};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
@@ -299,6 +300,29 @@ fn a_container_keeps_what_it_was_created_with() {
 }
 
 #[test]
+fn a_maker_that_is_killed_in_the_middle_of_a_value_leaves_no_file() {
+    let s = session!();
+    let pipe = s.home().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, Mode::from_raw_mode(0o666)).unwrap();
+    rustix::fs::chmod(&pipe, Mode::from_raw_mode(0o666)).unwrap();
+    for source in ["-", pipe.to_str().unwrap()] {
+        let create = ["secret", "create", "n", source];
+        let mut child = s.bolt(&create).stdin(Stdio::piped()).spawn().unwrap();
+        let mut input: Box<dyn Write> = match source {
+            "-" => Box::new(child.stdin.take().unwrap()),
+            _ => Box::new(fs::File::options().write(true).open(&pipe).unwrap()),
+        };
+        // More than a pipe holds: it has read some, and waits for the end.
+        input.write_all(CANARY.repeat(9000).as_bytes()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(input);
+        assert_eq!(fs::read_dir(s.data().join("secrets")).unwrap().count(), 0, "{source}");
+        assert!(holding(&s).is_empty(), "{source}");
+    }
+}
+
+#[test]
 fn one_of_a_hundred_makers_wins_and_a_killed_one_leaves_no_name() {
     let s = session!();
     let makers: Vec<_> = (0..100)
@@ -314,13 +338,21 @@ fn one_of_a_hundred_makers_wins_and_a_killed_one_leaves_no_name() {
     let winner = ended.iter().position(|out| out.code == 0).unwrap();
     assert_eq!(s.script(&["--secret", "n"], "cat /run/secrets/n"), format!("value-{winner}"));
     assert_eq!(fs::read_dir(s.data().join("secrets")).unwrap().count(), 1);
-    // At any moment: there is a whole secret, or none.
+    // At any moment: there is a whole secret, or none, and nothing besides.
     for n in 0..40 {
         let name = format!("k{n}");
         let mut child = s.spawn(&["secret", "create", &name, &s.file("k", CANARY.repeat(9000))]);
         std::thread::sleep(Duration::from_micros(n * 150));
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+    let dir = s.data().join("secrets");
+    // Where a file system has no files without a name, another maker removes it a minute later.
+    let nameless = OFlags::WRONLY | OFlags::TMPFILE;
+    if rustix::fs::open(&dir, nameless, Mode::RUSR).is_ok() {
+        let left = fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name());
+        let left: Vec<_> = left.filter(|name| name.as_encoded_bytes()[0] == b'.').collect();
+        assert!(left.is_empty(), "{left:?}");
     }
     for name in s.ok(&["secret", "ls", "--format", "{{.Name}}"]).lines().filter(|l| *l != "n") {
         let flag = format!("{name},target=s");
