@@ -52,7 +52,7 @@ impl Created {
         early: Early,
     ) -> anyhow::Result<()> {
         let begun = match early {
-            Some(begun) => begun,
+            Some(begun) => *begun,
             None => shim::begin(settings, containers, |source| {
                 launch::init_ahead(settings, source, &self.config)
             })?,
@@ -78,7 +78,7 @@ pub enum Next {
 }
 
 /// A supervisor that began before it was known which container it gets, if one did.
-pub type Early = Option<Begun>;
+pub type Early = Option<Box<Begun>>;
 
 /// Creates and prints the id.
 pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {

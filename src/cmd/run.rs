@@ -69,7 +69,7 @@ pub fn begin_early(settings: &Settings, words: &[String]) -> Early {
     let containers = Containers::open(&settings.dirs).ok()?;
     let usual = !words.iter().any(|word| word == "host" || word.ends_with("=host"));
     let init = |source: &_| usual.then(|| launch::usual_init(settings, source)).flatten();
-    shim::try_begin(settings, &containers, init).ok()?
+    shim::try_begin(settings, &containers, init).ok()?.map(Box::new)
 }
 
 /// Runs the container; the exit code is the payload's.
