@@ -26,6 +26,7 @@ use std::process::{Command, Stdio};
 
 /// Create a container without starting it
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "bolt create [OPTIONS] IMAGE [COMMAND]...")]
 pub struct Args {
     #[command(flatten)]
     create: CreateArgs,
@@ -201,10 +202,10 @@ pub fn base(settings: &Settings, args: &CreateArgs, early: &mut Early) -> anyhow
         step_back(early);
     }
     if args.rootfs {
-        let path = std::fs::canonicalize(&args.image)
-            .with_context(|| format!("--rootfs {}", args.image))?;
+        let path = std::fs::canonicalize(args.image())
+            .with_context(|| format!("--rootfs {}", args.image()))?;
         if !path.is_dir() {
-            bail!("--rootfs {}: not a directory", args.image);
+            bail!("--rootfs {}: not a directory", args.image());
         }
         let (userns, replaced, range) = userns_of(settings, args, asked, 0)?;
         let (origin, image) = (Origin::Directory(path), RunConfig::default());
@@ -212,7 +213,7 @@ pub fn base(settings: &Settings, args: &CreateArgs, early: &mut Early) -> anyhow
     }
     let store = Store::open(&settings.dirs.store())?;
     let wish = pull::Wish {
-        image: &args.image,
+        image: args.image(),
         policy: &args.pull,
         quiet: args.quiet,
         access: &args.access,
@@ -278,7 +279,7 @@ fn userns_of(
     if size < needed {
         bail!(
             "--userns auto:size={size}: {} has files or users up to id {highest}; use size={needed}",
-            args.image
+            args.image()
         );
     }
     let containers = Containers::open(&settings.dirs)?;

@@ -216,12 +216,22 @@ pub struct CreateArgs {
     /// What containers.conf says besides, once it was read.
     #[arg(skip)]
     pub defaults: Defaults,
-    /// Image, or with --rootfs a directory
-    #[arg(value_name = "IMAGE")]
-    pub image: String,
-    /// Command and arguments
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
-    pub command: Vec<String>,
+    /// Image, or with --rootfs a directory; then the command and its arguments
+    // One list: options end where it begins, and what follows is the container's.
+    #[arg(value_name = "IMAGE", required = true, trailing_var_arg = true)]
+    words: Vec<String>,
+}
+
+impl CreateArgs {
+    /// Image, or with `--rootfs` a directory.
+    pub fn image(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+
+    /// Command and arguments.
+    pub fn command(&self) -> &[String] {
+        self.words.get(1..).unwrap_or_default()
+    }
 }
 
 /// Pure parsers of single values.

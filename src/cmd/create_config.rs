@@ -97,8 +97,8 @@ impl CreateArgs {
             Some(text) if text.is_empty() => Vec::new(),
             Some(text) => vec![text.clone()],
         };
-        let cmd = match (self.command.is_empty(), &self.entrypoint) {
-            (false, _) => self.command.clone(),
+        let cmd = match (self.command().is_empty(), &self.entrypoint) {
+            (false, _) => self.command().to_vec(),
             (true, None) => image.cmd.clone(),
             // An entry point of the user's own goes without the image's arguments.
             (true, Some(_)) => Vec::new(),
@@ -106,7 +106,7 @@ impl CreateArgs {
         if entrypoint.is_empty() && cmd.is_empty() && !self.keep_alive {
             bail!(
                 "no command: {} has neither entry point nor command; name one after it, or use --keep-alive to exec into it",
-                self.image
+                self.image()
             );
         }
         let user = match (&self.user, userns) {

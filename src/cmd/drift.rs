@@ -231,8 +231,10 @@ fn sought(index: &Index<'_>, facts: &HostFacts, known: &mut Known) -> Vec<Sought
     wanted
 }
 
-/// The image of a name that is here: what the lock file says, else what the store has under the
-/// name. Asks nobody.
+/// The image of a name that is here and may be taken: what the lock file says. Where that says
+/// nothing, what the store has under the name may be any of its variants, put there by a plain
+/// pull: it is taken only by who forbids to ask a registry, or where none is to be asked. Asks
+/// nobody.
 pub(super) fn here(
     settings: &Settings,
     store: &Store,
@@ -246,7 +248,10 @@ pub(super) fn here(
         true => Some(lock.required(name, &place, &path)?),
         false => lock.entry(name, &place),
     };
-    let Some(entry) = entry else { return crate::cmd::pull::find(settings, store, wish.image) };
+    let Some(entry) = entry else {
+        let asks = wish.policy != "never" && place.registry() != "localhost";
+        return if asks { Ok(None) } else { crate::cmd::pull::find(settings, store, wish.image) };
+    };
     let found = store.image(&entry.manifest)?;
     let name = place.at_digest(entry.manifest.clone()).to_string();
     Ok(found.map(|record| Found { record, name }))

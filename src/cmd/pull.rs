@@ -382,7 +382,11 @@ pub fn ensure(
         ("missing" | "ifmissing" | "never" | "always" | "newer", _) => {
             drop(held);
             let_go();
-            fetch(settings, store, wish)
+            fetch(settings, store, wish).inspect_err(|_| {
+                if find(settings, store, wish.image).is_ok_and(|found| found.is_some()) {
+                    print::hint("--pull=never takes the image that is here under this name");
+                }
+            })
         }
         (other, _) => bail!("--pull {other:?} is not known; use always, missing, never or newer"),
     }

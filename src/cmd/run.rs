@@ -17,6 +17,7 @@ use bolt_shim::report::Failure;
 
 /// Run a command in a new container
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "bolt run [OPTIONS] IMAGE [COMMAND]...")]
 pub struct Args {
     /// Run in the background and print the container's id
     #[arg(short, long)]

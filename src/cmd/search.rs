@@ -11,6 +11,7 @@ use crate::image::manifest::{self, Document, parse};
 use crate::image::progress::Progress;
 use crate::image::reference::{Reference, is_registry};
 use crate::image::registry::{Host, Rights};
+use crate::image::versions::Range;
 use crate::profile::{MEDIA_TYPE, Summary};
 use crate::settings::Settings;
 use crate::ui::print;
@@ -172,7 +173,7 @@ impl Search<'_> {
         Ok(rows)
     }
 
-    /// What lies in a repository, by its tag `latest` or else the last one.
+    /// What lies in a repository, by its tag `latest` or else the newest version.
     fn look(
         &self,
         reference: Reference,
@@ -181,9 +182,11 @@ impl Search<'_> {
         let way = &self.args.way;
         let repository = way.repository(self.sources, reference, Rights::Pull, self.progress)?;
         let tags = repository.tags()?;
-        let latest = tags.iter().find(|tag| *tag == "latest").or_else(|| {
-            tags.iter().rfind(|tag| !tag.starts_with("sha256-") && !tag.starts_with("sha256:"))
-        });
+        let plain = || tags.iter().filter(|tag| !tag.starts_with("sha256-"));
+        let newest = Range::parse("*")?.newest(plain().map(String::as_str));
+        let named = |wanted: &str| tags.iter().find(|tag| *tag == wanted);
+        let latest = named("latest").or_else(|| newest.and_then(named));
+        let latest = latest.or_else(|| plain().next_back());
         let Some(tag) = latest else { return Ok(None) };
         let Some(raw) = repository.find_manifest(tag)? else { return Ok(None) };
         let mut found = Package { name, version: tag.clone(), ..Package::default() };
@@ -227,8 +230,11 @@ fn add(metadata: &Metadata, package: &mut Package) {
     if package.description.is_empty() {
         package.description = metadata.title.clone().unwrap_or_default();
     }
-    if let (true, Some(tier)) = (package.tier.is_empty(), metadata.tier) {
-        package.tier = tier.shown().to_owned();
+    if let Some(tier) = metadata.tier.map(|tier| tier.shown())
+        && !package.tier.split(',').any(|known| known == tier)
+    {
+        let comma = if package.tier.is_empty() { "" } else { "," };
+        package.tier = format!("{}{comma}{tier}", package.tier);
     }
     let gpus = metadata.gpu.iter().map(|need| need.vendor.shown().to_lowercase());
     let proton = metadata.proton.iter();

@@ -18,6 +18,7 @@ enum Verb {
 
 /// Run a command in a new container, with nvbind's flags
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "bolt surge run [OPTIONS] IMAGE [COMMAND]...")]
 struct RunArgs {
     #[command(flatten)]
     run: super::run::Args,
@@ -125,7 +126,7 @@ mod tests {
         let create = args.run.create_mut();
         assert!(create.rm);
         assert_eq!(
-            (&create.image[..], &create.command[..]),
+            (create.image(), create.command()),
             ("image", &["sh".into(), "-c".into(), "--gpu x".into()] as &[String])
         );
         let notes = args.notes();

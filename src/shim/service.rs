@@ -8,10 +8,14 @@ use crate::sys::{passed, scm};
 use crate::ui::print;
 use anyhow::{Context, bail};
 use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+
+/// How long a service manager is waited for that does not read.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// Most descriptors that go to a container: they travel in one packet with one more.
 pub const MOST: u32 = scm::MAX_FDS as u32 - 4;
@@ -100,6 +104,8 @@ impl Service {
             words.push("READY=1".to_owned());
         }
         if !words.is_empty() {
+            // One that has its socket and never reads it must not hold a start up for ever.
+            let _ = set_socket_timeout(socket, Timeout::Send, Some(PATIENCE));
             let _ = scm::send(socket, words.join("\n").as_bytes(), &[], true);
         }
     }

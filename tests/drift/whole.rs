@@ -282,7 +282,11 @@ fn an_index_that_is_too_much_is_one_clear_error() {
     });
     configure_at(&session, &server.host(), "");
     let out = bolt(&session, &["resolve", "bolt://doom:many"]);
-    assert!(out.code == 125 && out.err.contains("lists 10000 manifests; at most 1000"), "{out:?}");
+    assert!(
+        out.code == 125
+            && out.err.contains("lists 10000 manifests; an index of more than 1000 is refused"),
+        "{out:?}"
+    );
     assert!(out.err.contains("sha256:") && out.err.contains("by its digest"), "{out:?}");
     let out = bolt(&session, &["resolve", "bolt://doom:large"]);
     assert!(out.code == 125 && out.err.contains("4194304") && out.err.contains("large"), "{out:?}");

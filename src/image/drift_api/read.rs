@@ -82,7 +82,7 @@ pub struct Package {
     pub description: String,
     /// Bytes; 0 where it is not told.
     pub size: u64,
-    /// `gaming.performance_tier`; empty where it is not told.
+    /// `gaming.performance_tier`, of several with commas; empty where it is not told.
     pub tier: String,
     /// `gaming.proton_versions`.
     pub proton: Vec<String>,
@@ -115,7 +115,8 @@ impl Package {
         };
         let text = query.text.is_empty()
             || [&self.name, &self.description].iter().any(|text| holds(text, &query.text));
-        let tier = |wanted: &str| self.tier.is_empty() || self.tier.eq_ignore_ascii_case(wanted);
+        let one = |wanted: &str| self.tier.split(',').any(|tier| tier.eq_ignore_ascii_case(wanted));
+        let tier = |wanted: &str| self.tier.is_empty() || one(wanted);
         text && query.proton.as_deref().is_none_or(|wanted| any(&self.proton, wanted))
             && query.gpu.as_deref().is_none_or(|wanted| any(&self.gpus, wanted))
             && query.tier.as_deref().is_none_or(tier)
