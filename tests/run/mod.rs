@@ -1,5 +1,6 @@
 //! `bolt run` as an ordinary user, with the real supervisor and a real image.
 
+mod arguments;
 mod buckets;
 mod cves;
 mod environment;
