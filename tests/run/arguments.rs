@@ -6,7 +6,8 @@ use crate::harness::user::IMAGE;
 fn what_follows_the_image_is_the_containers() {
     let s = session!();
     let echo = ["--entrypoint", "/bin/echo"];
-    for words in [&["-c", "x"][..], &["--help"], &["-e", "FOO=1", "rest"], &["--privileged", "-v"]]
+    for words in
+        [&["-c", "x"][..], &["--help"], &["--env", "FOO=1", "rest"], &["--privileged", "-v"]]
     {
         let out =
             s.run(&[&["run", "--rm", "--network", "none"][..], &echo, &[IMAGE], words].concat());
