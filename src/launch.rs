@@ -5,7 +5,7 @@ mod group;
 mod secrets;
 mod unit;
 
-pub use group::{current, limits, refused};
+pub use group::{current, limits, may_be_none, refused};
 pub use unit::{Given, pass};
 
 use crate::cgroup;

@@ -89,7 +89,8 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
         create::step_back(&mut early);
         requires::start_named(settings, &args.create.unit.requires)?;
     }
-    if early.as_mut().is_some_and(|begun| begun.map_ids(settings).is_err()) {
+    let maps = early.as_mut().filter(|_| launch::may_be_none(settings));
+    if maps.is_some_and(|begun| begun.map_ids(settings).is_err()) {
         // The reason shows again, and is told, once the image is there.
         create::step_back(&mut early);
     }

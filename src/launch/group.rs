@@ -30,7 +30,7 @@ pub(super) fn is_wanted(settings: &Settings, config: &Config) -> bool {
 }
 
 /// Whether a container without limits is left in the group that it is started in.
-pub(super) fn may_be_none(settings: &Settings) -> bool {
+pub fn may_be_none(settings: &Settings) -> bool {
     settings.dirs.uid != 0 && !Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
 }
 

@@ -111,8 +111,9 @@ pub fn start(
     let Launcher { service, held } = launcher;
     let sdnotify = config.unit.sdnotify();
     mode.given = service.given(sdnotify, begun.pid as u32);
-    begun.map_ids(settings)?;
     let plan = launch::plan(settings, dir, config, &begun.source, &mode)?;
+    // Not before: the two programs count as others in a group that is to be divided.
+    begun.map_ids(settings)?;
     begun.write_plan(&plan.launch)?;
     let pid = begun.pid as u32;
     drop(dir.take_lock());
