@@ -21,7 +21,7 @@ use anyhow::Context;
 use bolt_shim::head::Spaces;
 use bolt_shim::launch::{
     Cgroup, Device, Events, FileId, Groups, IdMap, Launch, Log, Monitor, Mount as Step, MountFlags,
-    MountKind, Process, Propagation, Restart, Share, TtySize, VERSION,
+    MountKind, Process, Propagation, Restart, Root, Share, TtySize, VERSION,
 };
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -49,6 +49,8 @@ pub struct Mode {
     pub size: Option<TtySize>,
     /// What comes with the plan.
     pub given: Given,
+    /// The root, where it has been planned already.
+    pub root: Option<Root>,
 }
 
 /// Lowers `config` for a start now.
@@ -84,7 +86,10 @@ pub fn plan(
         id_map: id_map(source, config.userns),
         share: share(config),
         net: network.net.clone(),
-        root: rootfs::plan(&settings.dirs, dir, config)?,
+        root: match &mode.root {
+            Some(root) => root.clone(),
+            None => rootfs::plan(&settings.dirs, dir, config)?,
+        },
         mounts,
         masked: masked(config),
         read_only: read_only(config),

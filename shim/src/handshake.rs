@@ -20,12 +20,12 @@
 //! ```
 
 use crate::at::{At, Res};
-use crate::state;
 use crate::sys::socket;
 use bolt_shim::report::{Failure, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 /// A message is a number, or a failure with the path it names (at most 4 KiB).
 const LONGEST: usize = 4096 + 64;
@@ -72,8 +72,8 @@ pub(crate) fn send(socket: impl AsFd, message: &Message, fds: &[BorrowedFd<'_>])
     socket::send(socket, &bytes, fds).at(Step::Read, "handshake")
 }
 
-/// How long a message that is about to come is waited for without sleep, in nanoseconds.
-const SOON: i64 = 300_000;
+/// How long a message that is about to come is waited for without sleep.
+const SOON: Duration = Duration::from_micros(300);
 
 /// Waits for one message that is about to come: a processor that goes to sleep for it takes longer
 /// to wake than the message to come, in a virtual machine many times that. Others get it meanwhile.
@@ -85,8 +85,8 @@ pub(crate) fn receive_soon(socket: impl AsFd) -> Res<Option<(Message, Vec<OwnedF
 
 /// Looks again and again until it is `there`, or would take too long.
 pub(crate) fn await_briefly(mut there: impl FnMut() -> bool) {
-    let end = state::now() + SOON;
-    while !there() && state::now() < end {
+    let began = Instant::now();
+    while !there() && began.elapsed() < SOON {
         rustix::thread::sched_yield();
     }
 }

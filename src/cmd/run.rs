@@ -56,10 +56,10 @@ pub fn begin_early(settings: &Settings, words: &[String]) -> Early {
     // A file of variables may be a pipe from another `run`, which must not wait for P, nor we for
     // it in a P that may end meanwhile. Descriptors of the caller have their numbers until they
     // are taken over: nothing is opened before.
-    // What is replaced goes first; a group of a service manager is divided before anybody is in it.
+    // What is to be replaced enters P to go.
     let ends = |word: &String| {
         word == "-h"
-            || ["--help", "--dry-run", "--env-file", "--preserve-fds", "--replace", "--cgroups"]
+            || ["--help", "--dry-run", "--env-file", "--preserve-fds", "--replace"]
                 .iter()
                 .any(|flag| word.starts_with(flag))
     };

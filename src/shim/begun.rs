@@ -12,7 +12,7 @@ use crate::{launch, rootfs};
 use anyhow::Context;
 use bolt_shim::control::Request;
 use bolt_shim::head::{Head, Spaces};
-use bolt_shim::launch::{Launch, Root, Userns, fd};
+use bolt_shim::launch::{IdMap, Launch, Root, Userns, fd};
 use bolt_shim::report::Report;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -28,6 +28,8 @@ pub struct Begun {
     writers: Option<subid::Writers>,
     /// Its file, once the container has a place.
     plan: Option<OwnedFd>,
+    /// What the container's root was found to be, if it may be known before the plan.
+    pub(super) root: Option<Root>,
     /// The place, for a supervisor that must make P first: lock and directory.
     waiting: Option<(Request, [OwnedFd; 2])>,
 }
@@ -92,7 +94,7 @@ fn begin_in(
     }?;
     tracing::debug!(pid, "supervisor started");
     let line = Some(Connection::from_fd(ours, ""));
-    Ok(Begun { source, program, pid, line, writers: None, plan: None, waiting: None })
+    Ok(Begun { source, program, pid, line, writers: None, plan: None, root: None, waiting: None })
 }
 
 fn entry(source: &Source) -> Userns {
@@ -133,7 +135,14 @@ impl Begun {
     ) -> anyhow::Result<()> {
         let plan = memfd::for_later(c"bolt-launch").context("hand the plan over")?;
         let lock = dir.lock().context("the container's lock is not ours")?;
-        let request = Request::Placed(head(settings, &self.source, dir, config));
+        self.root = match rootfs::plan(&settings.dirs, dir, config) {
+            Ok(root @ Root::Overlay { .. }) => Some(root),
+            // One that a program of its own serves waits for the plan; so does one that cannot be
+            // planned, to be told.
+            _ => None,
+        };
+        let id_map = launch::id_map(&self.source, config.userns);
+        let request = Request::Placed(head(id_map, self.root.clone()));
         if matches!(self.source, Source::Full(..)) {
             let copy = |file: BorrowedFd<'_>| file.try_clone_to_owned().context("share a file");
             self.waiting = Some((request, [copy(lock.as_fd())?, copy(dir.fd())?]));
@@ -186,14 +195,9 @@ impl Begun {
     }
 }
 
-/// What the supervisor can make now. A root that it cannot be told in one packet, or that a
-/// program of its own serves, waits for the plan; so does one that cannot be planned, to be told.
-fn head(settings: &Settings, source: &Source, dir: &ContainerDir, config: &Config) -> Head {
-    let root = match rootfs::plan(&settings.dirs, dir, config) {
-        Ok(root @ Root::Overlay { .. }) => Some(root),
-        _ => None,
-    };
-    let head = Head { id_map: launch::id_map(source, config.userns), root };
+/// What the supervisor can make now. A root that does not fit the packet waits for the plan.
+fn head(id_map: Option<IdMap>, root: Option<Root>) -> Head {
+    let head = Head { id_map, root };
     match postcard::to_stdvec(&head) {
         // A little for the request around it.
         Ok(bytes) if bytes.len() + 16 <= Head::LONGEST => head,

@@ -62,7 +62,7 @@ pub enum StartError {
     Step(Failure),
     /// The supervisor ended without a word.
     #[error(
-        "bolt-shim died while it set the container up; install bolt and bolt-shim of one version"
+        "bolt-shim died while it set the container up; where both programs are not of one version, install them anew"
     )]
     Died,
     /// This signal came before the program ran.
@@ -111,6 +111,7 @@ pub fn start(
     let Launcher { service, held } = launcher;
     let sdnotify = config.unit.sdnotify();
     mode.given = service.given(sdnotify, begun.pid as u32);
+    mode.root = begun.root.take();
     let plan = launch::plan(settings, dir, config, &begun.source, &mode)?;
     // Not before: the two programs count as others in a group that is to be divided.
     begun.map_ids(settings)?;

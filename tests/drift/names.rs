@@ -167,6 +167,33 @@ fn a_game_is_resolved_explained_pinned_and_run_again_without_a_network() {
     assert!(out.code == 125 && out.err.contains("refused"), "{out:?}");
 }
 
+/// A plain pull takes an index's first image, whatever it is: that is no choice.
+#[test]
+fn what_a_plain_pull_left_under_the_tag_is_not_taken_for_the_choice() {
+    let session = session!();
+    if std::process::Command::new("curl").arg("--version").output().is_err() {
+        skip!("no curl");
+    }
+    let registry = Registry::start(Options::default());
+    configure(&session, &registry, "");
+    let (_, fast) = publish(&session, &registry, AMD);
+    session.ok(&[
+        "pull",
+        "-q",
+        "--tls-verify=false",
+        &format!("{}/games/doom:1.4.0", registry.host()),
+    ]);
+    let go = ["--rm", "--network", "none", "bolt://doom:1.4.0", "busybox", "cat", "/data/0"];
+    let plain = bolt(&session, &[&["run", "--pull=never"], &go[..]].concat());
+    assert!(plain.code == 0 && !plain.err.contains("amd of"), "{}", plain.err);
+    assert!(!session.data().join("lock.json").exists());
+    let chosen = bolt(&session, &[&["run"], &go[..]].concat());
+    assert!(chosen.code == 0 && chosen.err.contains("amd of"), "{}", chosen.err);
+    let lock = std::fs::read(session.data().join("lock.json")).unwrap();
+    let value: Value = serde_json::from_slice(&lock).unwrap();
+    assert_eq!(value["names"]["bolt://doom:1.4.0"]["manifest"], fast.as_str());
+}
+
 #[test]
 fn what_fits_nowhere_or_cannot_be_read_is_told() {
     let session = session!();

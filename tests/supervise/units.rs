@@ -57,6 +57,21 @@ fn ok(command: &mut Command) -> String {
     out.out.trim_end().to_owned()
 }
 
+/// The queue of a socket that nobody reads is full after some messages.
+#[test]
+fn a_manager_that_never_reads_holds_no_start_up_for_ever() {
+    let s = session!();
+    let manager = Manager::new(&s);
+    let filler = UnixDatagram::unbound().unwrap();
+    filler.set_nonblocking(true).unwrap();
+    while filler.send_to(b"x", &manager.path).is_ok() {}
+    let args = [&RUN[..], &["--sdnotify", "conmon", IMAGE, "sleep", "1000"]].concat();
+    let child = notified(&s, &manager, &args).spawn().unwrap();
+    let out = finish(child, Duration::from_secs(20), "run -d");
+    assert_eq!(out.code, 0, "{out:?}");
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
+}
+
 const RUN: [&str; 6] = ["run", "-d", "--network", "none", "--name", "x"];
 const SLEEP: [&str; 4] = [IMAGE, "sh", "-c", "env; exec sleep 1000"];
 
