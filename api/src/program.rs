@@ -238,8 +238,13 @@ pub(crate) mod tests {
         pub(crate) fn program(&self, name: &str, text: &str) -> PathBuf {
             let path = self.0.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            // Another process writes: a descriptor of ours would be in what another test forks just
+            // then, and until that is its own program, this file is busy (execve(2), ETXTBSY).
+            let mut install = Command::new("install");
+            install.args(["-m", "755", "/dev/stdin"]).arg(&path).stdin(Stdio::piped());
+            let mut child = install.spawn().unwrap();
+            child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+            assert!(child.wait().unwrap().success());
             path
         }
     }

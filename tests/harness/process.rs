@@ -1,8 +1,9 @@
 //! Programs that run beside a test, and what is left of them.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::process::Child;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How a program ended and what it said.
@@ -12,6 +13,17 @@ pub(crate) struct Out {
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
+}
+
+/// Puts a program at `path`, executable by all. Another process writes it: a descriptor of ours
+/// that may write would be in whatever a thread beside this one forks just then, and until that
+/// has become its own program, nobody can execute the file (execve(2), ETXTBSY).
+pub(crate) fn write_program(path: &Path, content: impl AsRef<[u8]>) {
+    let mut install = Command::new("install");
+    install.args(["-m", "755", "/dev/stdin"]).arg(path).stdin(Stdio::piped());
+    let mut child = install.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(content.as_ref()).unwrap();
+    assert!(child.wait().unwrap().success(), "{}", path.display());
 }
 
 /// Waits for the end; kills and panics after `patience`.

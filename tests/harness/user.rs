@@ -75,8 +75,8 @@ impl Shared {
         let shim = bolt.with_file_name("bolt-shim");
         assert!(shim.exists(), "{} is missing: cargo test --workspace", shim.display());
         for program in [bolt, &shim] {
-            std::fs::copy(program, bin.join(program.file_name().unwrap().to_str().unwrap()))
-                .unwrap();
+            let to = bin.join(program.file_name().unwrap().to_str().unwrap());
+            super::process::write_program(&to, std::fs::read(program).unwrap());
         }
         let shared = Arc::new(Shared { bin, image: TestImage::busybox() });
         *current = Arc::downgrade(&shared);
@@ -139,6 +139,14 @@ impl Session {
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.home().join(name);
         std::fs::write(&path, content).unwrap();
+        self.user.own(&path);
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// A program in the home, belonging to the user.
+    pub(crate) fn program_file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.home().join(name);
+        super::process::write_program(&path, content);
         self.user.own(&path);
         path.to_str().unwrap().to_owned()
     }

@@ -1,13 +1,11 @@
 //! Where the library finds the program, and what it says of one it cannot use.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-fn write_program(path: &Path, text: &str) {
+fn put_program(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    crate::harness::process::write_program(path, text);
 }
 
 /// A program that tells its version, and which one it is.
@@ -35,12 +33,12 @@ fn the_program_is_found_in_four_places() {
     }
     let out = list(&path, None);
     assert!(out.code == 1 && out.err.starts_with("ProgramNotFound: "), "{out:?}");
-    write_program(&bin.join("bolt"), &stand_in("PATH"));
+    put_program(&bin.join("bolt"), &stand_in("PATH"));
     assert!(list(&path, None).err.contains("PATH was called"));
-    write_program(&forge.program.with_file_name("bolt"), &stand_in("beside"));
+    put_program(&forge.program.with_file_name("bolt"), &stand_in("beside"));
     assert!(list(&path, None).err.contains("beside was called"));
     let named = bin.join("named");
-    write_program(&named, &stand_in("BOLT_BIN"));
+    put_program(&named, &stand_in("BOLT_BIN"));
     assert!(list(&path, Some(&named)).err.contains("BOLT_BIN was called"));
     let out = list(&path, Some(&bin.join("none")));
     assert!(out.err.starts_with("ProgramUnusable: "), "{out:?}");
@@ -50,7 +48,7 @@ fn the_program_is_found_in_four_places() {
 fn an_older_program_is_refused() {
     let forge = forge!();
     let bin = forge.session.dir().join("old/bolt");
-    write_program(&bin, "#!/bin/sh\necho bolt 0.0.1\n");
+    put_program(&bin, "#!/bin/sh\necho bolt 0.0.1\n");
     let mut command = forge.command(&["list"]);
     command.env("BOLT_BIN", &bin);
     let out = crate::harness::process::finish(command.spawn().unwrap(), super::PATIENCE, "list");

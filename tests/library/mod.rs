@@ -15,7 +15,7 @@ mod games;
 mod lookup;
 
 use crate::harness::image::TestImage;
-use crate::harness::process::{Out, finish};
+use crate::harness::process::{Out, finish, write_program};
 use crate::harness::run;
 use crate::harness::user::Session;
 use std::fs;
@@ -82,7 +82,7 @@ impl Forge {
         let session = Session::new()?;
         let program = session.dir().join("app/forge");
         fs::create_dir(program.parent().unwrap()).unwrap();
-        fs::copy(built, &program).unwrap();
+        write_program(&program, fs::read(built).unwrap());
         let game = PathBuf::from(session.make_dir("My Games")).join("Quake");
         session.make_dir("My Games/Quake");
         session.file("My Games/Quake/quake.exe", "");

@@ -4,7 +4,6 @@ use super::{end, steam};
 use crate::harness::process::{self, lives};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::PermissionsExt;
 
 /// A shell that prepares what `Command` cannot, and becomes the rest.
 fn prepared(script: &str) -> [String; 4] {
@@ -199,8 +198,7 @@ fn gamescope_stands_around_the_game() {
     let bin = steam.session.make_dir("bin");
     let script = "#!/bin/sh\nenv -0 >\"$HOME/scope-env\"\nprintf '%s\\n' \"$@\" >\"$HOME/scope-args\"\n\
                   while [ \"$1\" != -- ]; do shift; done\nshift\nexport DISPLAY=:9\nexec \"$@\"\n";
-    let file = steam.session.file("bin/gamescope", script);
-    std::fs::set_permissions(file, PermissionsExt::from_mode(0o755)).unwrap();
+    steam.session.program_file("bin/gamescope", script);
     let (probe, told) = (steam.path("probe"), steam.home("told"));
     let options = [
         "--env",

@@ -53,8 +53,7 @@ fn a_supervisor_that_slept_logs_restarts_and_ends_as_before() {
 fn supervisors_from_a_program_of_the_users_own_share_one_copy_of_it() {
     let s = session!();
     let built = s.program().with_file_name("bolt-shim");
-    let shim = s.file("bolt-shim", fs::read(built).unwrap());
-    fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).unwrap();
+    let shim = s.program_file("bolt-shim", fs::read(built).unwrap());
     let start = |name: &str| {
         let words = ["run", "-d", "--network", "none", "--name", name];
         let command = [crate::harness::user::IMAGE, "sleep", "1000"];

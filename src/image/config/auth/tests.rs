@@ -233,8 +233,12 @@ esac
 fn credential_helpers_are_asked() {
     let tree = Tree::new("helper");
     let put = |name: &str, text: &str| {
-        let path = tree.put(&format!("bin/docker-credential-{name}"), text);
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        let text = tree.put(name, text);
+        let path = tree.put(&format!("bin/docker-credential-{name}"), "");
+        // By another process: what a thread beside this one forks would hold the file busy.
+        let install = ["-m", "755", text.to_str().unwrap(), path.to_str().unwrap()];
+        let status = std::process::Command::new("install").args(install).status().unwrap();
+        assert!(status.success());
     };
     put("box", HELPER);
     put("bad", "#!/bin/sh\necho '{\"Secret\":\"hunter2\"'\n");
