@@ -98,8 +98,13 @@ fn rotate(path: &str, full: &OwnedFd) -> Result<bool, Errno> {
 }
 
 fn open(path: &str) -> Result<OwnedFd, Errno> {
-    let flags =
-        OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    // Not to be held up by a pipe of that name.
+    let flags = OFlags::WRONLY
+        | OFlags::APPEND
+        | OFlags::CREATE
+        | OFlags::CLOEXEC
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK;
     rustix::fs::openat(CWD, path, flags, Mode::RUSR | Mode::WUSR)
 }
 

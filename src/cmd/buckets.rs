@@ -2,6 +2,7 @@
 //! registries.
 
 use crate::cmd::pull::Sources;
+use crate::image::config::auth::Credentials;
 use crate::image::config::drift::{CredentialSource, Ghostbay, KeyTemplate};
 use crate::image::pull::Buckets;
 use crate::image::reference::{BucketName, ImageName};
@@ -10,6 +11,7 @@ use crate::image::s3::place::Place;
 use crate::sys::small;
 use crate::ui::print;
 use anyhow::Context;
+use std::path::Path;
 
 /// All buckets that bear on a pull of `name`.
 pub fn of_pull<'a>(sources: &'a Sources, name: &ImageName) -> anyhow::Result<Buckets<'a>> {
@@ -55,12 +57,20 @@ pub fn of(sources: &Sources, name: &BucketName, template: bool) -> anyhow::Resul
 fn of_store(sources: &Sources, store: &Ghostbay) -> anyhow::Result<Place> {
     let mut place = nobodys(store);
     place.insecure |= sources.insecure();
-    let mut place = identified(sources, place, &store.credentials)?;
-    if let Some(file) = &store.ca {
-        let pem = small::read(file).with_context(|| format!("ca {}", file.display()))?;
-        place.certs.ca.push(pem);
-    }
-    Ok(place)
+    identified(sources, place, &store.credentials, store.ca.as_deref())
+}
+
+/// The `[[ghostbay]]` stores at `host[:port]`, as whoever logs in there sees them.
+pub fn at_host(sources: &Sources, host: &str, login: &Credentials) -> anyhow::Result<Vec<Place>> {
+    let stores = sources.drift.ghostbay().iter();
+    let places = stores.map(|store| (nobodys(store), store.ca.as_deref()));
+    let there = places.filter(|(place, _)| place.host() == host);
+    let seen = there.map(|(mut place, ca)| {
+        place.insecure |= sources.insecure();
+        place.caller = sources.aws.caller(host, &CredentialSource::AuthFile, Some(login))?;
+        trusting(sources, place, host, ca)
+    });
+    seen.collect()
 }
 
 /// One `[[ghostbay]]` as nobody in particular sees it: enough for its name.
@@ -95,7 +105,7 @@ fn of_environment(sources: &Sources, name: &BucketName) -> anyhow::Result<Place>
         insecure: sources.insecure(),
         certs: Default::default(),
     };
-    identified(sources, place, &CredentialSource::Aws)
+    identified(sources, place, &CredentialSource::Aws, None)
 }
 
 /// The place with the user's credentials and the authorities for its host.
@@ -103,12 +113,27 @@ fn identified(
     sources: &Sources,
     mut place: Place,
     source: &CredentialSource,
+    ca: Option<&Path>,
 ) -> anyhow::Result<Place> {
     place.check()?;
     let host = place.host();
     let login = sources.auth.lookup(&host, &place.bucket)?;
     place.caller = sources.aws.caller(&host, source, login.as_ref())?;
-    place.certs = sources.certs.load(&host)?;
+    trusting(sources, place, &host, ca)
+}
+
+/// The place with the authorities for its host, and those of the file `ca`.
+fn trusting(
+    sources: &Sources,
+    mut place: Place,
+    host: &str,
+    ca: Option<&Path>,
+) -> anyhow::Result<Place> {
+    place.certs = sources.certs.load(host)?;
     place.certs.ca.extend(sources.aws.ca_bundle()?);
+    if let Some(file) = ca {
+        let pem = small::read(file).with_context(|| format!("ca {}", file.display()))?;
+        place.certs.ca.push(pem);
+    }
     Ok(place)
 }

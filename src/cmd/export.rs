@@ -9,10 +9,11 @@ use crate::sys::atomic;
 use crate::userns;
 use crate::userns::map::{IdMap, Kind};
 use anyhow::{Context, bail};
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// Write the root file system of a container as a tar archive
@@ -37,7 +38,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         dir.lock_within(CLEANUP)?;
     }
     // Opened before P is entered: the file is the user's.
-    let file = args.output.as_deref().map(New::create).transpose()?;
+    let file = args.output.as_deref().map(Output::open).transpose()?;
     userns::enter(&settings.dirs)?;
     let (root, ids) = root(settings, &dir)?;
     match file {
@@ -76,11 +77,42 @@ fn root(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<(OwnedFd, exp
     Ok((root, ids))
 }
 
-/// A file that appears under its name when it is whole.
+/// Where the archive goes.
+enum Output {
+    /// A pipe or a device, written to as it is.
+    There { file: File, shown: String },
+    /// A file that appears under its name when it is whole.
+    New(New),
+}
+
+impl Output {
+    fn open(path: &Path) -> anyhow::Result<Output> {
+        match std::fs::metadata(path) {
+            Ok(data) if !data.is_file() && !data.is_dir() => {
+                let shown = path.display().to_string();
+                let file = File::options().write(true).open(path);
+                let file = file.with_context(|| format!("open {shown}"))?;
+                Ok(Output::There { file, shown })
+            }
+            _ => New::create(path).map(Output::New),
+        }
+    }
+
+    fn fill(self, fill: impl FnOnce(&File) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        match self {
+            Output::There { file, shown } => fill(&file).with_context(|| format!("write {shown}")),
+            Output::New(new) => new.fill(fill),
+        }
+    }
+}
+
+/// A file without a name where the file system has such: nothing is left of it when this program
+/// is killed.
 struct New {
     parent: File,
     name: String,
     temp: String,
+    is_named: bool,
     file: File,
     shown: String,
 }
@@ -96,20 +128,37 @@ impl New {
         };
         let parent = File::open(parent).with_context(|| format!("open {}", parent.display()))?;
         let temp = atomic::temp_name(&name);
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&parent, &*temp, flags, Mode::from_raw_mode(0o644))
-            .with_context(|| format!("make {shown}"))?;
-        Ok(New { parent, name, temp, file: file.into(), shown })
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o644);
+        let (is_named, file) = match rustix::fs::openat(&parent, ".", flags | OFlags::TMPFILE, mode)
+        {
+            Err(Errno::OPNOTSUPP | Errno::ISDIR) => {
+                let flags = flags | OFlags::CREATE | OFlags::EXCL;
+                (true, rustix::fs::openat(&parent, &*temp, flags, mode))
+            }
+            other => (false, other),
+        };
+        let file = file.with_context(|| format!("make {shown}"))?.into();
+        Ok(New { parent, name, temp, is_named, file, shown })
     }
 
-    fn fill(self, fill: impl FnOnce(&File) -> anyhow::Result<()>) -> anyhow::Result<()> {
-        let result = fill(&self.file).and_then(|()| {
-            self.file.sync_all()?;
-            Ok(rustix::fs::renameat(&self.parent, &*self.temp, &self.parent, &*self.name)?)
-        });
-        if result.is_err() {
-            let _ = rustix::fs::unlinkat(&self.parent, &*self.temp, rustix::fs::AtFlags::empty());
+    fn fill(mut self, fill: impl FnOnce(&File) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let result = fill(&self.file).and_then(|()| self.put());
+        if result.is_err() && self.is_named {
+            let _ = rustix::fs::unlinkat(&self.parent, &*self.temp, AtFlags::empty());
         }
         result.with_context(|| format!("write {}", self.shown))
+    }
+
+    /// A link replaces nothing, so it gets another name first.
+    fn put(&mut self) -> anyhow::Result<()> {
+        self.file.sync_all()?;
+        if !self.is_named {
+            let whole = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+            let follow = AtFlags::SYMLINK_FOLLOW;
+            rustix::fs::linkat(CWD, whole, &self.parent, &*self.temp, follow)?;
+            self.is_named = true;
+        }
+        Ok(rustix::fs::renameat(&self.parent, &*self.temp, &self.parent, &*self.name)?)
     }
 }

@@ -1,7 +1,7 @@
 //! `bolt ps`: containers and what they do.
 
 use super::selection::report;
-use crate::container::config::{Listed, MountKind, Origin, Summary};
+use crate::container::config::{Listed, MountKind, Origin};
 use crate::container::dir::Containers;
 use crate::container::filter::{BadFilter, Filters, network_name};
 use crate::container::list::{self, Entry, List};
@@ -80,7 +80,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     // than everything else here.
     let plain = matches!(args.format.as_deref().map(str::trim_start), None | Some("" | "table"));
     if plain && filters.is_empty() && !args.size && !args.ns {
-        let entries = select(list::read_side_by_side::<Summary>(&all)?, &filters, &args, Ok)?;
+        let entries = select(list::read_summaries(&all)?, &filters, &args, Ok)?;
         if args.quiet {
             return quiet(&entries, &args);
         }
@@ -358,7 +358,7 @@ mod tests {
             let args = <Args as clap::Args>::augment_args(clap::Command::new("ps"));
             let matches = args.get_matches_from(words);
             let args = <Args as clap::FromArgMatches>::from_arg_matches(&matches).unwrap();
-            let part = list::read_as::<Summary>(&all).unwrap().entries;
+            let part = list::read_as::<crate::container::config::Summary>(&all).unwrap().entries;
             let cells = part.iter().map(|e| cells(e, args.no_trunc));
             let plain = format::cells(&PLAIN, cells, false).unwrap();
             let whole = list::read(&all).unwrap().entries;

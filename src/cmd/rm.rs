@@ -53,7 +53,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         let result = match dir {
             Err(Error::NotFound(_)) if args.force || args.selection.ignore => continue,
             Err(e) => Err(Refusal::from(e)),
-            Ok(mut dir) => required(&all, &dir, &named, args.force)
+            Ok(mut dir) => required(&all, &dir, &named)
                 .and_then(|()| prepare(&mut dir, args.force, timeout))
                 .map(|()| dir),
         };
@@ -135,22 +135,14 @@ fn worst(before: u8, now: u8) -> u8 {
 }
 
 /// Refuses one that others need which stay.
-fn required(
-    all: &Containers,
-    dir: &ContainerDir,
-    named: &[String],
-    force: bool,
-) -> Result<(), Refusal> {
-    if force {
-        return Ok(());
-    }
+fn required(all: &Containers, dir: &ContainerDir, named: &[String]) -> Result<(), Refusal> {
     let mut left = super::requires::dependents(all, dir)?;
     left.retain(|id| !named.contains(id));
     if left.is_empty() {
         return Ok(());
     }
     let error = anyhow::anyhow!(
-        "container {} has dependent containers which must be removed before it: {}; use --depend or --force",
+        "container {} has dependent containers which must be removed before it: {}; use --depend",
         dir.id(),
         left.join(", ")
     );

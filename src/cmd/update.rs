@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::shim;
 use crate::shim::client::{ClientError, Connection};
 use crate::ui::print;
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
@@ -66,6 +66,10 @@ fn update(
         Some(text) => Some(restart_policy(text, config.remove)?),
         None => None,
     };
+    ensure!(
+        policy.is_some() || !args.limits.typed().is_empty(),
+        "nothing to update: name a limit or --restart"
+    );
     let mut denied = limit(&mut args.limits, settings, dir, config)?;
     if let Some(policy) = policy {
         // The limits hold already, and must be written down whatever comes of this.

@@ -1,5 +1,6 @@
 //! All containers of a user: creation, search, names, removal.
 
+use super::cache;
 use super::config::Config;
 use super::dir::{CONFIG, ContainerDir, LOCK};
 use super::error::{Error, errno, io};
@@ -10,7 +11,7 @@ use crate::sys::{atomic, lock, tree};
 use rustix::fs::{self, AtFlags, CWD, Dir, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::io::ErrorKind;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -239,6 +240,16 @@ impl Containers {
         Files { at: self.fd.as_fd(), below, id, path: &self.path }
     }
 
+    /// The directory itself.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// The whole of a file that lies beside the containers; `None`: there is none.
+    pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.files("", "").read(name)
+    }
+
     /// Ids of all container directories, half-made ones too, in no order.
     pub fn ids(&self) -> Result<Vec<String>, Error> {
         Ok(self.entries()?.into_iter().filter(|n| name::is_id(n)).collect())
@@ -381,7 +392,7 @@ impl Containers {
         for entry in self.entries()? {
             let garbage = if entry.starts_with(GONE) {
                 true
-            } else if entry.starts_with(NEW) {
+            } else if entry.starts_with(NEW) || entry.starts_with(cache::TEMP) {
                 self.is_old(&entry)
             } else if name::is_id(&entry) {
                 count += usize::from(self.sweep_half_made(&entry)?);

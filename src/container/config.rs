@@ -8,7 +8,7 @@ use super::ports::Ports;
 use super::secret::Given;
 use super::service::Unit;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -335,7 +335,7 @@ impl Listed for Config {
 
 /// The part of a [`Config`] that a table of containers shows: a list of hundreds is read in a
 /// third of the time.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Summary {
     version: u32,
     id: String,
@@ -343,20 +343,25 @@ pub struct Summary {
     created: i64,
     origin: Source,
     process: Words,
-    #[serde(default)]
+    #[serde(default, serialize_with = "mark")]
     health: Option<IgnoredAny>,
     #[serde(default)]
     ports: Ports,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// Whether there is one, which is all that was read.
+fn mark<S: Serializer>(health: &Option<IgnoredAny>, to: S) -> Result<S::Ok, S::Error> {
+    health.map(|_| true).serialize(to)
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Source {
     Directory(PathBuf),
     Image { name: String },
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Words {
     entrypoint: Vec<String>,
     cmd: Vec<String>,

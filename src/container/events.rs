@@ -155,8 +155,13 @@ fn append(dir: &Path, text: Vec<u8>) -> io::Result<()> {
 }
 
 fn open(path: &Path) -> Result<OwnedFd, Errno> {
-    let flags =
-        OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    // Not to be held up by a pipe of that name.
+    let flags = OFlags::WRONLY
+        | OFlags::APPEND
+        | OFlags::CREATE
+        | OFlags::CLOEXEC
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK;
     fs::openat(CWD, path, flags, Mode::RUSR | Mode::WUSR)
 }
 
@@ -256,13 +261,14 @@ impl EventReader {
     }
 
     fn generation(&self, name: &str) -> io::Result<Option<Generation>> {
-        match File::open(self.dir.join(name)) {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        match fs::open(self.dir.join(name), flags, Mode::empty()) {
             Ok(file) => {
-                let file = BufReader::with_capacity(64 << 10, file);
+                let file = BufReader::with_capacity(64 << 10, File::from(file));
                 Ok(Some(Generation { file, rest: Vec::new() }))
             }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e),
+            Err(Errno::NOENT) => Ok(None),
+            Err(e) => Err(e.into()),
         }
     }
 }

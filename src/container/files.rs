@@ -33,6 +33,25 @@ pub(super) struct Files<'a> {
     pub(super) path: &'a Path,
 }
 
+impl Snapshot {
+    /// `supervised`: somebody held the lock before the record was read.
+    pub(super) fn of(supervised: bool, mut recorded: Recorded) -> Snapshot {
+        let mut status = judge(supervised, &recorded);
+        if status == Status::Running
+            && Freezer::of(&recorded).is_some_and(|freezer| freezer.is_frozen())
+        {
+            status = Status::Paused;
+        }
+        let lost = matches!(recorded.status.as_str(), "starting" | "running");
+        if status == Status::Exited && lost {
+            // Its supervisor was killed, or could not write: nobody saw the code, and 0 would mean
+            // success.
+            recorded.exit = UNKNOWN_EXIT;
+        }
+        Snapshot { status, recorded }
+    }
+}
+
 impl Files<'_> {
     /// `config.json`, or a part of it.
     pub(super) fn config<C: Listed>(&self) -> Result<C, Error> {
@@ -64,22 +83,13 @@ impl Files<'_> {
         // The lock comes first: a supervisor that ends between the two reads has then already
         // written its last state.
         let supervised = !ours && self.is_locked()?;
+        self.snapshot_with(supervised)
+    }
+
+    /// [`Self::snapshot`] where it is known already whether somebody else holds the lock.
+    pub(super) fn snapshot_with(&self, supervised: bool) -> Result<Snapshot, Error> {
         match self.state() {
-            Ok(mut recorded) => {
-                let mut status = judge(supervised, &recorded);
-                if status == Status::Running
-                    && Freezer::of(&recorded).is_some_and(|freezer| freezer.is_frozen())
-                {
-                    status = Status::Paused;
-                }
-                let lost = matches!(recorded.status.as_str(), "starting" | "running");
-                if status == Status::Exited && lost {
-                    // Its supervisor was killed, or could not write: nobody saw the code, and 0
-                    // would mean success.
-                    recorded.exit = UNKNOWN_EXIT;
-                }
-                Ok(Snapshot { status, recorded })
-            }
+            Ok(recorded) => Ok(Snapshot::of(supervised, recorded)),
             Err(Error::Damaged { .. }) => {
                 let status = if supervised { Status::Starting } else { Status::Exited };
                 let exit = if supervised { 0 } else { UNKNOWN_EXIT };
@@ -143,7 +153,7 @@ impl Files<'_> {
 
     /// The whole of a small file. A list reads two of every container, so this asks for no
     /// size first: a regular file gives less than was asked for only at its end (read(2)).
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let Some(file) = self.open(name, OFlags::RDONLY)? else { return Ok(None) };
         let mut bytes = Vec::with_capacity(READ);
         loop {

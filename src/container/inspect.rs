@@ -190,6 +190,8 @@ fn config_part(config: &Config) -> Value {
         "Secrets": config.secrets.iter().filter_map(Given::shown).collect::<Vec<_>>(),
         "Passwd": true,
         "sdNotifyMode": config.unit.sdnotify().word(),
+        "Healthcheck": null,
+        "HealthcheckOnFailureAction": "none",
     });
     if let Some(health) = &config.health {
         part["Healthcheck"] = health.shown();

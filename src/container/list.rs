@@ -1,7 +1,8 @@
 //! All containers at one moment: one readdir, then probe and read each.
 
-use super::config::{Config, Listed};
-use super::dir::Containers;
+use super::cache::{Cache, Stamp};
+use super::config::{Config, Listed, Summary};
+use super::dir::{Containers, Snapshot};
 use super::error::Error;
 use super::health::Checks;
 use super::state::{Recorded, Status};
@@ -42,17 +43,32 @@ pub fn read(all: &Containers) -> Result<List, Error> {
 pub fn read_as<C: Listed>(all: &Containers) -> Result<List<C>, Error> {
     let ids = all.ids()?;
     let mut list = List { entries: Vec::with_capacity(ids.len()), damaged: Vec::new() };
-    list.add(all, &ids);
+    list.add(&ids, &|id| read_one_as(all, id));
     list.sort();
     Ok(list)
 }
 
-/// [`read_as`] by two threads where there are many containers: nearly all of it is the kernel's
-/// walk to three files of each.
+/// What a table shows of all containers, with what an earlier one has read of them, by two threads
+/// where there are many: nearly all of it is the kernel's walk to the files of each.
 ///
 /// Not for who enters a user namespace afterwards: that takes a process of one thread (setns(2)),
 /// and a thread that was joined may count a moment longer.
-pub fn read_side_by_side<C: Listed + Send>(all: &Containers) -> Result<List<C>, Error> {
+pub fn read_summaries(all: &Containers) -> Result<List<Summary>, Error> {
+    let cache = Cache::open(all);
+    let list = side_by_side(all, &|id| summary(all, &cache, id))?;
+    cache.keep(all, &list);
+    Ok(list)
+}
+
+/// [`read`] by two threads, as [`read_summaries`].
+pub fn read_side_by_side(all: &Containers) -> Result<List, Error> {
+    side_by_side(all, &|id| read_one_as(all, id))
+}
+
+fn side_by_side<C: Listed + Send>(
+    all: &Containers,
+    read: &(impl Fn(&str) -> Result<Entry<C>, Error> + Sync),
+) -> Result<List<C>, Error> {
     let ids = all.ids()?;
     let mut list = List { entries: Vec::with_capacity(ids.len()), damaged: Vec::new() };
     let half = if ids.len() < MANY { 0 } else { ids.len() / 2 };
@@ -61,11 +77,11 @@ pub fn read_side_by_side<C: Listed + Send>(all: &Containers) -> Result<List<C>, 
         let other = (!theirs.is_empty()).then(|| {
             std::thread::Builder::new().spawn_scoped(scope, || {
                 let mut list = List { entries: Vec::with_capacity(half), damaged: Vec::new() };
-                list.add(all, theirs);
+                list.add(theirs, read);
                 list
             })
         });
-        list.add(all, ours);
+        list.add(ours, read);
         match other {
             Some(Ok(thread)) => match thread.join() {
                 Ok(found) => {
@@ -75,7 +91,7 @@ pub fn read_side_by_side<C: Listed + Send>(all: &Containers) -> Result<List<C>, 
                 Err(panic) => std::panic::resume_unwind(panic),
             },
             // There may be no further thread (RLIMIT_NPROC).
-            Some(Err(_)) => list.add(all, theirs),
+            Some(Err(_)) => list.add(theirs, read),
             None => {}
         }
     });
@@ -84,9 +100,9 @@ pub fn read_side_by_side<C: Listed + Send>(all: &Containers) -> Result<List<C>, 
 }
 
 impl<C: Listed> List<C> {
-    fn add(&mut self, all: &Containers, ids: &[String]) {
+    fn add(&mut self, ids: &[String], read: &impl Fn(&str) -> Result<Entry<C>, Error>) {
         for id in ids {
-            match read_one_as(all, id) {
+            match read(id) {
                 Ok(entry) => self.entries.push(entry),
                 Err(Error::NotFound(_)) => {}
                 Err(e) => self.damaged.push(e),
@@ -108,6 +124,27 @@ fn read_one_as<C: Listed>(all: &Containers, id: &str) -> Result<Entry<C>, Error>
     let now = files.snapshot(false)?;
     // Last: a container that is removed meanwhile has none, and is then left out.
     let config: C = files.config()?;
+    let checks = if config.is_checked() { Some(files.checks(&now)?) } else { None };
+    Ok(Entry { config, status: now.status, recorded: now.recorded, checks })
+}
+
+/// One that is as `cache` knows it is only asked whether it is supervised.
+fn summary(all: &Containers, cache: &Cache, id: &str) -> Result<Entry<Summary>, Error> {
+    let below = format!("{id}/");
+    let files = all.files(id, &below);
+    // In this order: a supervisor that ends meanwhile has then written its last state, and what
+    // changes after the stamp was taken gives the directory another one.
+    let supervised = files.is_locked()?;
+    let stamp = Stamp::of(all, id)?;
+    let (now, config) = match cache.get(id, stamp) {
+        Some(seen) => (Snapshot::of(supervised, seen.recorded), seen.config),
+        None => {
+            let now = files.snapshot_with(supervised)?;
+            let config: Summary = files.config()?;
+            cache.add(id, stamp);
+            (now, config)
+        }
+    };
     let checks = if config.is_checked() { Some(files.checks(&now)?) } else { None };
     Ok(Entry { config, status: now.status, recorded: now.recorded, checks })
 }

@@ -4,11 +4,13 @@
 //! containers/<id>/{lock, config.json, state.json, health.json?, log, upper, work, control.sock?,
 //! secret-<n>?}
 //! containers/by-name/<name> → <id in base64url>
+//! containers/list (see `cache`)
 //! secrets/<name>
 //! ```
 //! `config.json` is written once by `create`; `state.json` by the supervisor; `lock` is an OFD
 //! write lock held by the supervisor for its whole life: free lock = no supervisor.
 
+mod cache;
 pub mod check;
 mod collection;
 pub mod config;

@@ -35,7 +35,6 @@ impl Resolution {
 
     /// Why nothing fits, with the nearest miss and what would mend it.
     pub fn no_fit(&self) -> String {
-        let count = self.choice.verdicts.len();
         let Some(nearest) = self.choice.nearest() else {
             return format!("{}: {} lists no image", self.name, self.place);
         };
@@ -48,14 +47,13 @@ impl Resolution {
             }
             fixes => format!("to mend it: {}", fixes.join("; ")),
         };
-        format!(
-            "{}: none of the {count} variants of {} fits this machine; the nearest is {} ({}): {}; {mend}",
-            self.name,
-            self.place,
-            nearest.name,
-            short(&nearest.digest),
-            reasons.join("; ")
-        )
+        let all = match self.choice.verdicts.len() {
+            1 => format!("the only variant of {} does not fit this machine", self.place),
+            count => format!("none of the {count} variants of {} fits this machine", self.place),
+        };
+        let which = if self.choice.verdicts.len() == 1 { "" } else { "the nearest is " };
+        let (name, digest) = (&nearest.name, short(&nearest.digest));
+        format!("{}: {all}; {which}{name} ({digest}): {}; {mend}", self.name, reasons.join("; "))
     }
 
     /// Every variant with every reason.

@@ -7,6 +7,7 @@ use super::vdf::{Table, Value};
 use crate::image::types::Digest;
 use crate::sys::{atomic, small};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -112,6 +113,7 @@ fn look(path: &Path) -> Result<Found, ToolError> {
         Ok(_) => Ok(Found::Theirs),
         Err(error) if error.kind() == NotFound => Ok(Found::Nothing),
         Err(error) if matches!(error.kind(), InvalidInput | FileTooLarge) => Ok(Found::Theirs),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => Ok(Found::Theirs),
         Err(source) => Err(io_error("read", path)(source)),
     }
 }
@@ -310,6 +312,14 @@ mod tests {
             assert!(matches!(result, Err(ToolError::Changed(_))), "{result:?}");
         }
         assert_eq!(uninstall(root, true).unwrap(), Change::Done);
+        // A link to itself.
+        fs::create_dir_all(directory(root)).unwrap();
+        std::os::unix::fs::symlink(&file, &file).unwrap();
+        for result in [install(root, bolt, false), uninstall(root, false)] {
+            assert!(matches!(result, Err(ToolError::Changed(_))), "{result:?}");
+        }
+        assert_eq!(install(root, bolt, true).unwrap(), Change::Done);
+        assert_eq!(uninstall(root, false).unwrap(), Change::Done);
     }
 
     #[test]

@@ -39,6 +39,13 @@ pub fn value(word: &str) -> Result<String, BadWord> {
     quoted(word, false)
 }
 
+/// Whether systemd takes it for the name of a variable: others it ignores (`Environment=`).
+pub fn is_variable(name: &str) -> bool {
+    let is_digit_first = name.starts_with(|c: char| c.is_ascii_digit());
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.is_empty() && !is_digit_first && name.chars().all(is_part)
+}
+
 /// A path that takes the rest of its line as it is: `WorkingDirectory=`.
 pub fn path(word: &str) -> Result<String, BadWord> {
     let edge = |c: Option<char>| c.is_none_or(char::is_whitespace);

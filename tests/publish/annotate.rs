@@ -66,7 +66,11 @@ fn a_list_in_a_registry_is_annotated_there() {
     let image = format!("{host}/plain:1");
     session.ok(&["push", "-q", VERIFY, IMAGE, &image]);
     let before = raw(&image);
-    session.ok(&["image", "annotate", VERIFY, "--game", &file, &image]);
+    let out = session.run(&["image", "annotate", VERIFY, "--game", &file, &image]);
+    assert!(
+        out.code == 0 && out.err.ends_with(&format!("{image}: metadata attached\n")),
+        "{out:?}"
+    );
     assert_eq!(raw(&image), before, "an image alone stays what it is");
     session.ok(&["manifest", "create", VERIFY, "game", &format!("docker://{image}")]);
     let name = format!("{host}/celeste:1");

@@ -303,3 +303,27 @@ fn a_bucket_with_an_authority_of_its_own_is_trusted_where_that_is_said() {
     let out = end(right);
     assert_eq!(out.code, 0, "{out:?}");
 }
+
+#[test]
+fn a_login_at_a_bucket_is_tried_there_and_then_used() {
+    let session = session!();
+    let s3 = s3!();
+    let bucket = format!("s3://{BUCKET}/games/box");
+    ok(&session, &s3, &["mirror", "sync", &session.image_source(), &bucket]);
+    std::fs::create_dir_all(session.home().join(".config/bolt")).unwrap();
+    let endpoint = s3.endpoint();
+    let text = format!(
+        "[[ghostbay]]\nname = \"near\"\nendpoint = \"{endpoint}\"\nbucket = \"{BUCKET}\"\n"
+    );
+    session.file(".config/bolt/registries.toml", text);
+    let host = s3.address().to_string();
+    let login = |secret: &str| session.run(&["login", "-u", KEY, "-p", secret, &host]);
+    let out = login("another");
+    assert!(out.code == 125 && out.err.contains("does not take the secret"), "{out:?}");
+    assert_eq!(session.run(&["login", "--get-login", &host]).code, 125, "nothing was kept");
+    let out = login(SECRET);
+    assert_eq!((out.code, out.out.as_str()), (0, "Login Succeeded!\n"), "{out:?}");
+    let other = Session::empty().unwrap();
+    assert_eq!(other.run(&["pull", "-q", "--retry", "0", &format!("{bucket}:v1")]).code, 125);
+    session.ok(&["pull", "-q", &format!("{bucket}:v1")]);
+}

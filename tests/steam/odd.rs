@@ -52,6 +52,12 @@ fn an_unknown_option_does_not_keep_the_game_from_starting() {
         assert_eq!((out.code, out.out.as_str()), (9, ""), "{out:?}");
         assert!(out.err.contains("--nise") && steam.log().contains("--nise"), "{out:?}");
     }
+    // What is right holds, and the report has both.
+    let report = steam.home("report.json");
+    let words = ["--nise", "5", "--report", &report, "--env", "A=1", "--", "true"];
+    let mut command = steam.session.bolt(&[&["game", "wrap"], &words[..]].concat());
+    assert_eq!(end(command.spawn().unwrap(), "an unknown option").code, 0);
+    assert_eq!(steam.report("report.json").1, ["--nise 5: denied", "--env: applied"]);
     let mut command =
         steam.session.bolt(&["game", "wrap", "--strict", "--nise", "5", "--", "true"]);
     assert_eq!(end(command.spawn().unwrap(), "strict").code, 125);

@@ -200,6 +200,23 @@ fn checks_and_volumes_of_containers_are_told() {
     assert_eq!(volumes(), ["create", "remove", "create", "remove"]);
 }
 
+#[test]
+fn a_pipe_in_place_of_the_log_holds_nobody_up() {
+    let s = session!();
+    s.ok(&["volume", "create", "first"]);
+    let log = s.data().join("events/log");
+    std::fs::remove_file(&log).unwrap();
+    assert!(s.command("mkfifo").arg(&log).status().unwrap().success());
+    for args in [
+        &["run", "--rm", "--network", "none", IMAGE, "true"][..],
+        &["volume", "create", "second"],
+        &["events", "--stream=false"],
+    ] {
+        let out = finish(s.spawn(args), Duration::from_secs(30), "a verb");
+        assert_eq!(out.code, 0, "{out:?}");
+    }
+}
+
 /// A full log is moved away once, whoever of many finds it full.
 #[test]
 fn a_full_log_is_moved_away_once() {

@@ -99,6 +99,22 @@ fn units_pass_systemds_own_check() {
 }
 
 #[test]
+fn variables_of_the_caller_are_in_a_unit_that_makes_its_container_anew() {
+    let s = session!();
+    let words =
+        ["create", "--name", "web", "-e", "TOKEN", "-e", "GAME_*", "-e", "A=1", IMAGE, "true"];
+    let mut create = s.bolt(&words);
+    create.env("TOKEN", "50% of \"it\"").env("GAME_X", "x").env("OTHER", "o");
+    assert!(create.output().unwrap().status.success());
+    let unit = s.ok(&["generate", "systemd", "--new", "web"]);
+    verified(&s, "web", &unit);
+    for line in ["Environment=\"TOKEN=50%% of \\\"it\\\"\"", "Environment=GAME_X=x"] {
+        assert!(unit.lines().any(|l| l == line), "{line} is not in {unit}");
+    }
+    assert!(!unit.contains("OTHER") && !unit.contains("Environment=A"), "{unit}");
+}
+
+#[test]
 fn what_makes_no_unit_is_refused() {
     let s = session!();
     s.ok(&["create", "--name", "web", IMAGE, "true"]);
@@ -110,6 +126,7 @@ fn what_makes_no_unit_is_refused() {
         (&["--restart-policy=often", "web"], "--restart-policy \"often\""),
         (&["--format=yaml", "web"], "use json"),
         (&["--env==x", "web"], "has no name"),
+        (&["--env=A B=1", "web"], "letters, digits and _"),
         (&[], "required"),
         (&["--boot", "web"], "cannot be used with"),
     ] {

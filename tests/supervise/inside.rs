@@ -1,9 +1,12 @@
 //! What can be told of a container from outside: `top`, `diff`, `export`.
 
 use crate::harness::image::TestImage;
+use crate::harness::process::finish;
 use crate::harness::user::{IMAGE, until};
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::os::unix::fs::FileTypeExt;
+use std::time::Duration;
 
 #[test]
 fn top_shows_the_containers_own_numbers_and_names() {
@@ -206,6 +209,32 @@ fn an_export_that_fails_leaves_no_file() {
             .contains("x.tar"))
     );
     s.ok(&["rm", "x"]);
+}
+
+#[test]
+fn an_export_goes_into_a_pipe_and_a_killed_one_leaves_nothing() {
+    let s = session!();
+    s.ok(&["create", "--name", "x", IMAGE, "true"]);
+    let pipe = s.home().join("pipe");
+    assert!(s.command("mkfifo").arg(&pipe).status().unwrap().success());
+    let path = pipe.to_str().unwrap();
+    // Nobody reads yet: it waits.
+    let export = s.spawn(&["export", "-o", path, "x"]);
+    let archive = std::fs::read(&pipe).unwrap();
+    assert!(members(&archive).contains_key("bin/busybox"));
+    assert_eq!(finish(export, Duration::from_secs(30), "export").code, 0);
+    assert!(std::fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo(), "it is there still");
+    s.ok(&["export", "-o", "/dev/null", "x"]);
+
+    s.ok(&["rm", "x"]);
+    s.detached("big", &[], "dd if=/dev/zero of=/big bs=1M count=400 2>/dev/null; exec sleep 1000");
+    let mut export = s.spawn(&["export", "-o", "big.tar", "big"]);
+    std::thread::sleep(Duration::from_millis(40));
+    export.kill().unwrap();
+    export.wait().unwrap();
+    let left = std::fs::read_dir(s.home()).unwrap().flatten().map(|entry| entry.file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("big.tar")).collect();
+    assert!(left.is_empty() || left == ["big.tar"], "{left:?}");
 }
 
 #[test]

@@ -40,15 +40,9 @@ pub fn main(words: Vec<OsString>) -> u8 {
             let _ = error.print();
             0
         }
-        Err(error) => match bare(&words) {
-            Some(command) => {
-                let why = error.to_string();
-                let why = why.lines().next().unwrap_or_default().trim_start_matches("error: ");
-                let broken = vec![Outcome::unread("options", why)];
-                let wishes = Vec::new();
-                go(&Request { wishes, broken, strict: false, report: None, command })
-            }
-            None => {
+        Err(error) => match salvage(&words) {
+            Some((args, broken)) if !args.strict => go(&Request::of(args, broken)),
+            _ => {
                 let _ = error.print();
                 log_error(&error.into());
                 exit::ENGINE
@@ -65,30 +59,67 @@ fn parse(words: &[OsString]) -> Result<Args, clap::Error> {
     Args::from_arg_matches_mut(&mut matches).map_err(|e| e.format(&mut command))
 }
 
-/// The command of a line whose options are wrong: what stands behind `--`, or begins with the path
-/// of a program, whichever comes first. `None` where neither is found, and where the user said
-/// `--strict`.
-fn bare(words: &[OsString]) -> Option<Vec<OsString>> {
+/// What can be read of a line with wrong options, and what cannot. The command is what stands
+/// behind `--`, or begins with the path of a program, whichever comes first; `None` where neither
+/// is found.
+fn salvage(words: &[OsString]) -> Option<(Args, Vec<Outcome>)> {
     let is_program = |word: &OsString| {
         word.as_bytes().first() == Some(&b'/') && crate::wrap::is_program(Path::new(word))
     };
     let at = words.iter().position(|word| word == "--" || is_program(word))?;
-    if words[..at].iter().any(|word| word == "--strict") {
-        return None;
+    let (mut left, command) = words.split_at(at);
+    let command = command.strip_prefix(&[OsString::from("--")]).unwrap_or(command);
+    let mut good = Vec::new();
+    let mut broken = Vec::new();
+    while !left.is_empty() {
+        // An option stands alone or with its value in the next word.
+        let whole = (1..=left.len().min(2)).find(|n| parse(&left[..*n]).is_ok_and(is_bare));
+        let taken = whole.unwrap_or_else(|| {
+            let next = left[1..].iter().position(|word| word.as_bytes().starts_with(b"-"));
+            next.map_or(left.len(), |next| next + 1)
+        });
+        let (option, rest) = left.split_at(taken);
+        match whole {
+            Some(_) => good.extend_from_slice(option),
+            None => broken.push(Outcome::unread(&shown(option), &why(option))),
+        }
+        left = rest;
     }
-    let from = if words[at] == "--" { at + 1 } else { at };
-    Some(words[from..].to_vec())
+    good.push("--".into());
+    good.extend_from_slice(command);
+    Some((parse(&good).ok()?, broken))
+}
+
+fn is_bare(args: Args) -> bool {
+    args.command.is_empty()
+}
+
+fn shown(option: &[OsString]) -> String {
+    option.join(std::ffi::OsStr::new(" ")).to_string_lossy().into_owned()
+}
+
+/// What the command line's own rules say of an option.
+fn why(option: &[OsString]) -> String {
+    let Err(error) = parse(option) else { return "it is no option".to_owned() };
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+impl Request {
+    fn of(args: Args, broken: Vec<Outcome>) -> Request {
+        Request {
+            wishes: args.wishes.0,
+            broken,
+            strict: args.strict,
+            report: args.report.as_ref().map(Target::parse),
+            command: args.command,
+        }
+    }
 }
 
 /// Applies the settings and becomes the game; returns only when there is none.
 pub fn run(args: Args) -> u8 {
-    go(&Request {
-        wishes: args.wishes.0,
-        broken: Vec::new(),
-        strict: args.strict,
-        report: args.report.as_ref().map(Target::parse),
-        command: args.command,
-    })
+    go(&Request::of(args, Vec::new()))
 }
 
 fn go(request: &Request) -> u8 {
@@ -151,6 +182,7 @@ pub fn inner() -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wrap::Wish;
     use std::os::unix::ffi::OsStringExt;
 
     fn words(words: &[&str]) -> Vec<OsString> {
@@ -176,14 +208,33 @@ mod tests {
     }
 
     #[test]
-    fn a_line_with_wrong_options_still_has_its_command() {
-        let of = |line: &[&str]| bare(&words(line));
+    fn a_line_with_wrong_options_still_has_its_command_and_the_right_ones() {
+        let of = |line: &[&str]| {
+            let (args, broken) = salvage(&words(line))?;
+            let broken = broken.iter().map(|outcome| {
+                serde_json::to_value(outcome).unwrap()["setting"].as_str().unwrap().to_owned()
+            });
+            Some((args.wishes.0, args.command, broken.collect::<Vec<_>>()))
+        };
         let game = words(&["game", "--", "x"]);
-        assert_eq!(of(&["--nise", "5", "--", "game", "--", "x"]), Some(game));
+        let nice = || vec![Wish::Nice("5".into())];
+        assert_eq!(
+            of(&["--nise", "5", "--", "game", "--", "x"]),
+            Some((vec![], game.clone(), vec!["--nise 5".into()]))
+        );
+        assert_eq!(
+            of(&["--nise", "5", "--nice", "5", "-z", "--mangohud=x", "--", "game", "--", "x"]),
+            Some((nice(), game, vec!["--nise 5".into(), "-z".into(), "--mangohud=x".into()]))
+        );
         let reaper = words(&["/bin/sh", "SteamLaunch", "--", "x"]);
-        assert_eq!(of(&["--nise", "5", "/bin/sh", "SteamLaunch", "--", "x"]), Some(reaper));
+        assert_eq!(
+            of(&["--nice=5", "--nise", "/bin/sh", "SteamLaunch", "--", "x"]),
+            Some((nice(), reaper, vec!["--nise".into()]))
+        );
         assert_eq!(of(&["--nise", "5", "game"]), None);
-        assert_eq!(of(&["--strict", "--nise", "--", "game"]), None);
+        let (args, broken) = salvage(&words(&["--report", "3", "--nise", "--", "g"])).unwrap();
+        assert_eq!((args.report, broken.len()), (Some("3".into()), 1));
+        assert!(salvage(&words(&["--strict", "--nise", "--", "game"])).unwrap().0.strict);
         assert!(parse(&words(&["--nise", "5", "--", "game"])).is_err());
     }
 }

@@ -151,6 +151,7 @@ fn of_container(
     let time = stop_timeout.to_string();
     if new {
         let parts = parts(&config.create_command, &flags::known())?;
+        service.environment.extend(callers_variables(&config, &parts));
         service.start = new_start(args, &config, &parts);
         service.directory = flags::is_relative(&parts).then_some(config.create_dir.as_str());
         service.start_timeout = args.start_timeout.or(Some(PULL));
@@ -186,6 +187,23 @@ fn sdnotify(config: &Config) -> SdNotify {
         None | Some(SdNotify::Ignore) => SdNotify::Conmon,
         Some(mode) => mode,
     }
+}
+
+/// The variables that were typed without a value: what the caller's were then, since a manager has
+/// others.
+fn callers_variables(config: &Config, parts: &Parts) -> Vec<String> {
+    let typed = parts.flags.iter().filter(|flag| flag.name == "env");
+    let names: Vec<&str> =
+        typed.filter_map(|flag| flag.value.as_deref()).filter(|word| !word.contains('=')).collect();
+    let is_named = |key: &str| {
+        escape::is_variable(key)
+            && names.iter().any(|name| match name.strip_suffix('*') {
+                Some(start) => key.starts_with(start),
+                None => key == *name,
+            })
+    };
+    let all = config.process.env.iter();
+    all.filter(|pair| pair.split_once('=').is_some_and(|(key, _)| is_named(key))).cloned().collect()
 }
 
 /// `run` with the flags of a unit and those that were typed.
@@ -251,6 +269,10 @@ fn environment(asked: &[String]) -> anyhow::Result<Vec<String>> {
     for word in asked {
         if let Some((name, _)) = word.split_once('=') {
             ensure!(!name.is_empty(), "--env {word:?} has no name; use NAME=VALUE");
+            ensure!(
+                escape::is_variable(name),
+                "--env {word:?}: systemd takes letters, digits and _ for the name of a variable"
+            );
             pairs.push(word.clone());
             continue;
         }

@@ -144,17 +144,22 @@ fn remote(
     let digest = annotate(&repository, args.instance.as_deref(), said)
         .with_context(|| format!("annotate {reference}"))?;
     if !args.quiet {
-        print::stderr_bytes(format!("{reference}: annotated, {digest} now\n").as_bytes());
+        let done = match digest {
+            Some(digest) => format!("{reference}: annotated, {digest} now\n"),
+            None => format!("{reference}: metadata attached\n"),
+        };
+        print::stderr_bytes(done.as_bytes());
     }
     Ok(0)
 }
 
-/// Puts the artifact, then the list that speaks of it; the digest that the name means then.
+/// Puts the artifact, then the list that speaks of it; the digest that the name means then, where
+/// that is another one.
 fn annotate(
     repository: &Repository<'_>,
     wanted: Option<&str>,
     said: &Said,
-) -> anyhow::Result<Digest> {
+) -> anyhow::Result<Option<Digest>> {
     let raw = repository.named()?;
     let kind = media_type(&raw.bytes, &raw.media_type);
     let Document::Index(entries) = parse(&raw.bytes, &raw.media_type)? else {
@@ -164,7 +169,7 @@ fn annotate(
         let mut subject = describe(&kind, &raw.bytes);
         subject.digest = raw.digest.clone();
         attach(repository, &subject, said)?;
-        return Ok(raw.digest);
+        return Ok(None);
     };
     let own = repository.reference();
     let tag = match (own.digest(), own.tag()) {
@@ -181,7 +186,7 @@ fn annotate(
     let referrer = said.artifact().digest_about(subject);
     let bytes = with_annotation(&raw, &digest, said, &referrer)?;
     attach(repository, subject, said)?;
-    Ok(repository.put_manifest(tag, &kind, &bytes)?.digest)
+    Ok(Some(repository.put_manifest(tag, &kind, &bytes)?.digest))
 }
 
 /// The list with the annotation at one of its manifests, all else as it was.

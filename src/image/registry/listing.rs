@@ -33,7 +33,7 @@ impl Client<'_> {
     /// All tags of the repository, sorted.
     pub(super) async fn tags(&self) -> Result<Vec<String>, RegistryError> {
         let path = format!("{}/tags/list", self.repository);
-        let tags = self.pages::<Tags>(&path, &[("n", PAGE)], "the tags").await?;
+        let tags = self.pages::<Tags>(&path, &[("n", PAGE)], "the list of tags").await?;
         Ok(sorted(tags.into_iter().filter_map(|page| page.tags)))
     }
 

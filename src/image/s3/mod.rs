@@ -19,3 +19,26 @@ pub(in crate::image) use bucket::{Bucket, BucketLayout};
 pub(in crate::image) use client::S3Client;
 pub use error::S3Error;
 pub use xml::BadXml;
+
+use crate::image::island::Island;
+use crate::image::progress::Progress;
+use crate::image::registry::{Patience, Proxies};
+use credentials::AwsPlaces;
+use place::Place;
+
+/// Whether the bucket's server knows the caller of `place`: its list is asked for.
+///
+/// Errors: [`S3Error::WrongKeys`] when it does not; [`S3Error::Denied`] when he may not list, which
+/// leaves open what else he may; else why the server cannot be asked.
+pub fn check_login(
+    place: Place,
+    aws: &AwsPlaces,
+    proxies: &Proxies,
+    patience: &Patience,
+    progress: &dyn Progress,
+) -> Result<(), S3Error> {
+    let prefix = place.prefix.clone();
+    let client = S3Client::new(place, aws, proxies, patience, progress)?;
+    let island = Island::new()?;
+    island.run(client.list(&prefix, None)).map(drop)
+}
