@@ -87,7 +87,7 @@ fn a_restart_policy_is_taken_back() {
 #[test]
 fn what_makes_no_sense_is_refused_and_changes_nothing() {
     let s = session!();
-    let id = s.detached("x", &[], "exec sleep 1000");
+    s.detached("x", &[], "exec sleep 1000");
     s.detached("gone", &["--rm"], "exec sleep 1000");
     let before = s.inspect("x", "json .HostConfig");
     for (flags, why) in [
