@@ -7,7 +7,7 @@ use crate::at::{At, Res};
 use crate::fill::Fills;
 use crate::handshake::{self, Message};
 use crate::monitor::decode;
-use crate::small;
+use crate::step::usual::Usual;
 use crate::step::{dev, exec, ids, limits, masks, mounts, root, tty};
 use crate::sys::{lo, netns, process};
 use bolt_shim::head::Spaces;
@@ -37,14 +37,15 @@ pub(crate) fn run(
     passed: Vec<OwnedFd>,
 ) -> ! {
     process::set_name(c"bolt-init");
-    let begun = begin(Spaces::of(launch), &socket);
+    let begun = begin(Spaces::of(launch), &socket).map(|network| (network, Usual::default()));
     go_on(launch, socket, stdio, fills, passed, begun)
 }
 
 /// The same, for an I that is made before the plan is there.
 pub(crate) fn run_ahead(spaces: Spaces, socket: OwnedFd) -> ! {
     process::set_name(c"bolt-init");
-    let begun = begin(spaces, &socket);
+    let begun =
+        begin(spaces, &socket).map(|network| (network, Usual::make(spaces.ipc && spaces.pid)));
     let mut fds = match handshake::receive_soon(&socket) {
         Ok(Some((Message::Plan, fds))) if !fds.is_empty() => fds,
         // There will be none: M ends, and has told why.
@@ -83,9 +84,9 @@ fn go_on(
     stdio: Option<Stdio>,
     fills: &Fills,
     passed: Vec<OwnedFd>,
-    begun: Res<Option<netns::Pending>>,
+    begun: Res<(Option<netns::Pending>, Usual)>,
 ) -> ! {
-    let set_up = begun.and_then(|network| set_up(launch, &socket, stdio, fills, network));
+    let set_up = begun.and_then(|begun| set_up(launch, &socket, stdio, fills, begun));
     let failure = match set_up {
         Ok(()) if launch.process.args.is_empty() => idle(launch, &socket),
         Ok(()) if launch.init => supervise(launch, &socket, passed),
@@ -100,8 +101,10 @@ fn set_up(
     socket: &OwnedFd,
     stdio: Option<Stdio>,
     fills: &Fills,
-    network: Option<netns::Pending>,
+    (network, mut usual): (Option<netns::Pending>, Usual),
 ) -> Res<()> {
+    let second_proc = usual.second_proc.take();
+    let empty = usual.empty.take();
     let trees = handshake::receive_trees(socket)?;
     // Only now: M has put us into our v1 groups, and this namespace is rooted where we are.
     if !launch.share.cgroup {
@@ -109,13 +112,7 @@ fn set_up(
     }
     let mut trees = trees.into_iter();
     let new_root = attach_root(trees.next())?;
-    let mut mounter = mounts::Mounter {
-        root: new_root.as_fd(),
-        trees,
-        fills,
-        has_tty_group: has_group(5),
-        dev: None,
-    };
+    let mut mounter = mounts::Mounter { root: new_root.as_fd(), trees, fills, usual, dev: None };
     // sysfs shows the network it is mounted in: what comes before it overlaps with its making.
     let first =
         launch.mounts.iter().position(|m| m.what == MountKind::Sys).unwrap_or(launch.mounts.len());
@@ -140,9 +137,9 @@ fn set_up(
     limits::sysctl(new_root.as_fd(), &launch.sysctl)?;
     oom_score(launch, socket);
     if launch.covered_proc {
-        masks::covered_proc(new_root.as_fd())?;
+        masks::covered_proc(new_root.as_fd(), second_proc)?;
     }
-    masks::cover(new_root.as_fd(), &launch.masked)?;
+    masks::cover(new_root.as_fd(), &launch.masked, empty)?;
     masks::read_only(new_root.as_fd(), &launch.read_only)?;
     let terminal = terminal(launch, socket, &new_root)?;
     if root::is_read_only(&launch.root) {
@@ -194,15 +191,6 @@ fn attach_root(tree: Option<OwnedFd>) -> Res<OwnedFd> {
     let place = rustix::fs::open("/", flags, rustix::fs::Mode::empty()).at(Step::Root, "/")?;
     mounts::attach(&tree, place, "/")?;
     Ok(tree)
-}
-
-fn has_group(gid: u32) -> bool {
-    let text = small::read("/proc/self/gid_map").unwrap_or_default();
-    text.lines().any(|line| {
-        let mut words = line.split_ascii_whitespace().filter_map(|w| w.parse::<u64>().ok());
-        let (start, count) = (words.next(), words.nth(1));
-        start.zip(count).is_some_and(|(s, c)| (s..s + c).contains(&u64::from(gid)))
-    })
 }
 
 /// `lo` up; with an uplink M gets the namespace and says when packets flow.

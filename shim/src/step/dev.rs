@@ -21,8 +21,8 @@ const LINKS: &[(&str, &str)] = &[
     ("/proc/kcore", "core"),
 ];
 
-/// Fills the attached tmpfs `dev`.
-pub(crate) fn fill(root: BorrowedFd<'_>, dev: &OwnedFd, devices: &[Device]) -> Res<()> {
+/// Fills the attached tmpfs `dev` with what is always there.
+pub(crate) fn fill(dev: &OwnedFd) -> Res<()> {
     for name in NODES {
         let target = node_file(dev.as_fd(), name)?;
         attach(host_node(&format!("/dev/{name}"))?, target, name)?;
@@ -33,6 +33,11 @@ pub(crate) fn fill(root: BorrowedFd<'_>, dev: &OwnedFd, devices: &[Device]) -> R
     for (name, mode) in [("pts", 0o755), ("mqueue", 0o755), ("shm", 0o1777)] {
         rustix::fs::mkdirat(dev, name, Mode::from_raw_mode(mode)).at(Step::Device, name)?;
     }
+    Ok(())
+}
+
+/// Binds further nodes beneath the root.
+pub(crate) fn bind(root: BorrowedFd<'_>, devices: &[Device]) -> Res<()> {
     for device in devices {
         let tree = host_node(&device.source)?;
         let target = target::open(root, &device.target, Kind::File)?;

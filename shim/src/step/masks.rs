@@ -13,7 +13,9 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 const CLONE: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags::OPEN_TREE_CLOEXEC);
 
 /// Covers each path that exists: a file by `/dev/null`, a directory by an empty tmpfs.
-pub(crate) fn cover(root: BorrowedFd<'_>, paths: &[String]) -> Res<()> {
+///
+/// `usual`: such a tmpfs, if it is made already.
+pub(crate) fn cover(root: BorrowedFd<'_>, paths: &[String], mut usual: Option<OwnedFd>) -> Res<()> {
     let mut empty: Option<OwnedFd> = None;
     for path in paths {
         let Some(target) = existing(root, path)? else { continue };
@@ -24,7 +26,7 @@ pub(crate) fn cover(root: BorrowedFd<'_>, paths: &[String]) -> Res<()> {
             (Some(first), true) => {
                 open_tree(first, "", CLONE | OpenTreeFlags::AT_EMPTY_PATH).at(Step::Mask, path)?
             }
-            (None, true) => empty_tmpfs().at(Step::Mask, path)?,
+            (None, true) => usual.take().map_or_else(empty_tmpfs, Ok).at(Step::Mask, path)?,
         };
         attach(&tree, target, path)?;
         if is_dir && empty.is_none() {
@@ -49,14 +51,14 @@ pub(crate) fn read_only(root: BorrowedFd<'_>, paths: &[String]) -> Res<()> {
 
 /// A nested sandbox may mount procfs only where one is fully visible in its namespace. This one
 /// is, to the kernel; a cover on the directory *above* keeps it from everybody's eyes.
-pub(crate) fn covered_proc(root: BorrowedFd<'_>) -> Res<()> {
+///
+/// `usual`: that procfs, if it is made already.
+pub(crate) fn covered_proc(root: BorrowedFd<'_>, usual: Option<OwnedFd>) -> Res<()> {
     const AT: &str = "/dev/.p/p";
     for dir in ["dev/.p", "dev/.p/p"] {
         rustix::fs::mkdirat(root, dir, Mode::from_raw_mode(0o700)).at(Step::Mask, AT)?;
     }
-    let proc = fresh("proc", &[]).at(Step::Mask, AT)?;
-    let set = attr::NOSUID | attr::NODEV | attr::NOEXEC;
-    attr::setattr(&proc, set, 0, false).at(Step::Mask, AT)?;
+    let proc = usual.map_or_else(second_proc, Ok).at(Step::Mask, AT)?;
     if let Some(target) = existing(root, AT)? {
         attach(proc, target, AT)?;
     }
@@ -66,7 +68,15 @@ pub(crate) fn covered_proc(root: BorrowedFd<'_>) -> Res<()> {
     Ok(())
 }
 
-fn empty_tmpfs() -> Result<OwnedFd, Errno> {
+/// A detached procfs for it.
+pub(crate) fn second_proc() -> Result<OwnedFd, Errno> {
+    let proc = fresh("proc", &[])?;
+    attr::setattr(&proc, attr::NOSUID | attr::NODEV | attr::NOEXEC, 0, false)?;
+    Ok(proc)
+}
+
+/// What covers a directory.
+pub(crate) fn empty_tmpfs() -> Result<OwnedFd, Errno> {
     let tmpfs = fresh_tmpfs(&[("mode", "555"), ("size", "4k"), ("nr_inodes", "2")])?;
     attr::setattr(&tmpfs, attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC, 0, false)?;
     Ok(tmpfs)

@@ -12,3 +12,4 @@ pub(crate) mod root;
 pub(crate) mod target;
 pub(crate) mod tty;
 pub(crate) mod user;
+pub(crate) mod usual;

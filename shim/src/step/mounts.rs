@@ -4,9 +4,10 @@ use crate::at::{At, Res, failure};
 use crate::fill::Fills;
 use crate::step::root::{fresh_tmpfs, identity};
 use crate::step::target::{self, Kind};
+use crate::step::usual::{self, Usual};
 use crate::step::{binds, copy_up, dev};
 use crate::sys::mount as attr;
-use bolt_shim::launch::{Launch, Mount, MountKind, Net};
+use bolt_shim::launch::{Device, Launch, Mount, MountKind, Net};
 use bolt_shim::report::Step;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, openat, unlinkat};
 use rustix::io::Errno;
@@ -27,8 +28,8 @@ pub(crate) struct Mounter<'a> {
     pub(crate) trees: std::vec::IntoIter<OwnedFd>,
     /// The volumes that get the image's content.
     pub(crate) fills: &'a Fills,
-    /// Whether gid 5 exists inside, for devpts.
-    pub(crate) has_tty_group: bool,
+    /// What is made already.
+    pub(crate) usual: Usual,
     /// The tmpfs of `/dev`, once it is there: small files live in it too.
     pub(crate) dev: Option<OwnedFd>,
 }
@@ -46,29 +47,38 @@ impl Mounter<'_> {
                 self.text(mount, content.bytes(), |file| give(file, *owner, *mode, &mount.target))
             }
             MountKind::Sys if launch.net == Net::Host => self.bind(mount, false),
-            MountKind::Sys => self.system("sysfs", &[], mount),
-            MountKind::Proc => self.system("proc", &[], mount),
-            MountKind::Mqueue => self.system("mqueue", &[], mount),
-            MountKind::Cgroup => self.system("cgroup2", &[], mount),
+            MountKind::Sys => self.system(fresh("sysfs", &[]), mount),
+            MountKind::Proc => {
+                let tree = self.usual.proc.take().map_or_else(|| fresh("proc", &[]), Ok);
+                self.system(tree, mount)
+            }
+            MountKind::Mqueue => {
+                let tree = self.usual.mqueue.take().map_or_else(|| fresh("mqueue", &[]), Ok);
+                self.system(tree, mount)
+            }
+            MountKind::Cgroup => self.system(fresh("cgroup2", &[]), mount),
             MountKind::Devpts => {
-                let mut options = vec![("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")];
-                if self.has_tty_group {
-                    options.push(("gid", "5"));
-                }
-                self.system("devpts", &options, mount)
+                let tree = self.usual.devpts.take().map_or_else(usual::devpts, Ok);
+                self.system(tree, mount)
             }
-            MountKind::Dev { devices } => {
-                let dev =
-                    fresh_tmpfs(&[("mode", "755"), ("size", "65536k")]).at(Step::Mount, "/dev")?;
-                let target = target::open_plain_dir(self.root, &mount.target)?;
-                attach(&dev, &target, &mount.target)?;
-                attr::setattr(&dev, binds::bits(mount.flags), 0, false).at(Step::Mount, "/dev")?;
-                dev::fill(self.root, &dev, devices)?;
-                self.dev = Some(dev);
-                Ok(())
-            }
+            MountKind::Dev { devices } => self.dev(mount, devices),
             MountKind::Tmpfs { options, copy_up } => self.tmpfs(mount, options, *copy_up),
         }
+    }
+
+    fn dev(&mut self, mount: &Mount, devices: &[Device]) -> Res<()> {
+        let waiting = self.usual.dev.take();
+        let is_filled = waiting.is_some();
+        let dev = waiting.map_or_else(usual::dev_tmpfs, Ok).at(Step::Mount, "/dev")?;
+        let target = target::open_plain_dir(self.root, &mount.target)?;
+        attach(&dev, &target, &mount.target)?;
+        attr::setattr(&dev, binds::bits(mount.flags), 0, false).at(Step::Mount, "/dev")?;
+        if !is_filled {
+            dev::fill(&dev)?;
+        }
+        dev::bind(self.root, devices)?;
+        self.dev = Some(dev);
+        Ok(())
     }
 
     fn tmpfs(&self, mount: &Mount, options: &[(String, String)], copy: bool) -> Res<()> {
@@ -119,9 +129,9 @@ impl Mounter<'_> {
     }
 
     /// A kernel file system of our own, on a directory that no link leads away from.
-    fn system(&self, kind: &str, options: &[(&str, &str)], mount: &Mount) -> Res<()> {
+    fn system(&self, tree: Result<OwnedFd, Errno>, mount: &Mount) -> Res<()> {
         let path = mount.target.as_str();
-        let tree = fresh(kind, options).at(Step::Mount, path)?;
+        let tree = tree.at(Step::Mount, path)?;
         let target = target::open_plain_dir(self.root, path)?;
         attach(&tree, &target, path)?;
         attr::setattr(&tree, binds::bits(mount.flags), 0, false).at(Step::Mount, path)

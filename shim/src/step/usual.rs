@@ -1,0 +1,78 @@
+//! What nearly every container mounts, made while its plan still is. Runs in I.
+//!
+//! Nothing here is told when it does not work: the plan asks for it again. What the plan does not
+//! ask for goes with the old root.
+
+use crate::at::Res;
+use crate::step::mounts::{attach, fresh};
+use crate::step::root::fresh_tmpfs;
+use crate::step::{dev, masks};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use std::os::fd::OwnedFd;
+
+/// Where a `/dev` waits: nodes can be bound only into what is mounted somewhere (move_mount(2),
+/// before Linux 6.15), and nothing is looked up below this directory meanwhile.
+const PLACE: &str = "/sys";
+
+/// Mounts for the plan to take.
+#[derive(Debug, Default)]
+pub(crate) struct Usual {
+    pub(crate) proc: Option<OwnedFd>,
+    /// With its usual nodes and links.
+    pub(crate) dev: Option<OwnedFd>,
+    pub(crate) devpts: Option<OwnedFd>,
+    pub(crate) mqueue: Option<OwnedFd>,
+    /// The procfs that is covered.
+    pub(crate) second_proc: Option<OwnedFd>,
+    /// For masked directories.
+    pub(crate) empty: Option<OwnedFd>,
+}
+
+impl Usual {
+    /// `ipc`: the queues are the container's own.
+    pub(crate) fn make(ipc: bool) -> Self {
+        Usual {
+            proc: fresh("proc", &[]).ok(),
+            dev: waiting_dev().ok(),
+            devpts: devpts().ok(),
+            mqueue: ipc.then(|| fresh("mqueue", &[]).ok()).flatten(),
+            second_proc: masks::second_proc().ok(),
+            empty: masks::empty_tmpfs().ok(),
+        }
+    }
+}
+
+/// A devpts instance of the container's own.
+pub(crate) fn devpts() -> Result<OwnedFd, Errno> {
+    let mut options = vec![("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")];
+    if has_group(5) {
+        options.push(("gid", "5"));
+    }
+    fresh("devpts", &options)
+}
+
+/// The tmpfs of a `/dev`, still empty.
+pub(crate) fn dev_tmpfs() -> Result<OwnedFd, Errno> {
+    fresh_tmpfs(&[("mode", "755"), ("size", "65536k")])
+}
+
+fn waiting_dev() -> Res<OwnedFd> {
+    use crate::at::At;
+    use bolt_shim::report::Step;
+    let dev = dev_tmpfs().at(Step::Mount, "/dev")?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let place = rustix::fs::open(PLACE, flags, Mode::empty()).at(Step::Mount, PLACE)?;
+    attach(&dev, place, PLACE)?;
+    dev::fill(&dev)?;
+    Ok(dev)
+}
+
+fn has_group(gid: u32) -> bool {
+    let text = crate::small::read("/proc/self/gid_map").unwrap_or_default();
+    text.lines().any(|line| {
+        let mut words = line.split_ascii_whitespace().filter_map(|w| w.parse::<u64>().ok());
+        let (start, count) = (words.next(), words.nth(1));
+        start.zip(count).is_some_and(|(s, c)| (s..s + c).contains(&u64::from(gid)))
+    })
+}
