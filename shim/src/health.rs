@@ -88,7 +88,7 @@ impl Record {
 
     /// Replaces the file in `dir`.
     pub(crate) fn write(&self, dir: &OwnedFd) -> Result<(), rustix::io::Errno> {
-        state::replace(dir, FILE, "health.json.new", &self.text())
+        state::replace(dir, FILE, "health.json.new", &self.text()).map(drop)
     }
 
     fn text(&self) -> String {

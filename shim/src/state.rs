@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 
 /// What `bolt` reads as `container::state::Recorded`.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub(crate) struct State {
     /// `starting`, `running`, `restarting` or `exited`.
     pub(crate) status: &'static str,
@@ -40,28 +40,65 @@ pub(crate) struct State {
     pub(crate) denied: Vec<Failure>,
     /// What was not applied already before us: `setting: why`.
     pub(crate) notes: Vec<String>,
+    /// What does not change while we live.
+    own: Option<Own>,
+    /// The file that says `starting`, and how long it is.
+    starting: Option<(OwnedFd, usize)>,
+}
+
+/// Of the supervisor itself.
+#[derive(Debug)]
+struct Own {
+    monitor: i32,
+    monitor_start: u64,
+    boot: String,
+}
+
+impl Own {
+    fn read() -> Own {
+        let monitor = std::process::id() as i32;
+        let boot = small::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        Own { monitor, monitor_start: start_time(monitor), boot: boot.trim().to_owned() }
+    }
 }
 
 impl State {
     /// Replaces `state.json` in `dir`. No fsync: torn with a free lock means dead anyway.
-    pub(crate) fn write(&self, dir: &OwnedFd) -> Result<(), rustix::io::Errno> {
-        replace(dir, "state.json", "state.json.new", &self.text())
+    ///
+    /// While the lock is held, torn means `starting`. So `running` is written over just that, and
+    /// the first record of a container comes without a rename.
+    pub(crate) fn write(&mut self, dir: &OwnedFd) -> Result<(), rustix::io::Errno> {
+        let mut text = self.text();
+        if let Some((file, length)) = self.starting.take_if(|_| self.status == "running") {
+            // Blanks behind it are JSON too.
+            text.extend(std::iter::repeat_n(' ', length.saturating_sub(text.len())));
+            if rustix::io::pwrite(&file, text.as_bytes(), 0) == Ok(text.len()) {
+                return Ok(());
+            }
+        }
+        let file = match create(dir, "state.json", OFlags::EXCL) {
+            Ok(file) => {
+                write_all(&file, &text)?;
+                file
+            }
+            Err(_) => replace(dir, "state.json", "state.json.new", &text)?,
+        };
+        self.starting = (self.status == "starting").then_some((file, text.len()));
+        Ok(())
     }
 
-    fn text(&self) -> String {
-        let monitor = std::process::id() as i32;
-        let boot = small::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    fn text(&mut self) -> String {
+        let Own { monitor, monitor_start, boot } = self.own.get_or_insert_with(Own::read);
         let mut text = String::with_capacity(640);
         let _ = write!(
             text,
             "{{\"version\":1,\"status\":\"{}\",\"pid\":{},\"start\":{},\"pidns\":{},\"monitor\":{monitor},\
-             \"monitor_start\":{},\"userns\":{},\"full\":{},\"started\":{},\"finished\":{},\"exit\":{},\
-             \"oom\":{},\"stopped\":{},\"restarts\":{},\"boot\":\"{}\",\"cgroup\":[",
+             \"monitor_start\":{monitor_start},\"userns\":{},\"full\":{},\"started\":{},\"finished\":{},\"exit\":{},\
+             \"oom\":{},\"stopped\":{},\"restarts\":{},\"boot\":\"{boot}\",\"cgroup\":[",
             self.status,
             self.pid,
             self.start,
             self.pidns,
-            start_time(monitor),
             self.userns,
             self.full,
             self.started,
@@ -70,7 +107,6 @@ impl State {
             self.oom,
             self.stopped,
             self.restarts,
-            boot.trim(),
         );
         list(&mut text, self.cgroup.iter().map(String::as_str));
         text.push_str("],\"denied\":[");
@@ -82,7 +118,7 @@ impl State {
     }
 }
 
-/// Replaces the file `name` in `dir`, by way of `temp`.
+/// Replaces the file `name` in `dir`, by way of `temp`; the open file.
 ///
 /// By exchange: ext4 writes the data of a file to the disk before that file may take another
 /// one's place by a plain rename (ext4(5), `auto_da_alloc`), which costs as much as all of the
@@ -92,22 +128,30 @@ pub(crate) fn replace(
     name: &str,
     temp: &str,
     text: &str,
-) -> Result<(), rustix::io::Errno> {
-    let flags =
-        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = rustix::fs::openat(dir, temp, flags, Mode::from_raw_mode(0o644))?;
-    let mut rest = text.as_bytes();
-    while !rest.is_empty() {
-        let n = rustix::io::write(&file, rest)?;
-        rest = &rest[n..];
-    }
-    drop(file);
+) -> Result<OwnedFd, rustix::io::Errno> {
+    let file = create(dir, temp, OFlags::TRUNC)?;
+    write_all(&file, text)?;
     let exchange = rustix::fs::RenameFlags::EXCHANGE;
     match rustix::fs::renameat_with(dir, temp, dir, name, exchange) {
-        Ok(()) => rustix::fs::unlinkat(dir, temp, AtFlags::empty()),
+        Ok(()) => rustix::fs::unlinkat(dir, temp, AtFlags::empty())?,
         // The first one of this container, or a file system that cannot exchange.
-        Err(_) => rustix::fs::renameat(dir, temp, dir, name),
+        Err(_) => rustix::fs::renameat(dir, temp, dir, name)?,
     }
+    Ok(file)
+}
+
+fn create(dir: &OwnedFd, name: &str, how: OFlags) -> Result<OwnedFd, rustix::io::Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | how;
+    rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o644))
+}
+
+fn write_all(file: &OwnedFd, text: &str) -> Result<(), rustix::io::Errno> {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let n = rustix::io::write(file, rest)?;
+        rest = &rest[n..];
+    }
+    Ok(())
 }
 
 fn list<'a>(text: &mut String, items: impl Iterator<Item = &'a str>) {
@@ -172,7 +216,7 @@ mod tests {
             object: "a\"b\\c\n".into(),
             errno: 1,
         }];
-        let state = State {
+        let mut state = State {
             status: "running",
             denied,
             cgroup: vec!["/a".into(), "/b".into()],
@@ -181,6 +225,37 @@ mod tests {
         let text = state.text();
         assert!(text.contains(r#""denied":["a\"b\\c\u000a: errno 1"]"#), "{text}");
         assert!(text.contains(r#""cgroup":["/a","/b"]"#));
+    }
+
+    #[test]
+    fn running_is_written_over_starting_and_nothing_else_is() {
+        let path = std::env::temp_dir().join(format!("bolt-state-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        let dir = rustix::fs::open(&path, OFlags::DIRECTORY, Mode::empty()).unwrap();
+        let mut inodes = Vec::new();
+        let long =
+            Failure { step: bolt_shim::report::Step::Sysctl, object: "x".repeat(300), errno: 1 };
+        let mut state = State::default();
+        for (status, denied) in [
+            ("starting", vec![]),
+            ("running", vec![long.clone()]),
+            ("restarting", vec![]),
+            ("starting", vec![long]),
+            ("running", vec![]),
+            ("exited", vec![]),
+        ] {
+            (state.status, state.denied) = (status, denied);
+            state.write(&dir).unwrap();
+            let text = std::fs::read_to_string(path.join("state.json")).unwrap();
+            assert_eq!(text.trim_end(), state.text().trim_end());
+            inodes.push(std::os::unix::fs::MetadataExt::ino(
+                &std::fs::metadata(path.join("state.json")).unwrap(),
+            ));
+        }
+        assert!(inodes[0] == inodes[1] && inodes[3] == inodes[4], "{inodes:?}");
+        assert!(inodes[1] != inodes[2] && inodes[2] != inodes[3] && inodes[4] != inodes[5]);
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
+        std::fs::remove_dir_all(path).unwrap();
     }
 
     #[test]

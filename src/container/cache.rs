@@ -1,9 +1,9 @@
 //! What the last table of containers has read, kept beside them: a container whose directory has
 //! not changed since is not read again. Nothing else reads it, and it may be removed at any time.
 //!
-//! Every change of `config.json` and `state.json` is a rename in that directory, which gives it
-//! another modification time. Whether a container is supervised stands in no file and is asked
-//! each time.
+//! Every change of `config.json`, and of a `state.json` that is remembered here, is a rename in that
+//! directory, which gives it another modification time. Whether a container is supervised stands in
+//! no file and is asked each time.
 
 use super::config::{Listed, Summary};
 use super::dir::Containers;
@@ -102,8 +102,10 @@ impl Cache {
     }
 
     /// A container that had to be read; `stamp` is older than what was read.
-    pub(super) fn add(&self, id: &str, stamp: Stamp) {
-        if stamp.has_settled() {
+    pub(super) fn add(&self, id: &str, stamp: Stamp, recorded: &Recorded) {
+        // Its supervisor writes the next record over this one (the shim's state.rs).
+        let goes_on = recorded.status == "starting";
+        if !goes_on && stamp.has_settled() {
             let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
             fresh.insert(id.to_owned(), stamp);
         }

@@ -141,7 +141,7 @@ fn summary(all: &Containers, cache: &Cache, id: &str) -> Result<Entry<Summary>, 
         None => {
             let now = files.snapshot_with(supervised)?;
             let config: Summary = files.config()?;
-            cache.add(id, stamp);
+            cache.add(id, stamp, &now.recorded);
             (now, config)
         }
     };
