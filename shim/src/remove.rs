@@ -27,6 +27,13 @@ const USUAL: &[(&str, bool)] = &[
     ("log", false),
 ];
 
+/// The records of a container that is about to be removed.
+pub(crate) fn records(dir: impl AsFd) {
+    for name in ["config.json", "state.json"] {
+        let _ = rustix::fs::unlinkat(&dir, name, AtFlags::empty());
+    }
+}
+
 /// Removes a container's directory: first what is usually there, by name and without reading a
 /// single directory; what is left then, whatever it is.
 pub(crate) fn container(parent: impl AsFd, dir: impl AsFd, id: &str) -> Result<(), Errno> {

@@ -200,6 +200,20 @@ pub(crate) fn start_time(pid: i32) -> u64 {
     after.split_ascii_whitespace().nth(19).and_then(|w| w.parse().ok()).unwrap_or(0)
 }
 
+/// Whether a process has begun to end and cannot go on: it has one thread, and that no memory any
+/// more (fields 20 and 23; `PF_EXITING` in field 9).
+pub(crate) fn is_ending(pid: i32) -> bool {
+    const PF_EXITING: u64 = 4;
+    let text = small::read(&format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let field = |n: usize| -> Option<u64> {
+        after.split_ascii_whitespace().nth(n - 3).and_then(|word| word.parse().ok())
+    };
+    field(9).is_some_and(|flags| flags & PF_EXITING != 0)
+        && field(20) == Some(1)
+        && field(23) == Some(0)
+}
+
 /// Inode of a namespace file, 0 when it cannot be seen.
 pub(crate) fn namespace(path: &str) -> u64 {
     rustix::fs::stat(path).map_or(0, |s| s.st_ino)
@@ -256,6 +270,20 @@ mod tests {
         assert!(inodes[1] != inodes[2] && inodes[2] != inodes[3] && inodes[4] != inodes[5]);
         assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
         std::fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn only_what_ends_is_ending() {
+        assert!(!is_ending(std::process::id() as i32));
+        let mut child = std::process::Command::new("/bin/sleep").arg("1000").spawn().unwrap();
+        let pid = child.id() as i32;
+        assert!(!is_ending(pid));
+        child.kill().unwrap();
+        while !is_ending(pid) {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(!is_ending(pid));
     }
 
     #[test]

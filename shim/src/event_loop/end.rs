@@ -9,7 +9,7 @@ use crate::clients::{Client, Role};
 use crate::events::{self, Event};
 use crate::start::Payload;
 use crate::{pidfile, remove, state};
-use bolt_shim::launch::Launch;
+use bolt_shim::launch::{Launch, Restart};
 use bolt_shim::report::{Report, Step};
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -46,6 +46,11 @@ impl Supervisor {
         }
         self.cut_checks_short();
         self.input = Vec::new();
+        if self.is_cleaned_ahead {
+            // Whoever wished for another run meanwhile came too late.
+            self.renew = false;
+            self.again.policy = Restart::No;
+        }
         let stopped = self.stopping || self.timed_out;
         End {
             code: if self.timed_out { 255 } else { code },
@@ -129,6 +134,22 @@ impl Supervisor {
         }
     }
 
+    /// `--rm`, and the payload will never run another instruction: its name and records go while
+    /// the kernel takes its namespaces apart, which takes as long.
+    pub(super) fn clean_ahead(&mut self, launch: &Launch, payload: &Payload) {
+        let last = launch.monitor.remove && matches!(self.again.policy, Restart::No) && !self.renew;
+        if last && !self.is_cleaned_ahead && state::is_ending(payload.pid) {
+            self.is_cleaned_ahead = true;
+            self.unlink_name();
+            remove::records(&self.place.dir);
+        }
+    }
+
+    fn unlink_name(&self) {
+        let link = format!("../by-name/{}", self.name);
+        let _ = rustix::fs::unlinkat(&self.place.dir, &link, rustix::fs::AtFlags::empty());
+    }
+
     /// `--rm`: name, files, volumes, directory.
     pub(crate) fn clean(&mut self, launch: &Launch) {
         let place = rustix::fs::openat(
@@ -148,8 +169,7 @@ impl Supervisor {
                 let _ = remove::tree(&dir, name);
             }
         }
-        let link = format!("by-name/{}", self.name);
-        let _ = rustix::fs::unlinkat(&parent, link.as_str(), rustix::fs::AtFlags::empty());
+        self.unlink_name();
         let _ = remove::container(&parent, &self.place.dir, &launch.id);
     }
 

@@ -114,6 +114,8 @@ pub(crate) struct Supervisor {
     by_signal: bool,
     /// The health check wants the payload started anew.
     renew: bool,
+    /// Name and records of a container that is removed at its end are gone.
+    is_cleaned_ahead: bool,
     /// Whether and from what the payload is started again.
     pub(crate) again: policy::Again,
     /// The payload's health, where it is checked.
@@ -159,6 +161,7 @@ impl Supervisor {
             awake_until: None,
             by_signal: false,
             renew: false,
+            is_cleaned_ahead: false,
             again: policy::Again::of(launch),
             health: None,
             notifier: None,
@@ -256,6 +259,9 @@ impl Supervisor {
                     }
                     other => self.serve(launch, other, events, Some(&mut payload)),
                 }
+            }
+            if !output && !error {
+                self.clean_ahead(launch, &payload);
             }
             self.sweep();
             self.timers(launch, &payload);
