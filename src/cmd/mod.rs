@@ -152,6 +152,9 @@ pub fn main() -> ExitCode {
         log_to_stderr(&filter);
     }
     let words = crate::settings::command_line().split_off(1);
+    if matches!(words.as_slice(), [only] if only == "--version" || only == "-V") {
+        return code(print::stdout(concat!("bolt ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0));
+    }
     if let Some(result) = hidden(&words) {
         return code(result.map(|()| 0));
     }
@@ -195,7 +198,7 @@ fn before_a_game(words: &[String]) -> Option<fn(Vec<std::ffi::OsString>) -> u8> 
     }
 }
 
-/// The verbs of every start and end are parsed alone: building the whole command tree takes
+/// The verbs that scripts call again and again are parsed alone: building the whole command tree takes
 /// longer than they do.
 fn alone(words: &[String]) -> Option<Result<Verb, clap::Error>> {
     match words.first()?.as_str() {
@@ -206,6 +209,10 @@ fn alone(words: &[String]) -> Option<Result<Verb, clap::Error>> {
         "ps" => Some(parse(Verb::Ps)),
         "stop" => Some(parse(Verb::Stop)),
         "rm" => Some(parse(Verb::Rm)),
+        "inspect" => Some(parse(Verb::Inspect)),
+        "kill" => Some(parse(Verb::Kill)),
+        "logs" => Some(parse(Verb::Logs)),
+        "wait" => Some(parse(Verb::Wait)),
         _ => None,
     }
 }

@@ -5,16 +5,18 @@
 //! directory, which gives it another modification time. Whether a container is supervised stands in
 //! no file and is asked each time.
 
-use super::config::{Listed, Summary};
+use super::config::{Listed, Summary, SummaryFields};
 use super::dir::Containers;
 use super::error::{Error, errno};
-use super::list::{Entry, List};
+use super::list::List;
 use super::state::Recorded;
 use crate::sys::atomic;
-use rustix::fs::{self, AtFlags};
+use rustix::fs::{self, AtFlags, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -60,11 +62,66 @@ impl Stamp {
     }
 }
 
-/// What was read of a container.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Seen {
-    pub(super) config: Summary,
-    pub(super) recorded: Recorded,
+/// What was read of a container: as much as a table and the status need, and without the names of
+/// fields, which would be most of the file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Seen(SummaryFields, RecordedFields);
+
+/// Status, the payload's pid, start and pid namespace, the supervisor's pid and start, begin and
+/// end, exit code, boot, control groups, error.
+#[derive(Debug, Serialize, Deserialize)]
+struct RecordedFields(
+    String,
+    (i32, u64, u64),
+    (i32, u64),
+    (i64, i64),
+    i32,
+    String,
+    Vec<String>,
+    String,
+);
+
+impl RecordedFields {
+    fn of(recorded: &Recorded) -> Self {
+        let Recorded { pid, start, pidns, monitor, monitor_start, started, finished, .. } =
+            *recorded;
+        let Recorded { status, boot, cgroup, error, .. } = recorded.clone();
+        // What has ended runs in no boot.
+        let (boot, cgroup) = if status == "exited" { Default::default() } else { (boot, cgroup) };
+        RecordedFields(
+            status,
+            (pid, start, pidns),
+            (monitor, monitor_start),
+            (started, finished),
+            recorded.exit,
+            boot,
+            cgroup,
+            error,
+        )
+    }
+
+    fn recorded(self) -> Recorded {
+        let RecordedFields(status, payload, supervisor, times, exit, boot, cgroup, error) = self;
+        let (pid, start, pidns) = payload;
+        let (monitor, monitor_start) = supervisor;
+        let (started, finished) = times;
+        Recorded {
+            version: 1,
+            status,
+            pid,
+            start,
+            pidns,
+            monitor,
+            monitor_start,
+            started,
+            finished,
+            exit,
+            boot,
+            cgroup,
+            error,
+            ..Recorded::default()
+        }
+    }
 }
 
 /// The file, and what there is to add to it.
@@ -79,7 +136,10 @@ pub(super) struct Cache {
 impl Cache {
     /// A file that cannot be read, or is of another version, is an empty one.
     pub(super) fn open(all: &Containers) -> Cache {
-        let text = all.read(FILE).ok().flatten().unwrap_or_default();
+        let mut text = Vec::new();
+        if let Ok(Some(file)) = all.files("", "").open(FILE, OFlags::RDONLY) {
+            let _ = File::from(file).read_to_end(&mut text);
+        }
         let mut cache = Cache { text, lines: HashMap::new(), fresh: Mutex::default() };
         let mut at = 0;
         let mut lines = cache.text.split_inclusive(|byte| *byte == b'\n');
@@ -96,9 +156,10 @@ impl Cache {
     }
 
     /// What is known of the container whose directory is as `stamp` says.
-    pub(super) fn get(&self, id: &str, stamp: Stamp) -> Option<Seen> {
-        let (known, range) = self.lines.get(id)?;
-        (*known == stamp).then(|| serde_json::from_slice(&self.text[range.clone()]).ok())?
+    pub(super) fn get(&self, id: &str, stamp: Stamp) -> Option<(Summary, Recorded)> {
+        let (_, range) = self.lines.get(id).filter(|(known, _)| *known == stamp)?;
+        let Seen(config, recorded) = serde_json::from_slice(&self.text[range.clone()]).ok()?;
+        Some((Summary::of_fields(id, config), recorded.recorded()))
     }
 
     /// A container that had to be read; `stamp` is older than what was read.
@@ -122,7 +183,10 @@ impl Cache {
             let id = entry.config.id();
             let known = || self.lines.get(id).map(|(stamp, _)| stamp);
             if let Some(stamp) = fresh.get(id).or_else(known)
-                && let Ok(rest) = serde_json::to_string(&seen(entry))
+                && let Ok(rest) = serde_json::to_string(&Seen(
+                    entry.config.fields(),
+                    RecordedFields::of(&entry.recorded),
+                ))
             {
                 let Stamp { inode, seconds, nanos } = stamp;
                 text.push_str(&format!("{id} {inode} {seconds} {nanos} {rest}\n"));
@@ -132,15 +196,10 @@ impl Cache {
     }
 }
 
-fn seen(entry: &Entry<Summary>) -> Seen {
-    Seen { config: entry.config.clone(), recorded: entry.recorded.clone() }
-}
-
 /// Id and stamp of a line, and how long that part of it is.
 fn head(line: &[u8]) -> Option<(&str, Stamp, usize)> {
-    let line = std::str::from_utf8(line).ok()?;
-    let end = line.find('{')?;
-    let mut words = line[..end].split_ascii_whitespace();
+    let end = line.iter().position(|byte| *byte == b'[')?;
+    let mut words = std::str::from_utf8(&line[..end]).ok()?.split_ascii_whitespace();
     let id = words.next()?;
     let stamp = Stamp {
         inode: words.next()?.parse().ok()?,
@@ -218,6 +277,45 @@ mod tests {
     }
 
     #[test]
+    fn what_is_remembered_shows_the_same() {
+        let (_scratch, all) = containers();
+        for n in 0..2 * ENOUGH {
+            let dir = made(&all, &format!("c{n:02}"));
+            let mut config = config(dir.id(), &format!("c{n:02}"));
+            config.process.entrypoint = vec!["a \"b\"\n".into(), "[{".into()];
+            dir.write_config(&config, atomic::Sync::Fast).unwrap();
+            let start = crate::container::live::start_time(std::process::id() as i32).unwrap();
+            let boot = crate::container::live::boot_id();
+            let pid = std::process::id();
+            let text = match n % 4 {
+                0 => continue,
+                1 => r#"{"status":"exited","exit":3,"started":7,"finished":9,"monitor":1}"#.into(),
+                2 => format!(
+                    r#"{{"status":"running","started":5,"pid":{pid},"start":{start},"boot":"{boot}","pidns":0}}"#
+                ),
+                _ => r#"{"status":"created","error":"no such file"}"#.to_owned(),
+            };
+            std::fs::write(dir.path().join("state.json"), text).unwrap();
+            age(&dir, 60);
+        }
+        let shown = |list: List<Summary>| -> Vec<String> {
+            let one = |e: &super::super::list::Entry<Summary>| {
+                let (c, r) = (&e.config, &e.recorded);
+                let times = (r.started, r.finished, r.exit, e.status, r.status.clone());
+                format!("{:?}", (c.id(), c.name(), c.args(), c.image(), c.ports(), times))
+            };
+            list.entries.iter().map(one).collect()
+        };
+        let read = shown(super::super::list::read_as(&all).unwrap());
+        assert!(read.iter().any(|line| line.contains("Exited")), "{read:?}");
+        for _ in 0..2 {
+            assert_eq!(shown(read_summaries(&all).unwrap()), read);
+        }
+        let file = fs::statat(all.fd(), FILE, AtFlags::empty()).unwrap();
+        assert!(file.st_size > 1000);
+    }
+
+    #[test]
     fn what_changed_just_now_is_read_again() {
         let (_scratch, all) = containers();
         let dirs: Vec<_> = (0..ENOUGH).map(|n| made(&all, &format!("c{n:02}"))).collect();
@@ -248,9 +346,9 @@ mod tests {
             String::new(),
             "bolt 0.0.0 list 1\n".to_owned() + good.split_once('\n').unwrap().1,
             good[..good.len() / 2].to_owned(),
-            good.replace("{\"config\":{", "{\"config\":["),
+            good.replace(" [[", " [{"),
             good.replace(' ', "\n"),
-            format!("{HEAD}\n{id} 1 2 {{}}\n{id} 1 2 99999999999 {{}}\n{{\n \n\n"),
+            format!("{HEAD}\n{id} 1 2 []\n{id} 1 2 99999999999 []\n[\n \n\n"),
         ] {
             std::fs::write(&path, &bad).unwrap();
             assert_eq!(names(&all), all_names, "{bad}");

@@ -245,11 +245,6 @@ impl Containers {
         self.fd.as_fd()
     }
 
-    /// The whole of a file that lies beside the containers; `None`: there is none.
-    pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        self.files("", "").read(name)
-    }
-
     /// Ids of all container directories, half-made ones too, in no order.
     pub fn ids(&self) -> Result<Vec<String>, Error> {
         Ok(self.entries()?.into_iter().filter(|n| name::is_id(n)).collect())

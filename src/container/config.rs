@@ -8,7 +8,7 @@ use super::ports::Ports;
 use super::secret::Given;
 use super::service::Unit;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -335,7 +335,7 @@ impl Listed for Config {
 
 /// The part of a [`Config`] that a table of containers shows: a list of hundreds is read in a
 /// third of the time.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Summary {
     version: u32,
     id: String,
@@ -343,15 +343,38 @@ pub struct Summary {
     created: i64,
     origin: Source,
     process: Words,
-    #[serde(default, serialize_with = "mark")]
+    #[serde(default)]
     health: Option<IgnoredAny>,
     #[serde(default)]
     ports: Ports,
 }
 
-/// Whether there is one, which is all that was read.
-fn mark<S: Serializer>(health: &Option<IgnoredAny>, to: S) -> Result<S::Ok, S::Error> {
-    health.map(|_| true).serialize(to)
+/// The fields of a [`Summary`] without their names: name, creation, root, entry point, arguments,
+/// whether its health is checked, ports.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SummaryFields(String, i64, Source, Vec<String>, Vec<String>, bool, Option<Ports>);
+
+impl Summary {
+    pub(super) fn fields(&self) -> SummaryFields {
+        let Summary { name, created, origin, process, health, ports, .. } = self.clone();
+        let ports = (ports != Ports::default()).then_some(ports);
+        let Words { entrypoint, cmd } = process;
+        SummaryFields(name, created, origin, entrypoint, cmd, health.is_some(), ports)
+    }
+
+    pub(super) fn of_fields(id: &str, fields: SummaryFields) -> Summary {
+        let SummaryFields(name, created, origin, entrypoint, cmd, is_checked, ports) = fields;
+        Summary {
+            version: VERSION,
+            id: id.to_owned(),
+            name,
+            created,
+            origin,
+            process: Words { entrypoint, cmd },
+            health: is_checked.then_some(IgnoredAny),
+            ports: ports.unwrap_or_default(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -361,7 +384,7 @@ enum Source {
     Image { name: String },
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 struct Words {
     entrypoint: Vec<String>,
     cmd: Vec<String>,

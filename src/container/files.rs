@@ -153,7 +153,7 @@ impl Files<'_> {
 
     /// The whole of a small file. A list reads two of every container, so this asks for no
     /// size first: a regular file gives less than was asked for only at its end (read(2)).
-    pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let Some(file) = self.open(name, OFlags::RDONLY)? else { return Ok(None) };
         let mut bytes = Vec::with_capacity(READ);
         loop {

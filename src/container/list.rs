@@ -137,7 +137,7 @@ fn summary(all: &Containers, cache: &Cache, id: &str) -> Result<Entry<Summary>, 
     let supervised = files.is_locked()?;
     let stamp = Stamp::of(all, id)?;
     let (now, config) = match cache.get(id, stamp) {
-        Some(seen) => (Snapshot::of(supervised, seen.recorded), seen.config),
+        Some((config, recorded)) => (Snapshot::of(supervised, recorded), config),
         None => {
             let now = files.snapshot_with(supervised)?;
             let config: Summary = files.config()?;
