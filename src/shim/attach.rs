@@ -24,6 +24,11 @@ const BACKLOG: usize = 8;
 /// (pipe(7): PIPE_BUF).
 const PIPE_CHUNK: usize = 4096;
 
+/// What a terminal as it is at first makes SIGINT of (termios(3), VINTR).
+const INTERRUPT: u8 = 0x03;
+/// The same for SIGQUIT (VQUIT).
+const QUIT: u8 = 0x1c;
+
 /// How to attach.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -133,6 +138,12 @@ pub fn attach(
         buffer: vec![0; MAX_PACKET],
     };
     session.resize()?;
+    if session.raw.is_some()
+        && let Some(signals) = &signals
+        && let Some(end) = session.take_signals(signals, true)?
+    {
+        return Ok(end);
+    }
     pages::give_code_back();
     session.run(signals.as_ref())
 }
@@ -166,7 +177,7 @@ impl Session<'_> {
             }
             if ready.signal
                 && let Some(signals) = signals
-                && let Some(end) = self.take_signals(signals)?
+                && let Some(end) = self.take_signals(signals, false)?
             {
                 return Ok(end);
             }
@@ -226,11 +237,14 @@ impl Session<'_> {
         })
     }
 
-    fn take_signals(&mut self, signals: &Signals) -> Result<Option<End>, ClientError> {
+    /// `typed`: while the terminal still made signals of keys, which were meant for the program.
+    fn take_signals(&mut self, signals: &Signals, typed: bool) -> Result<Option<End>, ClientError> {
         while let Some(signo) = signals.next().map_err(io_error("read a signal"))? {
             match signo {
                 _ if !self.options.tty => self.queue(&Request::Signal { signo })?,
                 libc::SIGWINCH => self.resize()?,
+                libc::SIGINT if typed => self.queue(&Request::Stdin(vec![INTERRUPT]))?,
+                libc::SIGQUIT if typed => self.queue(&Request::Stdin(vec![QUIT]))?,
                 libc::SIGTSTP => suspend(self.raw.as_ref()).map_err(io_error("suspend"))?,
                 _ => return Ok(Some(End::Interrupted(signo))),
             }

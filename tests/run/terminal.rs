@@ -1,7 +1,8 @@
 //! `-t` through a real terminal.
 
 use crate::harness::pty::Terminal;
-use crate::harness::user::{IMAGE, Session, has};
+use crate::harness::user::{IMAGE, Session, has, until};
+use std::time::{Duration, Instant};
 
 fn terminal(s: &Session, args: &[&str]) -> Terminal {
     let mut command = s.command("setsid");
@@ -25,7 +26,7 @@ fn a_shell_in_a_terminal() {
     t.expect("44 111");
     // Ctrl-C goes to what runs in the foreground, not to the shell.
     t.keys(b"sleep 1000\n");
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(300));
     t.keys(b"\x03");
     t.keys(b"echo still-$((40 + 2))\n");
     t.expect("still-42");
@@ -45,6 +46,30 @@ fn a_shell_without_input_ends() {
     for n in 0..12 {
         let out = s.run(&["exec", "-it", "x", "sh"]);
         assert!(out.code == 0 && out.out.contains('#'), "exec, round {n}: {out:?}");
+    }
+}
+
+/// Before the terminal is raw its keys are signals, which must not part a launcher from its
+/// container.
+#[test]
+fn ctrl_c_at_the_very_start_leaves_nothing_that_runs() {
+    let s = session!();
+    if !has("setsid") {
+        skip!("no setsid");
+    }
+    let script = "trap 'exit 7' INT; while :; do sleep 0.02; done";
+    for n in 0..24 {
+        let args = ["run", "--rm", "-it", "--network", "none", IMAGE, "sh", "-c", script];
+        let mut t = terminal(&s, &args);
+        std::thread::sleep(Duration::from_millis(n * 2));
+        let end = Instant::now() + Duration::from_secs(15);
+        // Nobody hears the first one where it comes before the trap.
+        while t.child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < end, "round {n}: it does not end");
+            t.keys(b"\x03");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        until("nothing runs", || s.ok(&["ps", "-aq"]).is_empty());
     }
 }
 
