@@ -1,4 +1,4 @@
-//! Lays the functions of `bolt run` side by side in the program (see contrib/order.ld).
+//! Lays the functions of the verbs of every day side by side in the program (see contrib/order.ld).
 
 use std::env;
 
