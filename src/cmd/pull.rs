@@ -489,15 +489,19 @@ pub fn ensure_layout(
     if missing.is_empty() {
         return Ok(());
     }
-    let mut bytes = 0;
+    let (mut count, mut bytes) = (0, 0);
     for layer in &missing {
-        bytes += store.layer_size(&layer.chain_id)?;
+        if !store.has_layer(layout, &layer.chain_id)? {
+            count += 1;
+            bytes += store.layer_size(&layer.chain_id)?;
+        }
     }
-    print::warning(&format!(
-        "unpacking {} layers ({}) once more for the id layout {layout}",
-        missing.len(),
-        human::size(bytes)
-    ));
+    if count > 0 {
+        let size = human::size(bytes);
+        print::warning(&format!(
+            "unpacking {count} layers ({size}) once more for the id layout {layout}"
+        ));
+    }
     let_go();
     let status = Command::new("/proc/self/exe")
         .args(["__relayout", image.manifest.as_str(), &layout.to_string()])

@@ -37,7 +37,7 @@ pub enum RelayoutError {
     Io(Digest, #[source] io::Error),
 }
 
-/// The layers that `layout` lacks.
+/// The layers that `layout` lacks, or that whoever unpacked them did not come to make permanent.
 pub fn missing<'a>(
     store: &Store,
     image: &'a ImageRecord,
@@ -45,7 +45,7 @@ pub fn missing<'a>(
 ) -> Result<Vec<&'a LayerRecord>, StoreError> {
     let mut list = Vec::new();
     for layer in &image.layers {
-        if !store.has_layer(layout, &layer.chain_id)? {
+        if !store.has_settled_layer(layout, &layer.chain_id)? {
             list.push(layer);
         }
     }
@@ -61,7 +61,9 @@ pub fn make(
 ) -> Result<(), RelayoutError> {
     let _held = store.shared_lock()?;
     for layer in missing(store, image, layout)? {
-        one(store, layer, layout, owners)?;
+        if !store.has_layer(layout, &layer.chain_id)? {
+            one(store, layer, layout, owners)?;
+        }
     }
     let chains: Vec<Digest> = image.layers.iter().map(|l| l.chain_id.clone()).collect();
     store.settle(layout, &chains)?;
@@ -124,7 +126,7 @@ pub(super) fn rebuildable(
 ) -> Result<Option<Layout>, StoreError> {
     for layout in store.layouts()? {
         if Some(layout) != except
-            && store.has_layer(layout, chain)?
+            && store.has_settled_layer(layout, chain)?
             && store.layer_facts(layout, chain)?.is_some_and(|f| f.rebuildable)
         {
             return Ok(Some(layout));

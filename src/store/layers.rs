@@ -72,6 +72,11 @@ impl Store {
         Ok(self.exists(&path)? || self.is_fresh(layout, chain)? || self.exists(&path)?)
     }
 
+    /// Whether a layer is unpacked and permanent, so that it can be mounted.
+    pub fn has_settled_layer(&self, layout: Layout, chain: &Digest) -> Result<bool> {
+        self.exists(&layer_path(layout, chain))
+    }
+
     /// Where a permanent layer lies, or would lie.
     pub fn layer_path(&self, layout: Layout, chain: &Digest) -> PathBuf {
         self.dir.join(layer_path(layout, chain))

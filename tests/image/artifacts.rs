@@ -144,5 +144,5 @@ fn lists_are_followed_page_by_page_and_end() {
     });
     let repository = open(&machine, &format!("{}/many:v1", proxy.host()));
     let error = text(&repository.tags().unwrap_err());
-    assert!(error.contains("the tags: not the JSON of a list"), "{error}");
+    assert!(error.contains("the list of tags: not the JSON of a list"), "{error}");
 }

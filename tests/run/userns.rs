@@ -26,6 +26,33 @@ fn keep_id_gives_the_user_any_id() {
     assert!(far.code == 125 && far.err.contains("/etc/subuid"), "{far:?}");
 }
 
+/// Ctrl-C while the layers of a second id layout are made permanent: they were taken for whole, and
+/// no container started from them any more.
+#[test]
+fn layers_that_an_interrupted_start_left_are_made_permanent_by_the_next() {
+    let s = session!();
+    let words = ["run", "--rm", "--network", "none", "--userns", "keep-id:uid=5013", IMAGE, "true"];
+    s.ok(&words);
+    let layers = s.data().join("store/layers");
+    let mut found = 0;
+    for layout in std::fs::read_dir(layers).unwrap().flatten() {
+        let name = layout.file_name().into_string().unwrap();
+        for layer in std::fs::read_dir(layout.path()).unwrap().flatten() {
+            let is_layer = layer.file_type().unwrap().is_dir();
+            let hex = layer.file_name().into_string().unwrap();
+            if name.starts_with("kept") && is_layer && hex.len() == 64 {
+                let fresh = layer.path().with_file_name(format!(".fresh-{hex}"));
+                std::fs::rename(layer.path(), fresh).unwrap();
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 0, "there is a second layout");
+    let out = s.run(&words);
+    assert_eq!((out.code, out.err.as_str()), (0, ""), "nothing is unpacked anew");
+    s.ok(&words);
+}
+
 #[test]
 fn auto_gives_each_container_ids_of_its_own() {
     let s = session!();

@@ -5,6 +5,7 @@ mod end;
 mod execs;
 mod health;
 mod policy;
+mod streams;
 mod timers;
 
 use crate::at::{Res, failure};
@@ -18,8 +19,7 @@ use bolt_shim::launch::{Launch, TtySize};
 use bolt_shim::report::{Failure, Report, Step};
 use execs::Exec;
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signalfd::SignalFd;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -134,10 +134,6 @@ impl Supervisor {
         } else {
             Role::New
         };
-        let mut mask = SigSet::empty();
-        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
-            mask.add(signal);
-        }
         Supervisor {
             place,
             clients: vec![Client::new(report, role, true)],
@@ -146,8 +142,7 @@ impl Supervisor {
             written: None,
             pid: 0,
             log: log::Writer::new(launch.monitor.log),
-            signals: SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-                .ok(),
+            signals: streams::signals(),
             denied: Vec::new(),
             name: launch.monitor.name.clone(),
             input: Vec::new(),
@@ -358,53 +353,6 @@ impl Supervisor {
             self.awake_until = Some(state::ticks() + WAKEFULNESS);
         }
         sources.into_iter().zip(events).filter(|(_, e)| !e.is_empty()).collect()
-    }
-
-    /// Copies one turn of a stream; false at its end.
-    fn copy(&mut self, from: &OwnedFd, stream: usize) -> bool {
-        let mut buffer = vec![0; CHUNK];
-        match rustix::io::read(from, buffer.as_mut_slice()) {
-            Ok(0) => false,
-            Ok(n) => {
-                buffer.truncate(n);
-                self.log.write(&self.place.dir, stream, &buffer);
-                let report =
-                    if stream == 0 { Report::Stdout(buffer) } else { Report::Stderr(buffer) };
-                for client in &mut self.clients {
-                    if matches!(client.role, Role::Attached { .. }) {
-                        client.send(&report, &[]);
-                    }
-                }
-                true
-            }
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => true,
-            // EIO: the last process closed the terminal. It may be opened again, as by a login
-            // program, but then only by a descendant that polls are too early for.
-            Err(_) => false,
-        }
-    }
-
-    fn feed(&mut self, payload: &mut Payload) {
-        let Some(fd) = &payload.input else { return };
-        if !self.input.is_empty() {
-            match rustix::io::write(fd, &self.input) {
-                Ok(n) => {
-                    self.input.drain(..n);
-                }
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
-                Err(_) => {
-                    self.input.clear();
-                    payload.input = None;
-                    return;
-                }
-            }
-        }
-        if self.input.is_empty() {
-            self.input.shrink_to(0);
-            if self.close_input {
-                payload.input = None;
-            }
-        }
     }
 
     #[inline(never)]
