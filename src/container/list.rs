@@ -7,8 +7,9 @@ use super::error::Error;
 use super::health::Checks;
 use super::state::{Recorded, Status};
 
-/// From so many containers on, a second thread is worth what it costs.
-const MANY: usize = 64;
+/// From so many containers on, a second thread and a look at what an earlier list has read are worth
+/// what they cost.
+pub(super) const MANY: usize = 64;
 
 /// One container as a list shows it. It holds no descriptor: there may be more containers than
 /// a process may open files.
@@ -54,22 +55,25 @@ pub fn read_as<C: Listed>(all: &Containers) -> Result<List<C>, Error> {
 /// Not for who enters a user namespace afterwards: that takes a process of one thread (setns(2)),
 /// and a thread that was joined may count a moment longer.
 pub fn read_summaries(all: &Containers) -> Result<List<Summary>, Error> {
+    let ids = all.ids()?;
+    if ids.len() < MANY {
+        return side_by_side(&ids, &|id| read_one_as(all, id));
+    }
     let cache = Cache::open(all);
-    let list = side_by_side(all, &|id| summary(all, &cache, id))?;
+    let list = side_by_side(&ids, &|id| summary(all, &cache, id))?;
     cache.keep(all, &list);
     Ok(list)
 }
 
 /// [`read`] by two threads, as [`read_summaries`].
 pub fn read_side_by_side(all: &Containers) -> Result<List, Error> {
-    side_by_side(all, &|id| read_one_as(all, id))
+    side_by_side(&all.ids()?, &|id| read_one_as(all, id))
 }
 
 fn side_by_side<C: Listed + Send>(
-    all: &Containers,
+    ids: &[String],
     read: &(impl Fn(&str) -> Result<Entry<C>, Error> + Sync),
 ) -> Result<List<C>, Error> {
-    let ids = all.ids()?;
     let mut list = List { entries: Vec::with_capacity(ids.len()), damaged: Vec::new() };
     let half = if ids.len() < MANY { 0 } else { ids.len() / 2 };
     let (theirs, ours) = ids.split_at(half);
