@@ -327,3 +327,22 @@ fn a_login_at_a_bucket_is_tried_there_and_then_used() {
     assert_eq!(other.run(&["pull", "-q", "--retry", "0", &format!("{bucket}:v1")]).code, 125);
     session.ok(&["pull", "-q", &format!("{bucket}:v1")]);
 }
+
+#[test]
+fn a_login_at_a_server_that_only_a_variable_names_is_tried_there() {
+    let session = session!();
+    let s3 = s3!();
+    let bucket = format!("s3://{BUCKET}/games/box");
+    ok(&session, &s3, &["mirror", "sync", &session.image_source(), &bucket]);
+    let host = s3.address().to_string();
+    let bolt = |args: &[&str]| {
+        let mut command = session.bolt(args);
+        command.env("AWS_ENDPOINT_URL_S3", s3.endpoint());
+        finish(command.spawn().unwrap(), Duration::from_secs(60), "bolt")
+    };
+    let out = bolt(&["login", "-u", KEY, "-p", "another", &host]);
+    assert!(out.code == 125 && out.err.contains("does not take the secret"), "{out:?}");
+    let out = bolt(&["login", "-u", KEY, "-p", SECRET, &host]);
+    assert_eq!((out.code, out.out.as_str()), (0, "Login Succeeded!\n"), "{out:?}");
+    assert_eq!(bolt(&["pull", "-q", &format!("{bucket}:v1")]).code, 0);
+}

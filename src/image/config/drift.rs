@@ -100,8 +100,8 @@ pub struct DriftRegistry {
     pub ca: Option<PathBuf>,
     /// Asked before the registry itself, in order.
     pub mirrors: Vec<DriftMirror>,
-    /// Names of the stores that hold its blobs, in order; all of the file when none is named.
-    pub ghostbay: Vec<String>,
+    /// Names of the stores that hold its blobs, in order; all of the file when left out.
+    pub ghostbay: Option<Vec<String>>,
 }
 
 /// One `[[registry.mirror]]`.
@@ -246,10 +246,8 @@ impl DriftConfig {
     /// An image of no registry of this file has none.
     pub fn stores_of(&self, image: &Reference) -> Vec<&Ghostbay> {
         let Some(registry) = self.registry_of(image) else { return Vec::new() };
-        if registry.ghostbay.is_empty() {
-            return self.ghostbay.iter().collect();
-        }
-        let named = registry.ghostbay.iter();
+        let Some(named) = &registry.ghostbay else { return self.ghostbay.iter().collect() };
+        let named = named.iter();
         named.filter_map(|name| self.ghostbay.iter().find(|store| store.name == *name)).collect()
     }
 

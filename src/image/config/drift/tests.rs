@@ -204,6 +204,16 @@ fn a_secret_in_the_file_is_refused_and_never_shown() {
 }
 
 #[test]
+fn a_registry_may_have_no_stores_at_all() {
+    let store = "[[ghostbay]]\nname = \"s\"\nendpoint = \"https://s\"\nbucket = \"abc\"\n";
+    let image = Reference::parse("a.org/game").unwrap();
+    for (said, stores) in [("", 1), ("ghostbay = []\n", 0), ("ghostbay = [\"s\"]\n", 1)] {
+        let text = format!("[[registry]]\nname = \"main\"\nlocation = \"a.org\"\n{said}{store}");
+        assert_eq!(parse(&text).unwrap().stores_of(&image).len(), stores, "{said}");
+    }
+}
+
+#[test]
 fn the_users_file_outranks_the_systems() {
     let dir = std::env::temp_dir().join(format!("bolt-drift-{}", std::process::id()));
     let (home, etc) = (dir.join("home"), dir.join("etc"));
