@@ -27,11 +27,16 @@ pub fn of_pull<'a>(sources: &'a Sources, name: &ImageName) -> anyhow::Result<Buc
             for store in sources.drift.stores_of(reference) {
                 match of_store(sources, store) {
                     Ok(place) => buckets.mirrors.push(place),
-                    // The image can still come from elsewhere.
-                    Err(error) => print::warning(&format!(
-                        "ghostbay {:?}: {error:#}; the other sources go on",
-                        store.name
-                    )),
+                    // The image can still come from elsewhere. A pull asks for its buckets more
+                    // than once.
+                    Err(error) => {
+                        if sources.told.borrow_mut().insert(store.name.clone()) {
+                            print::warning(&format!(
+                                "ghostbay {:?}: {error:#}; the other sources go on",
+                                store.name
+                            ));
+                        }
+                    }
                 }
             }
         }

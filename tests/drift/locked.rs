@@ -55,6 +55,18 @@ fn a_locked_name_is_the_locked_image_for_every_verb() {
 }
 
 #[test]
+fn a_store_that_cannot_be_used_is_told_once() {
+    let session = session!();
+    let registry = Registry::start(Options::default());
+    let store = "[[ghostbay]]\nname = \"near\"\nendpoint = \"http://127.0.0.1:1\"\n\
+                 bucket = \"games\"\ncredentials = \"env\"\n";
+    configure_at(&session, &registry.host(), store);
+    registry.push(&TestImage::new(&[1000]), "games/solo:1.0.0");
+    let told = ok(&session, &["pull", "-q", "bolt://solo:^1"]);
+    assert_eq!(told.matches("ghostbay \"near\"").count(), 1, "{told}");
+}
+
+#[test]
 fn a_locked_variant_is_not_taken_for_another_platform() {
     let session = session!();
     let registry = Registry::start(Options::default());

@@ -242,6 +242,14 @@ impl DriftConfig {
         fitting.max_by_key(|r| r.location.len())
     }
 
+    /// What an image is called below the location of its registry; without one, below its host.
+    pub fn own_name<'a>(&self, image: &'a Reference) -> &'a str {
+        let path = |r: &DriftRegistry| r.location.split_once('/').map(|(_, path)| path.to_owned());
+        let path = self.registry_of(image).and_then(path).unwrap_or_default();
+        let below = image.repository().strip_prefix(&path).and_then(|own| own.strip_prefix('/'));
+        below.unwrap_or(image.repository())
+    }
+
     /// The stores that may hold an image's blobs, in order: those its registry names, else all.
     /// An image of no registry of this file has none.
     pub fn stores_of(&self, image: &Reference) -> Vec<&Ghostbay> {

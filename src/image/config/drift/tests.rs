@@ -67,6 +67,7 @@ fn a_whole_file_is_read() {
     let other = Reference::parse("drift.example.org:5000/gamesx/quake").unwrap();
     assert!(config.stores_of(&other).is_empty());
     assert_eq!(config.stores_of(&Reference::parse("docker.io/games/a").unwrap()).len(), 2);
+    assert_eq!((config.own_name(&image), config.own_name(&other)), ("quake", "gamesx/quake"));
     let near = config.stores_of(&image)[0];
     assert_eq!((near.prefix.as_str(), near.region.as_str()), ("v1", "eu-1"));
     assert_eq!(near.endpoint, "http://127.0.0.1:9000");
