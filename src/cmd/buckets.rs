@@ -103,6 +103,9 @@ pub fn nobodys(store: &Ghostbay) -> Place {
 
 fn of_environment(sources: &Sources, name: &BucketName) -> anyhow::Result<Place> {
     let place = of_variables(sources, name.bucket().to_owned(), name.prefix().to_owned());
+    if place.endpoint.is_some() {
+        place.check().with_context(|| sources.aws.endpoint_variable())?;
+    }
     let place = Place { region: sources.aws.region(None)?, ..place };
     identified(sources, place, &CredentialSource::Aws, None)
 }

@@ -371,11 +371,25 @@ fn local_tags(store: &Store, place: &Reference) -> anyhow::Result<Vec<String>> {
     Ok(store.images()?.into_iter().flat_map(|image| image.names).filter_map(tag).collect())
 }
 
-/// The last of some tags, for an error.
+/// The last of some tags, for an error. Those that stand for referrers are no versions.
 fn few(tags: &[String]) -> String {
+    let tags: Vec<&str> =
+        tags.iter().map(String::as_str).filter(|tag| !tag.starts_with("sha256-")).collect();
     match tags.len() {
         0 => "none".to_owned(),
         n if n <= 10 => tags.join(", "),
         n => format!("{} and {} more", tags[n - 10..].join(", "), n - 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn referrers_are_no_versions() {
+        let tags = ["1.0".to_owned(), format!("sha256-{}", "0".repeat(64))];
+        assert_eq!(few(&tags), "1.0");
+        assert_eq!(few(&tags[1..]), "none");
     }
 }

@@ -151,7 +151,8 @@ fn what_is_wrong_about_a_bucket_is_one_error_without_a_secret() {
     );
     fails(with("AWS_SECRET_ACCESS_KEY", ""), "has AWS_ACCESS_KEY_ID but no AWS_SECRET_ACCESS_KEY");
     fails(with("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z"), "expired at 2020-01-01");
-    fails(with("AWS_ENDPOINT_URL", "127.0.0.1:9"), "its endpoint is not");
+    fails(with("AWS_ENDPOINT_URL", "127.0.0.1:9"), "AWS_ENDPOINT_URL: s3://games: its endpoint is");
+    fails(with("AWS_ENDPOINT_URL_S3", "foo"), "AWS_ENDPOINT_URL_S3: s3://games: its endpoint is");
     fails(
         with("AWS_ENDPOINT_URL", "http://u:other-canary@h"),
         "its endpoint is not http(s)://HOST",

@@ -59,6 +59,20 @@ pub enum DriftError {
         /// The user's file.
         file: PathBuf,
     },
+    /// `bolt://` with several registries to ask.
+    #[error(
+        "{name}: {} are Drift registries; write default = \"NAME\" at the top of {}",
+        registries.join(" and "),
+        file.display()
+    )]
+    ManyDefaults {
+        /// The name asked for.
+        name: String,
+        /// Those of the files.
+        registries: Vec<String>,
+        /// The user's file.
+        file: PathBuf,
+    },
     /// A registry's location and a name together are no image name.
     #[error("{name} on {location}")]
     Name {
@@ -280,8 +294,13 @@ impl DriftConfig {
             (Some(host), _) => host,
             (None, Some(registry)) => &registry.location,
             (None, None) => {
-                let file = self.user_file.clone();
-                return Err(DriftError::NoDefault { name: name.to_string(), file });
+                let (name, file) = (name.to_string(), self.user_file.clone());
+                let drift = self.registries.iter().filter(|r| r.kind == Kind::Drift);
+                let registries: Vec<String> = drift.map(|r| format!("{:?}", r.name)).collect();
+                return Err(match registries.is_empty() {
+                    true => DriftError::NoDefault { name, file },
+                    false => DriftError::ManyDefaults { name, registries, file },
+                });
             }
         };
         let full = format!("{location}/{}", name.repository());

@@ -205,6 +205,16 @@ fn a_secret_in_the_file_is_refused_and_never_shown() {
 }
 
 #[test]
+fn of_two_registries_one_is_to_be_named_the_default() {
+    let two = "[[registry]]\nname = \"a\"\nlocation = \"a.org\"\n\
+               [[registry]]\nname = \"b\"\nlocation = \"b.org\"\n";
+    let name = DriftName::parse("bolt://quake").unwrap();
+    let error = parse(two).unwrap().place(&name).unwrap_err().to_string();
+    assert!(error.contains("\"a\" and \"b\" are Drift registries"), "{error}");
+    assert!(error.contains("write default = \"NAME\""), "{error}");
+}
+
+#[test]
 fn a_registry_may_have_no_stores_at_all() {
     let store = "[[ghostbay]]\nname = \"s\"\nendpoint = \"https://s\"\nbucket = \"abc\"\n";
     let image = Reference::parse("a.org/game").unwrap();
