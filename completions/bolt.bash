@@ -2757,7 +2757,7 @@ _bolt() {
                     return 0
                     ;;
                 --gpu)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "nvidia amd intel other" -- "${cur}"))
                     return 0
                     ;;
                 --format)
@@ -3495,7 +3495,7 @@ _bolt() {
             fi
             case "${prev}" in
                 --gpu)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "nvidia amd intel other" -- "${cur}"))
                     return 0
                     ;;
                 --proton)
@@ -3503,7 +3503,7 @@ _bolt() {
                     return 0
                     ;;
                 --tier)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "streaming quality balanced competitive" -- "${cur}"))
                     return 0
                     ;;
                 --limit)

@@ -935,7 +935,10 @@ complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_s
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "push" -d 'Push a profile'
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and not __fish_seen_subcommand_from ls list pull push show" -f -a "show" -d 'Show a profile'
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l search -d 'Only those with this word in name, description, tags or games' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l gpu -d 'Only those for GPUs of this vendor' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l gpu -d 'Only those for GPUs of this vendor' -r -f -a "nvidia\t''
+amd\t''
+intel\t''
+other\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l format -d 'Print as a table, as "json", or by a Go template for each profile' -r
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l authfile -d 'Path of the credentials file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -l cert-dir -d 'Directory with certificates of the registry' -r -F
@@ -946,7 +949,10 @@ false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Print references only'
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l search -d 'Only those with this word in name, description, tags or games' -r
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l gpu -d 'Only those for GPUs of this vendor' -r
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l gpu -d 'Only those for GPUs of this vendor' -r -f -a "nvidia\t''
+amd\t''
+intel\t''
+other\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l format -d 'Print as a table, as "json", or by a Go template for each profile' -r
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l authfile -d 'Path of the credentials file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -l cert-dir -d 'Directory with certificates of the registry' -r -F
@@ -956,7 +962,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subco
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print references only'
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -s o -l output -d 'The file; without it the name\'s last part with .toml, in this directory' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -s o -l output -d 'The file, - for stdout; without it the name\'s last part with .toml, in this directory' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l authfile -d 'Path of the credentials file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l cert-dir -d 'Directory with certificates of the registry' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand profile; and __fish_seen_subcommand_from pull" -l creds -d 'User name and password instead of those of `bolt login`. Other users can see them in the list of processes' -r
@@ -995,9 +1001,15 @@ false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand push" -l digestfile -d 'Write the digest of the pushed manifest to this file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand push" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand push" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c bolt -n "__fish_bolt_using_subcommand search" -l gpu -d 'Only what is for GPUs of this vendor' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l gpu -d 'Only what is for GPUs of this vendor' -r -f -a "nvidia\t''
+amd\t''
+intel\t''
+other\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand search" -l proton -d 'Only games that are known to run with this version of Proton' -r
-complete -c bolt -n "__fish_bolt_using_subcommand search" -l tier -d 'Only games of this performance tier' -r
+complete -c bolt -n "__fish_bolt_using_subcommand search" -l tier -d 'Only games of this performance tier' -r -f -a "streaming\t''
+quality\t''
+balanced\t''
+competitive\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand search" -l limit -d 'At most so many results of each registry' -r
 complete -c bolt -n "__fish_bolt_using_subcommand search" -l format -d 'Print as a table, as "json", or by a Go template for each result' -r
 complete -c bolt -n "__fish_bolt_using_subcommand search" -l authfile -d 'Path of the credentials file' -r -F

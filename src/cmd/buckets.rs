@@ -27,11 +27,16 @@ pub fn of_pull<'a>(sources: &'a Sources, name: &ImageName) -> anyhow::Result<Buc
             for store in sources.drift.stores_of(reference) {
                 match of_store(sources, store) {
                     Ok(place) => buckets.mirrors.push(place),
-                    // The image can still come from elsewhere.
-                    Err(error) => print::warning(&format!(
-                        "ghostbay {:?}: {error:#}; the other sources go on",
-                        store.name
-                    )),
+                    // The image can still come from elsewhere. A pull asks for its buckets more
+                    // than once.
+                    Err(error) => {
+                        if sources.told.borrow_mut().insert(store.name.clone()) {
+                            print::warning(&format!(
+                                "ghostbay {:?}: {error:#}; the other sources go on",
+                                store.name
+                            ));
+                        }
+                    }
                 }
             }
         }
@@ -60,12 +65,19 @@ fn of_store(sources: &Sources, store: &Ghostbay) -> anyhow::Result<Place> {
     identified(sources, place, &store.credentials, store.ca.as_deref())
 }
 
-/// The `[[ghostbay]]` stores at `host[:port]`, as whoever logs in there sees them.
+/// The `[[ghostbay]]` stores at `host[:port]`, as whoever logs in there sees them; the server as a
+/// whole where only AWS's variables name it.
 pub fn at_host(sources: &Sources, host: &str, login: &Credentials) -> anyhow::Result<Vec<Place>> {
     let stores = sources.drift.ghostbay().iter();
     let places = stores.map(|store| (nobodys(store), store.ca.as_deref()));
-    let there = places.filter(|(place, _)| place.host() == host);
-    let seen = there.map(|(mut place, ca)| {
+    let mut there: Vec<_> = places.filter(|(place, _)| place.host() == host).collect();
+    if there.is_empty() && sources.aws.endpoint().is_some() {
+        let whole = of_variables(sources, String::new(), String::new());
+        if whole.host() == host {
+            there.push((Place { region: sources.aws.region(None)?, ..whole }, None));
+        }
+    }
+    let seen = there.into_iter().map(|(mut place, ca)| {
         place.insecure |= sources.insecure();
         place.caller = sources.aws.caller(host, &CredentialSource::AuthFile, Some(login))?;
         trusting(sources, place, host, ca)
@@ -90,22 +102,31 @@ pub fn nobodys(store: &Ghostbay) -> Place {
 }
 
 fn of_environment(sources: &Sources, name: &BucketName) -> anyhow::Result<Place> {
+    let place = of_variables(sources, name.bucket().to_owned(), name.prefix().to_owned());
+    if place.endpoint.is_some() {
+        place.check().with_context(|| sources.aws.endpoint_variable())?;
+    }
+    let place = Place { region: sources.aws.region(None)?, ..place };
+    identified(sources, place, &CredentialSource::Aws, None)
+}
+
+/// A bucket that no file gives an address, as nobody in particular sees it.
+fn of_variables(sources: &Sources, bucket: String, prefix: String) -> Place {
     let endpoint = sources.aws.endpoint().map(str::to_owned);
     // AWS wants the bucket in the host; its certificate has one label for it.
-    let virtual_host = endpoint.is_none() && !name.bucket().contains('.');
-    let place = Place {
-        bucket: name.bucket().to_owned(),
-        prefix: name.prefix().to_owned(),
+    let virtual_host = endpoint.is_none() && !bucket.contains('.');
+    Place {
+        bucket,
+        prefix,
         endpoint,
-        region: sources.aws.region(None)?,
+        region: None,
         virtual_host,
         presigned: false,
         template: KeyTemplate::oci(),
         caller: Caller::nobody(),
         insecure: sources.insecure(),
         certs: Default::default(),
-    };
-    identified(sources, place, &CredentialSource::Aws, None)
+    }
 }
 
 /// The place with the user's credentials and the authorities for its host.

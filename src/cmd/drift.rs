@@ -1,7 +1,7 @@
 //! `bolt://` and `drift://` names for the verbs: where they lead, which variant fits, what the
 //! lock file says.
 
-use crate::cmd::pull::{Access, Found, LockArgs, Wish, platform_of};
+use crate::cmd::pull::{Access, Found, LockArgs, Wish, by_name, platform_of};
 use crate::facts::HostFacts;
 use crate::game::annotations::{self, ARTIFACT};
 use crate::game::choose::{self, Choice, Known};
@@ -15,7 +15,7 @@ use crate::image::platform;
 use crate::image::pull::{self, PullRequest};
 use crate::image::reference::{DriftName, ImageName, Reference};
 use crate::image::registry::{Sought, Which};
-use crate::image::types::{Descriptor, Digest, ImageRecord};
+use crate::image::types::{Descriptor, Digest, ImageRecord, Platform};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::ui::print;
@@ -135,7 +135,8 @@ impl Game<'_> {
         let before = Lock::load(&path)?;
         if lock.locked {
             let place = self.config.place(self.name)?;
-            return self.fetch(&place, before.required(self.name, &place, &path)?, progress, ask);
+            let entry = before.required(self.name, &place, &path)?;
+            return self.locked(&place, entry, access, progress, ask);
         }
         let found = self.resolve(access, false, progress, &ask)?;
         let Some(taken) = found.choice.taken() else { bail!(found.no_fit()) };
@@ -170,6 +171,68 @@ impl Game<'_> {
         }
         lock::put(&path, self.name, Entry { manifest: record.manifest.clone(), ..entry })?;
         Ok(record)
+    }
+
+    /// What an entry says: the image that is here, else it is pulled. Nobody is asked for what is
+    /// here.
+    fn locked<'p>(
+        &self,
+        place: &Reference,
+        entry: &Entry,
+        access: &Access,
+        progress: &Transfer,
+        ask: impl Fn(ImageName) -> anyhow::Result<PullRequest<'p>>,
+    ) -> anyhow::Result<ImageRecord> {
+        let name = name_of(place, entry);
+        {
+            let _held = self.store.shared_lock()?;
+            if let Some(record) = self.store.image(&entry.manifest)? {
+                self.must_be_for(access, entry, &record.platform)?;
+                if let Some(name) = name
+                    && self.store.find_ref(&name)?.is_none()
+                {
+                    self.store.tag(&name, &record.manifest)?;
+                }
+                return Ok(record);
+            }
+        }
+        if let (Some(_), Some(index)) = (&access.platform, &entry.index) {
+            let root = place.at_digest(index.clone());
+            let raw = pull::document(
+                &ask(ImageName::Docker(root.clone()))?,
+                &root,
+                self.store,
+                progress,
+            )?;
+            if let Ok(Document::Index(entries)) = manifest::parse(&raw.bytes, &raw.media_type)
+                && let Some(found) = entries.iter().find(|found| found.digest == entry.manifest)
+                && let Some(platform) = &found.platform
+            {
+                self.must_be_for(access, entry, platform)?;
+            }
+        }
+        let record = self.fetch(place, entry, progress, ask)?;
+        self.must_be_for(access, entry, &record.platform)?;
+        if let Some(name) = name {
+            self.store.tag(&name, &record.manifest)?;
+        }
+        Ok(record)
+    }
+
+    /// An error when a platform is asked for, and an entry's image is for another.
+    fn must_be_for(&self, access: &Access, entry: &Entry, have: &Platform) -> anyhow::Result<()> {
+        let want = platform_of(access)?;
+        if access.platform.is_none() || platform::is_for(have, &want) {
+            return Ok(());
+        }
+        bail!(
+            "{}: the lock file says {}, which is for {}, not for {}; without --locked another \
+             variant is looked for",
+            self.name,
+            entry.variant,
+            platform::show(have),
+            platform::show(&want)
+        )
     }
 
     /// Pulls what an entry says, by digest.
@@ -250,23 +313,55 @@ pub(super) fn here(
     };
     let Some(entry) = entry else {
         let asks = wish.policy != "never" && place.registry() != "localhost";
-        return if asks { Ok(None) } else { crate::cmd::pull::find(settings, store, wish.image) };
+        return if asks { Ok(None) } else { unlocked_here(store, name, &place) };
     };
     let found = store.image(&entry.manifest)?;
     let name = place.at_digest(entry.manifest.clone()).to_string();
     Ok(found.map(|record| Found { record, name }))
 }
 
-/// The full name under which the store may have it: of a range the newest that is here.
-pub(super) fn local(
+/// The image that the store has for a name: what the user's lock file says, as a run takes it;
+/// else what is here under the name, of a range the newest.
+pub(super) fn known(
     settings: &Settings,
     store: &Store,
     name: &DriftName,
-) -> anyhow::Result<Option<Reference>> {
+) -> anyhow::Result<Option<Found>> {
     let place = config(settings)?.place(name)?;
-    let Some(range) = name.range() else { return Ok(Some(place)) };
-    let tags = local_tags(store, &place)?;
-    Ok(range.newest(tags.iter().map(String::as_str)).map(|tag| place.tagged(Some(tag), None)))
+    let lock = Lock::load(&settings.dirs.lock_file())?;
+    match lock.entry(name, &place) {
+        Some(entry) => locked_here(store, &place, entry),
+        None => unlocked_here(store, name, &place),
+    }
+}
+
+/// The image of an entry, by its name where it has that, else by digest.
+fn locked_here(store: &Store, place: &Reference, entry: &Entry) -> anyhow::Result<Option<Found>> {
+    let Some(record) = store.image(&entry.manifest)? else { return Ok(None) };
+    let names = store.names_of(&record.manifest)?;
+    let name = name_of(place, entry).filter(|name| names.contains(name));
+    let name = name.unwrap_or_else(|| place.at_digest(entry.manifest.clone()).to_string());
+    Ok(Some(Found { record, name }))
+}
+
+/// What is here under a name.
+fn unlocked_here(
+    store: &Store,
+    name: &DriftName,
+    place: &Reference,
+) -> anyhow::Result<Option<Found>> {
+    let Some(range) = name.range() else { return by_name(store, place) };
+    let tags = local_tags(store, place)?;
+    match range.newest(tags.iter().map(String::as_str)) {
+        Some(tag) => by_name(store, &place.tagged(Some(tag), None)),
+        None => Ok(None),
+    }
+}
+
+/// The name that a pull gave, or gives, an entry's image; one asked for by digest gets none.
+fn name_of(place: &Reference, entry: &Entry) -> Option<String> {
+    let tag = entry.tag.as_deref().filter(|_| place.digest().is_none())?;
+    Some(place.tagged(Some(tag), None).to_string())
 }
 
 /// The tags under which the store knows images of a repository.
@@ -276,11 +371,25 @@ fn local_tags(store: &Store, place: &Reference) -> anyhow::Result<Vec<String>> {
     Ok(store.images()?.into_iter().flat_map(|image| image.names).filter_map(tag).collect())
 }
 
-/// The last of some tags, for an error.
+/// The last of some tags, for an error. Those that stand for referrers are no versions.
 fn few(tags: &[String]) -> String {
+    let tags: Vec<&str> =
+        tags.iter().map(String::as_str).filter(|tag| !tag.starts_with("sha256-")).collect();
     match tags.len() {
         0 => "none".to_owned(),
         n if n <= 10 => tags.join(", "),
         n => format!("{} and {} more", tags[n - 10..].join(", "), n - 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn referrers_are_no_versions() {
+        let tags = ["1.0".to_owned(), format!("sha256-{}", "0".repeat(64))];
+        assert_eq!(few(&tags), "1.0");
+        assert_eq!(few(&tags[1..]), "none");
     }
 }

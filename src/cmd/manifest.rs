@@ -167,13 +167,21 @@ fn ls(format: Option<&str>, settings: &Settings) -> anyhow::Result<u8> {
 
 fn rm(lists: &[String], settings: &Settings) -> anyhow::Result<u8> {
     let store = Store::open(&settings.dirs.store())?;
-    let found: Vec<ImageList> =
-        lists.iter().map(|list| existing(&store, list)).collect::<Result<_, _>>()?;
-    for list in found {
+    let mut code = 0;
+    for name in lists {
+        let list = match existing(&store, name) {
+            Ok(list) => list,
+            // As with podman the others go.
+            Err(error) => {
+                print::error_chain(&error);
+                code = exit::NO;
+                continue;
+            }
+        };
         let _guard = store.lock_list(&list.name)?;
         if store.remove_list(&list.name)? {
             print::stdout(&format!("Untagged: {}\n", list.name))?;
         }
     }
-    Ok(0)
+    Ok(code)
 }

@@ -4,10 +4,9 @@ mod find;
 mod list;
 
 use crate::cmd::pull::Sources;
-use crate::cmd::remote::{Way, write_whole};
+use crate::cmd::remote::{Way, place_of, write_whole};
 use crate::image::artifact::{Artifact, describe};
 use crate::image::manifest::media_type;
-use crate::image::reference::Reference;
 use crate::image::registry::{Repository, Rights};
 use crate::profile::{MAX_PROFILE, MEDIA_TYPE, Summary};
 use crate::settings::Settings;
@@ -38,7 +37,7 @@ enum Verb {
     Push(Push),
     /// Show a profile
     Show {
-        /// HOST/NAME[:TAG]: a profile, an image with one attached, or the name of one at a Drift
+        /// HOST/NAME[:TAG] or bolt://NAME[:TAG]: a profile, an image with one attached, or the name of one at a Drift
         reference: String,
         #[command(flatten)]
         way: Way,
@@ -51,7 +50,7 @@ struct Push {
     /// The profile
     #[arg(value_name = "FILE.toml")]
     file: PathBuf,
-    /// HOST/NAME[:TAG] that the profile gets; with --attach, an image that is there
+    /// HOST/NAME[:TAG] or bolt://NAME[:TAG] that the profile gets; with --attach, an image that is there
     reference: String,
     /// Attach the profile to the image
     #[arg(long)]
@@ -66,9 +65,9 @@ struct Push {
 /// `bolt profile pull`.
 #[derive(Debug, clap::Args)]
 struct Pull {
-    /// HOST/NAME[:TAG]: a profile, an image with one attached, or the name of one at a Drift
+    /// HOST/NAME[:TAG] or bolt://NAME[:TAG]: a profile, an image with one attached, or the name of one at a Drift
     reference: String,
-    /// The file; without it the name's last part with .toml, in this directory
+    /// The file, - for stdout; without it the name's last part with .toml, in this directory
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Replace the file where it is there
@@ -85,8 +84,9 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         Verb::Pull(args) => pull(&args, settings),
         Verb::Push(args) => push(&args, settings),
         Verb::Show { reference, way } => {
-            let reference = Reference::parse(&reference)?;
-            print::stdout(&find::profile(&reference, &way, settings)?)?;
+            let sources = Sources::load(settings, &way.access())?;
+            let reference = place_of(&reference, &sources.drift)?;
+            print::stdout(&find::profile(&reference, &way, &sources)?)?;
             Ok(0)
         }
     }
@@ -96,11 +96,11 @@ fn push(args: &Push, settings: &Settings) -> anyhow::Result<u8> {
     let text = read(&args.file)?;
     let summary =
         Summary::read(&text).with_context(|| format!("{}: no profile", args.file.display()))?;
-    let reference = Reference::parse(&args.reference)?.with_default_tag();
+    let sources = Sources::load(settings, &args.way.access())?;
+    let reference = place_of(&args.reference, &sources.drift)?.with_default_tag();
     if reference.digest().is_some() && !args.attach {
         bail!("{reference}: a digest cannot be given; write a tag");
     }
-    let sources = Sources::load(settings, &args.way.access())?;
     let progress = Transfer::new(args.quiet);
     let repository = args.way.repository(&sources, reference.clone(), Rights::Push, &progress)?;
     let artifact = Artifact {
@@ -154,7 +154,12 @@ fn read(file: &Path) -> anyhow::Result<String> {
 }
 
 fn pull(args: &Pull, settings: &Settings) -> anyhow::Result<u8> {
-    let reference = Reference::parse(&args.reference)?;
+    let sources = Sources::load(settings, &args.way.access())?;
+    let reference = place_of(&args.reference, &sources.drift)?;
+    if args.output.as_deref() == Some(Path::new("-")) {
+        print::stdout(&find::profile(&reference, &args.way, &sources)?)?;
+        return Ok(0);
+    }
     let file = args.output.clone().unwrap_or_else(|| {
         let last = reference.repository().rsplit('/').next().unwrap_or_default();
         PathBuf::from(format!("{last}.toml"))
@@ -162,7 +167,7 @@ fn pull(args: &Pull, settings: &Settings) -> anyhow::Result<u8> {
     if !args.force && file.symlink_metadata().is_ok() {
         bail!("{} exists already; --force replaces it", file.display());
     }
-    let text = find::profile(&reference, &args.way, settings)?;
+    let text = find::profile(&reference, &args.way, &sources)?;
     write_whole(&file, text.as_bytes())?;
     print::stdout(&format!("{}\n", file.display()))?;
     Ok(0)

@@ -249,19 +249,10 @@ pub struct Found {
 
 /// Looks a name or an id up in the store; never asks a registry.
 pub fn find(settings: &Settings, store: &Store, image: &str) -> anyhow::Result<Option<Found>> {
-    let by_name = |reference: Reference| -> anyhow::Result<Option<Found>> {
-        let name = match reference.digest() {
-            Some(digest) => reference.at_digest(digest.clone()).to_string(),
-            None => reference.with_default_tag().to_string(),
-        };
-        Ok(store.find_ref(&name)?.map(|record| Found { record, name }))
-    };
+    let by_name = |reference: Reference| by_name(store, &reference);
     match ImageName::parse(image)? {
         ImageName::Docker(reference) => by_name(reference),
-        ImageName::Drift(name) => match drift::local(settings, store, &name)? {
-            Some(reference) => by_name(reference),
-            None => Ok(None),
-        },
+        ImageName::Drift(name) => drift::known(settings, store, &name),
         ImageName::Id(id) => by_id(store, id.hex()),
         ImageName::Short(short) => {
             if let Ok(local) = short.on("localhost")
@@ -291,6 +282,15 @@ pub fn find(settings: &Settings, store: &Store, image: &str) -> anyhow::Result<O
         ImageName::S3(name) => name.local().map_or(Ok(None), by_name),
         ImageName::OciLayout { .. } | ImageName::OciArchive { .. } => Ok(None),
     }
+}
+
+/// The image that the store has under a full name.
+pub(super) fn by_name(store: &Store, reference: &Reference) -> anyhow::Result<Option<Found>> {
+    let name = match reference.digest() {
+        Some(digest) => reference.at_digest(digest.clone()).to_string(),
+        None => reference.clone().with_default_tag().to_string(),
+    };
+    Ok(store.find_ref(&name)?.map(|record| Found { record, name }))
 }
 
 /// Digits of an id in tables.

@@ -3,11 +3,11 @@
 use crate::cmd::buckets;
 use crate::cmd::pull::{Access, Sources};
 use crate::image::config::auth::{Credentials, Secret};
-use crate::image::config::drift::KeyTemplate;
+use crate::image::config::drift::{DriftConfig, KeyTemplate};
 use crate::image::config::registries::HostTrust;
 use crate::image::progress::Progress;
 use crate::image::push::{BucketPlace, Destination, Folder, RegistryPlace, Tarball};
-use crate::image::reference::{ImageName, LayoutImage, Reference};
+use crate::image::reference::{DriftName, ImageName, LayoutImage, Reference};
 use crate::image::registry::{Endpoint, Host, Patience, Repository, Rights};
 use crate::image::types::Digest;
 use crate::sys::atomic;
@@ -179,6 +179,23 @@ impl Way {
             ImageName::Id(id) => bail!("{id} is an image id, not a place to push to"),
         })
     }
+}
+
+/// The place in a registry that a name means: HOST/NAME, docker://, bolt:// or drift://.
+///
+/// Errors: no such name; a range of versions, which means none in particular.
+pub fn place_of(text: &str, drift: &DriftConfig) -> anyhow::Result<Reference> {
+    if let Some(name) = text.strip_prefix("docker://") {
+        return Ok(Reference::parse_docker(name)?);
+    }
+    if !text.starts_with("bolt://") && !text.starts_with("drift://") {
+        return Ok(Reference::parse(text)?);
+    }
+    let name = DriftName::parse(text)?;
+    if name.range().is_some() {
+        bail!("{name}: a range means no version in particular; write a tag");
+    }
+    Ok(drift.place(&name)?)
 }
 
 /// `--digestfile`.

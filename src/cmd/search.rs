@@ -19,6 +19,13 @@ use crate::ui::progress::Transfer;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
+/// What `--gpu` takes: the vendors that metadata and profiles name.
+pub(super) const VENDORS: [&str; 4] = ["nvidia", "amd", "intel", "other"];
+/// What `--tier` takes.
+const TIERS: [&str; 4] = ["streaming", "quality", "balanced", "competitive"];
+/// Most repositories of one registry that are looked into though their names lack the word.
+const MAX_LOOKS: usize = 100;
+
 /// Search registries for games, profiles and images
 ///
 /// A Drift server's own search is asked where it has one; of other registries the catalog is
@@ -30,13 +37,13 @@ pub struct Args {
     #[arg(value_name = "TERM", default_value = "")]
     term: String,
     /// Only what is for GPUs of this vendor
-    #[arg(long, value_name = "VENDOR")]
+    #[arg(long, value_name = "VENDOR", value_parser = VENDORS, ignore_case = true)]
     gpu: Option<String>,
     /// Only games that are known to run with this version of Proton
     #[arg(long, value_name = "VERSION")]
     proton: Option<String>,
     /// Only games of this performance tier
-    #[arg(long, value_name = "TIER")]
+    #[arg(long, value_name = "TIER", value_parser = TIERS, ignore_case = true)]
     tier: Option<String>,
     /// At most so many results of each registry
     #[arg(long, value_name = "N", default_value_t = 25)]
@@ -105,14 +112,23 @@ impl Search<'_> {
             gpu: self.args.gpu.clone(),
             tier: self.args.tier.clone(),
         };
-        let mut rows = match drift_api::packages(&host, &query)? {
+        let mut rows: Vec<Value> = match drift_api::packages(&host, &query)? {
             Some(found) => found.iter().map(|p| package_row(registry, "game", p)).collect(),
             None => Vec::new(),
         };
-        rows.extend(self.profiles(&host, registry)?);
+        let profiles = self.profiles(&host, registry)?;
         if rows.is_empty() {
-            rows = self.catalog(&host, registry, &query)?;
+            rows = match self.catalog(&host, registry, &query) {
+                // The server has its own list of the rest.
+                Err(error) if !profiles.is_empty() => {
+                    print::warning(&format!("{error:#}"));
+                    Vec::new()
+                }
+                other => other?,
+            };
+            rows.retain(|row| profiles.iter().all(|listed| listed["Name"] != row["Name"]));
         }
+        rows.extend(profiles);
         rows.truncate(self.args.limit);
         Ok(rows)
     }
@@ -139,7 +155,8 @@ impl Search<'_> {
         Ok(found.iter().map(row).collect())
     }
 
-    /// Looks through the catalog: the names first, then what the found ones say of themselves.
+    /// Looks through the catalog: what has the word in its name first, then what the others say of
+    /// themselves.
     fn catalog(
         &self,
         host: &Host<'_>,
@@ -147,14 +164,30 @@ impl Search<'_> {
         query: &PackageQuery,
     ) -> anyhow::Result<Vec<Value>> {
         let word = self.word.to_lowercase();
+        let places = host.catalog()?.into_iter().filter_map(|name| {
+            let reference = Reference::parse(&format!("{registry}/{name}")).ok()?;
+            let named = self.sources.drift.own_name(&reference).to_lowercase().contains(&word);
+            Some((name, reference, named))
+        });
+        let (named, others): (Vec<_>, Vec<_>) = places.partition(|(_, _, named)| *named);
+        let left = others.len().saturating_sub(MAX_LOOKS);
+        // The word is looked for here: a location's path is no part of a name.
+        let rest = PackageQuery { text: String::new(), ..query.clone() };
         let mut rows = Vec::new();
-        for name in host.catalog()?.into_iter().filter(|name| name.contains(&word)) {
-            let Ok(reference) = Reference::parse(&format!("{registry}/{name}")) else { continue };
+        for (name, reference, named) in named.into_iter().chain(others.into_iter().take(MAX_LOOKS))
+        {
+            if rows.len() >= self.args.limit {
+                return Ok(rows);
+            }
             let found = match self.look(reference, name) {
                 Ok(found) => found,
                 // One that is broken hides no other.
-                Err(error) => {
+                Err(error) if named => {
                     print::warning(&format!("{error:#}"));
+                    continue;
+                }
+                Err(error) => {
+                    tracing::debug!("{error:#}");
                     continue;
                 }
             };
@@ -162,13 +195,17 @@ impl Search<'_> {
                 let told = query.tier.is_none() || !found.tier.is_empty();
                 let told = told && (query.gpu.is_none() || !found.gpus.is_empty());
                 let told = told && (query.proton.is_none() || !found.proton.is_empty());
-                if told && found.matches(query) {
+                let meant = named || found.description.to_lowercase().contains(&word);
+                if told && meant && found.matches(&rest) {
                     rows.push(package_row(registry, kind, &found));
                 }
             }
-            if rows.len() >= self.args.limit {
-                break;
-            }
+        }
+        if left > 0 && rows.len() < self.args.limit {
+            print::warning(&format!(
+                "{registry}: {left} repositories whose names lack {:?} were not looked into",
+                self.word
+            ));
         }
         Ok(rows)
     }

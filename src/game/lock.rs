@@ -29,7 +29,8 @@ pub enum LockError {
     },
     /// `--locked` without an entry.
     #[error(
-        "{name} is not in the lock file {path}, and --locked forbids to add it; run `bolt pull {name}`"
+        "{name} is not in the lock file {path}, and --locked forbids to add it; run `bolt pull {}`",
+        one_word(name)
     )]
     Missing {
         /// The name asked for.
@@ -40,7 +41,8 @@ pub enum LockError {
     /// `--locked`, and the name leads elsewhere now.
     #[error(
         "{name} was locked to {locked} and means {now} now (registries.toml has changed); \
-         --locked forbids to follow: run `bolt pull {name}`, or restore the registry"
+         --locked forbids to follow: run `bolt pull {}`, or restore the registry",
+        one_word(name)
     )]
     Moved {
         /// The name asked for.
@@ -50,6 +52,14 @@ pub enum LockError {
         /// Repository that the name means now.
         now: String,
     },
+}
+
+/// A name as a shell reads it as one word: ranges have spaces and what else means something there.
+fn one_word(name: &str) -> String {
+    match name.contains([' ', '<', '>', '*', '~', '^']) {
+        true => format!("'{name}'"),
+        false => name.to_owned(),
+    }
 }
 
 /// One resolved name.
@@ -192,6 +202,19 @@ mod tests {
         let missing = lock.required(&other, &place("a.org/doom"), &path).unwrap_err().to_string();
         assert!(missing.contains("bolt://doom:^2 is not in the lock file"), "{missing}");
         assert_eq!(lock.entries().count(), 2);
+    }
+
+    #[test]
+    fn advice_can_be_copied() {
+        let (place, path) = (Reference::parse("a.org/doom").unwrap(), Path::new("lock.json"));
+        for (name, word) in [
+            ("bolt://doom", "`bolt pull bolt://doom`"),
+            ("bolt://doom:>=1.2, <1.3", "`bolt pull 'bolt://doom:>=1.2, <1.3'`"),
+        ] {
+            let name = DriftName::parse(name).unwrap();
+            let error = Lock::default().required(&name, &place, path).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
     }
 
     #[test]

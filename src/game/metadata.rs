@@ -276,6 +276,30 @@ impl Metadata {
         Ok(())
     }
 
+    /// What a publisher must not promise, besides what no reader takes: a GPU that no machine has,
+    /// a slowest hundredth that is faster than the average.
+    pub fn check_promises(&self) -> Result<(), MetadataError> {
+        let digits = |text: &str| {
+            text.len() == 4 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        for promise in &self.measured {
+            let pci = promise.gpu.split_once(':');
+            let reason = if !pci.is_some_and(|(vendor, device)| digits(vendor) && digits(device)) {
+                let gpu: String = promise.gpu.chars().take(60).collect();
+                format!(
+                    "gpu {gpu:?} is no PCI vendor and device in lower case, such as 10de:2684 \
+                     (`bolt info --facts` shows that of a machine)"
+                )
+            } else if promise.fps_low1.is_some_and(|low| low > promise.fps_avg) {
+                format!("fps_low1 of {} is above fps_avg", promise.gpu)
+            } else {
+                continue;
+            };
+            return Err(MetadataError::Field { field: "measured".to_owned(), reason });
+        }
+        Ok(())
+    }
+
     fn texts(&self) -> Vec<(&'static str, &str)> {
         let mut texts = Vec::new();
         for (field, text) in [

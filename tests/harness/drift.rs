@@ -183,6 +183,9 @@ impl Server {
             let docker = "application/vnd.docker.distribution.manifest.v2+json";
             return Some(answer("200 OK", docker, blob(digest).unwrap()));
         }
+        if path == "/v2/demo/tags/list" {
+            return Some(json(r#"{"name":"demo","tags":["v1"]}"#));
+        }
         let digest = path.strip_prefix("/v2/demo/blobs/")?;
         Some(answer("200 OK", "application/octet-stream", blob(digest).ok()?))
     }

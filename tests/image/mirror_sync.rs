@@ -115,6 +115,38 @@ fn a_broken_upload_goes_on_where_it_was() {
 }
 
 #[test]
+fn an_upload_that_the_server_dropped_begins_anew() {
+    let s3 = s3!();
+    let image = TestImage::new(&[20_000_000]);
+    let machine = Machine::new();
+    let denied = || Fault::Answer("403 Forbidden".to_owned(), Vec::new(), String::new());
+    let ends =
+        |r: &crate::harness::proxy::Request| r.method == "POST" && r.path.contains("uploadId=");
+    let broken =
+        Proxy::start(s3.address(), move |r, _| if ends(r) { denied() } else { Fault::Pass });
+    let at = |proxy: &Proxy| S3::place(&format!("http://{}", proxy.host()), "m");
+    mirror(&machine, &image.source(), at(&broken), None).0.unwrap_err();
+    // As a kill in the middle of the end leaves it: the server has dropped the id, the journal has
+    // it still.
+    let file = machine.dir.join("uploads.json");
+    let whole = Proxy::start(s3.address(), |_, _| Fault::Pass);
+    let journal = std::fs::read_to_string(&file).unwrap().replace(&broken.host(), &whole.host());
+    std::fs::write(&file, &journal).unwrap();
+    let journal: serde_json::Value = serde_json::from_str(&journal).unwrap();
+    let mut uploads = journal["uploads"].as_object().unwrap().values();
+    let lost = uploads.next().unwrap()["id"].as_str().unwrap();
+    std::fs::remove_file(s3.file("..").join(format!(".upload-{lost}.json"))).unwrap();
+    mirror(&machine, &image.source(), at(&whole), None)
+        .0
+        .unwrap_or_else(|e| panic!("{}", text(&e)));
+    assert!(whole.requests().iter().any(|r| r.path.contains(lost)));
+    let (digest, size) = image.layers()[1].clone();
+    let there = s3.file(&format!("m/blobs/sha256/{}", digest.trim_start_matches("sha256:")));
+    assert_eq!(std::fs::metadata(there).unwrap().len(), size);
+    assert!(!std::fs::read_to_string(&file).unwrap().contains(lost));
+}
+
+#[test]
 fn a_template_puts_blobs_where_others_look_for_them() {
     let s3 = s3!();
     let image = TestImage::new(&[3000]);

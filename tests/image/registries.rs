@@ -130,7 +130,7 @@ fn logins_are_checked() {
         check_login(host, &who, true, HostCerts::default(), &machine.proxies, &patience, &Silent)
     };
     assert_eq!(check(&registry.host(), PASSWORD).unwrap(), LoginCheck::Accepted);
-    assert!(check(&registry.host(), "no").unwrap_err().to_string().contains("refuses access"));
+    assert!(check(&registry.host(), "no").unwrap_err().to_string().contains("refuses this user"));
     assert_eq!(check(&open.host(), PASSWORD).unwrap(), LoginCheck::NotAsked);
 }
 

@@ -274,3 +274,10 @@ fn a_bucket_may_be_a_host() {
     let (result, _) = pull(&machine, &format!("s3://{BUCKET}/box:v1"), place);
     assert_eq!(result.unwrap_or_else(|e| panic!("{}", text(&e))).layers.len(), 3);
 }
+
+#[test]
+fn the_one_place_without_credentials_is_named() {
+    let error = AwsPlaces::default().caller("h.org", &CredentialSource::AuthFile, None);
+    let error = error.unwrap_err().to_string();
+    assert_eq!(error, "S3 credentials for h.org: there is no entry in auth.json");
+}

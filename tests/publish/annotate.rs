@@ -101,6 +101,13 @@ fn wrong_metadata_is_refused_and_nothing_changes() {
         ("b.json", "{\"tier\":\"best\"}", "best"),
         ("c.toml", "tier =", "line 1"),
         ("d.json", "{", "line 1"),
+        ("f.toml", "[[measured]]\ngpu = 'zz'\nfps_avg = 60.0\n", "\"zz\" is no PCI vendor"),
+        ("g.toml", "[[measured]]\ngpu = '10DE:2504'\nfps_avg = 60.0\n", "in lower case"),
+        (
+            "h.toml",
+            "[[measured]]\ngpu = '10de:2504'\nfps_avg = 60.0\nfps_low1 = 90.0\n",
+            "fps_low1 of 10de:2504 is above fps_avg",
+        ),
         ("e.toml", "[[gpu]]\nvendor = 'nvidia'\ndriver = '>=600, <500'\n", "contradicts itself"),
     ] {
         let file = session.file(name, text);

@@ -57,6 +57,34 @@ fn profiles_cross_any_registry() {
 }
 
 #[test]
+fn names_of_games_mean_the_default_registry() {
+    let session = session!();
+    let registry = Registry::start(registry::Options::default());
+    let host = registry.host();
+    for dir in [".config", ".config/bolt"] {
+        session.make_dir(dir);
+    }
+    let text =
+        format!("[[registry]]\nname = \"d\"\nlocation = \"{host}/games\"\ninsecure = true\n");
+    session.file(".config/bolt/registries.toml", text);
+    let file = session.file("cs2.toml", CS2);
+    session.ok(&["push", "-q", IMAGE, &format!("{host}/games/box:1")]);
+    session.ok(&["profile", "push", "-q", "--attach", &file, "bolt://box:1"]);
+    for name in ["bolt://box:1".to_owned(), format!("docker://{host}/games/box:1")] {
+        assert_eq!(session.ok(&["profile", "show", &name]), CS2.trim_end());
+        assert!(session.ok(&["profile", "ls", "-q", &name]).starts_with(&host));
+        assert_eq!(session.ok(&["profile", "pull", "-o", "-", &name]), CS2.trim_end());
+    }
+    assert!(!session.home().join("-").exists());
+    let out = session.run(&["profile", "show", "bolt://box:^1"]);
+    assert!(out.code == 125 && out.err.contains("write a tag"), "{out:?}");
+    let game = session.file("game.toml", "title = 'Box'\n");
+    session.ok(&["image", "annotate", "-q", "--game", &game, "bolt://box:1"]);
+    let out = session.run(&["profile", "ls", "--gpu", "nvidiaa", &host]);
+    assert!(out.code == 125 && out.err.contains("nvidia, amd, intel"), "{out:?}");
+}
+
+#[test]
 fn a_drift_lists_its_own_in_both_dialects() {
     let session = session!();
     for (dialect, count) in [(Dialect::Drift, 2), (Dialect::Bolt, 1)] {

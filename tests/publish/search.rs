@@ -1,6 +1,7 @@
 //! `bolt search`.
 
 use crate::harness::drift::{Dialect, Drift, Options};
+use crate::harness::image::TestImage;
 use crate::harness::registry::{self, Registry};
 use crate::harness::user::IMAGE;
 use serde_json::Value;
@@ -23,14 +24,19 @@ fn a_drift_is_asked_and_other_registries_looked_through() {
     assert_eq!(search(&[&format!("{host}/steam")])[0]["Kind"], "profile");
     let asked = bolt.asked().join("\n");
     assert!(asked.contains("/v2/search?q=celeste&gaming=true&gpu=nvidia&tier=quality"), "{asked}");
-    let drift = Drift::start(Options::new(Dialect::Drift), None);
+    let image = TestImage::new(&[100]);
+    let drift = Drift::start(Options::new(Dialect::Drift), Some(&image));
+    // Its own list of profiles hides nothing of the catalog.
+    let found = search(&[&format!("{}/", drift.host())]);
+    let kinds: Vec<_> = found.iter().map(|row| row["Kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["image", "profile", "profile"], "{found:?}");
     let found = search(&[&format!("{}/esports", drift.host())]);
     assert_eq!(found[0]["Name"], format!("{}/esports-pro", drift.host()));
 
     let registry = Registry::start(registry::Options::default());
     let host = registry.host();
     session.ok(&["push", "-q", VERIFY, IMAGE, &format!("{host}/tools/plain:1")]);
-    let game = r#"dev.bolt.gaming.v1={"tier":"quality","proton":{"builds":["GE-Proton9-20"]},"gpu":[{"vendor":"nvidia"}]}"#;
+    let game = r#"dev.bolt.gaming.v1={"title":"Mountain","tier":"quality","proton":{"builds":["GE-Proton9-20","GE-Proton8*"]},"gpu":[{"vendor":"nvidia"}]}"#;
     session.ok(&["manifest", "create", "game"]);
     session.ok(&["manifest", "add", "--annotation", game, "game", IMAGE]);
     let name = format!("{host}/games/celeste:1.4");
@@ -40,10 +46,25 @@ fn a_drift_is_asked_and_other_registries_looked_through() {
     let all = search(&[&format!("{host}/")]);
     let kinds: Vec<_> = all.iter().map(|row| row["Kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["game", "profile", "image"]);
-    assert_eq!((&all[0]["Tier"], &all[0]["Proton"]), (&"quality".into(), &"GE-Proton9-20".into()));
+    assert_eq!(
+        (&all[0]["Tier"], &all[0]["Proton"]),
+        (&"quality".into(), &"GE-Proton9-20,GE-Proton8*".into())
+    );
     assert_eq!(search(&[&format!("{host}/celeste")]).len(), 2);
     assert_eq!(search(&["--proton", "proton9", &format!("{host}/")]).len(), 1);
+    assert_eq!(search(&["--proton", "GE-Proton8-27", &format!("{host}/")]).len(), 1);
+    assert!(search(&["--proton", "GE-Proton7-27", &format!("{host}/")]).is_empty());
     assert!(search(&["--tier", "streaming", &format!("{host}/")]).is_empty());
+    // What the metadata says of a name that lacks the word.
+    let found = search(&[&format!("{host}/mountain")]);
+    assert_eq!((found.len(), &found[0]["Name"]), (1, &format!("{host}/games/celeste").into()));
+    for (flag, word, words) in [
+        ("--gpu", "voodoo", "nvidia, amd, intel, other"),
+        ("--tier", "best", "streaming, quality, balanced, competitive"),
+    ] {
+        let out = session.run(&["search", VERIFY, flag, word, &format!("{host}/")]);
+        assert!(out.code == 125 && out.err.contains(words), "{out:?}");
+    }
     assert_eq!(search(&["--limit", "1", &format!("{host}/")]).len(), 1);
     let table = session.ok(&["search", VERIFY, &format!("{host}/celeste")]);
     assert!(table.starts_with("KIND"), "{table}");
@@ -98,6 +119,8 @@ fn a_location_with_a_path_says_how_its_host_is_reached() {
         session.ok(&["profile", "push", "-q", &file, &name]);
         assert_eq!(session.ok(&["profile", "ls", "-q", &host]), name);
         assert!(session.ok(&["search", "--format", "{{.Name}}", &search]).contains("celeste"));
+        assert!(session.ok(&["search", "--format", "{{.Name}}", "celeste"]).contains("celeste"));
+        assert_eq!(session.ok(&["search", "--format", "{{.Name}}", "games"]), "");
         session.ok(&login);
     }
 }

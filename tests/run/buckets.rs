@@ -151,7 +151,8 @@ fn what_is_wrong_about_a_bucket_is_one_error_without_a_secret() {
     );
     fails(with("AWS_SECRET_ACCESS_KEY", ""), "has AWS_ACCESS_KEY_ID but no AWS_SECRET_ACCESS_KEY");
     fails(with("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z"), "expired at 2020-01-01");
-    fails(with("AWS_ENDPOINT_URL", "127.0.0.1:9"), "its endpoint is not");
+    fails(with("AWS_ENDPOINT_URL", "127.0.0.1:9"), "AWS_ENDPOINT_URL: s3://games: its endpoint is");
+    fails(with("AWS_ENDPOINT_URL_S3", "foo"), "AWS_ENDPOINT_URL_S3: s3://games: its endpoint is");
     fails(
         with("AWS_ENDPOINT_URL", "http://u:other-canary@h"),
         "its endpoint is not http(s)://HOST",
@@ -326,4 +327,23 @@ fn a_login_at_a_bucket_is_tried_there_and_then_used() {
     let other = Session::empty().unwrap();
     assert_eq!(other.run(&["pull", "-q", "--retry", "0", &format!("{bucket}:v1")]).code, 125);
     session.ok(&["pull", "-q", &format!("{bucket}:v1")]);
+}
+
+#[test]
+fn a_login_at_a_server_that_only_a_variable_names_is_tried_there() {
+    let session = session!();
+    let s3 = s3!();
+    let bucket = format!("s3://{BUCKET}/games/box");
+    ok(&session, &s3, &["mirror", "sync", &session.image_source(), &bucket]);
+    let host = s3.address().to_string();
+    let bolt = |args: &[&str]| {
+        let mut command = session.bolt(args);
+        command.env("AWS_ENDPOINT_URL_S3", s3.endpoint());
+        finish(command.spawn().unwrap(), Duration::from_secs(60), "bolt")
+    };
+    let out = bolt(&["login", "-u", KEY, "-p", "another", &host]);
+    assert!(out.code == 125 && out.err.contains("does not take the secret"), "{out:?}");
+    let out = bolt(&["login", "-u", KEY, "-p", SECRET, &host]);
+    assert_eq!((out.code, out.out.as_str()), (0, "Login Succeeded!\n"), "{out:?}");
+    assert_eq!(bolt(&["pull", "-q", &format!("{bucket}:v1")]).code, 0);
 }

@@ -3,7 +3,7 @@
 use crate::cmd::manifest::edit::{instance, tell};
 use crate::cmd::manifest::existing;
 use crate::cmd::pull::{self, Sources};
-use crate::cmd::remote::Way;
+use crate::cmd::remote::{Way, place_of};
 use crate::cmd::tag::full_name;
 use crate::game::annotations;
 use crate::game::metadata::Metadata;
@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 /// or image of a registry is changed there.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A list made by `bolt manifest create`, or HOST/NAME[:TAG]
+    /// A list made by `bolt manifest create`, HOST/NAME[:TAG] or bolt://NAME[:TAG]
     #[arg(value_name = "IMAGE")]
     image: String,
     /// The metadata: TOML, or JSON in a file called *.json
@@ -68,24 +68,23 @@ impl Said {
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<u8> {
     let said = read(&args.game).with_context(|| args.game.display().to_string())?;
     let store = Store::open(&settings.dirs.store())?;
-    let name = args.image.strip_prefix("docker://");
-    if name.is_none() && store.list_of::<ImageList>(&full_name(&args.image)?)?.is_some() {
+    let schemes = ["docker://", "bolt://", "drift://"];
+    let remote_only = schemes.iter().any(|scheme| args.image.starts_with(scheme));
+    if !remote_only && store.list_of::<ImageList>(&full_name(&args.image)?)?.is_some() {
         return local(args, settings, &store, &said);
     }
-    let reference = match name {
-        Some(name) => Reference::parse_docker(name)?,
-        None => Reference::parse(&args.image).map_err(|error| {
-            let here = pull::find(settings, &store, &args.image).is_ok_and(|f| f.is_some());
-            match here {
-                true => anyhow::anyhow!(
-                    "{} is an image, not a list; put it into one by `bolt manifest create`",
-                    args.image
-                ),
-                false => error.into(),
-            }
-        })?,
-    };
-    remote(args, settings, reference, &said)
+    let sources = Sources::load(settings, &args.way.access())?;
+    let reference = place_of(&args.image, &sources.drift).map_err(|error| {
+        let here = || pull::find(settings, &store, &args.image).is_ok_and(|f| f.is_some());
+        match !remote_only && here() {
+            true => anyhow::anyhow!(
+                "{} is an image, not a list; put it into one by `bolt manifest create`",
+                args.image
+            ),
+            false => error,
+        }
+    })?;
+    remote(args, &sources, reference, &said)
 }
 
 fn read(file: &Path) -> anyhow::Result<Said> {
@@ -101,6 +100,7 @@ fn read(file: &Path) -> anyhow::Result<Said> {
         true => Metadata::parse(text.as_bytes())?,
         false => Metadata::from_toml(&text)?,
     };
+    metadata.check_promises()?;
     let (key, small) = annotations::write(&metadata)?;
     Ok(Said { key, small, whole: annotations::whole(&metadata)? })
 }
@@ -131,16 +131,10 @@ fn only(list: &str, mut digests: Vec<Digest>) -> anyhow::Result<Digest> {
 }
 
 /// Changes what lies in a registry.
-fn remote(
-    args: &Args,
-    settings: &Settings,
-    reference: Reference,
-    said: &Said,
-) -> anyhow::Result<u8> {
-    let sources = Sources::load(settings, &args.way.access())?;
+fn remote(args: &Args, sources: &Sources, reference: Reference, said: &Said) -> anyhow::Result<u8> {
     let progress = Transfer::new(args.quiet);
     let reference = reference.with_default_tag();
-    let repository = args.way.repository(&sources, reference.clone(), Rights::Push, &progress)?;
+    let repository = args.way.repository(sources, reference.clone(), Rights::Push, &progress)?;
     let digest = annotate(&repository, args.instance.as_deref(), said)
         .with_context(|| format!("annotate {reference}"))?;
     if !args.quiet {

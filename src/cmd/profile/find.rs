@@ -8,7 +8,6 @@ use crate::image::reference::Reference;
 use crate::image::registry::{Repository, Rights};
 use crate::image::types::Digest;
 use crate::profile::{MAX_PROFILE, MEDIA_TYPE, Summary};
-use crate::settings::Settings;
 use crate::ui::progress::Transfer;
 use anyhow::{Context, bail};
 
@@ -18,17 +17,16 @@ use anyhow::{Context, bail};
 pub(super) fn profile(
     reference: &Reference,
     way: &Way,
-    settings: &Settings,
+    sources: &Sources,
 ) -> anyhow::Result<String> {
-    let sources = Sources::load(settings, &way.access())?;
     let progress = Transfer::new(true);
     let reference = reference.clone().with_default_tag();
-    let repository = way.repository(&sources, reference.clone(), Rights::Pull, &progress)?;
+    let repository = way.repository(sources, reference.clone(), Rights::Pull, &progress)?;
     let bytes = match artifact(&repository).with_context(|| reference.to_string())? {
         Some(artifact) => repository.blob(&artifact.part, MAX_PROFILE)?,
         None => {
-            let host = way.host(&sources, reference.registry(), &progress)?;
-            let name = reference.repository();
+            let host = way.host(sources, reference.registry(), &progress)?;
+            let name = sources.drift.own_name(&reference);
             // Drift's names have one part and no tag.
             let found = match name.contains('/') {
                 true => None,

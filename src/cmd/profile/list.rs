@@ -2,7 +2,8 @@
 
 use crate::cmd::output;
 use crate::cmd::pull::Sources;
-use crate::cmd::remote::Way;
+use crate::cmd::remote::{Way, place_of};
+use crate::cmd::search::VENDORS;
 use crate::image::artifact::Artifact;
 use crate::image::drift_api::{self, ProfileQuery, RemoteProfile};
 use crate::image::progress::Progress;
@@ -22,13 +23,13 @@ const MAX_LOOKS: usize = 1000;
 /// `bolt profile ls`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Ls {
-    /// HOST: all of a registry; HOST/NAME: a repository; HOST/NAME:TAG: attached to an image
+    /// HOST: all of a registry; HOST/NAME or bolt://NAME: a repository; with :TAG: attached to an image
     place: String,
     /// Only those with this word in name, description, tags or games
     #[arg(long, value_name = "WORD")]
     search: Option<String>,
     /// Only those for GPUs of this vendor
-    #[arg(long, value_name = "VENDOR")]
+    #[arg(long, value_name = "VENDOR", value_parser = VENDORS, ignore_case = true)]
     gpu: Option<String>,
     /// Print as a table, as "json", or by a Go template for each profile
     #[arg(long, value_name = "FORMAT")]
@@ -49,7 +50,7 @@ pub(super) fn run(args: &Ls, settings: &Settings) -> anyhow::Result<u8> {
     let rows = match args.place.contains('/') {
         false if is_registry(&args.place) => lister.registry(&args.place.to_ascii_lowercase())?,
         false => bail!("{:?} is no registry", args.place),
-        true => lister.below(Reference::parse(&args.place)?)?,
+        true => lister.below(place_of(&args.place, &sources.drift)?)?,
     };
     if args.quiet {
         let line = |row: &Value| format!("{}\n", row["Reference"].as_str().unwrap_or_default());

@@ -12,6 +12,8 @@ use crate::image::registry::Proxies;
 use crate::image::s3::credentials::AwsPlaces;
 use crate::settings::{Settings, variable};
 use crate::ui::print;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Everything that bears on reaching registries, read once.
@@ -38,6 +40,8 @@ pub struct Sources {
     pub pushes: PathBuf,
     /// Where uploads to buckets that were broken off are noted.
     pub uploads: PathBuf,
+    /// Names of stores whose trouble the user has been told.
+    pub(in crate::cmd) told: RefCell<BTreeSet<String>>,
 }
 
 impl Sources {
@@ -72,6 +76,7 @@ impl Sources {
             history: settings.dirs.cache.join("sources.json"),
             pushes: settings.dirs.cache.join("pushes.json"),
             uploads: settings.dirs.cache.join("uploads.json"),
+            told: RefCell::default(),
         })
     }
 

@@ -59,6 +59,20 @@ pub enum DriftError {
         /// The user's file.
         file: PathBuf,
     },
+    /// `bolt://` with several registries to ask.
+    #[error(
+        "{name}: {} are Drift registries; write default = \"NAME\" at the top of {}",
+        registries.join(" and "),
+        file.display()
+    )]
+    ManyDefaults {
+        /// The name asked for.
+        name: String,
+        /// Those of the files.
+        registries: Vec<String>,
+        /// The user's file.
+        file: PathBuf,
+    },
     /// A registry's location and a name together are no image name.
     #[error("{name} on {location}")]
     Name {
@@ -100,8 +114,8 @@ pub struct DriftRegistry {
     pub ca: Option<PathBuf>,
     /// Asked before the registry itself, in order.
     pub mirrors: Vec<DriftMirror>,
-    /// Names of the stores that hold its blobs, in order; all of the file when none is named.
-    pub ghostbay: Vec<String>,
+    /// Names of the stores that hold its blobs, in order; all of the file when left out.
+    pub ghostbay: Option<Vec<String>>,
 }
 
 /// One `[[registry.mirror]]`.
@@ -242,14 +256,20 @@ impl DriftConfig {
         fitting.max_by_key(|r| r.location.len())
     }
 
+    /// What an image is called below the location of its registry; without one, below its host.
+    pub fn own_name<'a>(&self, image: &'a Reference) -> &'a str {
+        let path = |r: &DriftRegistry| r.location.split_once('/').map(|(_, path)| path.to_owned());
+        let path = self.registry_of(image).and_then(path).unwrap_or_default();
+        let below = image.repository().strip_prefix(&path).and_then(|own| own.strip_prefix('/'));
+        below.unwrap_or(image.repository())
+    }
+
     /// The stores that may hold an image's blobs, in order: those its registry names, else all.
     /// An image of no registry of this file has none.
     pub fn stores_of(&self, image: &Reference) -> Vec<&Ghostbay> {
         let Some(registry) = self.registry_of(image) else { return Vec::new() };
-        if registry.ghostbay.is_empty() {
-            return self.ghostbay.iter().collect();
-        }
-        let named = registry.ghostbay.iter();
+        let Some(named) = &registry.ghostbay else { return self.ghostbay.iter().collect() };
+        let named = named.iter();
         named.filter_map(|name| self.ghostbay.iter().find(|store| store.name == *name)).collect()
     }
 
@@ -274,8 +294,13 @@ impl DriftConfig {
             (Some(host), _) => host,
             (None, Some(registry)) => &registry.location,
             (None, None) => {
-                let file = self.user_file.clone();
-                return Err(DriftError::NoDefault { name: name.to_string(), file });
+                let (name, file) = (name.to_string(), self.user_file.clone());
+                let drift = self.registries.iter().filter(|r| r.kind == Kind::Drift);
+                let registries: Vec<String> = drift.map(|r| format!("{:?}", r.name)).collect();
+                return Err(match registries.is_empty() {
+                    true => DriftError::NoDefault { name, file },
+                    false => DriftError::ManyDefaults { name, registries, file },
+                });
             }
         };
         let full = format!("{location}/{}", name.repository());

@@ -94,6 +94,12 @@ fn holds(text: &str, part: &str) -> bool {
     text.to_lowercase().contains(&part.to_lowercase())
 }
 
+/// Whether `pattern` stands for `text` by a `*` at its end.
+fn begins(pattern: &str, text: &str) -> bool {
+    let start = pattern.strip_suffix('*').filter(|start| !start.is_empty());
+    start.is_some_and(|start| text.to_lowercase().starts_with(&start.to_lowercase()))
+}
+
 impl RemoteProfile {
     /// Whether it is among what was looked for.
     pub fn matches(&self, query: &ProfileQuery) -> bool {
@@ -111,7 +117,7 @@ impl Package {
     /// Whether it is among what was looked for. What a package does not tell keeps it in.
     pub fn matches(&self, query: &PackageQuery) -> bool {
         let any = |list: &[String], wanted: &str| {
-            list.is_empty() || list.iter().any(|text| holds(text, wanted))
+            list.is_empty() || list.iter().any(|text| holds(text, wanted) || begins(text, wanted))
         };
         let text = query.text.is_empty()
             || [&self.name, &self.description].iter().any(|text| holds(text, &query.text));

@@ -33,6 +33,14 @@ pub enum RegistryError {
         /// What the registry adds, with its separator.
         detail: String,
     },
+    /// The same for a login that is tried.
+    #[error("{registry} refuses this user name or password{detail}")]
+    WrongLogin {
+        /// `host[:port]`.
+        registry: String,
+        /// What the registry adds, with its separator.
+        detail: String,
+    },
     /// 429 until patience ended.
     #[error(
         "{registry} limits the number of requests{detail}; {}",

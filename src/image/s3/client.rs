@@ -171,6 +171,12 @@ impl<'a> S3Client<'a> {
         .await
     }
 
+    /// Asks for the server's list of buckets (`ListBuckets`), for the sake of its being answered.
+    pub(super) async fn buckets(&self) -> Result<(), S3Error> {
+        let call = Call::new(Method::GET, None);
+        self.retried(async || self.document(&call).await.map(drop)).await
+    }
+
     /// Writes a small object. `fresh`: only when nothing is there (`If-None-Match: *`).
     pub(super) async fn put(
         &self,

@@ -212,6 +212,12 @@ impl AwsPlaces {
         self.get("AWS_ENDPOINT_URL_S3").or_else(|| self.get("AWS_ENDPOINT_URL"))
     }
 
+    /// The variable that [`endpoint`](Self::endpoint) comes from, for messages.
+    pub fn endpoint_variable(&self) -> &'static str {
+        let own = "AWS_ENDPOINT_URL_S3";
+        if self.get(own).is_some() { own } else { "AWS_ENDPOINT_URL" }
+    }
+
     /// The address of the token service, when it is not AWS's.
     pub(super) fn token_service(&self) -> Option<&str> {
         self.get("AWS_ENDPOINT_URL_STS").or_else(|| self.get("AWS_ENDPOINT_URL"))
@@ -242,7 +248,7 @@ impl AwsPlaces {
             CredentialSource::WebIdentity => {
                 (self.web_identity()?, "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN")
             }
-            CredentialSource::AuthFile => (from_login(host, login)?, "an entry in auth.json"),
+            CredentialSource::AuthFile => (from_login(host, login)?, "entry in auth.json"),
         };
         let (caller, wanted) = found;
         caller.ok_or_else(|| CredentialsError::Missing { host: host.to_owned(), wanted })

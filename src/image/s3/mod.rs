@@ -26,7 +26,8 @@ use crate::image::registry::{Patience, Proxies};
 use credentials::AwsPlaces;
 use place::Place;
 
-/// Whether the bucket's server knows the caller of `place`: its list is asked for.
+/// Whether the bucket's server knows the caller of `place`: its list is asked for, or that of the
+/// server's buckets where none is named.
 ///
 /// Errors: [`S3Error::WrongKeys`] when it does not; [`S3Error::Denied`] when he may not list, which
 /// leaves open what else he may; else why the server cannot be asked.
@@ -37,8 +38,11 @@ pub fn check_login(
     patience: &Patience,
     progress: &dyn Progress,
 ) -> Result<(), S3Error> {
-    let prefix = place.prefix.clone();
+    let (whole, prefix) = (place.bucket.is_empty(), place.prefix.clone());
     let client = S3Client::new(place, aws, proxies, patience, progress)?;
     let island = Island::new()?;
-    island.run(client.list(&prefix, None)).map(drop)
+    match whole {
+        true => island.run(client.buckets()),
+        false => island.run(client.list(&prefix, None)).map(drop),
+    }
 }

@@ -15,7 +15,7 @@ pub const DEFAULT_REGION: &str = "us-east-1";
 /// A bucket and all that is needed to speak with it.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// Name of the bucket.
+    /// Name of the bucket; empty for the server as a whole, which can only be logged in at.
     pub bucket: String,
     /// What stands before every key; without slashes at its ends, or empty.
     pub prefix: String,
@@ -41,6 +41,9 @@ pub struct Place {
 impl Place {
     /// For messages: `s3://BUCKET/PREFIX at HOST`.
     pub fn name(&self) -> String {
+        if self.bucket.is_empty() {
+            return self.host();
+        }
         let slash = if self.prefix.is_empty() { "" } else { "/" };
         format!("s3://{}{slash}{} at {}", self.bucket, self.prefix, self.host())
     }

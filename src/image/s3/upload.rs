@@ -56,7 +56,7 @@ impl Journal {
 
     /// Remembers an upload.
     fn begin(&mut self, object: &str, id: &str) {
-        if self.uploads.len() < MOST_UPLOADS {
+        if self.uploads.len() < MOST_UPLOADS || self.uploads.contains_key(object) {
             let begun = Begun { id: id.to_owned(), etags: BTreeMap::new() };
             self.uploads.insert(object.to_owned(), begun);
             self.keep();
@@ -119,26 +119,37 @@ impl Bucket<'_> {
         }
         let object = format!("{} {}", self.client.place.name(), upload.key);
         let known = journal.borrow().uploads.get(&object).cloned();
-        if let Some(Begun { id, mut etags }) = known {
-            match self.client.parts(upload.key, &id).await {
-                Ok(there) => {
-                    let known =
-                        |p: Part| Some((p.number, (p.etag.or(etags.remove(&p.number))?, p.size)));
-                    let there = there.into_iter().filter_map(known).collect();
-                    return self.rest(upload, &id, there, &object, journal).await;
-                }
-                // The server has forgotten it, or never knew how to list parts.
-                Err(
-                    S3Error::NoSuchKey { .. } | S3Error::Status { .. } | S3Error::Answer { .. },
-                ) => {
-                    journal.borrow_mut().end(&object);
-                }
+        if let Some(begun) = known {
+            match self.remembered(upload, begun, &object, journal).await {
+                // What is remembered is replaced once the server takes another.
+                Ok(None) => {}
+                Err(e) if is_lost(&e) => tracing::debug!("{e}; the upload begins anew"),
+                Ok(Some(put)) => return Ok(put),
                 Err(e) => return Err(e),
             }
         }
         let id = self.client.begin_upload(upload.key, upload.media_type).await?;
         journal.borrow_mut().begin(&object, &id);
         self.rest(upload, &id, BTreeMap::new(), &object, journal).await
+    }
+
+    /// Goes on with an upload that was begun at another time; `None` where the server has no part
+    /// of it, and nothing is won.
+    async fn remembered(
+        &self,
+        upload: &Upload<'_>,
+        begun: Begun,
+        object: &str,
+        journal: &RefCell<Journal>,
+    ) -> Result<Option<Put>, S3Error> {
+        let Begun { id, mut etags } = begun;
+        let there = self.client.parts(upload.key, &id).await?;
+        let known = |p: Part| Some((p.number, (p.etag.or(etags.remove(&p.number))?, p.size)));
+        let there: BTreeMap<_, _> = there.into_iter().filter_map(known).collect();
+        if there.is_empty() {
+            return Ok(None);
+        }
+        self.rest(upload, &id, there, object, journal).await.map(Some)
     }
 
     /// Sends the parts that are not `there`, and makes them all the object.
@@ -192,6 +203,16 @@ impl Bucket<'_> {
             reason: format!("{} cannot be read for its upload: {e}", upload.key),
         })?;
         Ok(bytes)
+    }
+}
+
+/// Whether a server's answer may mean that it has ended or forgotten an upload, or never knew how
+/// to list parts. Some say only that access is denied; one that has no time now says another thing.
+fn is_lost(error: &S3Error) -> bool {
+    match error {
+        S3Error::NoSuchKey { .. } | S3Error::Denied { .. } | S3Error::Answer { .. } => true,
+        S3Error::Status { status, .. } => *status == 500 || !error.is_transient(),
+        _ => false,
     }
 }
 

@@ -56,8 +56,7 @@ struct RawRegistry {
     ca: Option<Text>,
     #[serde(default)]
     mirror: Vec<RawMirror>,
-    #[serde(default)]
-    ghostbay: Vec<Text>,
+    ghostbay: Option<Vec<Text>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,7 +108,7 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<(DriftConfig, Spots), Dri
     let mut config = DriftConfig { user_file: file.to_owned(), ..DriftConfig::default() };
     for raw in raw.registry {
         let at = raw.name.clone();
-        for store in &raw.ghostbay {
+        for store in raw.ghostbay.iter().flatten() {
             let names = (at.get_ref().clone(), store.get_ref().clone());
             spots.stores.push((reader.line(store), names.0, names.1));
         }
@@ -234,7 +233,9 @@ impl Reader<'_> {
             ca: self.ca(raw.ca.as_ref(), raw.insecure, key("ca"))?,
             insecure: raw.insecure,
             mirrors,
-            ghostbay: raw.ghostbay.into_iter().map(Spanned::into_inner).collect(),
+            ghostbay: raw
+                .ghostbay
+                .map(|names| names.into_iter().map(Spanned::into_inner).collect()),
             name,
         })
     }

@@ -67,6 +67,7 @@ fn a_whole_file_is_read() {
     let other = Reference::parse("drift.example.org:5000/gamesx/quake").unwrap();
     assert!(config.stores_of(&other).is_empty());
     assert_eq!(config.stores_of(&Reference::parse("docker.io/games/a").unwrap()).len(), 2);
+    assert_eq!((config.own_name(&image), config.own_name(&other)), ("quake", "gamesx/quake"));
     let near = config.stores_of(&image)[0];
     assert_eq!((near.prefix.as_str(), near.region.as_str()), ("v1", "eu-1"));
     assert_eq!(near.endpoint, "http://127.0.0.1:9000");
@@ -201,6 +202,26 @@ fn a_secret_in_the_file_is_refused_and_never_shown() {
     let url = "[[ghostbay]]\nname=\"a\"\nendpoint=\"https://me:canary@a.org\"\nbucket=\"abc\"";
     let error = parse(url).unwrap_err().to_string();
     assert!(error.contains("secret in the URL") && !error.contains("canary"), "{error}");
+}
+
+#[test]
+fn of_two_registries_one_is_to_be_named_the_default() {
+    let two = "[[registry]]\nname = \"a\"\nlocation = \"a.org\"\n\
+               [[registry]]\nname = \"b\"\nlocation = \"b.org\"\n";
+    let name = DriftName::parse("bolt://quake").unwrap();
+    let error = parse(two).unwrap().place(&name).unwrap_err().to_string();
+    assert!(error.contains("\"a\" and \"b\" are Drift registries"), "{error}");
+    assert!(error.contains("write default = \"NAME\""), "{error}");
+}
+
+#[test]
+fn a_registry_may_have_no_stores_at_all() {
+    let store = "[[ghostbay]]\nname = \"s\"\nendpoint = \"https://s\"\nbucket = \"abc\"\n";
+    let image = Reference::parse("a.org/game").unwrap();
+    for (said, stores) in [("", 1), ("ghostbay = []\n", 0), ("ghostbay = [\"s\"]\n", 1)] {
+        let text = format!("[[registry]]\nname = \"main\"\nlocation = \"a.org\"\n{said}{store}");
+        assert_eq!(parse(&text).unwrap().stores_of(&image).len(), stores, "{said}");
+    }
 }
 
 #[test]
