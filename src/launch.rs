@@ -66,7 +66,7 @@ pub fn plan(
     if let Source::Single(why) = source {
         notes.push(format!("one id only: {why}; files of other users belong to you"));
     }
-    let hostname = hostname(config);
+    let hostname = config.host_name();
     notes.extend(labels_denied(config));
     copy_zone(dir, config)?;
     if let Userns::Auto { first, size } = config.userns {
@@ -154,14 +154,6 @@ pub fn payload(settings: &Settings, config: &Config) -> anyhow::Result<Process> 
     Ok(Process { rlimits, ..process(settings, config, &Mode::default())? })
 }
 
-/// What the container is called inside.
-pub fn hostname(config: &Config) -> String {
-    if config.share.iter().any(|s| s == "uts") {
-        return rustix::system::uname().nodename().to_string_lossy().into_owned();
-    }
-    config.hostname.clone().unwrap_or_else(|| config.short_id().to_owned())
-}
-
 fn is_mounted(config: &Config, target: &str) -> bool {
     config.mounts.iter().any(|m| m.target == target)
 }
@@ -225,7 +217,7 @@ fn process(settings: &Settings, config: &Config, mode: &Mode) -> anyhow::Result<
     let mut env = config.process.env.clone();
     secrets::give_way(&config.secrets, &mut env);
     if !env.iter().any(|e| e.starts_with("HOSTNAME=")) {
-        env.push(format!("HOSTNAME={}", hostname(config)));
+        env.push(format!("HOSTNAME={}", config.host_name()));
     }
     Ok(Process {
         args: config.args(),

@@ -94,7 +94,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "COMMAND")]
     pub entrypoint: Option<String>,
     /// Host name of the container
-    #[arg(long, value_name = "NAME")]
+    #[arg(short = 'h', long, value_name = "NAME")]
     pub hostname: Option<String>,
     /// Set metadata
     #[arg(short, long, value_name = "KEY[=VALUE]")]
@@ -213,6 +213,10 @@ pub struct CreateArgs {
     /// Show the plan as JSON and make no container; a missing image is pulled
     #[arg(long)]
     pub dry_run: bool,
+    /// Print help
+    // Without the usual -h, which is the host name's.
+    #[arg(long, action = clap::ArgAction::HelpShort)]
+    pub help: Option<bool>,
     /// What containers.conf says besides, once it was read.
     #[arg(skip)]
     pub defaults: Defaults,
