@@ -407,10 +407,9 @@ fn mounts(
     if config.read_only {
         for target in ["/run", "/tmp", "/var/tmp"] {
             if !is_mounted(config, target) {
-                let options = vec![("mode".to_owned(), "1777".to_owned())];
                 deeper.push(step(
                     target,
-                    MountKind::Tmpfs { options, copy_up: true },
+                    MountKind::Tmpfs { options: Vec::new(), copy_up: true },
                     MountFlags { noexec: false, ..NO_EXEC },
                 ));
             }
@@ -501,14 +500,11 @@ fn bind(
 }
 
 fn tmpfs_options(mount: &Mount) -> Vec<(String, String)> {
-    let mut options: Vec<(String, String)> = mount
+    // Its mode is the kernel's 1777, or that of the image's directory, unless it is asked for.
+    mount
         .options
         .iter()
         .filter_map(|o| o.split_once('='))
         .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .collect();
-    if !options.iter().any(|(k, _)| k == "mode") {
-        options.push(("mode".to_owned(), "1777".to_owned()));
-    }
-    options
+        .collect()
 }

@@ -157,10 +157,10 @@ pub struct CreateArgs {
     #[arg(long, value_name = "SIGNAL")]
     pub stop_signal: Option<String>,
     /// Seconds to wait before killing a container that is stopped [default: 10]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub stop_timeout: Option<u32>,
     /// Seconds after which the container is killed
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
     pub timeout: u32,
     /// Size of /dev/shm
     #[arg(long, value_name = "SIZE", value_parser = memory)]

@@ -55,7 +55,9 @@ fn with_value(arg: Arg) -> Arg {
         .default_missing_value("true")
         .hide_default_value(true)
         .value_name("BOOL")
-        .value_parser(clap::builder::NonEmptyStringValueParser::new().try_map(|text| is_true(&text)))
+        .value_parser(
+            clap::builder::NonEmptyStringValueParser::new().try_map(|text| is_true(&text)),
+        )
 }
 
 /// The words that podman knows.
@@ -95,9 +97,10 @@ mod tests {
         ] {
             assert_eq!(flags("run", words, &names).unwrap(), want, "{words:?}");
         }
-        assert_eq!(flags("ps", &["--all=true", "-q=false"], &["all", "quiet"]).unwrap(), [
-            true, false
-        ]);
+        assert_eq!(
+            flags("ps", &["--all=true", "-q=false"], &["all", "quiet"]).unwrap(),
+            [true, false]
+        );
         let error = flags("run", &["--rm=maybe", "v1"], &names).unwrap_err().to_string();
         assert!(error.contains("'maybe' for '--rm") && error.contains("true or false"), "{error}");
     }

@@ -33,6 +33,17 @@ pub enum RegistryError {
         /// What the registry adds, with its separator.
         detail: String,
     },
+    /// A login with the wrong user name or password.
+    #[error(
+        "{registry} refuses the user name or the password{detail}; check both, and whether it \
+         wants an access token in place of the password"
+    )]
+    Credentials {
+        /// `host[:port]`.
+        registry: String,
+        /// What the registry adds, with its separator.
+        detail: String,
+    },
     /// 429 until patience ended.
     #[error(
         "{registry} limits the number of requests{detail}; {}",

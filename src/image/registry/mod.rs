@@ -307,7 +307,7 @@ pub enum LoginCheck {
 
 /// Tries `credentials` at `registry` (`host[:port]`) by asking its `/v2/`.
 ///
-/// Errors: [`RegistryError::Unauthorized`] when they are wrong, else why it cannot be reached.
+/// Errors: [`RegistryError::Credentials`] when they are wrong, else why it cannot be reached.
 pub fn check_login(
     registry: &str,
     credentials: &Credentials,
@@ -326,6 +326,11 @@ pub fn check_login(
         patience: patience.clone(),
     };
     let client = Client::new(place, Rights::Pull, progress)?;
-    let asked = Island::new()?.run(client.check())?;
+    let asked = Island::new()?.run(client.check()).map_err(|error| match error {
+        RegistryError::Unauthorized { registry, detail, .. } => {
+            RegistryError::Credentials { registry, detail }
+        }
+        other => other,
+    })?;
     Ok(if asked { LoginCheck::Accepted } else { LoginCheck::NotAsked })
 }
