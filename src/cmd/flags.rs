@@ -18,7 +18,15 @@ pub(super) fn parse<T>(
     let mut matches = match asked.try_get_matches_from_mut(words) {
         Err(error) if is_about_a_value(&error) => {
             asked = with_values(command());
-            asked.try_get_matches_from_mut(words)?
+            match asked.try_get_matches_from_mut(words) {
+                Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+                    // The same without values, which the help does not show.
+                    let plain = words.iter().filter(|word| !word.to_string_lossy().contains('='));
+                    asked = command();
+                    asked.try_get_matches_from_mut(plain)?
+                }
+                other => other?,
+            }
         }
         other => other?,
     };
@@ -103,6 +111,14 @@ mod tests {
         );
         let error = flags("run", &["--rm=maybe", "v1"], &names).unwrap_err().to_string();
         assert!(error.contains("'maybe' for '--rm") && error.contains("true or false"), "{error}");
+    }
+
+    #[test]
+    fn help_shows_flags_as_they_are_written() {
+        let error = flags("run", &["--rm=true", "--help"], &["rm"]).unwrap_err();
+        let help = error.to_string();
+        assert_eq!(error.kind(), ErrorKind::DisplayHelp);
+        assert!(help.contains("--detach\n") && !help.contains("--detach[="), "{help}");
     }
 
     /// Every flag of the tree survives it, and the structs are filled from it.
