@@ -81,7 +81,7 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "run" -d 'Run a command in
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "source" -d 'Show where blobs come from'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "surge" -d 'Run a container as nvbind asks for it'
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
-complete -c bolt -n "__fish_bolt_using_subcommand attach" -l sig-proxy -d 'Forward signals when there is no terminal' -r -f -a "true\t''
+complete -c bolt -n "__fish_bolt_using_subcommand attach" -l sig-proxy -d 'Forward signals to the container' -r -f -a "true\t''
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand attach" -l no-stdin -d 'Do not feed standard input'
@@ -119,7 +119,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen
 complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "update" -d 'Change the limits and the restart policy of a container'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "wait" -d 'Wait until containers stop and print their exit codes'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Forward signals when there is no terminal' -r -f -a "true\t''
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Forward signals to the container' -r -f -a "true\t''
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from attach" -l no-stdin -d 'Do not feed standard input'
@@ -131,7 +131,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from diff" -l format -d 'json: one object with three lists' -r -f -a "json\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from diff" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Keys that leave a terminal, which hangs up on the command; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s e -l env -d 'Set an environment variable; without =VALUE: the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'Read environment variables from a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s u -l user -d 'User of the command, USER[:GROUP]' -r
@@ -261,7 +261,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -s f -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l sig-proxy -d 'Forward signals when attached (default: without a terminal)' -r -f -a "true\t''
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l sig-proxy -d 'Forward signals when attached' -r -f -a "true\t''
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready, in place of its own --sdnotify' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l cgroups -d 'Control groups, in place of the container\'s own --cgroups' -r
@@ -315,10 +315,10 @@ running\t''
 stopped\t''
 stopping\t''
 unhealthy\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l interval -d 'Time between two looks, such as 250ms; a number is milliseconds' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -s i -l interval -d 'Time between two looks, such as 250ms; a number is milliseconds' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -s a -l all -d 'All containers'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -s l -l latest -d 'The container created last'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l ignore -d 'A container or cidfile that does not exist is no error'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand cp" -s a -l archive -d 'Files belong to the container\'s root; =false: keep the owner\'s number' -r -f -a "true\t''
 false\t''"
@@ -336,7 +336,7 @@ false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand events" -l no-trunc -d 'Whole IDs' -r -f -a "true\t''
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand events" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand exec" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -l detach-keys -d 'Keys that leave a terminal, which hangs up on the command; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s e -l env -d 'Set an environment variable; without =VALUE: the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -l env-file -d 'Read environment variables from a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s u -l user -d 'User of the command, USER[:GROUP]' -r
@@ -485,7 +485,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand rm" -l depend -d 'Remove the c
 complete -c bolt -n "__fish_bolt_using_subcommand rm" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand start" -s f -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand start" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
-complete -c bolt -n "__fish_bolt_using_subcommand start" -l sig-proxy -d 'Forward signals when attached (default: without a terminal)' -r -f -a "true\t''
+complete -c bolt -n "__fish_bolt_using_subcommand start" -l sig-proxy -d 'Forward signals when attached' -r -f -a "true\t''
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand start" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready, in place of its own --sdnotify' -r
 complete -c bolt -n "__fish_bolt_using_subcommand start" -l cgroups -d 'Control groups, in place of the container\'s own --cgroups' -r
@@ -573,10 +573,10 @@ running\t''
 stopped\t''
 stopping\t''
 unhealthy\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand wait" -l interval -d 'Time between two looks, such as 250ms; a number is milliseconds' -r
+complete -c bolt -n "__fish_bolt_using_subcommand wait" -s i -l interval -d 'Time between two looks, such as 250ms; a number is milliseconds' -r
 complete -c bolt -n "__fish_bolt_using_subcommand wait" -s a -l all -d 'All containers'
 complete -c bolt -n "__fish_bolt_using_subcommand wait" -s l -l latest -d 'The container created last'
-complete -c bolt -n "__fish_bolt_using_subcommand wait" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
+complete -c bolt -n "__fish_bolt_using_subcommand wait" -l ignore -d 'A container or cidfile that does not exist is no error'
 complete -c bolt -n "__fish_bolt_using_subcommand wait" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l name -d 'Assign a name to the container' -r
@@ -593,7 +593,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -s w -l workdir -d 'Wo
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s u -l user -d 'User name or uid, and group name or gid' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l hostname -d 'Host name of the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -s h -l hostname -d 'Host name of the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s l -l label -d 'Set metadata' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l annotation -d 'Add an annotation' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
@@ -661,7 +661,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l locked -d 'Take wha
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l rootfs -d 'IMAGE is a directory with a root file system'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l dry-run -d 'Show the plan as JSON and make no container; a missing image is pulled'
-complete -c bolt -n "__fish_bolt_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand doctor" -s f -l format -d 'Print as "json", or by a Go template for each check' -r
 complete -c bolt -n "__fish_bolt_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand image; and not __fish_seen_subcommand_from annotate exists inspect list ls prune pull push rm remove tag untag" -s h -l help -d 'Print help'
@@ -1067,7 +1067,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -s w -l workdir -d 'Worki
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s u -l user -d 'User name or uid, and group name or gid' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l hostname -d 'Host name of the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -s h -l hostname -d 'Host name of the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s l -l label -d 'Set metadata' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l annotation -d 'Add an annotation' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
@@ -1136,7 +1136,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l locked -d 'Take what t
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l rootfs -d 'IMAGE is a directory with a root file system'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l dry-run -d 'Show the plan as JSON and make no container; a missing image is pulled'
-complete -c bolt -n "__fish_bolt_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand source; and not __fish_seen_subcommand_from ls list" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand source; and not __fish_seen_subcommand_from ls list" -f -a "ls" -d 'List sources in the order of their rank, and why they have it'
 complete -c bolt -n "__fish_bolt_using_subcommand source; and not __fish_seen_subcommand_from ls list" -f -a "list" -d 'List sources in the order of their rank, and why they have it'
@@ -1166,7 +1166,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s u -l user -d 'User name or uid, and group name or gid' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l hostname -d 'Host name of the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Host name of the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s l -l label -d 'Set metadata' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l annotation -d 'Add an annotation' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
@@ -1241,4 +1241,4 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Suppress progress'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l rootfs -d 'IMAGE is a directory with a root file system'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l dry-run -d 'Show the plan as JSON and make no container; a missing image is pulled'
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l help -d 'Print help'

@@ -66,7 +66,7 @@ pub fn plan(
     if let Source::Single(why) = source {
         notes.push(format!("one id only: {why}; files of other users belong to you"));
     }
-    let hostname = hostname(config);
+    let hostname = config.host_name();
     notes.extend(labels_denied(config));
     copy_zone(dir, config)?;
     if let Userns::Auto { first, size } = config.userns {
@@ -154,14 +154,6 @@ pub fn payload(settings: &Settings, config: &Config) -> anyhow::Result<Process> 
     Ok(Process { rlimits, ..process(settings, config, &Mode::default())? })
 }
 
-/// What the container is called inside.
-pub fn hostname(config: &Config) -> String {
-    if config.share.iter().any(|s| s == "uts") {
-        return rustix::system::uname().nodename().to_string_lossy().into_owned();
-    }
-    config.hostname.clone().unwrap_or_else(|| config.short_id().to_owned())
-}
-
 fn is_mounted(config: &Config, target: &str) -> bool {
     config.mounts.iter().any(|m| m.target == target)
 }
@@ -225,7 +217,7 @@ fn process(settings: &Settings, config: &Config, mode: &Mode) -> anyhow::Result<
     let mut env = config.process.env.clone();
     secrets::give_way(&config.secrets, &mut env);
     if !env.iter().any(|e| e.starts_with("HOSTNAME=")) {
-        env.push(format!("HOSTNAME={}", hostname(config)));
+        env.push(format!("HOSTNAME={}", config.host_name()));
     }
     Ok(Process {
         args: config.args(),
@@ -415,10 +407,9 @@ fn mounts(
     if config.read_only {
         for target in ["/run", "/tmp", "/var/tmp"] {
             if !is_mounted(config, target) {
-                let options = vec![("mode".to_owned(), "1777".to_owned())];
                 deeper.push(step(
                     target,
-                    MountKind::Tmpfs { options, copy_up: true },
+                    MountKind::Tmpfs { options: Vec::new(), copy_up: true },
                     MountFlags { noexec: false, ..NO_EXEC },
                 ));
             }
@@ -509,14 +500,11 @@ fn bind(
 }
 
 fn tmpfs_options(mount: &Mount) -> Vec<(String, String)> {
-    let mut options: Vec<(String, String)> = mount
+    // Its mode is the kernel's 1777, or that of the image's directory, unless it is asked for.
+    mount
         .options
         .iter()
         .filter_map(|o| o.split_once('='))
         .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .collect();
-    if !options.iter().any(|(k, _)| k == "mode") {
-        options.push(("mode".to_owned(), "1777".to_owned()));
-    }
-    options
+        .collect()
 }

@@ -61,8 +61,7 @@ fn end(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()> {
         Userns::MakeFull => {
             await_maps(report)?;
             become_root()?;
-            let map = small::read("/proc/self/uid_map");
-            state.full = map.is_ok_and(|m| m.lines().count() > 1);
+            state.full = ["uid_map", "gid_map"].iter().all(|kind| map(kind).lines().count() > 1);
         }
         Userns::MakeSingle => {}
     }
@@ -81,10 +80,25 @@ fn await_maps(report: &OwnedFd) -> Res<()> {
     }
 }
 
+/// Where one of the two programs has done its part, that map stays as it is.
 fn map_user_alone(uid: u32, gid: u32) -> Res<()> {
-    small::write("/proc/self/setgroups", "deny").at(Step::IdMaps, "setgroups")?;
-    small::write("/proc/self/uid_map", &format!("0 {uid} 1")).at(Step::IdMaps, "uid_map")?;
-    small::write("/proc/self/gid_map", &format!("0 {gid} 1")).at(Step::IdMaps, "gid_map")
+    let write = |kind: &str, text: &str| {
+        small::write(&format!("/proc/self/{kind}"), text).at(Step::IdMaps, kind)
+    };
+    let is_there = |kind: &str| !map(kind).is_empty();
+    if !is_there("gid_map") {
+        write("setgroups", "deny")?;
+        write("gid_map", &format!("0 {gid} 1"))?;
+    }
+    if !is_there("uid_map") {
+        write("uid_map", &format!("0 {uid} 1"))?;
+    }
+    Ok(())
+}
+
+/// A map of ours; empty before it is written.
+fn map(kind: &str) -> String {
+    small::read(&format!("/proc/self/{kind}")).unwrap_or_default()
 }
 
 /// Dumpable again, which a change of ids ends: I's maps and the way into P through

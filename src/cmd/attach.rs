@@ -27,7 +27,7 @@ pub struct Args {
     /// Keys that detach from a terminal; empty: none
     #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
     detach_keys: String,
-    /// Forward signals when there is no terminal
+    /// Forward signals to the container
     #[arg(long, num_args = 0..=1, default_value = "true", default_missing_value = "true", require_equals = true)]
     sig_proxy: Option<bool>,
 }
@@ -60,7 +60,7 @@ pub(super) fn follow(
         detach_keys,
     };
     match attach(conn, &options, None) {
-        Ok(end) => super::run::finish(end),
+        Ok(end) => Ok(super::run::finish(end, &config.name)),
         Err(e) => {
             let code = ending::code_of_error(&e);
             report(&e.into());

@@ -26,7 +26,7 @@ use std::process::{Command, Stdio};
 
 /// Create a container without starting it
 #[derive(Debug, clap::Args)]
-#[command(override_usage = "bolt create [OPTIONS] IMAGE [COMMAND]...")]
+#[command(override_usage = "bolt create [OPTIONS] IMAGE [COMMAND]...", disable_help_flag = true)]
 pub struct Args {
     #[command(flatten)]
     create: CreateArgs,

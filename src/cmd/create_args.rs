@@ -94,7 +94,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "COMMAND")]
     pub entrypoint: Option<String>,
     /// Host name of the container
-    #[arg(long, value_name = "NAME")]
+    #[arg(short = 'h', long, value_name = "NAME")]
     pub hostname: Option<String>,
     /// Set metadata
     #[arg(short, long, value_name = "KEY[=VALUE]")]
@@ -157,10 +157,10 @@ pub struct CreateArgs {
     #[arg(long, value_name = "SIGNAL")]
     pub stop_signal: Option<String>,
     /// Seconds to wait before killing a container that is stopped [default: 10]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub stop_timeout: Option<u32>,
     /// Seconds after which the container is killed
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
     pub timeout: u32,
     /// Size of /dev/shm
     #[arg(long, value_name = "SIZE", value_parser = memory)]
@@ -213,6 +213,10 @@ pub struct CreateArgs {
     /// Show the plan as JSON and make no container; a missing image is pulled
     #[arg(long)]
     pub dry_run: bool,
+    /// Print help
+    // Without the usual -h, which is the host name's.
+    #[arg(long, action = clap::ArgAction::HelpShort)]
+    pub help: Option<bool>,
     /// What containers.conf says besides, once it was read.
     #[arg(skip)]
     pub defaults: Defaults,

@@ -2,7 +2,7 @@
 
 use crate::exit;
 use crate::hint::checks::{self, Check, Status};
-use crate::hint::facts::{Caller, Facts, Overlay};
+use crate::hint::facts::{Caller, Cgroups, Facts, Overlay};
 use crate::rootfs::driver;
 use crate::settings::Settings;
 use crate::ui::{format, print};
@@ -26,6 +26,9 @@ pub fn run(args: &DoctorArgs, settings: &Settings) -> anyhow::Result<u8> {
         program: std::env::current_exe().context("find this program")?,
     };
     let mut facts = Facts::gather(Path::new("/"), caller);
+    if matches!(facts.cgroups, Cgroups::V1 | Cgroups::Hybrid) {
+        facts.limits = super::info::cgroups(settings).controllers;
+    }
     facts.overlay = match driver::try_overlay(&settings.dirs.data) {
         None => Overlay::Works,
         Some(refusal) => Overlay::Refused(refusal),

@@ -14,39 +14,95 @@ pub const CLEANUP: Duration = Duration::from_secs(30);
 /// How long a supervisor may be silent beyond what it was given.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Ends the payload of `dir` if it has one: its stop signal, SIGKILL after `timeout` seconds
-/// (`None`: the container's own). True when something ran.
-pub fn stop(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<bool> {
+/// How many are asked to end before the first is waited for: each is an open line.
+pub const AT_ONCE: usize = 128;
+
+/// A payload that was asked to end.
+#[derive(Debug)]
+pub struct Asked {
+    how: How,
+    timeout: Option<u32>,
+    /// Until it is killed.
+    limit: Duration,
+}
+
+#[derive(Debug)]
+enum How {
+    /// Nothing ran.
+    Idle,
+    /// It is over already.
+    Over,
+    /// Its supervisor was told.
+    Told(Connection),
+    /// There is no supervisor.
+    Orphan(Option<Orphan>),
+}
+
+/// Asks the payload of `dir` to end if it has one: by its stop signal, and SIGKILL after `timeout`
+/// seconds (`None`: the container's own). [`Asked::end`] waits for it.
+pub fn ask(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<Asked> {
     let now = dir.snapshot()?;
-    match now.status {
-        Status::Created => Ok(false),
-        Status::Exited => call_off(dir),
+    let seconds = || match timeout {
+        Some(seconds) => Ok(seconds),
+        None => dir.read_config().map(|config| config.stop_timeout),
+    };
+    let mut limit = Duration::ZERO;
+    let how = match now.status {
+        Status::Created => How::Idle,
+        Status::Exited if call_off(dir)? => How::Over,
+        Status::Exited => How::Idle,
         Status::Orphaned => {
-            let config = dir.read_config()?;
-            let limit = Duration::from_secs(timeout.unwrap_or(config.stop_timeout).into());
-            if let Some(orphan) = Orphan::open(&now.recorded)? {
-                orphan.stop(config.stop_signal, limit)?;
+            limit = Duration::from_secs(seconds()?.into());
+            let orphan = Orphan::open(&now.recorded)?;
+            if let (Some(orphan), false) = (&orphan, limit.is_zero()) {
+                orphan.ask(dir.read_config()?.stop_signal)?;
             }
-            config.unit.remove_pidfiles(&now.recorded);
-            Ok(true)
+            How::Orphan(orphan)
         }
-        Status::Starting | Status::Running | Status::Paused => {
-            let Some(conn) = connect(dir)? else { return Ok(false) };
-            let grace = match timeout {
-                Some(seconds) => seconds,
-                None => dir.read_config()?.stop_timeout,
-            };
-            conn.wait_at_most(Duration::from_secs(grace.into()) + PATIENCE)?;
-            match conn.stop(timeout) {
+        Status::Starting | Status::Running | Status::Paused => match connect(dir)? {
+            None => How::Idle,
+            Some(line) => {
+                limit = Duration::from_secs(seconds()?.into());
+                line.wait_at_most(limit + PATIENCE)?;
+                match line.ask_to_stop(timeout) {
+                    // Whether it is dead is seen by who waits.
+                    Ok(()) | Err(ClientError::Silent(_) | ClientError::Died(_)) => How::Told(line),
+                    Err(e) => return Err(e.into()),
+                }
+            }
+        },
+    };
+    Ok(Asked { how, timeout, limit })
+}
+
+impl Asked {
+    /// Waits for the end of the payload of `dir`, the same. True when something ran.
+    pub fn end(self, dir: &ContainerDir) -> anyhow::Result<bool> {
+        match self.how {
+            How::Idle => Ok(false),
+            How::Over => Ok(true),
+            How::Orphan(orphan) => {
+                if let Some(orphan) = orphan {
+                    orphan.end(self.limit)?;
+                }
+                dir.read_config()?.unit.remove_pidfiles(&dir.read_state()?);
+                Ok(true)
+            }
+            How::Told(line) => match line.exited() {
                 Ok(_) => Ok(true),
                 Err(ClientError::Silent(_)) => end_by_force(dir).map(|()| true),
                 // Killed between the two: what is left is an orphan.
-                Err(ClientError::Died(_)) if orphaned(dir)? => stop(dir, timeout),
+                Err(ClientError::Died(_)) if orphaned(dir)? => stop(dir, self.timeout),
                 Err(ClientError::Died(_)) => Ok(true),
                 Err(e) => Err(e.into()),
-            }
+            },
         }
     }
+}
+
+/// [`ask`], and waits.
+pub fn stop(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<bool> {
+    ask(dir, timeout)?.end(dir)
 }
 
 /// A supervisor whose payload has ended may wait to start it again (`--restart`): it is told not

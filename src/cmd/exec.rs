@@ -6,6 +6,7 @@ use crate::container::dir::{ContainerDir, Containers};
 use crate::container::state::Status;
 use crate::launch;
 use crate::settings::Settings;
+use crate::shim::attach::End;
 use crate::shim::client::ClientError;
 use crate::shim::detach::DetachKeys;
 use crate::shim::exec::{Options, exec};
@@ -25,7 +26,7 @@ pub struct Args {
     /// Do not wait for the command
     #[arg(short, long)]
     detach: bool,
-    /// Keys that detach from a terminal; empty: none
+    /// Keys that leave a terminal, which hangs up on the command; empty: none
     #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
     detach_keys: String,
     /// Set an environment variable; without =VALUE: the caller's
@@ -95,7 +96,9 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let options =
         Options { stdin: args.interactive, detach: args.detach, detach_keys: keys, passed };
     match exec(&conn, process, options) {
-        Ok(end) => super::run::finish(end),
+        // Its terminal is gone with us, and the program with it.
+        Ok(End::OutputClosed) => Ok(crate::exit::signalled(libc::SIGPIPE)),
+        Ok(end) => Ok(super::run::finish(end, dir.id())),
         Err(e @ ClientError::Refused { .. }) => {
             let code = ending::code_of_error(&e);
             report(&e.into());

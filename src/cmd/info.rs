@@ -138,7 +138,7 @@ fn uptime(text: &str) -> String {
     said
 }
 
-fn cgroups(settings: &Settings) -> cgroup::Description {
+pub(super) fn cgroups(settings: &Settings) -> cgroup::Description {
     let caller = cgroup::Caller {
         pid: std::process::id(),
         uid: settings.dirs.uid,

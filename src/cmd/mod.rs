@@ -20,6 +20,7 @@ pub mod ending;
 pub mod events;
 pub mod exec;
 pub mod export;
+mod flags;
 pub mod game;
 pub mod generate;
 pub mod healthcheck;
@@ -72,7 +73,7 @@ pub mod wait;
 use crate::exit;
 use crate::settings::{Settings, variable};
 use crate::ui::print;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// A daemonless, rootless container runtime for games.
@@ -166,7 +167,7 @@ pub fn main() -> ExitCode {
         (Ok(settings), Some("run")) => run::begin_early(settings, &words),
         _ => None,
     };
-    let verb = match alone(&words).unwrap_or_else(|| Cli::try_parse().map(|cli| cli.verb)) {
+    let verb = match alone(&words).unwrap_or_else(whole) {
         Ok(Verb::Run(mut args)) => {
             args.set_early(early);
             Verb::Run(args)
@@ -220,14 +221,20 @@ fn alone(words: &[String]) -> Option<Result<Verb, clap::Error>> {
 fn parse<A: clap::Args>(verb: fn(A) -> Verb) -> Result<Verb, clap::Error> {
     let mut words = std::env::args_os().skip(1);
     let name = words.next().unwrap_or_default().to_string_lossy().into_owned();
-    let command = clap::Command::new("bolt").bin_name(format!("bolt {name}"));
-    let mut command = A::augment_args(command);
-    let words = std::iter::once("bolt".into()).chain(words);
-    let mut matches = command.try_get_matches_from_mut(words)?;
-    let verb = A::from_arg_matches_mut(&mut matches).map(verb).map_err(|e| e.format(&mut command));
-    // A process of a few milliseconds: what it frees piece by piece the kernel takes back at once.
-    std::mem::forget((command, matches));
-    verb
+    let command = || {
+        let command = clap::Command::new("bolt").bin_name(format!("bolt {name}"));
+        A::augment_args(command)
+    };
+    let words: Vec<_> = std::iter::once("bolt".into()).chain(words).collect();
+    flags::parse(command, &words, |matches| A::from_arg_matches_mut(matches).map(verb))
+}
+
+/// Every other verb.
+fn whole() -> Result<Verb, clap::Error> {
+    let words: Vec<_> = std::env::args_os().collect();
+    flags::parse(Cli::command, &words, |matches| {
+        Cli::from_arg_matches_mut(matches).map(|cli| cli.verb)
+    })
 }
 
 /// `BOLT_LOG=debug`: why a decision was taken, on standard error. Not set up unless asked for.

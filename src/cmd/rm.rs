@@ -1,6 +1,6 @@
 //! `bolt rm`: removes containers with their files.
 
-use super::ending::{self, CLEANUP};
+use super::ending::{self, Asked, CLEANUP};
 use super::selection::{Selection, Target, report};
 use crate::container::config::Config;
 use crate::container::dir::{ContainerDir, Containers, Rest};
@@ -13,6 +13,7 @@ use crate::settings::Settings;
 use crate::sys::small;
 use crate::ui::print;
 use crate::userns;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// A container runs and `--force` was not given.
@@ -49,19 +50,30 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let timeout = args.time.map(super::stop::seconds);
     let mut failure = 0;
     let mut ready = Vec::new();
-    for Target { label, dir } in targets {
-        let result = match dir {
-            Err(Error::NotFound(_)) if args.force || args.selection.ignore => continue,
-            Err(e) => Err(Refusal::from(e)),
-            Ok(mut dir) => required(&all, &dir, &named)
-                .and_then(|()| prepare(&mut dir, args.force, timeout))
-                .map(|()| dir),
-        };
-        match result {
-            Ok(dir) => ready.push((label, dir)),
-            Err(refusal) => {
-                report(&refusal.error);
-                failure = worst(failure, refusal.code);
+    let mut seen = HashSet::new();
+    // Named twice it goes once.
+    let first = |t: &Target| t.dir.as_ref().map_or(true, |dir| seen.insert(dir.id().to_owned()));
+    let mut rest = targets.into_iter().filter(first).peekable();
+    while rest.peek().is_some() {
+        // All of them are asked to end before the first is waited for.
+        let mut asked = Vec::new();
+        for Target { label, dir } in rest.by_ref().take(ending::AT_ONCE) {
+            let result = match dir {
+                Err(Error::NotFound(_)) if args.force || args.selection.ignore => continue,
+                Err(e) => Err(Refusal::from(e)),
+                Ok(dir) => required(&all, &dir, &named)
+                    .and_then(|()| ask(&dir, args.force, timeout))
+                    .map(|how| (dir, how)),
+            };
+            asked.push((label, result));
+        }
+        for (label, result) in asked {
+            match result.and_then(|(dir, how)| take(dir, how)) {
+                Ok(dir) => ready.push((label, dir)),
+                Err(refusal) => {
+                    report(&refusal.error);
+                    failure = worst(failure, refusal.code);
+                }
             }
         }
     }
@@ -167,8 +179,11 @@ fn add_dependents(all: &Containers, targets: &mut Vec<Target>) -> anyhow::Result
     Ok(())
 }
 
-/// Ends what runs and takes the lock.
-fn prepare(dir: &mut ContainerDir, force: bool, timeout: Option<u32>) -> Result<(), Refusal> {
+/// How a container is to be had: `None` as it is, within so long.
+type Way = (Option<Asked>, Duration);
+
+/// Asks what runs to end, or refuses it.
+fn ask(dir: &ContainerDir, force: bool, timeout: Option<u32>) -> Result<Way, Refusal> {
     let status = dir.status()?;
     if !force && status.is_active() {
         let error = anyhow::anyhow!(
@@ -178,14 +193,19 @@ fn prepare(dir: &mut ContainerDir, force: bool, timeout: Option<u32>) -> Result<
         );
         return Err(Refusal { code: RUNNING, error });
     }
-    if force {
-        ending::stop(dir, timeout)?;
-    }
     let limit = if force || status == Status::Exited { CLEANUP } else { Duration::ZERO };
+    Ok((force.then(|| ending::ask(dir, timeout)).transpose()?, limit))
+}
+
+/// Waits for its end and takes the lock.
+fn take(mut dir: ContainerDir, (asked, limit): Way) -> Result<ContainerDir, Refusal> {
+    if let Some(asked) = asked {
+        asked.end(&dir)?;
+    }
     match dir.lock_within(limit) {
         // Its own supervisor removed it at the end (--rm): that is what was asked for.
-        Err(Error::NotFound(_)) => Ok(()),
-        other => Ok(other?),
+        Err(Error::NotFound(_)) => Ok(dir),
+        other => Ok(other.map(|()| dir)?),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::cmd::create::{self, Created, Early, Next};
 use crate::cmd::create_args::CreateArgs;
+use crate::cmd::ending::PATIENCE;
 use crate::cmd::requires;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::launch::{self, Mode};
@@ -14,10 +15,11 @@ use crate::shim::{self, Launcher, StartError, Started, client, terminal};
 use crate::ui::print;
 use anyhow::Context;
 use bolt_shim::report::Failure;
+use std::time::Duration;
 
 /// Run a command in a new container
 #[derive(Debug, clap::Args)]
-#[command(override_usage = "bolt run [OPTIONS] IMAGE [COMMAND]...")]
+#[command(override_usage = "bolt run [OPTIONS] IMAGE [COMMAND]...", disable_help_flag = true)]
 pub struct Args {
     /// Run in the background and print the container's id
     #[arg(short, long)]
@@ -26,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
     detach_keys: String,
     /// Forward signals to the container
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sig_proxy: bool,
     /// Pass descriptors 3 to 2+N of the caller
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -58,10 +60,9 @@ pub fn begin_early(settings: &Settings, words: &[String]) -> Early {
     // are taken over: nothing is opened before.
     // What is to be replaced enters P to go.
     let ends = |word: &String| {
-        word == "-h"
-            || ["--help", "--dry-run", "--env-file", "--preserve-fds", "--replace"]
-                .iter()
-                .any(|flag| word.starts_with(flag))
+        ["--help", "--dry-run", "--env-file", "--preserve-fds", "--replace"]
+            .iter()
+            .any(|flag| word.starts_with(flag))
     };
     let passes = variable("LISTEN_FDS").is_some();
     // Nothing is made for a command line that may be refused.
@@ -134,9 +135,23 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
     if let End::Exited { .. } = end {
         started.reap();
     }
+    if end == End::OutputClosed && created.config.remove {
+        // Nobody else can see it any more, and whoever closed the pipe does not wait for long.
+        let grace = created.config.stop_timeout.min(1);
+        let line = &started.connection;
+        let ended = line
+            .wait_at_most(Duration::from_secs(grace.into()) + PATIENCE)
+            .and_then(|()| line.stop(Some(grace)));
+        match ended {
+            Ok(_) => started.reap(),
+            Err(error) => print::warning(&format!("the container may run on: {error}")),
+        }
+        return Ok(crate::exit::signalled(libc::SIGPIPE));
+    }
+    let code = finish(end, &created.config.name);
     // The process ends here: what it frees piece by piece the kernel takes back at once.
     std::mem::forget((args, created, started));
-    finish(end)
+    Ok(code)
 }
 
 /// Says what could not be applied, and gives the line to the supervisor on.
@@ -147,18 +162,22 @@ pub fn tell(started: Started) -> Connection {
     started.connection
 }
 
-/// What the end of an attached client means for the exit code.
-pub fn finish(end: End) -> anyhow::Result<u8> {
-    Ok(match end {
+/// What the end of a client that is attached to this container means for the exit code.
+pub fn finish(end: End, name: &str) -> u8 {
+    match end {
         End::Exited { code, oom } => {
             if oom {
                 print::warning("the kernel ended the container: it was out of memory");
             }
             code
         }
-        End::Detached | End::OutputClosed => 0,
+        End::Detached => 0,
+        End::OutputClosed => {
+            print::warning(&format!("nobody reads the output any more; container {name} runs on"));
+            crate::exit::signalled(libc::SIGPIPE)
+        }
         End::Interrupted(signal) => crate::exit::signalled(signal),
-    })
+    }
 }
 
 /// The reason, and 125, 126 or 127. With `--rm` nothing of the container is left.

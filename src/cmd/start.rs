@@ -35,8 +35,8 @@ pub struct Args {
     /// Keys that detach from a terminal; empty: none
     #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
     detach_keys: String,
-    /// Forward signals when attached (default: without a terminal)
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    /// Forward signals when attached
+    #[arg(long, num_args = 0..=1, default_value = "true", default_missing_value = "true", require_equals = true)]
     sig_proxy: Option<bool>,
     /// Who tells NOTIFY_SOCKET that the container is ready, in place of its own --sdnotify
     #[arg(long, value_name = "MODE", value_parser = sdnotify)]

@@ -1,11 +1,12 @@
 //! `bolt stop`: asks the payload to end, and makes it end.
 
-use super::ending;
+use super::ending::{self, Asked};
 use super::selection::Selection;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::events::Event;
 use crate::container::state::Status;
 use crate::settings::Settings;
+use std::collections::HashMap;
 
 /// Stop containers
 #[derive(Debug, clap::Args)]
@@ -22,19 +23,38 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let all = Containers::open(&settings.dirs)?;
     let targets = args.selection.targets(&all, |s| s.is_active() && s != Status::Paused)?;
     let timeout = args.time.map(seconds);
-    Ok(args.selection.each(targets, |dir| match dir.status()? {
-        Status::Paused => Err(super::pause::refusal("stop", dir)),
-        _ => stop(settings, dir, timeout),
-    }))
+    let mut code = 0;
+    let mut rest = targets.into_iter();
+    loop {
+        let batch: Vec<_> = rest.by_ref().take(ending::AT_ONCE).collect();
+        if batch.is_empty() {
+            return Ok(code);
+        }
+        // All are asked before the first is waited for.
+        let dirs = batch.iter().filter_map(|target| target.dir.as_ref().ok());
+        let mut asked = HashMap::new();
+        for dir in dirs {
+            if !asked.contains_key(dir.id()) {
+                asked.insert(dir.id().to_owned(), ask(settings, dir, timeout));
+            }
+        }
+        code = code.max(args.selection.each(batch, |dir| match asked.remove(dir.id()) {
+            Some(asked) => asked?.end(dir).map(drop),
+            // Named twice.
+            None => Ok(()),
+        }));
+    }
 }
 
-fn stop(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<()> {
+fn ask(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<Asked> {
     // Told by its supervisor is only the end.
     let event = Event::of_container(&dir.read_config()?, "stop");
-    if dir.status()?.is_active() {
-        settings.event_log().write(&event);
+    match dir.status()? {
+        Status::Paused => return Err(super::pause::refusal("stop", dir)),
+        status if status.is_active() => settings.event_log().write(&event),
+        _ => {}
     }
-    ending::stop(dir, timeout).map(drop)
+    ending::ask(dir, timeout)
 }
 
 /// A negative number waits for ever, as podman has it.

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// Wait until containers stop and print their exit codes
 #[derive(Debug, clap::Args)]
+// podman-wait(1) has -i for another flag.
+#[command(mut_arg("ignore", |arg| arg.short(None)))]
 pub struct Args {
     #[command(flatten)]
     selection: Selection,
@@ -22,7 +24,7 @@ pub struct Args {
     #[arg(long, value_name = "STATE")]
     condition: Vec<Condition>,
     /// Time between two looks, such as 250ms; a number is milliseconds
-    #[arg(long, default_value = "250ms")]
+    #[arg(short, long, default_value = "250ms")]
     interval: String,
 }
 

@@ -36,7 +36,7 @@ pub struct Config {
     pub origin: Origin,
     /// The program.
     pub process: Process,
-    /// Host name; `None`: the first 12 digits of the id.
+    /// `--hostname`.
     pub hostname: Option<String>,
     /// Labels, the image's included.
     pub labels: BTreeMap<String, String>,
@@ -428,5 +428,18 @@ impl Config {
     /// The first twelve digits of the id, as `ps` shows it.
     pub fn short_id(&self) -> &str {
         Listed::short_id(self)
+    }
+    /// What the container is called inside: beside the host's network, or in its UTS namespace, as
+    /// the host is.
+    pub fn host_name(&self) -> String {
+        let shares = self.share.iter().any(|s| s == "uts");
+        let own = self.hostname.as_deref().filter(|_| !shares);
+        match own {
+            Some(name) => name.to_owned(),
+            None if shares || self.network == Network::Host => {
+                rustix::system::uname().nodename().to_string_lossy().into_owned()
+            }
+            None => self.short_id().to_owned(),
+        }
     }
 }

@@ -162,7 +162,7 @@ fn config_part(config: &Config) -> Value {
     };
     let process = &config.process;
     let mut part = json!({
-        "Hostname": config.hostname.as_deref().unwrap_or(config.short_id()),
+        "Hostname": config.host_name(),
         "Domainname": "",
         "ExposedPorts": config.ports.exposed(),
         "User": process.user,

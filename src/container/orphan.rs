@@ -111,14 +111,16 @@ impl Orphan {
         }
     }
 
-    /// The container's stop signal, then SIGKILL.
-    pub fn stop(&self, signo: i32, limit: Duration) -> Result<(), Error> {
-        if !limit.is_zero() {
-            self.thaw();
-            self.signal(signo)?;
-            if self.wait(limit)? {
-                return Ok(());
-            }
+    /// Sends the container's stop signal; [`Self::end`] is to follow.
+    pub fn ask(&self, signo: i32) -> Result<(), Error> {
+        self.thaw();
+        self.signal(signo)
+    }
+
+    /// Waits so long for the end, then SIGKILL.
+    pub fn end(&self, limit: Duration) -> Result<(), Error> {
+        if !limit.is_zero() && self.wait(limit)? {
+            return Ok(());
         }
         self.kill()
     }
@@ -158,12 +160,14 @@ mod tests {
     fn an_orphan_is_stopped_or_killed() {
         let (mut child, recorded) = sleeper("echo; exec sleep 1000");
         let orphan = Orphan::open(&recorded).unwrap().unwrap();
-        orphan.stop(libc::SIGTERM, Duration::from_secs(5)).unwrap();
+        orphan.ask(libc::SIGTERM).unwrap();
+        orphan.end(Duration::from_secs(5)).unwrap();
         assert!(Orphan::open(&recorded).unwrap().is_none(), "dead, though not reaped");
         child.wait().unwrap();
         let (mut child, recorded) = sleeper("trap '' TERM; echo; exec sleep 1000");
         let orphan = Orphan::open(&recorded).unwrap().unwrap();
-        orphan.stop(libc::SIGTERM, Duration::from_millis(50)).unwrap();
+        orphan.ask(libc::SIGTERM).unwrap();
+        orphan.end(Duration::from_millis(50)).unwrap();
         child.wait().unwrap();
         orphan.signal(libc::SIGTERM).unwrap();
     }

@@ -230,15 +230,25 @@ fn cgroups(facts: &Facts) -> Check {
         Cgroups::None => Check::warn(name, "none is mounted", none)
             .fix("sudo mount -t cgroup2 none /sys/fs/cgroup"),
         Cgroups::V1 | Cgroups::Hybrid if is_root(facts) => Check::ok(name, "version 1"),
-        Cgroups::V1 | Cgroups::Hybrid => Check::warn(name, "version 1", none).fix(
-            "sudo grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1 || (sudo \
-             sed -i 's/^GRUB_CMDLINE_LINUX=\"/&systemd.unified_cgroup_hierarchy=1 /' \
-             /etc/default/grub && sudo update-grub) # then reboot",
-        ),
+        Cgroups::V1 | Cgroups::Hybrid => {
+            let missing = missing(&facts.limits);
+            let given = format!("version 1: {}", facts.limits.join(" "));
+            let check = match missing.len() {
+                0 => return Check::ok(name, given),
+                3 if facts.limits.is_empty() => Check::warn(name, "version 1", none),
+                _ => {
+                    let seen = format!("{given}; not delegated to you: {}", missing.join(" "));
+                    Check::warn(name, seen, "these limits cannot be set")
+                }
+            };
+            check.fix(
+                "sudo grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1 || \
+                 (sudo sed -i 's/^GRUB_CMDLINE_LINUX=\"/&systemd.unified_cgroup_hierarchy=1 /' \
+                 /etc/default/grub && sudo update-grub) # then reboot",
+            )
+        }
         Cgroups::V2 { delegated } => {
-            let wanted = ["cpu", "memory", "pids"];
-            let has = |wanted: &&str| delegated.iter().any(|found| found == wanted);
-            let missing: Vec<_> = wanted.into_iter().filter(|c| !has(c)).collect();
+            let missing = missing(delegated);
             if missing.is_empty() {
                 return Check::ok(name, format!("version 2: {}", delegated.join(" ")));
             }
@@ -251,6 +261,12 @@ fn cgroups(facts: &Facts) -> Check {
             )
         }
     }
+}
+
+/// What a container's limits want and is not there.
+fn missing(there: &[String]) -> Vec<&'static str> {
+    let has = |wanted: &&str| there.iter().any(|found| found == wanted);
+    ["cpu", "memory", "pids"].into_iter().filter(|wanted| !has(wanted)).collect()
 }
 
 fn tun(facts: &Facts) -> Check {

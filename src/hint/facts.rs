@@ -93,6 +93,8 @@ pub struct Facts {
     pub no_new_privs: bool,
     /// Control groups.
     pub cgroups: Cgroups,
+    /// Of version 1: controllers whose limits the caller can set; set by who asked.
+    pub limits: Vec<String>,
     /// The probe's result; set by who ran it.
     pub overlay: Overlay,
     /// fuse-overlayfs(1).
@@ -135,6 +137,7 @@ impl Facts {
             newgidmap: privileged(root, "newgidmap"),
             no_new_privs: status_field(root, "NoNewPrivs") == Some(1),
             cgroups: cgroups(root, caller.uid),
+            limits: Vec::new(),
             overlay: Overlay::NotTried,
             fuse_overlayfs: program(root, "fuse-overlayfs"),
             nofile_hard: nofile_hard(root),

@@ -40,7 +40,7 @@ pub struct Options {
     pub stderr: bool,
     /// The container has a terminal.
     pub tty: bool,
-    /// Forward signals; only done without a terminal.
+    /// Forward signals; with a terminal those of [`TERMINAL_PROXIED`] alone.
     pub sig_proxy: bool,
     /// Keys that detach; only looked for with a terminal.
     pub detach_keys: DetachKeys,
@@ -90,8 +90,20 @@ pub fn proxied_signals() -> Vec<i32> {
 }
 
 /// Signals that a client with a terminal looks at itself.
-pub(super) const TERMINAL_SIGNALS: [i32; 6] =
-    [libc::SIGWINCH, libc::SIGTSTP, libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT];
+pub(super) const TERMINAL_SIGNALS: [i32; 8] = [
+    libc::SIGWINCH,
+    libc::SIGTSTP,
+    libc::SIGTERM,
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+];
+
+/// Those that are forwarded. A hang-up is about our own terminal, and leaves the container alone.
+const TERMINAL_PROXIED: [i32; 5] =
+    [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2];
 
 /// Blocks the signals that [`attach`] with these options looks at. Held from before the start,
 /// one that comes in between reaches the payload instead of ending its launcher alone.
@@ -246,6 +258,9 @@ impl Session<'_> {
                 libc::SIGINT if typed => self.queue(&Request::Stdin(vec![INTERRUPT]))?,
                 libc::SIGQUIT if typed => self.queue(&Request::Stdin(vec![QUIT]))?,
                 libc::SIGTSTP => suspend(self.raw.as_ref()).map_err(io_error("suspend"))?,
+                _ if self.options.sig_proxy && TERMINAL_PROXIED.contains(&signo) => {
+                    self.queue(&Request::Signal { signo })?;
+                }
                 _ => return Ok(Some(End::Interrupted(signo))),
             }
         }

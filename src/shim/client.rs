@@ -189,8 +189,13 @@ impl Connection {
     /// Stops the payload, SIGKILL after `timeout` seconds (`None`: the container's own); its
     /// exit code.
     pub fn stop(&self, timeout: Option<u32>) -> Result<u8, ClientError> {
-        self.send(&Request::Stop { timeout })?;
+        self.ask_to_stop(timeout)?;
         self.exited()
+    }
+
+    /// The same without waiting; [`Self::exited`] is to follow.
+    pub fn ask_to_stop(&self, timeout: Option<u32>) -> Result<(), ClientError> {
+        self.send(&Request::Stop { timeout })
     }
 
     /// Waits for the payload's end; its exit code.
@@ -221,7 +226,8 @@ impl Connection {
         self.send(&Request::Renamed { name: name.to_owned() })
     }
 
-    fn exited(&self) -> Result<u8, ClientError> {
+    /// Waits for the payload's end, of which word was asked for; its exit code.
+    pub fn exited(&self) -> Result<u8, ClientError> {
         loop {
             match self.answer()? {
                 Report::Exited { code, .. } => return Ok(code),

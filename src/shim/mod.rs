@@ -260,6 +260,12 @@ fn make_cgroup(
 
 /// A failed step in plain words.
 pub fn words(failure: &Failure) -> String {
+    let lost = [libc::ECONNRESET, libc::EPIPE].contains(&failure.errno);
+    if lost && failure.step == Step::Read && failure.object == "handshake" {
+        return "the container's init was killed while it was set up; where --memory limits it, \
+                the limit is too small"
+            .into();
+    }
     let what = match failure.step {
         Step::Read => "read the plan",
         Step::UserNamespace => "make the user namespace",
@@ -324,4 +330,17 @@ fn reason(failure: &Failure, errno: i32) -> String {
 fn plain(errno: i32) -> String {
     let text = io::Error::from_raw_os_error(errno).to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_init_that_was_killed_is_told_from_one_that_speaks() {
+        let of = |errno| Failure { step: Step::Read, object: "handshake".into(), errno };
+        let said = words(&of(libc::ECONNRESET));
+        assert!(said.contains("was killed") && said.contains("--memory"), "{said}");
+        assert!(words(&of(libc::EIO)).starts_with("read the plan handshake"));
+    }
 }

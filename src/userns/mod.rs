@@ -206,10 +206,17 @@ fn change_to_p(dirs: &Dirs) -> anyhow::Result<bool> {
     Ok(false)
 }
 
+/// Where one of newuidmap and newgidmap has done its part, that map stays as it is.
 fn map_alone(dirs: &Dirs) -> std::io::Result<()> {
-    std::fs::write("/proc/self/setgroups", "deny")?;
-    std::fs::write("/proc/self/uid_map", format!("0 {} 1", dirs.uid))?;
-    std::fs::write("/proc/self/gid_map", format!("0 {} 1", dirs.gid))
+    let is_there = |map: &str| std::fs::read(map).is_ok_and(|map| !map.is_empty());
+    if !is_there("/proc/self/gid_map") {
+        std::fs::write("/proc/self/setgroups", "deny")?;
+        std::fs::write("/proc/self/gid_map", format!("0 {} 1", dirs.gid))?;
+    }
+    if !is_there("/proc/self/uid_map") {
+        std::fs::write("/proc/self/uid_map", format!("0 {} 1", dirs.uid))?;
+    }
+    Ok(())
 }
 
 /// The maps must be written from outside: a child of ours stays there and does it.

@@ -130,7 +130,9 @@ fn logins_are_checked() {
         check_login(host, &who, true, HostCerts::default(), &machine.proxies, &patience, &Silent)
     };
     assert_eq!(check(&registry.host(), PASSWORD).unwrap(), LoginCheck::Accepted);
-    assert!(check(&registry.host(), "no").unwrap_err().to_string().contains("refuses this user"));
+    let refused = check(&registry.host(), "no").unwrap_err().to_string();
+    let start = format!("{} refuses the user name or the password", registry.host());
+    assert!(refused.starts_with(&start) && !refused.contains("bolt login"), "{refused}");
     assert_eq!(check(&open.host(), PASSWORD).unwrap(), LoginCheck::NotAsked);
 }
 
@@ -151,7 +153,11 @@ fn errors_say_what_is_wrong() {
     let mut other = Machine::new();
     other.platform.architecture = "s390x".to_owned();
     // A manifest without an index has no choice, so it is taken as it is.
-    other.pull(&other.request(&name)).0.unwrap();
+    let (result, heard) = other.pull(&other.request(&name));
+    result.unwrap();
+    let notes = heard.notes().join("\n");
+    assert!(notes.contains("warning: the image is for linux/"), "{notes}");
+    assert!(notes.contains(", not for linux/s390x"), "{notes}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! Options end where IMAGE stands: what follows is the container's, as podman-run(1) has it.
+//! Command lines are read as podman reads them.
 
 use crate::harness::user::IMAGE;
 
+/// Options end where IMAGE stands (podman-run(1)).
 #[test]
 fn what_follows_the_image_is_the_containers() {
     let s = session!();
@@ -17,4 +18,30 @@ fn what_follows_the_image_is_the_containers() {
     s.ok(&["create", "--name", "c", IMAGE, "--privileged", "sh"]);
     let created = [".HostConfig.Privileged", "join .Config.Cmd \" \""].map(|f| s.inspect("c", f));
     assert_eq!(created, ["false", "--privileged sh"]);
+}
+
+#[test]
+fn flags_take_true_and_false() {
+    let s = session!();
+    let out = s.once(&["--interactive=false", "--read-only=true", "-t=0"], &["touch", "/x"]);
+    assert!(out.code == 1 && out.err.contains("Read-only"), "{out:?}");
+    s.ok(&["run", "--rm=false", "--network", "none", "--name", "x", IMAGE, "true"]);
+    assert_eq!(s.ok(&["ps", "--all=true", "--format", "{{.Names}}"]), "x");
+    assert_eq!(s.ok(&["ps", "--all=false", "-q=1"]), "");
+    assert_eq!(s.ok(&["logs", "--follow=false", "x"]), "");
+    // A verb that is read with the whole tree.
+    assert_eq!(s.ok(&["images", "--quiet=false"]).lines().count(), 2);
+    let bad = s.run(&["rm", "--force=maybe", "x"]);
+    assert!(bad.code == 125 && bad.err.contains("maybe"), "{bad:?}");
+    s.ok(&["rm", "--force=true", "x"]);
+    assert!(!s.ok(&["run", "--help"]).contains("--rm="));
+}
+
+#[test]
+fn short_flags_are_podmans() {
+    let s = session!();
+    assert_eq!(s.script(&["-h", "gamebox"], "hostname"), "gamebox");
+    s.detached("x", &[], "sleep 0.3; exit 3");
+    assert_eq!(s.ok(&["wait", "-i", "1s", "x"]), "3");
+    assert_eq!(s.ok(&["wait", "--ignore", "nosuch"]), "-1");
 }

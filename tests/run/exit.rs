@@ -49,6 +49,8 @@ fn refusals_name_the_thing_and_change_nothing() {
         (&["run", "--restart", "bogus", IMAGE, "true"], "bogus"),
         (&["run", "--pull", "never", "localhost/other", "true"], "localhost/other"),
         (&["run", "--userns", "bogus", IMAGE, "true"], "bogus"),
+        (&["run", "--cpus", "-1", IMAGE, "true"], "--cpus"),
+        (&["run", "--timeout", "-1", IMAGE, "true"], "value '-1' for '--timeout"),
     ];
     for (args, word) in cases {
         let out = s.run(args);

@@ -151,3 +151,17 @@ fn children(pid: u32) -> Vec<u32> {
         .map(|n| n.parse().unwrap())
         .collect()
 }
+
+#[test]
+fn beside_the_hosts_network_the_name_is_the_hosts() {
+    let s = session!();
+    let host = crate::harness::run("uname", &["-n"]);
+    let ask = |flags: &[&str]| {
+        let flags = [&["run", "--rm", "--network", "host"], flags].concat();
+        s.ok(&[&flags[..], &[IMAGE, "sh", "-c", "hostname; cat /etc/hostname"]].concat())
+    };
+    assert_eq!(ask(&[]), format!("{0}\n{0}", host.trim()));
+    assert_eq!(ask(&["--hostname", "own"]), "own\nown");
+    s.ok(&["create", "--name", "x", "--network", "host", IMAGE, "true"]);
+    assert_eq!(s.inspect("x", ".Config.Hostname"), host.trim());
+}

@@ -90,3 +90,25 @@ fn a_reader_that_leaves_ends_the_client_only() {
     finish(child, Duration::from_secs(20), "EPIPE");
     assert_eq!(s.inspect("x", ".State.Status"), "running");
 }
+
+/// `bolt run … | head -1`.
+#[test]
+fn who_reads_no_more_is_not_left_with_a_container_that_nobody_sees() {
+    let s = session!();
+    let head = |flags: &str| {
+        let mut shell = s.command("sh");
+        let program = s.program();
+        let line = format!(
+            "{{ {} run {flags} --network none {IMAGE} yes; echo $? >&2; }} | head -n 1",
+            program.display()
+        );
+        finish(shell.args(["-c", &line]).spawn().unwrap(), Duration::from_secs(30), "head")
+    };
+    let out = head("--rm");
+    assert_eq!((out.out.as_str(), out.err.as_str()), ("y\n", "141\n"));
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+    let out = head("--name x");
+    assert!(out.err.ends_with("container x runs on\n141\n"), "{out:?}");
+    assert_eq!(s.inspect("x", ".State.Status"), "running");
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
+}

@@ -1,5 +1,6 @@
 //! `-t` through a real terminal.
 
+use crate::harness::process::signal;
 use crate::harness::pty::Terminal;
 use crate::harness::user::{IMAGE, Session, has, until};
 use std::time::{Duration, Instant};
@@ -91,4 +92,32 @@ fn detaching_leaves_it_running() {
     t.keys(b"exit 4\n");
     assert_eq!(t.end(), 4);
     assert_eq!(s.inspect("x", ".State.ExitCode"), "4");
+}
+
+#[test]
+fn signals_reach_a_program_with_a_terminal() {
+    let s = session!();
+    if !has("setsid") {
+        skip!("no setsid");
+    }
+    let script =
+        "trap 'exit 7' TERM; trap 'exit 8' USR1; echo rea''dy; while :; do sleep 0.05; done";
+    let program = ["--network", "none", IMAGE, "sh", "-c", script];
+    for (number, code) in [(15, 7), (10, 8)] {
+        let mut t = terminal(&s, &[&["run", "--rm", "-it"], &program[..]].concat());
+        t.expect("ready");
+        signal(t.child.id(), number);
+        assert_eq!(t.end(), code);
+    }
+    s.ok(&[&["create", "-t", "--name", "x"], &program[..]].concat());
+    let mut t = terminal(&s, &["start", "-a", "x"]);
+    t.expect("ready");
+    signal(t.child.id(), 15);
+    assert_eq!(t.end(), 7);
+    let flags = ["run", "-it", "--name", "y", "--sig-proxy=false"];
+    let mut t = terminal(&s, &[&flags, &program[..]].concat());
+    t.expect("ready");
+    signal(t.child.id(), 15);
+    assert_eq!(t.end(), 143);
+    assert_eq!(s.inspect("y", ".State.Status"), "running");
 }

@@ -181,3 +181,29 @@ fn auto_holds_the_ids_of_the_image_or_refuses() {
     }
     assert_eq!(s.ok(&["ps", "-aq"]), "");
 }
+
+/// One of the two programs that write the maps is broken: the user is alone, as without both.
+#[test]
+fn one_broken_mapper_is_as_two() {
+    let s = session!();
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        skip!("only root can replace a program for others");
+    }
+    for broken in [&["newuidmap"][..], &["newgidmap"], &["newuidmap", "newgidmap"]] {
+        let covers: String = broken
+            .iter()
+            .map(|name| format!("mount --bind /bin/false $(command -v {name}) && "))
+            .collect();
+        let user = format!("--reuid {} --regid {} --clear-groups", s.user.uid, s.user.gid);
+        let line = format!(
+            "{covers} exec setpriv {user} {} run --rm --network none {IMAGE} id -u",
+            s.program().display()
+        );
+        let mut shell = s.command_of_the_tester("unshare");
+        let child = shell.args(["-m", "sh", "-c", &line]).spawn().unwrap();
+        let out = finish(child, Duration::from_secs(30), "run");
+        assert_eq!((out.code, out.out.as_str()), (0, "0\n"), "{broken:?}: {out:?}");
+        assert!(out.err.contains("denied: subordinate ids"), "{broken:?}: {out:?}");
+        assert_eq!(s.ok(&["ps", "-aq"]), "");
+    }
+}

@@ -297,3 +297,13 @@ fn a_filled_volume_is_on_the_disk_before_it_counts_as_filled() {
         assert!(!trace.contains("sync"), "{trace}");
     }
 }
+
+#[test]
+fn a_tmpfs_has_the_mode_that_was_asked_for() {
+    let s = session!();
+    let mount = "type=tmpfs,target=/tmp,tmpfs-mode=0700";
+    let flags = ["--tmpfs", "/srv:mode=1770,uid=3,gid=4", "--mount", mount, "--tmpfs", "/root"];
+    let script = "stat -c %a:%u:%g /srv /tmp /root; cat /srv/data/file";
+    // Without a wish it is the image's.
+    assert_eq!(s.script(&flags, script), "1770:3:4\n700:0:0\n700:0:0\nfrom the image");
+}

@@ -2,7 +2,7 @@
 
 use crate::harness::process::finish;
 use crate::harness::user::{IMAGE, until};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
 fn filters_and_formats() {
@@ -131,4 +131,27 @@ fn container_list_is_ps() {
             assert!(!group.is_empty(), "{verb} {words:?}");
         }
     }
+}
+
+#[test]
+fn many_are_stopped_at_once() {
+    let s = session!();
+    let names = ["a", "b", "c", "d"];
+    for name in names {
+        s.detached(name, &[], "trap '' TERM; echo ready; while :; do sleep 0.2; done");
+    }
+    until("ready", || names.iter().all(|name| s.run(&["logs", name]).out.contains("ready")));
+    let took = |args: &[&str]| {
+        let start = Instant::now();
+        assert_eq!(s.ok(args).lines().count(), 4, "{args:?}");
+        start.elapsed()
+    };
+    let stopped = took(&["stop", "--all", "-t", "2"]);
+    assert!((2..6).contains(&stopped.as_secs()), "{stopped:?}");
+    s.ok(&["start", "a", "b", "c", "d"]);
+    until("ready", || {
+        names.iter().all(|name| s.run(&["logs", name]).out.matches("ready").count() == 2)
+    });
+    let removed = took(&["rm", "-f", "-t", "2", "a", "b", "c", "d", "a"]);
+    assert!((2..6).contains(&removed.as_secs()), "{removed:?}");
 }

@@ -13,8 +13,9 @@ const OPEN_DIR: OFlags =
 /// Deeper trees than this are no default content of a volume.
 const MAX_DEPTH: usize = 256;
 
-/// Copies the tree at `from` into `to`. EXDEV: `from` shows the kernel's files.
-pub(crate) fn copy(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
+/// Copies the tree at `from` into `to`, whose own directory keeps what `kept` names of `mode`,
+/// `uid` and `gid`. EXDEV: `from` shows the kernel's files.
+pub(crate) fn copy(from: impl AsFd, to: impl AsFd, kept: &[(&str, &str)]) -> Result<(), Errno> {
     let to = rustix::fs::openat(to, ".", OPEN_DIR, Mode::empty())?;
     let from = rustix::fs::openat(from, ".", OPEN_DIR, Mode::empty())?;
     // A link of the image may lead there.
@@ -22,9 +23,11 @@ pub(crate) fn copy(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
         return Err(Errno::XDEV);
     }
     let stat = rustix::fs::fstat(&from)?;
-    let (uid, gid) = owner(&stat);
+    let given = rustix::fs::fstat(&to)?;
+    let of = |key: &str| if kept.iter().any(|(k, _)| *k == key) { &given } else { &stat };
+    let ((uid, _), (_, gid)) = (owner(of("uid")), owner(of("gid")));
     rustix::fs::fchown(&to, Some(uid), Some(gid))?;
-    rustix::fs::fchmod(&to, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
+    rustix::fs::fchmod(&to, Mode::from_raw_mode(of("mode").st_mode & 0o7777))?;
     copy_dir(&from, &to, 0)
 }
 

@@ -88,7 +88,7 @@ impl Mounter<'_> {
         let target = target::open(self.root, &mount.target, Kind::Dir)?;
         attach(&tmpfs, &target, &mount.target)?;
         if copy {
-            copy_up::copy(&target, &tmpfs).at(Step::Mount, &mount.target)?;
+            copy_up::copy(&target, &tmpfs, &options).at(Step::Mount, &mount.target)?;
         }
         attr::setattr(&tmpfs, binds::bits(mount.flags), 0, false).at(Step::Mount, &mount.target)
     }
@@ -100,7 +100,7 @@ impl Mounter<'_> {
         let kind = if is_dir { Kind::Dir } else { Kind::File };
         let target = target::open(self.root, path, kind)?;
         if copy && is_dir {
-            copy_up::copy(&target, &tree).at(Step::Mount, path)?;
+            copy_up::copy(&target, &tree, &[]).at(Step::Mount, path)?;
         }
         attach(&tree, &target, path)
     }

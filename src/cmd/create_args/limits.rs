@@ -17,7 +17,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "SIZE", value_parser = swap, allow_hyphen_values = true)]
     pub memory_swap: Option<i64>,
     /// Number of CPUs
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub cpus: Option<f64>,
     /// CPU shares, relative weight
     #[arg(short = 'c', long, value_name = "N")]

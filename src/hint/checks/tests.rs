@@ -145,6 +145,17 @@ fn controllers_come_from_the_users_own_group() {
         "1 0 0:1 / /c rw - cgroup c rw\n2 0 0:1 / /u rw - cgroup2 c rw\n",
     );
     assert_eq!(tree.facts(uid).cgroups, Cgroups::Hybrid);
+    // What was delegated of version 1 counts too.
+    for (limits, status, seen) in [
+        (&[][..], Status::Warn, "version 1"),
+        (&["cpu", "memory"], Status::Warn, "version 1: cpu memory; not delegated to you: pids"),
+        (&["cpu", "memory", "pids"], Status::Ok, "version 1: cpu memory pids"),
+    ] {
+        let limits = limits.iter().map(|name| (*name).to_owned()).collect();
+        let facts = Facts { limits, ..tree.facts(1000) };
+        let check = all(&facts).into_iter().find(|c| c.name == "cgroups").unwrap();
+        assert_eq!((check.status, check.seen.as_str()), (status, seen));
+    }
 }
 
 #[test]

@@ -29,6 +29,7 @@ use crate::image::image_config::chain_ids;
 use crate::image::island::Island;
 use crate::image::layout::{Directory, LayoutSource};
 use crate::image::manifest::MAX_DOCUMENT;
+use crate::image::platform;
 use crate::image::progress::Progress;
 use crate::image::reference::{BucketName, ImageName, LayoutImage, Reference};
 use crate::image::registry::{Endpoint, Patience, Proxies, RegistrySource};
@@ -105,6 +106,11 @@ pub fn pull(
 ) -> Result<ImageRecord, PullError> {
     let source = open_source(request, progress)?;
     let resolved = resolve::resolve(source.as_ref(), store, request.platform, request.variant)?;
+    let have = &resolved.config.platform;
+    if request.variant.is_none() && !platform::is_for(have, request.platform) {
+        let (have, want) = (platform::show(have), platform::show(request.platform));
+        progress.note(&format!("warning: the image is for {have}, not for {want}"));
+    }
     // Only now: nobody has to wait for a registry that does not answer.
     let _held = store.shared_lock()?;
     let layers = layer_records(&resolved);

@@ -33,9 +33,12 @@ pub enum RegistryError {
         /// What the registry adds, with its separator.
         detail: String,
     },
-    /// The same for a login that is tried.
-    #[error("{registry} refuses this user name or password{detail}")]
-    WrongLogin {
+    /// A login with the wrong user name or password.
+    #[error(
+        "{registry} refuses the user name or the password{detail}; check both, and whether it \
+         wants an access token in place of the password"
+    )]
+    Credentials {
         /// `host[:port]`.
         registry: String,
         /// What the registry adds, with its separator.

@@ -307,7 +307,7 @@ pub enum LoginCheck {
 
 /// Tries `credentials` at `registry` (`host[:port]`) by asking its `/v2/`.
 ///
-/// Errors: [`RegistryError::WrongLogin`] when they are wrong, else why it cannot be reached.
+/// Errors: [`RegistryError::Credentials`] when they are wrong, else why it cannot be reached.
 pub fn check_login(
     registry: &str,
     credentials: &Credentials,
@@ -328,7 +328,7 @@ pub fn check_login(
     let client = Client::new(place, Rights::Pull, progress)?;
     let asked = Island::new()?.run(client.check()).map_err(|error| match error {
         RegistryError::Unauthorized { registry, detail, .. } => {
-            RegistryError::WrongLogin { registry, detail }
+            RegistryError::Credentials { registry, detail }
         }
         other => other,
     })?;

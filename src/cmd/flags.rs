@@ -1,0 +1,137 @@
+//! `--flag=true` and `--flag=false` for every flag without a value, as podman has it.
+
+use clap::builder::TypedValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, Command, Error};
+use std::ffi::OsString;
+
+/// Reads `words` with what `command` makes, and makes a `T` of them.
+///
+/// Only where a flag got a value they are read again with flags that take one: help, man pages and
+/// completions show flags as they are mostly written, and nobody else waits for it.
+pub(super) fn parse<T>(
+    command: impl Fn() -> Command,
+    words: &[OsString],
+    take: impl FnOnce(&mut ArgMatches) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut asked = command();
+    let mut matches = match asked.try_get_matches_from_mut(words) {
+        Err(error) if is_about_a_value(&error) => {
+            asked = with_values(command());
+            match asked.try_get_matches_from_mut(words) {
+                Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+                    // The same without values, which the help does not show.
+                    let plain = words.iter().filter(|word| !word.to_string_lossy().contains('='));
+                    asked = command();
+                    asked.try_get_matches_from_mut(plain)?
+                }
+                other => other?,
+            }
+        }
+        other => other?,
+    };
+    let made = take(&mut matches).map_err(|error| error.format(&mut asked));
+    // A process of a few milliseconds: what it frees piece by piece the kernel takes back at once.
+    std::mem::forget((asked, matches));
+    made
+}
+
+/// `--rm=true`, or `-i=true`, in which `=` looks like a flag of its own.
+fn is_about_a_value(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::TooManyValues => true,
+        ErrorKind::UnknownArgument => matches!(
+            error.get(ContextKind::InvalidArg),
+            Some(ContextValue::String(name)) if name == "-="
+        ),
+        _ => false,
+    }
+}
+
+fn with_values(command: Command) -> Command {
+    command.mut_args(with_value).mut_subcommands(with_values)
+}
+
+fn with_value(arg: Arg) -> Arg {
+    if !matches!(arg.get_action(), ArgAction::SetTrue) {
+        return arg;
+    }
+    arg.action(ArgAction::Set)
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_value("false")
+        .default_missing_value("true")
+        .hide_default_value(true)
+        .value_name("BOOL")
+        .value_parser(
+            clap::builder::NonEmptyStringValueParser::new().try_map(|text| is_true(&text)),
+        )
+}
+
+/// The words that podman knows.
+fn is_true(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("write true or false"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmd::{Cli, Verb, run};
+    use clap::{Args, CommandFactory, FromArgMatches};
+
+    fn flags(verb: &str, words: &[&str], names: &[&str]) -> Result<Vec<bool>, Error> {
+        let words: Vec<OsString> =
+            ["bolt", verb].iter().chain(words).map(|word| word.into()).collect();
+        parse(crate::cmd::cli, &words, |matches| {
+            let (_, of_verb) = matches.subcommand().unwrap();
+            Ok(names.iter().map(|name| of_verb.get_flag(name)).collect())
+        })
+    }
+
+    #[test]
+    fn flags_take_a_bool() {
+        let names = ["rm", "interactive", "tty", "detach"];
+        for (words, want) in [
+            (&["--rm=true", "-it", "v1"][..], [true, true, true, false]),
+            (&["--rm=false", "--interactive=false", "-td", "v1"], [false, false, true, true]),
+            (&["-i=true", "--tty=0", "--detach=T", "v1"], [false, true, false, true]),
+            (&["-ti=false", "v1"], [false, false, true, false]),
+            // What follows the image is the container's.
+            (&["--rm=1", "v1", "--rm=false", "-i=false"], [true, false, false, false]),
+        ] {
+            assert_eq!(flags("run", words, &names).unwrap(), want, "{words:?}");
+        }
+        assert_eq!(
+            flags("ps", &["--all=true", "-q=false"], &["all", "quiet"]).unwrap(),
+            [true, false]
+        );
+        let error = flags("run", &["--rm=maybe", "v1"], &names).unwrap_err().to_string();
+        assert!(error.contains("'maybe' for '--rm") && error.contains("true or false"), "{error}");
+    }
+
+    #[test]
+    fn help_shows_flags_as_they_are_written() {
+        let error = flags("run", &["--rm=true", "--help"], &["rm"]).unwrap_err();
+        let help = error.to_string();
+        assert_eq!(error.kind(), ErrorKind::DisplayHelp);
+        assert!(help.contains("--detach\n") && !help.contains("--detach[="), "{help}");
+    }
+
+    /// Every flag of the tree survives it, and the structs are filled from it.
+    #[test]
+    fn every_verb_may_be_read_with_values() {
+        with_values(Cli::command()).debug_assert();
+        let words = ["bolt", "run", "--rm=true", "--detach=false", "v1"].map(OsString::from);
+        let cli = parse(Cli::command, &words, Cli::from_arg_matches_mut).unwrap();
+        let Verb::Run(mut args) = cli.verb else { panic!("no run") };
+        assert!(args.create_mut().rm);
+        let alone = || run::Args::augment_args(Command::new("bolt"));
+        let words = ["bolt", "--rm=false", "v1"].map(OsString::from);
+        let mut args = parse(alone, &words, run::Args::from_arg_matches_mut).unwrap();
+        assert!(!args.create_mut().rm);
+    }
+}
