@@ -95,7 +95,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 }
 
 fn show(args: &Args, mut images: Vec<ListedImage>, entries: &[Entry]) -> anyhow::Result<String> {
-    if args.format.as_deref().map(str::trim) == Some("json") {
+    if format::is_json(args.format.as_deref()) {
         images.sort_by_key(|image| std::cmp::Reverse(created(&image.record)));
         let values: Vec<Value> = images.iter().map(|image| json_row(image, entries)).collect();
         return Ok(format::json(&Value::from(values)));

@@ -50,7 +50,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         "version": version::client(),
     });
     let format = args.format.as_deref();
-    if format.is_some_and(|format| format != "json") {
+    if format.is_some() && !format::is_json(format) {
         name_as_templates_do(&mut value["host"]);
     }
     print::stdout(&format::object(format, &value)?)?;
