@@ -187,6 +187,7 @@ fn template_row(row: &Row<'_>, entries: &[Entry], whole: bool, now: i64) -> Valu
     let age = u64::try_from(now.saturating_sub(at)).unwrap_or(0);
     let since = format!("{} ago", human::duration(Duration::from_nanos(age)));
     json!({
+        "Id": record.id.hex(),
         "ID": shown_id(row.image, whole),
         "Repository": row.repository(),
         "Tag": row.tag(),

@@ -9,8 +9,10 @@ use crate::container::dir::Containers;
 use crate::container::error::Error;
 use crate::container::inspect::inspect_container;
 use crate::container::list;
+use crate::container::time::rfc3339;
 use crate::container::volume::Volumes;
 use crate::exit;
+use crate::launch;
 use crate::settings::Settings;
 use crate::spec::caps::CapSet;
 use crate::store::Store;
@@ -113,8 +115,8 @@ fn image(settings: &Settings, name: &str) -> anyhow::Result<Option<Value>> {
     image_inspect::whole(settings, &store, &found.record).map(Some)
 }
 
-/// What is known by other parts of the house: where the layers lie, and how the capabilities
-/// differ from those that a container has by default.
+/// What is known by other parts of the house: where the layers lie, what a start adds to the
+/// environment, and how the capabilities differ from those that a container has by default.
 fn complete(settings: &Settings, config: &Config, value: &mut Value) {
     if let Origin::Image { layers, layout, .. } = &config.origin {
         let dir = settings.dirs.store().join("layers").join(layout);
@@ -124,6 +126,14 @@ fn complete(settings: &Settings, config: &Config, value: &mut Value) {
         // The topmost first, as overlayfs is told them.
         let lower: Vec<_> = layers.iter().rev().map(layer).collect();
         value["GraphDriver"]["Data"]["LowerDir"] = json!(lower.join(":"));
+    }
+    // As inside, from the first start on. HOME may depend on the container's /etc/passwd.
+    let started = value["State"]["StartedAt"] != json!(rfc3339(0));
+    if started
+        && !config.process.env.iter().any(|e| e.starts_with("HOSTNAME="))
+        && let Value::Array(env) = &mut value["Config"]["Env"]
+    {
+        env.push(json!(format!("HOSTNAME={}", launch::hostname(config))));
     }
     let kept = &config.security.caps;
     let usual: Vec<String> = CapSet::container_default().names().map(str::to_owned).collect();

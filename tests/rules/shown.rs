@@ -124,3 +124,36 @@ fn inspect_looks_at_containers_images_and_volumes() {
         assert!(out.err.contains(words[words.len() - 1]), "{out:?}");
     }
 }
+
+/// The values that podman 4.3.1 shows where there is a choice.
+#[test]
+fn inspect_says_what_holds_inside() {
+    let s = session!();
+    let flags = ["--network", "none", "-v", "vol:/data", "-v", "/tmp:/t:ro,slave", "-i"];
+    s.ok(&[&["create", "--name", "x"], &flags[..], &[IMAGE, "sleep", "1000"]].concat());
+    let json = |field: &str| s.ok(&["inspect", "--format", &format!("{{{{json {field}}}}}"), "x"]);
+    assert_eq!(
+        json(".HostConfig.Binds"),
+        r#"["vol:/data:rw,rprivate,nosuid,nodev,rbind","/tmp:/t:ro,slave,nosuid,nodev,rbind"]"#
+    );
+    for field in ["AttachStdin", "AttachStdout", "AttachStderr"] {
+        assert_eq!(json(&format!(".Config.{field}")), "false", "{field}");
+    }
+    assert_eq!(json(".Config.OpenStdin"), "true");
+    assert_eq!(json(".HostConfig.LogConfig.Size"), "\"0B\"");
+    assert!(!json(".Config.Env").contains("HOSTNAME="));
+    s.ok(&["start", "x"]);
+    let inside = s.ok(&["exec", "x", "sh", "-c", "echo HOSTNAME=$HOSTNAME"]);
+    assert!(json(".Config.Env").contains(&format!("\"{inside}\"")), "{inside}");
+    let mount = s.ok(&["exec", "x", "grep", " /data ", "/proc/self/mounts"]);
+    assert!(mount.contains("nosuid") && mount.contains("nodev"), "{mount}");
+    let log = ["--log-opt", "max-size=10m"];
+    s.ok(&[&["create", "--name", "y"], &log[..], &[IMAGE, "true"]].concat());
+    assert!(s.inspect("y", ".HostConfig.LogConfig.Size").ends_with("MB"));
+    let fields = "{{.Store.RunRoot}}|{{.Store.ConfigFile}}|{{.Host.Security.SECCOMPProfilePath}}|";
+    assert_eq!(s.ok(&["info", "-f", fields]), format!("{}|||", s.data().display()));
+    // 64 digits, and the short form.
+    let ids = s.ok(&["images", "--format", "{{.Id}} {{.ID}}"]);
+    let (whole, short) = ids.split_once(' ').unwrap();
+    assert!(whole.len() == 64 && whole.starts_with(short) && short.len() == 12, "{ids}");
+}
