@@ -701,11 +701,11 @@ _bolt() {
                     return 0
                     ;;
                 --type)
-                    COMPREPLY=($(compgen -W "all container volume" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "all container image volume" -- "${cur}"))
                     return 0
                     ;;
                 -t)
-                    COMPREPLY=($(compgen -W "all container volume" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "all container image volume" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2221,11 +2221,11 @@ _bolt() {
                     return 0
                     ;;
                 --type)
-                    COMPREPLY=($(compgen -W "all container volume" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "all container image volume" -- "${cur}"))
                     return 0
                     ;;
                 -t)
-                    COMPREPLY=($(compgen -W "all container volume" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "all container image volume" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -37,7 +37,7 @@ complete -c bolt -n "__fish_bolt_needs_command" -f -a "export" -d 'Write the roo
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "game" -d 'Games outside containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "generate" -d 'Write what other programs need to start bolt'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "healthcheck" -d 'Check the health of containers'
-complete -c bolt -n "__fish_bolt_needs_command" -f -a "inspect" -d 'Show containers or volumes in detail'
+complete -c bolt -n "__fish_bolt_needs_command" -f -a "inspect" -d 'Show containers, images or volumes in detail'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "kill" -d 'Send a signal to running containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "logs" -d 'Show the output of containers'
 complete -c bolt -n "__fish_bolt_needs_command" -f -a "pause" -d 'Freeze all processes of containers'
@@ -99,7 +99,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen
 complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "exec" -d 'Run a command in a running container'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "export" -d 'Write the root file system of a container as a tar archive'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "exists" -d 'Exit with 0 if the container exists, else with 1'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "inspect" -d 'Show containers or volumes in detail'
+complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "inspect" -d 'Show containers, images or volumes in detail'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "kill" -d 'Send a signal to running containers'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "ls" -d 'List containers'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and not __fish_seen_subcommand_from attach cp diff exec export exists inspect kill ls list ps logs pause port prune rename restart rm start stats stop top unpause update wait" -f -a "list" -d 'List containers'
@@ -149,8 +149,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exists" -l external -d 'Accepted for podman\'s sake: there are no other programs\' containers here'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Go template or json' -r
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from inspect" -s t -l type -d 'Kind of the objects' -r -f -a "all\t''
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from inspect" -s t -l type -d 'Kind of the objects; of all, the first with the name: container, image, volume' -r -f -a "all\t''
 container\t''
+image\t''
 volume\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from inspect" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Add the size of the container\'s files'
@@ -404,8 +405,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand healthcheck; and not __fish_se
 complete -c bolt -n "__fish_bolt_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Run the health check of a container; exits with 0 when it is healthy, with 1 when it is not'
 complete -c bolt -n "__fish_bolt_using_subcommand healthcheck; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s f -l format -d 'Go template or json' -r
-complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s t -l type -d 'Kind of the objects' -r -f -a "all\t''
+complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s t -l type -d 'Kind of the objects; of all, the first with the name: container, image, volume' -r -f -a "all\t''
 container\t''
+image\t''
 volume\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s s -l size -d 'Add the size of the container\'s files'
@@ -1223,7 +1225,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l seccomp -d 'As --security-opt seccomp=FILE|unconfined' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l apparmor -d 'Not applied in this version, which is told; unconfined is what holds' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l gpu -l gpus -d 'Adds no device in this version, which is told: --device does' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cdi-device -d 'Refused in this version: name the nodes by --device' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cdi-device -d 'Adds no device in this version, which is told: --device does' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l runtime-optimization -d 'Not applied in this version, which is told' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l capsule-isolation -d 'Not applied in this version, which is told' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s d -l detach -d 'Run in the background and print the container\'s id'

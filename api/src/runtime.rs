@@ -134,7 +134,7 @@ impl BoltRuntime {
         call!(self, inner => inner.on_container(&["restart", "--time", &timeout.to_string()], &name))
     }
 
-    /// The containers that run, or with `all` every one; the newest first.
+    /// The containers that run, or with `all` every one; the oldest first.
     pub async fn list_containers(&self, all: bool) -> Result<Vec<ContainerInfo>> {
         call!(self, inner => inner.list_containers(all))
     }

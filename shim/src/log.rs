@@ -10,6 +10,9 @@ use std::os::fd::OwnedFd;
 
 /// A line longer than this is written in parts (`P`).
 const MAX_LINE: usize = 16 * 1024;
+/// Milliseconds that the beginning of a line waits for its end. Most programs write a line in
+/// pieces but at once: joined, it is one line in the log. A prompt has no end, and is to be seen.
+const TOGETHER: i64 = 150;
 
 /// The log of one container.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub(crate) struct Writer {
     size: u64,
     dropped: u64,
     streams: [Vec<u8>; 2],
+    /// When the beginning of a line that waits in `streams` is written.
+    due: Option<i64>,
     out: Vec<u8>,
 }
 
@@ -31,6 +36,7 @@ impl Writer {
             size: 0,
             dropped: 0,
             streams: [Vec::new(), Vec::new()],
+            due: None,
             out: Vec::new(),
         }
     }
@@ -61,11 +67,28 @@ impl Writer {
             }
         }
         self.flush(dir, max_size);
+        self.due = match self.streams.iter().all(Vec::is_empty) {
+            true => None,
+            false => self.due.or_else(|| Some(crate::state::ticks() + TOGETHER)),
+        };
     }
 
-    /// Writes what has no newline yet; the streams are at their end.
+    /// When [`Writer::write_begun`] has something to do, in the clock of `state::ticks`.
+    pub(crate) fn due(&self) -> Option<i64> {
+        self.due
+    }
+
+    /// At its time, writes the beginnings of lines that have not ended: a reader sees them.
+    pub(crate) fn write_begun(&mut self, dir: &OwnedFd, now: i64) {
+        if self.due.is_some_and(|at| at <= now) {
+            self.finish(dir);
+        }
+    }
+
+    /// Writes what has no newline yet.
     pub(crate) fn finish(&mut self, dir: &OwnedFd) {
         let Log::K8sFile { max_size } = self.how else { return };
+        self.due = None;
         let stamp = timestamp(crate::state::now());
         for stream in 0..2 {
             let rest = std::mem::take(&mut self.streams[stream]);
@@ -230,6 +253,30 @@ mod tests {
         assert!(tails[2].starts_with("stderr P xxx") && tails[2].len() == 9 + MAX_LINE);
         assert_eq!(tails[3], "stdout P rest");
         assert_eq!(tails[4], "stderr P xxxxx");
+        std::fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn the_beginning_of_a_line_is_written_after_a_while() {
+        let path = std::env::temp_dir().join(format!("bolt-begun-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        let dir: OwnedFd = std::fs::File::open(&path).unwrap().into();
+        let mut log = Writer::new(Log::K8sFile { max_size: 0 });
+        log.write(&dir, 0, b"a line\n");
+        assert_eq!(log.due(), None);
+        log.write(&dir, 0, b"name: ");
+        let due = log.due().unwrap();
+        log.write(&dir, 1, b"x");
+        assert_eq!(log.due(), Some(due));
+        log.write_begun(&dir, due - 1);
+        let read = || std::fs::read_to_string(path.join("log")).unwrap();
+        assert_eq!(read().lines().count(), 1);
+        log.write_begun(&dir, due);
+        assert_eq!(log.due(), None);
+        log.write(&dir, 0, b"n\n");
+        let text = read();
+        let tails: Vec<&str> = text.lines().map(|l| l.split_once(' ').unwrap().1).collect();
+        assert_eq!(tails, ["stdout F a line", "stdout P name: ", "stderr P x", "stdout F n"]);
         std::fs::remove_dir_all(path).unwrap();
     }
 

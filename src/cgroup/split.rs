@@ -6,13 +6,16 @@ use super::limits::Limits;
 use super::plan::{Denied, Plan, all_denied, leaf, plan, plan_nest};
 
 const FLAG: &str = "--cgroups";
+const NOT_V2: &str = "only cgroup v2 can be divided by its users; the container's groups are made \
+     as without the option";
 
 /// Plans the cgroup of container `id` within the caller's own. `host` was detected with
-/// [`super::Caller::split`]. Where that cannot be divided, the container stays in it undivided.
+/// [`super::Caller::split`]. Where that cannot be divided, the container stays in it undivided;
+/// v1, where a directory is one of many, is used as without the option.
 pub fn plan_split(host: &Host, id: &str, limits: &Limits) -> Plan {
     let Host::V2(v2) = host else {
         let mut plan = plan(host, id, limits);
-        deny(&mut plan, "only cgroup v2 can be divided by its users; leave --cgroups out");
+        deny(&mut plan, NOT_V2);
         return plan;
     };
     let Some(nest) = &v2.nest else {
@@ -48,7 +51,7 @@ fn deny(plan: &mut Plan, why: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::host::Nest;
+    use super::super::host::{Hierarchy, Nest, V1};
     use super::*;
 
     fn host(occupied: Option<Occupied>) -> Host {
@@ -86,5 +89,21 @@ mod tests {
         }
         let flags: Vec<_> = plan_split(&Host::None, "x", &Limits::default()).denied;
         assert_eq!(flags.len(), 1);
+    }
+
+    /// What is told is what is done: the groups are those of a start without the option.
+    #[test]
+    fn v1_is_used_as_without_the_option() {
+        let Host::V2(v2) = host(Some(Occupied::Free)) else { unreachable!() };
+        let parent = Some("/sys/fs/cgroup/memory/user".into());
+        let memory = Hierarchy { mount: "/sys/fs/cgroup/memory".into(), parent };
+        let controllers = [("memory".to_owned(), memory)].into();
+        let hybrid = Host::Hybrid { v1: V1 { controllers, cpus: vec![0] }, v2 };
+        let limits = Limits { memory: Some(1 << 30), ..Limits::default() };
+        let mut split = plan_split(&hybrid, "x", &limits);
+        let [Denied { setting: "--cgroups", why }] = &split.denied[..] else { panic!("{split:?}") };
+        assert!(why.ends_with("as without the option"), "{why}");
+        split.denied.clear();
+        assert_eq!(split, plan(&hybrid, "x", &limits));
     }
 }

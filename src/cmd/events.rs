@@ -4,8 +4,8 @@ use crate::container::events::{Event, EventReader};
 use crate::container::time;
 use crate::settings::Settings;
 use crate::ui::filter::{BadFilter, Wanted, has_label};
-use crate::ui::print;
 use crate::ui::template::Template;
+use crate::ui::{format, print};
 use anyhow::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
@@ -150,7 +150,7 @@ impl Show {
     fn of(format: Option<&str>, whole: bool) -> anyhow::Result<Show> {
         Ok(match format {
             None | Some("") => Show::Line { whole },
-            Some("json") => Show::Json,
+            asked if format::is_json(asked) => Show::Json,
             Some(text) => Show::Template(Template::parse(text).context("--format")?),
         })
     }

@@ -95,7 +95,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 }
 
 fn show(args: &Args, mut images: Vec<ListedImage>, entries: &[Entry]) -> anyhow::Result<String> {
-    if args.format.as_deref().map(str::trim) == Some("json") {
+    if format::is_json(args.format.as_deref()) {
         images.sort_by_key(|image| std::cmp::Reverse(created(&image.record)));
         let values: Vec<Value> = images.iter().map(|image| json_row(image, entries)).collect();
         return Ok(format::json(&Value::from(values)));
@@ -187,6 +187,7 @@ fn template_row(row: &Row<'_>, entries: &[Entry], whole: bool, now: i64) -> Valu
     let age = u64::try_from(now.saturating_sub(at)).unwrap_or(0);
     let since = format!("{} ago", human::duration(Duration::from_nanos(age)));
     json!({
+        "Id": record.id.hex(),
         "ID": shown_id(row.image, whole),
         "Repository": row.repository(),
         "Tag": row.tag(),

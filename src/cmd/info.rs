@@ -10,7 +10,7 @@ use crate::container::state::Status;
 use crate::image::platform;
 use crate::net;
 use crate::rootfs::driver;
-use crate::settings::{Settings, variable};
+use crate::settings::{Settings, containers_conf, variable};
 use crate::spec::caps::CapSet;
 use crate::store::Store;
 use crate::ui::{format, print};
@@ -50,7 +50,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         "version": version::client(),
     });
     let format = args.format.as_deref();
-    if format.is_some_and(|format| format != "json") {
+    if format.is_some() && !format::is_json(format) {
         name_as_templates_do(&mut value["host"]);
     }
     print::stdout(&format::object(format, &value)?)?;
@@ -155,6 +155,11 @@ fn security(settings: &Settings) -> Value {
     json!({
         "rootless": settings.dirs.uid != 0,
         "capabilities": CapSet::container_default().names().collect::<Vec<_>>().join(","),
+        // Empty: the built-in one.
+        "seccompProfilePath": containers_conf::load(&settings.containers_conf)
+            .ok()
+            .and_then(|defaults| defaults.seccomp_profile)
+            .unwrap_or_default(),
         "seccompEnabled": status.lines().any(|line| line.starts_with("Seccomp:")),
         "apparmorEnabled": text("/sys/module/apparmor/parameters/enabled").trim() == "Y",
         "selinuxEnabled": Path::new("/sys/fs/selinux/enforce").exists(),
@@ -195,6 +200,10 @@ fn store(settings: &Settings) -> anyhow::Result<Value> {
         "graphDriverName": driver.kind.name(),
         "graphDriverWhy": driver.why,
         "graphRoot": settings.dirs.data,
+        "graphOptions": {},
+        // What runs is told of there as well; no file says otherwise.
+        "runRoot": settings.dirs.data,
+        "configFile": "",
         "graphRootAllocated": space.as_ref().map_or(0, |space| space.f_blocks * space.f_frsize),
         "graphRootUsed": space.map_or(0, |space| (space.f_blocks - space.f_bfree) * space.f_frsize),
         "volumePath": settings.dirs.volumes(),

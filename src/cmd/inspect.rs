@@ -1,17 +1,24 @@
-//! `bolt inspect`: everything about containers.
+//! `bolt inspect`: everything about containers, images and volumes.
 
+use super::image::inspect as image_inspect;
+use super::pull;
 use super::selection::report;
+use super::sizes::{Size, Sizes};
 use crate::container::config::{Config, Origin};
 use crate::container::dir::Containers;
+use crate::container::error::Error;
 use crate::container::inspect::inspect_container;
 use crate::container::list;
+use crate::container::time::rfc3339;
 use crate::container::volume::Volumes;
 use crate::exit;
+use crate::launch;
 use crate::settings::Settings;
 use crate::spec::caps::CapSet;
+use crate::store::Store;
 use serde_json::{Value, json};
 
-/// Show containers or volumes in detail
+/// Show containers, images or volumes in detail
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Names or IDs
@@ -23,7 +30,7 @@ pub struct Args {
     /// Go template or json
     #[arg(short, long)]
     format: Option<String>,
-    /// Kind of the objects
+    /// Kind of the objects; of all, the first with the name: container, image, volume
     #[arg(short = 't', long = "type", default_value = "all")]
     kind: Kind,
     /// Add the size of the container's files
@@ -35,6 +42,7 @@ pub struct Args {
 enum Kind {
     All,
     Container,
+    Image,
     Volume,
 }
 
@@ -67,25 +75,48 @@ fn look(
     kind: Kind,
     size: bool,
 ) -> anyhow::Result<Value> {
-    if kind == Kind::Volume {
-        return volume(settings, name);
-    }
-    match all.find(name) {
-        Ok(dir) => {
-            let mut value = inspect_container(&dir, &settings.dirs.volumes())?;
-            complete(settings, &dir.read_config()?, &mut value);
-            if size {
-                value["SizeRw"] = json!(crate::sys::tree::size(&dir.path().join("upper"))?);
-            }
-            Ok(value)
-        }
-        Err(e) if kind == Kind::Container => Err(e.into()),
-        Err(e) => volume(settings, name).map_err(|_| e.into()),
+    match kind {
+        Kind::Container => container(settings, all, name, size),
+        Kind::Image => image(settings, name)?.ok_or_else(|| image_inspect::unknown(name)),
+        Kind::Volume => volume(settings, name),
+        Kind::All => match all.find(name) {
+            Ok(_) => container(settings, all, name, size),
+            Err(e @ (Error::NotFound(_) | Error::BadName(_))) => match image(settings, name) {
+                Ok(Some(value)) => Ok(value),
+                // What is no name of an image may still be one of a volume.
+                _ => volume(settings, name).map_err(|_| e.into()),
+            },
+            Err(e) => Err(e.into()),
+        },
     }
 }
 
-/// What is known by other parts of the house: where the layers lie, and how the capabilities
-/// differ from those that a container has by default.
+fn container(
+    settings: &Settings,
+    all: &Containers,
+    name: &str,
+    size: bool,
+) -> anyhow::Result<Value> {
+    let dir = all.find(name)?;
+    let config = dir.read_config()?;
+    let mut value = inspect_container(&dir, &settings.dirs.volumes())?;
+    complete(settings, &config, &mut value);
+    if size {
+        let Size { own, image } = Sizes::new(&settings.dirs).of(&config)?;
+        value["SizeRw"] = json!(own);
+        value["SizeRootFs"] = json!(image);
+    }
+    Ok(value)
+}
+
+fn image(settings: &Settings, name: &str) -> anyhow::Result<Option<Value>> {
+    let store = Store::open(&settings.dirs.store())?;
+    let Some(found) = pull::find(settings, &store, name)? else { return Ok(None) };
+    image_inspect::whole(settings, &store, &found.record).map(Some)
+}
+
+/// What is known by other parts of the house: where the layers lie, what a start adds to the
+/// environment, and how the capabilities differ from those that a container has by default.
 fn complete(settings: &Settings, config: &Config, value: &mut Value) {
     if let Origin::Image { layers, layout, .. } = &config.origin {
         let dir = settings.dirs.store().join("layers").join(layout);
@@ -95,6 +126,14 @@ fn complete(settings: &Settings, config: &Config, value: &mut Value) {
         // The topmost first, as overlayfs is told them.
         let lower: Vec<_> = layers.iter().rev().map(layer).collect();
         value["GraphDriver"]["Data"]["LowerDir"] = json!(lower.join(":"));
+    }
+    // As inside, from the first start on. HOME may depend on the container's /etc/passwd.
+    let started = value["State"]["StartedAt"] != json!(rfc3339(0));
+    if started
+        && !config.process.env.iter().any(|e| e.starts_with("HOSTNAME="))
+        && let Value::Array(env) = &mut value["Config"]["Env"]
+    {
+        env.push(json!(format!("HOSTNAME={}", launch::hostname(config))));
     }
     let kept = &config.security.caps;
     let usual: Vec<String> = CapSet::container_default().names().map(str::to_owned).collect();

@@ -53,6 +53,7 @@ pub mod run;
 pub mod search;
 pub mod secret;
 pub mod selection;
+mod sizes;
 pub mod source;
 pub mod start;
 pub mod stats;

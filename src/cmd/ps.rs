@@ -1,6 +1,7 @@
 //! `bolt ps`: containers and what they do.
 
 use super::selection::report;
+use super::sizes::{Size, Sizes};
 use crate::container::config::{Listed, MountKind, Origin};
 use crate::container::dir::Containers;
 use crate::container::filter::{BadFilter, Filters, network_name};
@@ -8,9 +9,7 @@ use crate::container::list::{self, Entry, List};
 use crate::container::state::{Recorded, Status};
 use crate::container::time;
 use crate::settings::Settings;
-use crate::sys::dirs::Dirs;
-use crate::sys::tree;
-use crate::ui::{format, print};
+use crate::ui::{format, human, print};
 use serde_json::{Value, json};
 
 const COLUMNS: &str =
@@ -93,10 +92,11 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     if args.quiet {
         return quiet(&entries, &args);
     }
-    let json = args.format.as_deref() == Some("json");
+    let json = format::is_json(args.format.as_deref());
+    let mut sizes = args.size.then(|| Sizes::new(&settings.dirs));
     let rows = entries
         .iter()
-        .map(|e| row(&settings.dirs, e, &args, json))
+        .map(|e| row(sizes.as_mut(), e, &args, json))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut columns = COLUMNS.to_owned();
     if args.size {
@@ -126,8 +126,7 @@ fn select<C: Listed>(
     } else if !args.all && !filters.names_a_state() {
         entries.retain(|e| is_running(e.status));
     }
-    // The newest first, as everywhere.
-    entries.reverse();
+    // The list has the oldest first, as podman shows them.
     sort(&mut entries, args.sort);
     Ok(entries)
 }
@@ -177,8 +176,13 @@ fn cells<C: Listed>(entry: &Entry<C>, whole: bool) -> [String; 7] {
 }
 
 /// One container with podman's keys: those of `--format json`, or those of templates, where
-/// lists are text.
-fn row(dirs: &Dirs, entry: &Entry, args: &Args, json: bool) -> anyhow::Result<Value> {
+/// some are text.
+fn row(
+    sizes: Option<&mut Sizes<'_>>,
+    entry: &Entry,
+    args: &Args,
+    json: bool,
+) -> anyhow::Result<Value> {
     let (config, recorded) = (&entry.config, &entry.recorded);
     let image_id = match &config.origin {
         Origin::Image { id, .. } => id.strip_prefix("sha256:").unwrap_or(id),
@@ -217,10 +221,9 @@ fn row(dirs: &Dirs, entry: &Entry, args: &Args, json: bool) -> anyhow::Result<Va
         "State": entry.status.word(),
         "Status": shown_status(entry),
     });
-    if args.size {
-        let upper = dirs.containers().join(&config.id).join("upper");
-        let bytes = tree::size(&upper)?;
-        row["Size"] = json!({ "rootFsSize": bytes, "rwSize": bytes });
+    if let Some(sizes) = sizes {
+        let Size { own, image } = sizes.of(config)?;
+        row["Size"] = json!({ "rootFsSize": image, "rwSize": own });
     }
     if !json {
         flatten(&mut row, entry, args);
@@ -231,7 +234,6 @@ fn row(dirs: &Dirs, entry: &Entry, args: &Args, json: bool) -> anyhow::Result<Va
 /// The fields of templates and the table.
 fn flatten(row: &mut Value, entry: &Entry, args: &Args) {
     let config = &entry.config;
-    let labels: Vec<_> = config.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let anonymous = |m: &&crate::container::config::Mount| m.kind != MountKind::Tmpfs;
     let mounts: Vec<_> = config.mounts.iter().filter(anonymous).map(|m| &*m.target).collect();
     for (field, cell) in FIELDS.into_iter().zip(cells(entry, args.no_trunc)) {
@@ -243,11 +245,12 @@ fn flatten(row: &mut Value, entry: &Entry, args: &Args) {
     row["CreatedAt"] = json!(time::go_string(config.created));
     row["CreatedHuman"] = json!(ago(config.created));
     row["RunningFor"] = json!(ago(config.created));
-    row["Labels"] = json!(labels.join(","));
-    row["Mounts"] = json!(mounts.join(","));
+    row["Mounts"] = json!(mounts);
     row["Networks"] = json!(network_name(&config.network));
-    let bytes = row["Size"]["rwSize"].as_u64();
-    row["Size"] = json!(bytes.map_or(String::new(), |n| format!("{n}B")));
+    let size = |key: &str| row["Size"][key].as_u64().map(human::size_of_three);
+    let shown = size("rwSize").zip(size("rootFsSize"));
+    let shown = shown.map(|(own, image)| format!("{own} (virtual {image})"));
+    row["Size"] = json!(shown.unwrap_or_default());
     if let Value::Object(names) = row["Namespaces"].take() {
         for (key, value) in names {
             row[key] = value;
@@ -324,7 +327,7 @@ fn span(at: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::testing::{config, containers, dirs};
+    use crate::container::testing::{config, containers};
     use crate::sys::atomic::Sync;
     use crate::ui::format::Defaults;
 
@@ -339,7 +342,7 @@ mod tests {
     /// to see that.
     #[test]
     fn the_plain_table_is_what_its_template_makes() {
-        let (scratch, all) = containers();
+        let (_scratch, all) = containers();
         for (name, command) in [("a", "sh"), ("b", "x\ty\n\u{1b}[1m and longer than it is shown")] {
             let mut dir = all.create(None, Some(name)).unwrap();
             let mut config = config(dir.id(), name);
@@ -352,7 +355,6 @@ mod tests {
             std::fs::write(dir.path().join("state.json"), state).unwrap();
             dir.unlock();
         }
-        let dirs = dirs(scratch.path());
         let words = ["ps", "--no-trunc"];
         for words in [&words[..1], &words[..]] {
             let args = <Args as clap::Args>::augment_args(clap::Command::new("ps"));
@@ -362,7 +364,7 @@ mod tests {
             let cells = part.iter().map(|e| cells(e, args.no_trunc));
             let plain = format::cells(&PLAIN, cells, false).unwrap();
             let whole = list::read(&all).unwrap().entries;
-            let rows: Vec<_> = whole.iter().map(|e| row(&dirs, e, &args, false).unwrap()).collect();
+            let rows: Vec<_> = whole.iter().map(|e| row(None, e, &args, false).unwrap()).collect();
             let defaults = Defaults { columns: COLUMNS, headings: HEADINGS, bare: false };
             assert_eq!(plain, format::rows(None, &rows, &defaults).unwrap());
             assert_eq!(plain.lines().count(), 3, "{plain}");

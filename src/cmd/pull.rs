@@ -23,6 +23,7 @@ use crate::ui::progress::Transfer;
 use crate::ui::{human, print};
 use crate::userns;
 use anyhow::{Context, bail};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -372,8 +373,12 @@ pub fn ensure(
         ("newer", Some(found)) => {
             drop(held);
             let_go();
-            fetch(settings, store, wish).or_else(|error| {
-                print::warning(&format!("{error:#}; using the image that is here"));
+            fetch(settings, store, wish, true).or_else(|error| {
+                let told = error.is::<print::Silent>();
+                let why = if told { String::new() } else { format!("{error:#}; ") };
+                if told || !wish.quiet {
+                    print::warning(&format!("{why}using the image that is here"));
+                }
                 let held = store.shared_lock()?;
                 let found = by_id(store, found.record.id.hex())?.context("it has been removed")?;
                 Ok((found, held))
@@ -382,7 +387,7 @@ pub fn ensure(
         ("missing" | "ifmissing" | "never" | "always" | "newer", _) => {
             drop(held);
             let_go();
-            fetch(settings, store, wish).inspect_err(|_| {
+            fetch(settings, store, wish, false).inspect_err(|_| {
                 if find(settings, store, wish.image).is_ok_and(|found| found.is_some()) {
                     print::hint("--pull=never takes the image that is here under this name");
                 }
@@ -392,11 +397,14 @@ pub fn ensure(
     }
 }
 
-/// Runs `bolt pull` and finds what it brought.
+/// Runs `bolt pull` and finds what it brought. `spare`: there is an image to fall back to, so that
+/// a failure is no error; what it says is returned and not told, unless a terminal is to see the
+/// progress.
 fn fetch(
     settings: &Settings,
     store: &Store,
     wish: &Wish<'_>,
+    spare: bool,
 ) -> anyhow::Result<(Found, SharedGuard)> {
     let mut command = Command::new("/proc/self/exe");
     command.arg("pull");
@@ -426,10 +434,21 @@ fn fetch(
         command.arg("--lock-file").arg(file);
     }
     command.args(["--", wish.image]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let listens = spare && (wish.quiet || !std::io::stderr().is_terminal());
+    if listens {
+        command.stderr(Stdio::piped());
+    }
     // What it has fetched is kept, and the next pull goes on there.
     crate::sys::parent::ends_with_us(&mut command);
     let child = command.spawn().context("start the pull")?;
     let output = child.wait_with_output().context("wait for the pull")?;
+    if listens && !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = said.lines().filter_map(|l| l.strip_prefix("bolt: ")).collect();
+        let error = lines.iter().rfind(|line| !line.starts_with("warning: "));
+        bail!("{}", error.unwrap_or(&"the pull was ended"));
+    }
+    print::stderr_bytes(&output.stderr);
     if !output.status.success() {
         // It has said why on our standard error.
         return Err(crate::ui::print::Silent.into());

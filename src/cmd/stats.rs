@@ -8,7 +8,7 @@ use crate::container::list::{self, Entry};
 use crate::container::time;
 use crate::container::usage::{Observer, Usage};
 use crate::settings::Settings;
-use crate::ui::{human, print};
+use crate::ui::{format, human, print};
 use crate::userns;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -115,7 +115,7 @@ fn look(
     }
     let mut observer = Observer::new().context("list the processes")?;
     let (mut rows, mut seen) = (Vec::new(), Seen::new());
-    let json = args.format.as_deref() == Some("json");
+    let json = format::is_json(args.format.as_deref());
     for entry in found.entries {
         let runs = entry.status.has_processes();
         let id = entry.config.id();

@@ -2,7 +2,6 @@
 
 use crate::settings::Settings;
 use crate::ui::print;
-use anyhow::bail;
 
 /// Run a container as nvbind asks for it
 #[derive(Debug, clap::Args)]
@@ -31,7 +30,7 @@ struct RunArgs {
     /// Adds no device in this version, which is told: --device does
     #[arg(long, visible_alias = "gpus", value_name = "GPUS")]
     gpu: Option<String>,
-    /// Refused in this version: name the nodes by --device
+    /// Adds no device in this version, which is told: --device does
     #[arg(long, value_name = "VENDOR/CLASS=NAME")]
     cdi_device: Vec<String>,
     /// Not applied in this version, which is told
@@ -45,11 +44,6 @@ struct RunArgs {
 /// Runs the verb; the exit code is the payload's.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let Verb::Run(mut args) = args.verb;
-    if let Some(device) = args.cdi_device.first() {
-        bail!(
-            "--cdi-device {device}: CDI specifications are not read in this version; name the device's nodes by --device"
-        );
-    }
     for note in args.notes() {
         print::note(&note);
     }
@@ -81,7 +75,11 @@ impl RunArgs {
         let told = |(flag, value, why): (&str, Option<&str>, &str)| {
             value.map(|value| format!("denied: --{flag} {value}: {why}"))
         };
-        flags.into_iter().filter_map(told).collect()
+        let devices = self.cdi_device.iter().map(|device| {
+            let why = "CDI specifications are not read in this version; name the device's nodes by --device";
+            ("cdi-device", Some(&**device), why)
+        });
+        flags.into_iter().chain(devices).filter_map(told).collect()
     }
 }
 

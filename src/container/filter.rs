@@ -8,6 +8,7 @@ use super::state::Status;
 use super::time;
 pub use crate::ui::filter::BadFilter;
 use crate::ui::filter::{Wanted, flag, has_label};
+use crate::ui::pattern::Pattern;
 
 const KEYS: &[&str] = &[
     "id",
@@ -45,6 +46,8 @@ const STATES: &[&str] = &[
 #[derive(Debug, Clone, Default)]
 pub struct Filters {
     wanted: Wanted,
+    /// Those of `name` and `command`, by their text.
+    patterns: Vec<(String, Pattern)>,
     now: i64,
 }
 
@@ -53,7 +56,15 @@ impl Filters {
     pub fn parse(words: &[String]) -> Result<Self, BadFilter> {
         let now = time::now();
         let wanted = Wanted::parse(words, "containers", KEYS, |key, value| check(key, value, now))?;
-        Ok(Filters { wanted, now })
+        let mut patterns = Vec::new();
+        for (key, values) in wanted.iter().filter(|(key, _)| is_pattern(key)) {
+            for value in values {
+                let pattern = Pattern::parse(value);
+                let pattern = pattern.map_err(|why| BadFilter::value(key, value, why))?;
+                patterns.push((value.clone(), pattern));
+            }
+        }
+        Ok(Filters { wanted, patterns, now })
     }
 
     /// Whether there are none.
@@ -92,7 +103,7 @@ impl Filters {
         let config = &entry.config;
         match key {
             "id" => config.id.starts_with(value.trim_start_matches('^')),
-            "name" => matches(&config.name, value),
+            "name" => self.matches(&config.name, value),
             "exited" => entry.status == Status::Exited && value.parse() == Ok(entry.recorded.exit),
             "status" => {
                 entry.status.word() == value
@@ -110,7 +121,7 @@ impl Filters {
             "network" => network_name(&config.network) == value,
             "restart-policy" => config.restart.split(':').next() == value.split(':').next(),
             "until" => time::parse(value, self.now).is_ok_and(|at| config.created < at),
-            "command" => matches(&config.args().join(" "), value),
+            "command" => self.matches(&config.args().join(" "), value),
             "should-start-on-boot" => {
                 let starts = match config.restart.as_str() {
                     "always" => true,
@@ -123,6 +134,15 @@ impl Filters {
             _ => false,
         }
     }
+
+    fn matches(&self, text: &str, pattern: &str) -> bool {
+        self.patterns.iter().any(|(known, regex)| known == pattern && regex.is_in(text))
+    }
+}
+
+/// Whether the values of a key are regular expressions.
+fn is_pattern(key: &str) -> bool {
+    matches!(key, "name" | "command")
 }
 
 /// Whether a key takes a value; else why not.
@@ -146,24 +166,6 @@ pub fn network_name(network: &Network) -> &'static str {
         Network::Host => "host",
         Network::Pasta(_) => "pasta",
         Network::Slirp4netns(_) => "slirp4netns",
-    }
-}
-
-/// A part of the text, held to its start by `^` and to its end by `$`.
-fn matches(text: &str, pattern: &str) -> bool {
-    let (pattern, at_start) = match pattern.strip_prefix('^') {
-        Some(rest) => (rest, true),
-        None => (pattern, false),
-    };
-    let (pattern, at_end) = match pattern.strip_suffix('$') {
-        Some(rest) => (rest, true),
-        None => (pattern, false),
-    };
-    match (at_start, at_end) {
-        (true, true) => text == pattern,
-        (true, false) => text.starts_with(pattern),
-        (false, true) => text.ends_with(pattern),
-        (false, false) => text.contains(pattern),
     }
 }
 
@@ -251,6 +253,11 @@ mod tests {
         let cases: &[(&[&str], &[&str])] = &[
             (&["name=alpin"], &["alpine", "alpinist"]),
             (&["name=^alpine$"], &["alpine"]),
+            (&["name=^(alpine|debian)$"], &["alpine", "debian"]),
+            (&["name=alpin[ei]"], &["alpine", "alpinist"]),
+            (&["name=a.*t|deb"], &["debian", "alpinist"]),
+            (&["name=^.{6}$", "status=running"], &["alpine"]),
+            (&["command=^(ba)?sh"], &["alpine", "debian", "alpinist"]),
             (&["name=debian", "name=ist"], &["debian", "alpinist"]),
             (&["name=alpin", "status=running"], &["alpine"]),
             (&["label=app", "label=tier=game"], &["alpinist"]),
@@ -284,7 +291,7 @@ mod tests {
         let parse = |word: &str| Filters::parse(&[word.to_owned()]).unwrap_err();
         assert_eq!(parse("name"), BadFilter::Form("name".into()));
         assert!(matches!(parse("color=red"), BadFilter::Key { .. }));
-        for bad in ["status=gone", "exited=x", "until=soon", "health=ill"] {
+        for bad in ["status=gone", "exited=x", "name=a[", "until=soon", "health=ill"] {
             assert!(matches!(parse(bad), BadFilter::Value { .. }), "{bad}");
         }
         let since = Filters::parse(&["since=nosuch".to_owned()]).unwrap();

@@ -11,6 +11,7 @@ use super::service::Cgroups;
 use super::state::Status;
 use super::time::rfc3339;
 use super::volume::DATA;
+use crate::ui::human;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -166,9 +167,10 @@ fn config_part(config: &Config) -> Value {
         "Domainname": "",
         "ExposedPorts": config.ports.exposed(),
         "User": process.user,
-        "AttachStdin": process.stdin,
-        "AttachStdout": true,
-        "AttachStderr": true,
+        // Who is attached is no property of a container; podman says so of none.
+        "AttachStdin": false,
+        "AttachStdout": false,
+        "AttachStderr": false,
         "Tty": process.tty,
         "OpenStdin": process.stdin,
         "StdinOnce": false,
@@ -230,7 +232,7 @@ fn host_basics(dir: &ContainerDir, config: &Config) -> Value {
         .mounts
         .iter()
         .filter(bind)
-        .map(|m| format!("{}:{}:{}", m.source, m.target, m.options.join(",")))
+        .map(|m| format!("{}:{}:{}", m.source, m.target, bind_options(&m.options)))
         .collect();
     let tmpfs: Map<_, _> = config
         .mounts
@@ -247,7 +249,7 @@ fn host_basics(dir: &ContainerDir, config: &Config) -> Value {
             "Config": null,
             "Path": dir.path().join(LOG),
             "Tag": "",
-            "Size": format!("{}B", config.log_max_size),
+            "Size": human::size_short(config.log_max_size),
         },
         "RestartPolicy": { "Name": policy, "MaximumRetryCount": retries },
         "AutoRemove": config.remove,
@@ -269,6 +271,21 @@ fn host_basics(dir: &ContainerDir, config: &Config) -> Value {
         "Isolation": "",
         "Links": null,
     })
+}
+
+/// What was typed, and what holds without it, in podman's order.
+fn bind_options(typed: &[String]) -> String {
+    let has = |any: &[&str]| typed.iter().any(|option| any.contains(&&**option));
+    let propagations = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
+    let rest = [
+        ("rw", &["rw", "ro"][..]),
+        ("rprivate", &propagations),
+        ("nosuid", &["nosuid", "suid"]),
+        ("nodev", &["nodev", "dev"]),
+        ("rbind", &["rbind", "bind"]),
+    ];
+    let rest = rest.into_iter().filter(|(_, instead)| !has(instead)).map(|(option, _)| option);
+    typed.iter().map(String::as_str).chain(rest).collect::<Vec<_>>().join(",")
 }
 
 /// The container's ids as podman writes them: `INSIDE:OUTSIDE:COUNT`, outside counted in the

@@ -7,7 +7,7 @@ pub mod vdf;
 use crate::sys::small;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use vdf::{Table, Value};
+use vdf::{Table, Value, VdfError};
 
 /// Where Steam may be, below the home directory.
 const ROOTS: &[&str] = &[
@@ -35,19 +35,50 @@ pub fn looks_like_one(dir: &Path) -> bool {
         .any(|name| dir.join(name).exists())
 }
 
-/// The `steamapps` directories of a Steam: its own, and those of libraryfolders.vdf on other disks.
+/// A file of Steam's that does not say what it is there for. It is not Bolt's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// It is there and cannot be read.
+    #[error("read {}", .0.display())]
+    Unreadable(PathBuf, #[source] std::io::Error),
+    /// Its text is no VDF.
+    #[error("{} is broken; let Steam write it anew, or remove it", .0.display())]
+    NoVdf(PathBuf, #[source] VdfError),
+    /// It is VDF without what every such file has.
+    #[error("{} is broken: it has no {what}; let Steam write it anew, or remove it", .path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        what: &'static str,
+    },
+}
+
+/// The `steamapps` directories of a Steam: its own, and those of libraryfolders.vdf on other
+/// disks. A broken list counts as none.
 pub fn libraries(root: &Path) -> Vec<PathBuf> {
-    let own = root.join("steamapps");
-    let listed = read(&own.join("libraryfolders.vdf")).unwrap_or_default();
-    let folders = listed.table("libraryfolders").map(|table| table.0.as_slice());
+    folders(root, list(root).ok().flatten())
+}
+
+/// libraryfolders.vdf, where there is one.
+fn list(root: &Path) -> Result<Option<Table>, Broken> {
+    let path = root.join("steamapps/libraryfolders.vdf");
+    let Some(table) = read(&path)? else { return Ok(None) };
+    match table.table("libraryfolders") {
+        Some(folders) => Ok(Some(folders.clone())),
+        None => Err(Broken::Empty { path, what: "libraryfolders" }),
+    }
+}
+
+fn folders(root: &Path, listed: Option<Table>) -> Vec<PathBuf> {
     let path = |(_, value): &(String, Value)| match value {
         Value::Table(folder) => folder.text("path").map(|path| Path::new(path).join("steamapps")),
         // Before 2021: a number and a path.
         Value::Text(path) if path.starts_with('/') => Some(Path::new(path).join("steamapps")),
         Value::Text(_) => None,
     };
-    let mut found = vec![own];
-    for library in folders.unwrap_or_default().iter().take(LIBRARIES).filter_map(path) {
+    let mut found = vec![root.join("steamapps")];
+    for library in listed.unwrap_or_default().0.iter().take(LIBRARIES).filter_map(path) {
         if !found.contains(&library) {
             found.push(library);
         }
@@ -56,17 +87,48 @@ pub fn libraries(root: &Path) -> Vec<PathBuf> {
 }
 
 /// The name of an installed game: `name` of its manifest in the first library that has it.
-pub fn name_of(appid: u32, roots: &[PathBuf]) -> Option<String> {
+///
+/// Errors: it was not found, and a file that may have told of it is broken.
+pub fn name_of(appid: u32, roots: &[PathBuf]) -> Result<Option<String>, Broken> {
     let file = format!("appmanifest_{appid}.acf");
-    roots.iter().flat_map(|root| libraries(root)).find_map(|library| {
-        let manifest = read(&library.join(&file))?;
-        Some(manifest.table("AppState")?.text("name")?.to_owned())
-    })
+    let mut broken = None;
+    for root in roots {
+        let listed = list(root).unwrap_or_else(|e| {
+            broken.get_or_insert(e);
+            None
+        });
+        for library in folders(root, listed) {
+            match name_in(&library.join(&file)) {
+                Ok(Some(name)) => return Ok(Some(name)),
+                Ok(None) => {}
+                Err(e) => {
+                    broken.get_or_insert(e);
+                }
+            }
+        }
+    }
+    broken.map_or(Ok(None), Err)
 }
 
-/// A file of Steam's; `None` where it cannot be read or is no VDF: it is not Bolt's to mend.
-fn read(path: &Path) -> Option<Table> {
-    Table::parse(&small::read_regular(path).ok()?).ok()
+fn name_in(manifest: &Path) -> Result<Option<String>, Broken> {
+    let Some(table) = read(manifest)? else { return Ok(None) };
+    match table.table("AppState").and_then(|state| state.text("name")) {
+        Some(name) => Ok(Some(name.to_owned())),
+        None => Err(Broken::Empty { path: manifest.to_owned(), what: "name of a game" }),
+    }
+}
+
+/// A file of Steam's; `None` where there is none.
+fn read(path: &Path) -> Result<Option<Table>, Broken> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match small::read_regular(path) {
+        Ok(bytes) => match Table::parse(&bytes) {
+            Ok(table) => Ok(Some(table)),
+            Err(e) => Err(Broken::NoVdf(path.to_owned(), e)),
+        },
+        Err(e) if matches!(e.kind(), NotFound | NotADirectory) => Ok(None),
+        Err(e) => Err(Broken::Unreadable(path.to_owned(), e)),
+    }
 }
 
 #[cfg(test)]
@@ -97,7 +159,32 @@ mod tests {
         let all = libraries(&tree.0.join(steam));
         let old = PathBuf::from("/old/steamapps");
         assert_eq!(all, [tree.0.join(steam).join("steamapps"), disk.join("steamapps"), old]);
-        assert_eq!(name_of(70, &roots).as_deref(), Some("Half-Life"));
-        assert_eq!(name_of(5, &roots), None);
+        assert_eq!(name_of(70, &roots).unwrap().as_deref(), Some("Half-Life"));
+        assert_eq!(name_of(6, &roots).unwrap(), None);
+        assert!(name_of(5, &roots).unwrap_err().to_string().contains("appmanifest_5.acf"));
+    }
+
+    /// The broken file is named where it may be why a game is not found, and only there.
+    #[test]
+    fn broken_files_are_named() {
+        let tree = Tree::new("steam-broken");
+        let game = "\"AppState\" { \"name\" \"Half-Life\" }";
+        tree.put("s/steamapps/appmanifest_70.acf", game);
+        let roots = [tree.0.join("s")];
+        let deep = "\"a\" {".repeat(100_000);
+        for list in ["\"libraryfolders\" { \"0\" {", &deep, "", "\"other\" { }", "\u{0}{"] {
+            tree.put("s/steamapps/libraryfolders.vdf", list);
+            let error = name_of(71, &roots).unwrap_err().to_string();
+            assert!(error.contains("s/steamapps/libraryfolders.vdf"), "{error}");
+            assert_eq!(name_of(70, &roots).unwrap().as_deref(), Some("Half-Life"));
+            assert_eq!(libraries(&roots[0]), [roots[0].join("steamapps")]);
+        }
+        tree.put("s/steamapps/libraryfolders.vdf", "\"libraryfolders\" { }");
+        assert_eq!(name_of(71, &roots).unwrap(), None);
+        for manifest in ["\"AppState\" { \"na", "", "\"AppState\" { }"] {
+            tree.put("s/steamapps/appmanifest_71.acf", manifest);
+            let error = name_of(71, &roots).unwrap_err().to_string();
+            assert!(error.contains("s/steamapps/appmanifest_71.acf"), "{error}");
+        }
     }
 }

@@ -46,14 +46,21 @@ pub fn rows(
     defaults: &Defaults<'_>,
 ) -> Result<String, FormatError> {
     let format = format.map(str::trim_start);
+    if is_json(format) {
+        return Ok(json(&Value::from(rows.to_vec())));
+    }
+    let own;
     let table = match format {
         None | Some("" | "table") => Some(defaults.columns),
-        Some("json") => return Ok(json(&Value::from(rows.to_vec()))),
-        // In a shell the tab is often typed as the two characters \t.
-        Some(text) => text.strip_prefix("table ").or_else(|| text.strip_prefix("table\\t")),
+        Some(text) => {
+            // In a shell the tab is often typed as the two characters \t.
+            let columns = text.strip_prefix("table ").or_else(|| text.strip_prefix("table\\t"));
+            own = columns.map(|columns| spaces_to_tabs(columns.trim_start()));
+            own.as_deref()
+        }
     };
     match (table, format) {
-        (Some(columns), _) => aligned(columns.trim_start(), rows, defaults),
+        (Some(columns), _) => aligned(columns, rows, defaults),
         (None, text) => {
             let template = Template::parse(text.unwrap_or_default())?;
             match template.takes_the_list() {
@@ -64,13 +71,42 @@ pub fn rows(
     }
 }
 
+/// Whether `--format` asks for JSON: by the word, or by the template that means the same,
+/// `{{json .}}`, as in podman.
+pub fn is_json(format: Option<&str>) -> bool {
+    let Some(text) = format.map(str::trim) else { return false };
+    let action = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+    let word = action.and_then(|action| {
+        let action = action.trim();
+        Some(action.strip_suffix('.').unwrap_or(action).trim_end()).filter(|w| !w.is_empty())
+    });
+    text == "json" || word == Some("json")
+}
+
+/// The spaces between the fields of a table are tabs, one for one, as in podman; those within
+/// `{{ }}` are the template's own.
+fn spaces_to_tabs(columns: &str) -> String {
+    let mut text = String::with_capacity(columns.len());
+    let mut rest = columns;
+    while let Some(start) = rest.find("{{") {
+        let end = rest[start..].find("}}").map_or(rest.len(), |end| start + end);
+        text.push_str(&rest[..start].replace(' ', "\t"));
+        text.push_str(&rest[start..end]);
+        rest = &rest[end..];
+    }
+    text.push_str(&rest.replace(' ', "\t"));
+    text
+}
+
 /// The text for one object (`inspect`, `info`, `version`): `json` or no format gives JSON.
 ///
 /// Errors: a bad template, an unknown field.
 pub fn object(format: Option<&str>, value: &Value) -> Result<String, FormatError> {
     match format {
-        None | Some("json") => Ok(json(value)),
-        Some(text) => lines(&Template::parse(text)?, std::slice::from_ref(value)),
+        Some(text) if !is_json(format) => {
+            lines(&Template::parse(text)?, std::slice::from_ref(value))
+        }
+        _ => Ok(json(value)),
     }
 }
 
@@ -193,6 +229,11 @@ mod tests {
         assert_eq!(text, wanted);
         let short = rows(Some("table {{.Names}}\\t{{.ID}}"), &data()[..1], &DEFAULTS).unwrap();
         assert_eq!(short, "NAMES       CONTAINER ID\none         aaaa\n");
+        // podman 4.3.1: a space in the text is a tab.
+        let spaced = rows(Some("table {{ .Names }} {{.ID}}"), &data()[..1], &DEFAULTS).unwrap();
+        assert_eq!(spaced, short);
+        let wide = rows(Some("table {{.ID}}  {{.Names}} x"), &data()[..1], &DEFAULTS).unwrap();
+        assert_eq!(wide.lines().last(), Some("aaaa                      one         x"));
         let bare = Defaults { bare: true, ..DEFAULTS };
         assert!(rows(Some("table"), &data(), &bare).unwrap().starts_with("aaaa        one"));
         let empty = rows(None, &[], &DEFAULTS).unwrap();
@@ -209,6 +250,14 @@ mod tests {
         let text = rows(Some("json"), &data(), &DEFAULTS).unwrap();
         assert_eq!(serde_json::from_str::<Vec<Value>>(&text).unwrap(), data());
         assert_eq!(rows(Some("json"), &[], &DEFAULTS).unwrap(), "[]\n");
+        for alias in ["{{json .}}", " {{ json  . }} ", "{{json}}", "{{json.}}"] {
+            assert_eq!(rows(Some(alias), &data(), &DEFAULTS).unwrap(), text, "{alias}");
+            let one = object(Some(alias), &data()[0]).unwrap();
+            assert_eq!(one, object(None, &data()[0]).unwrap(), "{alias}");
+        }
+        let line = "{\"Id\":\"aaaa\",\"ImageID\":\"x\",\"Names\":\"one\"};\n";
+        assert_eq!(rows(Some("{{json .}};"), &data()[..1], &DEFAULTS).unwrap(), line);
+        assert_eq!(object(Some("{{.}}"), &json!("json")).unwrap(), "json\n");
         assert_eq!(object(Some("{{.Names}}"), &data()[0]).unwrap(), "one\n");
         let error = rows(Some("{{.Nope}}"), &data(), &DEFAULTS).unwrap_err();
         assert_eq!(

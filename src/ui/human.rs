@@ -36,6 +36,12 @@ pub fn size_short(bytes: u64) -> String {
     format!("{number}{unit}")
 }
 
+/// As [`size`], without the space: `1.23MB`.
+pub fn size_of_three(bytes: u64) -> String {
+    let (number, unit) = scaled(bytes, 3);
+    format!("{number}{unit}")
+}
+
 fn scaled(bytes: u64, digits: usize) -> (String, &'static str) {
     let mut value = bytes as f64;
     let mut unit = 0;

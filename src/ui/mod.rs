@@ -3,6 +3,7 @@
 pub mod filter;
 pub mod format;
 pub mod human;
+pub mod pattern;
 pub mod print;
 pub mod progress;
 pub mod template;

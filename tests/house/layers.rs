@@ -55,6 +55,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustls", &["image"]),
     ("semver", &["image/versions.rs"]),
     ("schemars", &["facts", "game", "gpu"]),
+    ("regex_automata", &["ui/pattern.rs"]),
     ("tabwriter", &["ui/format.rs"]),
     ("tar", &["image", "cmd/cp", "rootfs/export.rs"]),
     ("tokio", &["image"]),

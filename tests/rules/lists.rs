@@ -47,7 +47,10 @@ fn format_is_gos_templates_table_and_json() {
     }
     assert_eq!(ps("{{.Names}}"), "x\ny");
     assert_eq!(ps("{{range .}}{{.Names}},{{end}}"), "x,y,");
-    assert_eq!(ps("table {{.Names}} {{.State}}"), "NAMES STATE\nx running\ny created");
+    assert_eq!(
+        ps("table {{.Names}} {{.State}}"),
+        "NAMES       STATE\nx           running\ny           created"
+    );
     let short = ["ps", "--noheading", "--format", "table {{.Names}}"];
     assert_eq!(s.ok(&short), "x");
     assert_eq!(s.ok(&["images", "--format", "{{range .}}{{.Tag}};{{end}}"]), "latest;");

@@ -92,7 +92,12 @@ fn pull_newer_compares_digests_and_bears_errors() {
     // An error of the pull, with the image here, is none of the run.
     let words = ["run", "--rm", "--network", "none", "--retry", "0", "--pull"];
     let run = |policy: &str, name: &str| s.run(&[&words[..], &[policy, name, "true"]].concat());
-    assert_eq!(run("newer", &gone).code, 0);
+    let out = run("newer", &gone);
+    let lines: Vec<_> = out.err.lines().collect();
+    assert!(out.code == 0 && lines.len() == 1, "{out:?}");
+    assert!(lines[0].starts_with("bolt: warning: ") && lines[0].contains("refused"), "{out:?}");
+    let quiet = s.run(&[&words[..], &["newer", "-q", &gone, "true"]].concat());
+    assert_eq!((quiet.code, &*quiet.err), (0, ""));
     assert_eq!(run("always", &gone).code, 125);
     let other = format!("127.0.0.1:{port}/nosuch");
     assert_eq!(run("newer", &other).code, 125);

@@ -7,6 +7,7 @@ mod keys;
 mod lists;
 mod lives;
 mod payload;
+mod shown;
 
 /// Row → the tests that hold its rule.
 const ROWS: &[(&str, &[&str])] = &[
@@ -24,10 +25,23 @@ const ROWS: &[(&str, &[&str])] = &[
         "wait prints one code a line",
         &["rules::codes::wait_prints_one_code_a_line_in_the_order_of_its_arguments"],
     ),
-    ("--format", &["rules::lists::format_is_gos_templates_table_and_json"]),
+    (
+        "--format",
+        &[
+            "rules::lists::format_is_gos_templates_table_and_json",
+            "rules::shown::the_template_json_is_the_word_json",
+            "rules::shown::lists_and_maps_stay_what_they_are_in_templates",
+        ],
+    ),
     ("ps JSON keys", &["rules::lists::ps_json_keys", "rules::keys::keys_and_types_are_podmans"]),
     ("inspect keys", &["rules::lists::inspect_keys", "rules::keys::keys_and_types_are_podmans"]),
-    ("--filter", &["rules::lists::filters_of_one_key_are_alternatives_and_labels_are_not"]),
+    (
+        "--filter",
+        &[
+            "rules::lists::filters_of_one_key_are_alternatives_and_labels_are_not",
+            "rules::shown::names_are_filtered_by_regular_expressions",
+        ],
+    ),
     ("States", &["rules::lists::states_have_podmans_words"]),
     (
         "--rm and -d",

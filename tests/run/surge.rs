@@ -56,14 +56,27 @@ fn nvbinds_line_runs_the_payload() {
     assert_eq!(s.ok(&["ps", "-aq"]), "");
 }
 
+/// nvbind's other line; a container without the device is better than none.
 #[test]
-fn a_device_by_its_cdi_name_is_refused_and_nothing_is_left() {
+fn a_device_by_its_cdi_name_is_told_as_denied() {
     let s = session!();
-    let cdi = ["surge", "run", "--rm", "--cdi-device", "nvidia.com/gpu=0"];
-    let rest = ["--capsule-isolation", "gpu-exclusive", IMAGE, "true"];
-    let out = s.run(&[&cdi[..], &rest].concat());
-    assert!(out.code == 125 && out.err.contains("nvidia.com/gpu=0"), "{out:?}");
-    assert!(out.err.contains("--device") && out.out.is_empty(), "{out:?}");
+    let odd = [
+        "--cdi-device",
+        "nvidia.com/gpu=0",
+        "--cdi-device",
+        "nvidia.com/gpu=1",
+        "--capsule-isolation",
+        "gpu-exclusive",
+        "--runtime-optimization",
+        "cdi-passthrough",
+    ];
+    let line = [&["surge", "run", "--rm", "--network", "none"], &odd[..], &[IMAGE, "echo", "ran"]];
+    let out = s.run(&line.concat());
+    assert_eq!((out.code, &*out.out), (0, "ran\n"), "{out:?}");
+    for flag in odd.chunks(2) {
+        let note = format!("denied: {}: ", flag.join(" "));
+        assert_eq!(out.err.matches(&note).count(), 1, "{flag:?}: {out:?}");
+    }
     assert_eq!(s.ok(&["ps", "-aq"]), "");
     // The probe of nvbind.
     assert!(s.ok(&["--version"]).starts_with("bolt "));

@@ -79,3 +79,18 @@ fn long_lines_and_any_bytes() {
     assert!(out[..50_000].iter().all(|b| *b == b'a'));
     assert_eq!(&out[50_000..], b"\nb\xffc\n");
 }
+
+/// A prompt, as podman shows it: at once, and as one line with what follows.
+#[test]
+fn the_beginning_of_a_line_is_seen_before_its_end() {
+    let s = session!();
+    let script = "printf part; while [ ! -e /go ]; do sleep 0.02; done; echo ' end'; echo 2";
+    let id = s.detached("x", &[], script);
+    until("the beginning is there", || s.run(&["logs", "x"]).out == "part");
+    let log = s.data().join("containers").join(&id).join("log");
+    assert!(std::fs::read_to_string(log).unwrap().ends_with(" stdout P part\n"));
+    s.ok(&["exec", "x", "touch", "/go"]);
+    s.ok(&["wait", "x"]);
+    assert_eq!(s.ok(&["logs", "x"]), "part end\n2");
+    assert_eq!(s.ok(&["logs", "--tail", "2", "x"]), "part end\n2");
+}

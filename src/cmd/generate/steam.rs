@@ -38,7 +38,7 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<u8> {
     }
     words.extend(["--".into(), "%command%".into()]);
     let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    match steam::name_of(args.appid, &steam::roots(&settings.dirs.home)) {
+    match steam::name_of(args.appid, &steam::roots(&settings.dirs.home))? {
         Some(name) => print::note(&format!("{}: {name}", args.appid)),
         None => print::warning(&format!("{}: no such game is installed here", args.appid)),
     }

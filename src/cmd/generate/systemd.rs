@@ -6,7 +6,7 @@ use crate::container::config::Config;
 use crate::container::dir::Containers;
 use crate::container::service::SdNotify;
 use crate::settings::{Settings, variable, variables};
-use crate::ui::print;
+use crate::ui::{format, print};
 use crate::unit::command::{Flag, Parts, parts};
 use crate::unit::service::{Service, Word};
 use crate::unit::{escape, file, service};
@@ -88,7 +88,7 @@ pub struct Args {
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<u8> {
     let json = match args.format.as_deref() {
         None => false,
-        Some("json") => true,
+        asked if format::is_json(asked) => true,
         Some(other) => bail!("--format {other:?} is not known; use json"),
     };
     let (name, text) = match &args.container {

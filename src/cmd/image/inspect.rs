@@ -26,20 +26,13 @@ pub struct Args {
 /// Prints those that exist; the exit code is 125 when one does not.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let store = Store::open(&settings.dirs.store())?;
-    let driver = driver::choose(&settings.dirs);
     let mut found = Vec::new();
     let mut code = 0;
     for name in &args.images {
         match pull::find(settings, &store, name)? {
-            Some(image) => {
-                let names = store.names_of(&image.record.manifest)?;
-                let mut value = inspect_image(&image.record, &names);
-                add_documents(&store, &image.record, &mut value)?;
-                value["GraphDriver"] = json!({ "Name": driver.kind.name(), "Data": {} });
-                found.push(value);
-            }
+            Some(image) => found.push(whole(settings, &store, &image.record)?),
             None => {
-                print::error_chain(&anyhow::anyhow!("{name}: image not known"));
+                print::error_chain(&unknown(name));
                 code = exit::ENGINE;
             }
         }
@@ -48,6 +41,21 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let format = args.format.as_deref().unwrap_or("json");
     print::stdout(&format::rows(Some(format), &found, &defaults)?)?;
     Ok(code)
+}
+
+/// What is told of a name that no image has.
+pub fn unknown(name: &str) -> anyhow::Error {
+    anyhow::anyhow!("{name}: image not known")
+}
+
+/// Everything that is known of an image of the store. Errors: the store cannot be read.
+pub fn whole(settings: &Settings, store: &Store, record: &ImageRecord) -> anyhow::Result<Value> {
+    let names = store.names_of(&record.manifest)?;
+    let mut value = inspect_image(record, &names);
+    add_documents(store, record, &mut value)?;
+    let driver = driver::choose(&settings.dirs);
+    value["GraphDriver"] = json!({ "Name": driver.kind.name(), "Data": {} });
+    Ok(value)
 }
 
 /// One image with its names, under the keys of `podman image inspect`.
