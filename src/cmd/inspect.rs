@@ -12,7 +12,6 @@ use crate::container::list;
 use crate::container::time::rfc3339;
 use crate::container::volume::Volumes;
 use crate::exit;
-use crate::launch;
 use crate::settings::Settings;
 use crate::spec::caps::CapSet;
 use crate::store::Store;
@@ -133,7 +132,7 @@ fn complete(settings: &Settings, config: &Config, value: &mut Value) {
         && !config.process.env.iter().any(|e| e.starts_with("HOSTNAME="))
         && let Value::Array(env) = &mut value["Config"]["Env"]
     {
-        env.push(json!(format!("HOSTNAME={}", launch::hostname(config))));
+        env.push(json!(format!("HOSTNAME={}", config.host_name())));
     }
     let kept = &config.security.caps;
     let usual: Vec<String> = CapSet::container_default().names().map(str::to_owned).collect();
