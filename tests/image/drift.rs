@@ -51,7 +51,7 @@ fn a_login_is_checked_where_the_drift_can() {
     for drift in [&basic, &form] {
         let error = check(drift, "canary").unwrap_err().to_string();
         assert!(
-            error.contains("refuses this user name or password") && !error.contains("canary"),
+            error.contains("refuses the user name or the password") && !error.contains("canary"),
             "{error}"
         );
         assert!(!drift.asked().join(" ").contains("canary"), "no password in an address");
