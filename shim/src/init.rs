@@ -44,8 +44,7 @@ pub(crate) fn run(
 /// The same, for an I that is made before the plan is there.
 pub(crate) fn run_ahead(spaces: Spaces, socket: OwnedFd) -> ! {
     process::set_name(c"bolt-init");
-    let begun =
-        begin(spaces, &socket).map(|network| (network, Usual::make(spaces.ipc && spaces.pid)));
+    let begun = begin(spaces, &socket).map(|network| (network, Usual::make(spaces.ipc)));
     let mut fds = match handshake::receive_soon(&socket) {
         Ok(Some((Message::Plan, fds))) if !fds.is_empty() => fds,
         // There will be none: M ends, and has told why.

@@ -200,7 +200,7 @@ fn before_a_game(words: &[String]) -> Option<fn(Vec<std::ffi::OsString>) -> u8> 
     }
 }
 
-/// The verbs that scripts call again and again are parsed alone: building the whole command tree takes
+/// The verbs that scripts call again and again are parsed alone: building the whole tree takes
 /// longer than they do.
 fn alone(words: &[String]) -> Option<Result<Verb, clap::Error>> {
     match words.first()?.as_str() {

@@ -37,7 +37,8 @@ enum Verb {
     Push(Push),
     /// Show a profile
     Show {
-        /// HOST/NAME[:TAG] or bolt://NAME[:TAG]: a profile, an image with one attached, or the name of one at a Drift
+        /// HOST/NAME[:TAG] or bolt://NAME[:TAG]: a profile, an image with one attached, or the
+        /// name of one at a Drift
         reference: String,
         #[command(flatten)]
         way: Way,
@@ -50,7 +51,8 @@ struct Push {
     /// The profile
     #[arg(value_name = "FILE.toml")]
     file: PathBuf,
-    /// HOST/NAME[:TAG] or bolt://NAME[:TAG] that the profile gets; with --attach, an image that is there
+    /// HOST/NAME[:TAG] or bolt://NAME[:TAG] that the profile gets; with --attach, an image that is
+    /// there
     reference: String,
     /// Attach the profile to the image
     #[arg(long)]
@@ -65,7 +67,8 @@ struct Push {
 /// `bolt profile pull`.
 #[derive(Debug, clap::Args)]
 struct Pull {
-    /// HOST/NAME[:TAG] or bolt://NAME[:TAG]: a profile, an image with one attached, or the name of one at a Drift
+    /// HOST/NAME[:TAG] or bolt://NAME[:TAG]: a profile, an image with one attached, or the name of
+    /// one at a Drift
     reference: String,
     /// The file, - for stdout; without it the name's last part with .toml, in this directory
     #[arg(short, long, value_name = "FILE")]

@@ -4,7 +4,7 @@ use crate::cmd::output;
 use crate::cmd::pull::Sources;
 use crate::cmd::remote::Way;
 use crate::game::annotations;
-use crate::game::metadata::Metadata;
+use crate::game::metadata::{Metadata, Tier};
 use crate::image::artifact::{self, Artifact, describe};
 use crate::image::drift_api::{self, Package, PackageQuery, ProfileQuery};
 use crate::image::manifest::{self, Document, parse};
@@ -17,12 +17,17 @@ use crate::settings::Settings;
 use crate::ui::print;
 use crate::ui::progress::Transfer;
 use anyhow::{Context, bail};
+use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 /// What `--gpu` takes: the vendors that metadata and profiles name.
 pub(super) const VENDORS: [&str; 4] = ["nvidia", "amd", "intel", "other"];
+
 /// What `--tier` takes.
-const TIERS: [&str; 4] = ["streaming", "quality", "balanced", "competitive"];
+fn tiers() -> PossibleValuesParser {
+    Tier::ALL.map(Tier::shown).into()
+}
+
 /// Most repositories of one registry that are looked into though their names lack the word.
 const MAX_LOOKS: usize = 100;
 
@@ -43,7 +48,7 @@ pub struct Args {
     #[arg(long, value_name = "VERSION")]
     proton: Option<String>,
     /// Only games of this performance tier
-    #[arg(long, value_name = "TIER", value_parser = TIERS, ignore_case = true)]
+    #[arg(long, value_name = "TIER", value_parser = tiers(), ignore_case = true)]
     tier: Option<String>,
     /// At most so many results of each registry
     #[arg(long, value_name = "N", default_value_t = 25)]

@@ -10,13 +10,11 @@ use super::dir::Containers;
 use super::error::{Error, errno};
 use super::list::List;
 use super::state::Recorded;
-use crate::sys::atomic;
-use rustix::fs::{self, AtFlags, OFlags};
+use crate::sys::{atomic, small};
+use rustix::fs::{self, AtFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -136,10 +134,7 @@ pub(super) struct Cache {
 impl Cache {
     /// A file that cannot be read, or is of another version, is an empty one.
     pub(super) fn open(all: &Containers) -> Cache {
-        let mut text = Vec::new();
-        if let Ok(Some(file)) = all.files("", "").open(FILE, OFlags::RDONLY) {
-            let _ = File::from(file).read_to_end(&mut text);
-        }
+        let text = small::read_regular(all.path().join(FILE)).unwrap_or_default();
         let mut cache = Cache { text, lines: HashMap::new(), fresh: Mutex::default() };
         let mut at = 0;
         let mut lines = cache.text.split_inclusive(|byte| *byte == b'\n');
@@ -218,7 +213,7 @@ mod tests {
     use super::super::testing::{config, containers};
     use super::*;
     use crate::container::state::Status;
-    use rustix::fs::{Timespec, Timestamps, utimensat};
+    use rustix::fs::{Mode, Timespec, Timestamps, utimensat};
 
     /// Makes the last change `age` seconds old.
     fn age(dir: &ContainerDir, age: i64) {
@@ -355,6 +350,15 @@ mod tests {
             std::fs::write(&path, &bad).unwrap();
             assert_eq!(names(&all), all_names, "{bad}");
         }
+        // Nothing waits for a pipe, and a directory stays one.
+        std::fs::remove_file(&path).unwrap();
+        fs::mknodat(all.fd(), FILE, fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert_eq!(names(&all), all_names);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(names(&all), all_names);
+        std::fs::remove_dir(&path).unwrap();
+        assert_eq!(names(&all), all_names);
         let mode = std::fs::metadata(&path).unwrap();
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
     }

@@ -12,7 +12,7 @@ use rustix::fs::{self, AtFlags, CWD, Dir, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 const BY_NAME: &str = "by-name";
@@ -243,6 +243,11 @@ impl Containers {
     /// The directory itself.
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+
+    /// Its path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Ids of all container directories, half-made ones too, in no order.

@@ -57,6 +57,9 @@ pub enum Tier {
 }
 
 impl Tier {
+    /// Every one, in their order.
+    pub const ALL: [Tier; 4] = [Tier::Streaming, Tier::Quality, Tier::Balanced, Tier::Competitive];
+
     /// As it is written.
     pub fn shown(self) -> &'static str {
         match self {

@@ -112,3 +112,15 @@ fn who_reads_no_more_is_not_left_with_a_container_that_nobody_sees() {
     assert_eq!(s.inspect("x", ".State.Status"), "running");
     s.ok(&["rm", "-f", "-t", "0", "x"]);
 }
+
+/// The end of the output is a hint that the program ends, and no more than that.
+#[test]
+fn a_program_that_closes_its_output_keeps_its_name_and_records() {
+    let s = session!();
+    s.detached("x", &["--rm"], "exec >&- 2>&-; sleep 1000");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(s.inspect("x", ".State.Status"), "running");
+    assert_eq!(s.ok(&["ps", "--format", "{{.Names}}"]), "x");
+    s.ok(&["stop", "-t", "0", "x"]);
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+}

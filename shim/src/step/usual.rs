@@ -18,10 +18,13 @@ const PLACE: &str = "/sys";
 /// Mounts for the plan to take.
 #[derive(Debug, Default)]
 pub(crate) struct Usual {
+    /// For `/proc`.
     pub(crate) proc: Option<OwnedFd>,
-    /// With its usual nodes and links.
+    /// For `/dev`, with its usual nodes and links.
     pub(crate) dev: Option<OwnedFd>,
+    /// For `/dev/pts`.
     pub(crate) devpts: Option<OwnedFd>,
+    /// For `/dev/mqueue`.
     pub(crate) mqueue: Option<OwnedFd>,
     /// The procfs that is covered.
     pub(crate) second_proc: Option<OwnedFd>,
@@ -30,7 +33,7 @@ pub(crate) struct Usual {
 }
 
 impl Usual {
-    /// `ipc`: the queues are the container's own.
+    /// Makes them all. `ipc`: the queues are the container's own.
     pub(crate) fn make(ipc: bool) -> Self {
         Usual {
             proc: fresh("proc", &[]).ok(),

@@ -41,7 +41,7 @@ pub fn main(words: Vec<OsString>) -> u8 {
             0
         }
         Err(error) => match salvage(&words) {
-            Some((args, broken)) if !args.strict => go(&Request::of(args, broken)),
+            Some((args, broken)) if !args.strict => go(&request(args, broken)),
             _ => {
                 let _ = error.print();
                 log_error(&error.into());
@@ -105,21 +105,19 @@ fn why(option: &[OsString]) -> String {
     text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
-impl Request {
-    fn of(args: Args, broken: Vec<Outcome>) -> Request {
-        Request {
-            wishes: args.wishes.0,
-            broken,
-            strict: args.strict,
-            report: args.report.as_ref().map(Target::parse),
-            command: args.command,
-        }
+fn request(args: Args, broken: Vec<Outcome>) -> Request {
+    Request {
+        wishes: args.wishes.0,
+        broken,
+        strict: args.strict,
+        report: args.report.as_ref().map(Target::parse),
+        command: args.command,
     }
 }
 
 /// Applies the settings and becomes the game; returns only when there is none.
 pub fn run(args: Args) -> u8 {
-    go(&Request::of(args, Vec::new()))
+    go(&request(args, Vec::new()))
 }
 
 fn go(request: &Request) -> u8 {

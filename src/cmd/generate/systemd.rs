@@ -195,13 +195,8 @@ fn callers_variables(config: &Config, parts: &Parts) -> Vec<String> {
     let typed = parts.flags.iter().filter(|flag| flag.name == "env");
     let names: Vec<&str> =
         typed.filter_map(|flag| flag.value.as_deref()).filter(|word| !word.contains('=')).collect();
-    let is_named = |key: &str| {
-        escape::is_variable(key)
-            && names.iter().any(|name| match name.strip_suffix('*') {
-                Some(start) => key.starts_with(start),
-                None => key == *name,
-            })
-    };
+    let is_named =
+        |key: &str| escape::is_variable(key) && names.iter().any(|name| means(name, key));
     let all = config.process.env.iter();
     all.filter(|pair| pair.split_once('=').is_some_and(|(key, _)| is_named(key))).cloned().collect()
 }
@@ -277,11 +272,16 @@ fn environment(asked: &[String]) -> anyhow::Result<Vec<String>> {
             continue;
         }
         ensure!(!word.is_empty(), "--env is empty; use NAME=VALUE");
-        let wanted = |key: &str| match word.strip_suffix('*') {
-            Some(start) => key.starts_with(start),
-            None => key == word,
-        };
-        pairs.extend(caller.iter().filter(|(k, _)| wanted(k)).map(|(k, v)| format!("{k}={v}")));
+        let wanted = caller.iter().filter(|(key, _)| means(word, key));
+        pairs.extend(wanted.map(|(key, value)| format!("{key}={value}")));
     }
     Ok(pairs)
+}
+
+/// Whether a word of `--env` without a value means that variable: by its name, or NAME*.
+fn means(word: &str, key: &str) -> bool {
+    match word.strip_suffix('*') {
+        Some(start) => key.starts_with(start),
+        None => key == word,
+    }
 }

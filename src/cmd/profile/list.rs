@@ -23,7 +23,8 @@ const MAX_LOOKS: usize = 1000;
 /// `bolt profile ls`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Ls {
-    /// HOST: all of a registry; HOST/NAME or bolt://NAME: a repository; with :TAG: attached to an image
+    /// HOST: all of a registry; HOST/NAME or bolt://NAME: a repository; with :TAG: attached to an
+    /// image
     place: String,
     /// Only those with this word in name, description, tags or games
     #[arg(long, value_name = "WORD")]
