@@ -18,7 +18,7 @@ use crate::spec::{caps, defaults, seccomp, ulimit};
 use crate::sys::small;
 use crate::userns::{self, Source};
 use anyhow::Context;
-use bolt_shim::head::Spaces;
+use bolt_shim::head::{FirstInit, Spaces};
 use bolt_shim::launch::{
     Cgroup, Device, Events, FileId, Groups, IdMap, Launch, Log, Monitor, Mount as Step, MountFlags,
     MountKind, Process, Propagation, Restart, Root, Share, TtySize, VERSION,
@@ -112,23 +112,25 @@ pub fn plan(
 
 /// The namespaces of the container's init, where that can be made before the plan: not where it is
 /// to be born in a control group that does not exist yet.
-pub fn init_ahead(settings: &Settings, source: &Source, config: &Config) -> Option<Spaces> {
+pub fn init_ahead(settings: &Settings, source: &Source, config: &Config) -> Option<FirstInit> {
     let shared = share(config);
+    let ids = id_map(source, config.userns);
     let spaces = Spaces {
-        user: id_map(source, config.userns).is_some(),
+        user: ids.is_some(),
         pid: !shared.pid,
         net: config.network != Network::Host,
         ipc: !shared.ipc,
         uts: !shared.uts,
     };
-    (!group::is_wanted(settings, config)).then_some(spaces)
+    let usual_ids = ids.is_none_or(|ids| ids == FirstInit::IDS);
+    (!group::is_wanted(settings, config)).then_some(FirstInit { spaces, usual_ids })
 }
 
-/// The same for a container without a wish of its own.
-pub fn usual_init(settings: &Settings, source: &Source) -> Option<Spaces> {
+/// The same for a container without a wish of its own; `usual_ids`: its ids are known as well.
+pub fn usual_init(settings: &Settings, source: &Source, usual_ids: bool) -> Option<FirstInit> {
     let user = id_map(source, Userns::Host).is_some();
     let spaces = Spaces { user, pid: true, net: true, ipc: true, uts: true };
-    group::may_be_none(settings).then_some(spaces)
+    group::may_be_none(settings).then_some(FirstInit { spaces, usual_ids })
 }
 
 /// Root without a wish has no user namespace; everybody else nests one in P.

@@ -3,8 +3,36 @@
 use crate::launch::{IdMap, Launch, Net, Root};
 use serde::{Deserialize, Serialize};
 
-/// Namespaces of the container's own that its init is made with: the last argument of a monitor
-/// that is to make it at once.
+/// An init that is made before the plan is there: the last argument of the monitor that makes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstInit {
+    /// Its namespaces.
+    pub spaces: Spaces,
+    /// Its ids are the usual ones, [`FirstInit::IDS`], and given at once: it need not wait for the
+    /// head of the plan.
+    pub usual_ids: bool,
+}
+
+impl FirstInit {
+    /// The map of a container without a wish, where it has a user namespace.
+    pub const IDS: IdMap = IdMap::RootIsUser;
+
+    /// As an argument: one letter for each thing.
+    pub fn word(self) -> String {
+        let mut word = self.spaces.word();
+        if self.usual_ids {
+            word.push('m');
+        }
+        word
+    }
+
+    /// What [`FirstInit::word`] wrote.
+    pub fn of_word(word: &str) -> Self {
+        FirstInit { spaces: Spaces::of_word(word), usual_ids: word.contains('m') }
+    }
+}
+
+/// Namespaces of the container's own that its init is made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spaces {
     /// A user namespace.
@@ -32,15 +60,13 @@ impl Spaces {
         }
     }
 
-    /// As an argument: one letter for each.
-    pub fn word(self) -> String {
+    fn word(self) -> String {
         let Spaces { user, pid, net, ipc, uts } = self;
         let letters = [(user, 'u'), (pid, 'p'), (net, 'n'), (ipc, 'i'), (uts, 't')];
         letters.iter().filter(|(on, _)| *on).map(|(_, letter)| letter).collect()
     }
 
-    /// What [`Spaces::word`] wrote.
-    pub fn of_word(word: &str) -> Self {
+    fn of_word(word: &str) -> Self {
         let has = |letter| word.contains(letter);
         Spaces { user: has('u'), pid: has('p'), net: has('n'), ipc: has('i'), uts: has('t') }
     }
@@ -69,8 +95,9 @@ mod tests {
     fn what_is_said_is_heard() {
         let some = Spaces { user: true, pid: false, net: true, ipc: false, uts: true };
         let none = Spaces { user: false, pid: false, net: false, ipc: false, uts: false };
-        for spaces in [some, none] {
-            assert_eq!(Spaces::of_word(&spaces.word()), spaces);
+        for (spaces, usual_ids) in [(some, true), (some, false), (none, true), (none, false)] {
+            let init = FirstInit { spaces, usual_ids };
+            assert_eq!(FirstInit::of_word(&init.word()), init);
         }
     }
 }

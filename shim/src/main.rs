@@ -28,7 +28,7 @@ mod step;
 mod sys;
 mod uplink;
 
-use bolt_shim::head::Spaces;
+use bolt_shim::head::FirstInit;
 use bolt_shim::launch::Userns;
 use std::process::ExitCode;
 
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
             let userns = std::env::args().nth(2).and_then(|word| Userns::of(&word));
             let Some(userns) = userns else { return ExitCode::from(125) };
             sys::process::sanitise(userns);
-            let init = std::env::args().nth(3).map(|word| Spaces::of_word(&word));
+            let init = std::env::args().nth(3).map(|word| FirstInit::of_word(&word));
             ExitCode::from(monitor::run(userns, init))
         }
         Some("--version") => {

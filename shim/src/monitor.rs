@@ -17,7 +17,7 @@ use crate::sys::memory::Mapped;
 use crate::sys::{process, socket};
 use crate::{notify, pidfile};
 use bolt_shim::control::Request;
-use bolt_shim::head::{Head, Spaces};
+use bolt_shim::head::{FirstInit, Head};
 use bolt_shim::launch::{Health, Launch, OnFailure, Restart, Root, Userns, VERSION, fd};
 use bolt_shim::report::{Failure, Report, Step};
 use std::os::fd::OwnedFd;
@@ -32,7 +32,7 @@ const LONG_RUN: i64 = 10_000;
 /// `bolt` reads its command line while M enters P, and plans while M makes what it can. When the
 /// line ends before the plan is complete, nothing was made that stays and nobody is left to be
 /// told.
-pub(crate) fn run(userns: Userns, init: Option<Spaces>) -> u8 {
+pub(crate) fn run(userns: Userns, init: Option<FirstInit>) -> u8 {
     process::set_name(c"bolt-shim");
     let Ok(report) = process::inherit(fd::REPORT) else { return 125 };
     let mut state = State::default();

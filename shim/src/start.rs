@@ -14,7 +14,7 @@ use crate::step::{binds, ids, root};
 use crate::sys::clone::{Cloned, clone3};
 use crate::sys::{process, socket};
 use crate::uplink;
-use bolt_shim::head::{Head, Spaces};
+use bolt_shim::head::{FirstInit, Head, Spaces};
 use bolt_shim::launch::{IdMap, Launch, Net, Root};
 use bolt_shim::report::{Failure, Step};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -58,6 +58,8 @@ impl Init {
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
     init: Option<(Spaces, Init)>,
+    /// I has its ids, [`FirstInit::IDS`].
+    has_ids: bool,
     /// Of I's user namespace, and of who owns the root.
     id_map: Option<IdMap>,
     root: Option<(Root, OwnedFd)>,
@@ -67,28 +69,47 @@ pub(crate) struct Ahead {
 
 impl Drop for Ahead {
     fn drop(&mut self) {
-        if let Some((_, init)) = &self.init {
-            init.end();
-        }
+        self.forget_init();
     }
 }
 
 impl Ahead {
     /// I, where it is known enough of it: its network takes longest of all.
-    pub(crate) fn begin(init: Option<Spaces>) -> Self {
-        let init = init.and_then(|spaces| Some((spaces, clone_ahead(spaces)?)));
-        Ahead { init, id_map: None, root: None, plan: None }
+    pub(crate) fn begin(wish: Option<FirstInit>) -> Self {
+        let mut ahead = Ahead::default();
+        let Some(FirstInit { spaces, usual_ids }) = wish else { return ahead };
+        ahead.init = clone_ahead(spaces).map(|init| (spaces, init));
+        if usual_ids {
+            ahead.give_ids(spaces.user.then_some(FirstInit::IDS));
+            ahead.has_ids = true;
+        }
+        ahead
+    }
+
+    /// An I that cannot have them is of no use.
+    fn give_ids(&mut self, id_map: Option<IdMap>) {
+        self.id_map = id_map;
+        if let Some((_, init)) = &self.init
+            && give_ids(init, id_map).is_err()
+        {
+            self.forget_init();
+        }
+    }
+
+    fn forget_init(&mut self) {
+        if let Some((_, init)) = self.init.take() {
+            init.end();
+        }
     }
 
     /// What is known once the container has a place, its directory `dir`.
     pub(crate) fn place(&mut self, head: Head, dir: &str) {
         let Head { id_map, root } = head;
-        self.id_map = id_map;
-        if let Some((_, init)) = &self.init
-            && give_ids(init, id_map).is_err()
-        {
-            init.end();
-            self.init = None;
+        if !self.has_ids {
+            self.give_ids(id_map);
+        } else if self.id_map != id_map {
+            self.forget_init();
+            self.id_map = id_map;
         }
         self.root = root.and_then(|root| {
             let tree = root::make(&root, dir, ids::root_in_p(id_map)).ok()?;

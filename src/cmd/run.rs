@@ -71,7 +71,9 @@ pub fn begin_early(settings: &Settings, words: &[String]) -> Early {
     }
     let containers = Containers::open(&settings.dirs).ok()?;
     let usual = !words.iter().any(|word| word == "host" || word.ends_with("=host"));
-    let init = |source: &_| usual.then(|| launch::usual_init(settings, source)).flatten();
+    let usual_ids = !words.iter().any(|word| word.starts_with("--userns"));
+    let init =
+        |source: &_| usual.then(|| launch::usual_init(settings, source, usual_ids)).flatten();
     shim::try_begin(settings, &containers, init).ok()?.map(Box::new)
 }
 

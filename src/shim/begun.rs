@@ -6,12 +6,13 @@ use super::{StartError, reap};
 use crate::container::config::Config;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::settings::Settings;
-use crate::sys::{memfd, spawn};
+use crate::sys::memfd;
+use crate::sys::spawn::{self, Starting};
 use crate::userns::{self, Source, subid};
 use crate::{launch, rootfs};
 use anyhow::Context;
 use bolt_shim::control::Request;
-use bolt_shim::head::{Head, Spaces};
+use bolt_shim::head::{FirstInit, Head};
 use bolt_shim::launch::{IdMap, Launch, Root, Userns, fd};
 use bolt_shim::report::Report;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,6 +24,7 @@ pub struct Begun {
     pub(super) source: Source,
     pub(super) program: Program,
     pub(super) pid: i32,
+    starting: Starting,
     /// `None` once the container runs.
     line: Option<Connection>,
     writers: Option<subid::Writers>,
@@ -52,7 +54,7 @@ impl Drop for Begun {
 pub fn begin(
     settings: &Settings,
     containers: &Containers,
-    init: impl FnOnce(&Source) -> Option<Spaces>,
+    init: impl FnOnce(&Source) -> Option<FirstInit>,
 ) -> anyhow::Result<Begun> {
     let source = userns::source(&settings.dirs, containers)?;
     begin_in(settings, containers, source, init)
@@ -62,7 +64,7 @@ pub fn begin(
 pub fn try_begin(
     settings: &Settings,
     containers: &Containers,
-    init: impl FnOnce(&Source) -> Option<Spaces>,
+    init: impl FnOnce(&Source) -> Option<FirstInit>,
 ) -> anyhow::Result<Option<Begun>> {
     let source = userns::try_source(&settings.dirs, containers)?;
     source.map(|source| begin_in(settings, containers, source, init)).transpose()
@@ -72,9 +74,9 @@ fn begin_in(
     settings: &Settings,
     containers: &Containers,
     source: Source,
-    init: impl FnOnce(&Source) -> Option<Spaces>,
+    init: impl FnOnce(&Source) -> Option<FirstInit>,
 ) -> anyhow::Result<Begun> {
-    let init = init(&source).map(Spaces::word);
+    let init = init(&source).map(FirstInit::word);
     // Who makes P has looked for a living supervisor, and found none.
     let alone = matches!(source, Source::Full(..));
     let program = Program::find(&settings.dirs.data, containers, alone)?;
@@ -86,15 +88,32 @@ fn begin_in(
     let mut args = vec!["bolt-shim", "monitor", entry(&source).word()];
     args.extend(init.as_deref());
     let spawn = |path: &Path| {
-        spawn::spawn(path, &args, &fds).with_context(|| format!("start {}", path.display()))
+        let pid = spawn::spawn(path, &args, &fds);
+        pid.map(Starting::executed).with_context(|| format!("start {}", path.display()))
     };
-    let pid = match spawn(program.path()) {
-        Err(_) if program.is_lent() => spawn(Program::own()?.path()),
-        other => other,
-    }?;
+    let start = |path: &Path| {
+        spawn::begin(path, &args, &fds).with_context(|| format!("start {}", path.display()))
+    };
+    // Another program takes the place of a lent one that cannot be executed.
+    let starting = match program.is_lent().then(|| spawn(program.path())) {
+        Some(Ok(started)) => started,
+        Some(Err(_)) => spawn(Program::own()?.path())?,
+        None => start(program.path())?,
+    };
+    let pid = starting.pid;
     tracing::debug!(pid, "supervisor started");
     let line = Some(Connection::from_fd(ours, ""));
-    Ok(Begun { source, program, pid, line, writers: None, plan: None, root: None, waiting: None })
+    Ok(Begun {
+        source,
+        program,
+        pid,
+        starting,
+        line,
+        writers: None,
+        plan: None,
+        root: None,
+        waiting: None,
+    })
 }
 
 fn entry(source: &Source) -> Userns {
@@ -121,7 +140,17 @@ impl Begun {
                 Ok(())
             }
             Some((Report::Failed(failure), _)) => Err(StartError::Step(failure).into()),
-            _ => Err(StartError::Died.into()),
+            _ => Err(self.died()),
+        }
+    }
+
+    /// Why the supervisor ended without a word.
+    pub(super) fn died(&self) -> anyhow::Error {
+        match self.starting.failure() {
+            Some(why) => {
+                anyhow::Error::new(why).context(format!("start {}", self.program.path().display()))
+            }
+            None => StartError::Died.into(),
         }
     }
 

@@ -164,7 +164,7 @@ pub fn start(
             }
             Heard::Report(None) => {
                 remove_groups();
-                return Err(StartError::Died.into());
+                return Err(begun.died());
             }
             Heard::Report(Some((Report::Denied(failure), _))) => {
                 notes.push(format!("denied: {}", words(&failure)))

@@ -1,10 +1,47 @@
-//! posix_spawn(3) of the shim with descriptors at fixed numbers.
+//! posix_spawn(3) of the shim with descriptors at fixed numbers, and the same without a wait for
+//! its execve(2).
+
+#[cfg(target_arch = "x86_64")]
+mod beside;
 
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// A program that is being started.
+#[derive(Debug)]
+pub struct Starting {
+    /// Its process.
+    pub pid: i32,
+    /// The errno of an execve(2) that failed; 0 before that.
+    errno: &'static AtomicI32,
+}
+
+impl Starting {
+    /// Why it is no program, once its process has ended.
+    pub fn failure(&self) -> Option<io::Error> {
+        let errno = self.errno.load(Ordering::Acquire);
+        (errno != 0).then(|| io::Error::from_raw_os_error(errno))
+    }
+
+    /// One that [`spawn`] has started: it is a program.
+    pub fn executed(pid: i32) -> Self {
+        static NONE: AtomicI32 = AtomicI32::new(0);
+        Starting { pid, errno: &NONE }
+    }
+}
+
+/// As [`spawn`], but comes back before the program is executed, which takes the kernel a quarter
+/// of a millisecond: whether it could be is asked of the result.
+pub fn begin(program: &Path, args: &[&str], fds: &[(BorrowedFd<'_>, i32)]) -> io::Result<Starting> {
+    #[cfg(target_arch = "x86_64")]
+    return beside::begin(program, args, fds);
+    #[cfg(not(target_arch = "x86_64"))]
+    return spawn(program, args, fds).map(Starting::executed);
+}
 
 /// Starts `program` with `args`, an empty environment, `/dev/null` as 0, 1 and 2, each of `fds`
 /// at its number, and nothing else open. Returns its pid. It has a session of its own from the
