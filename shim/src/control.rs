@@ -17,8 +17,8 @@
 //! A client that goes away ends nothing: the payload and its execs live on. EOF from the monitor
 //! without `Exited` means that the monitor died.
 
-use crate::head::Head;
-use crate::launch::{Process, Restart, TtySize};
+use crate::head::{FirstInit, Head};
+use crate::launch::{Process, Restart, TtySize, Userns};
 use serde::{Deserialize, Serialize};
 
 /// Name of the socket in the container's own directory: found by whoever finds the container,
@@ -96,4 +96,12 @@ pub enum Request {
     /// The container has a place, to a monitor that has entered P: what can be made before the
     /// plan is complete. With it come the plan's file, still empty, the lock, and the directory.
     Placed(Head),
+    /// The first packet to a new monitor: how it gets its P, before anything of a container is
+    /// known. With it comes P itself where that is to be joined.
+    Enter {
+        /// The way.
+        userns: Userns,
+        /// The init that it makes there at once.
+        init: Option<FirstInit>,
+    },
 }

@@ -7,27 +7,32 @@ use crate::small;
 use crate::state::{self, State};
 use crate::sys::{process, socket};
 use bolt_shim::control::Request;
-use bolt_shim::launch::{Userns, fd};
+use bolt_shim::launch::Userns;
 use bolt_shim::report::{Report, Step};
 use nix::sched::{CloneFlags, setns};
 use rustix::mount::MountPropagationFlags;
 use std::os::fd::OwnedFd;
 
-/// All the way; which P it is goes into `state`.
-pub(crate) fn enter(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()> {
-    begin(userns, report)?;
+/// All the way; which P it is goes into `state`. `p`: the one to join.
+pub(crate) fn enter(
+    userns: Userns,
+    p: Option<OwnedFd>,
+    report: &OwnedFd,
+    state: &mut State,
+) -> Res<()> {
+    begin(userns, p, report)?;
     end(userns, report, state)
 }
 
 /// As far as it goes without maps that `bolt` writes.
-fn begin(userns: Userns, report: &OwnedFd) -> Res<()> {
+fn begin(userns: Userns, p: Option<OwnedFd>, report: &OwnedFd) -> Res<()> {
     // For I and every exec besides; a filter that allows keyctl(2) counts on it.
     process::leave_keyring().at(Step::UserNamespace, "session keyring")?;
     match userns {
         Userns::Host => {}
         Userns::Join => {
-            let ns = process::inherit(fd::USERNS).at(Step::UserNamespace, "P")?;
-            setns(&ns, CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "setns")?;
+            let p = p.ok_or_else(|| failure(Step::UserNamespace, "P", libc::EBADF))?;
+            setns(&p, CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "setns")?;
             become_root()?;
         }
         Userns::MakeFull => {

@@ -3,8 +3,8 @@
 use crate::launch::{IdMap, Launch, Net, Root};
 use serde::{Deserialize, Serialize};
 
-/// An init that is made before the plan is there: the last argument of the monitor that makes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An init that is made before the plan is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstInit {
     /// Its namespaces.
     pub spaces: Spaces,
@@ -16,24 +16,10 @@ pub struct FirstInit {
 impl FirstInit {
     /// The map of a container without a wish, where it has a user namespace.
     pub const IDS: IdMap = IdMap::RootIsUser;
-
-    /// As an argument: one letter for each thing.
-    pub fn word(self) -> String {
-        let mut word = self.spaces.word();
-        if self.usual_ids {
-            word.push('m');
-        }
-        word
-    }
-
-    /// What [`FirstInit::word`] wrote.
-    pub fn of_word(word: &str) -> Self {
-        FirstInit { spaces: Spaces::of_word(word), usual_ids: word.contains('m') }
-    }
 }
 
 /// Namespaces of the container's own that its init is made with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spaces {
     /// A user namespace.
     pub user: bool,
@@ -59,17 +45,6 @@ impl Spaces {
             uts: !share.uts,
         }
     }
-
-    fn word(self) -> String {
-        let Spaces { user, pid, net, ipc, uts } = self;
-        let letters = [(user, 'u'), (pid, 'p'), (net, 'n'), (ipc, 'i'), (uts, 't')];
-        letters.iter().filter(|(on, _)| *on).map(|(_, letter)| letter).collect()
-    }
-
-    fn of_word(word: &str) -> Self {
-        let has = |letter| word.contains(letter);
-        Spaces { user: has('u'), pid: has('p'), net: has('n'), ipc: has('i'), uts: has('t') }
-    }
 }
 
 /// The parts of a plan that take long to make, and are known before the rest.
@@ -85,19 +60,4 @@ impl Head {
     /// The longest packet of one, bytes: the root of an image with very many layers waits for the
     /// plan, which comes by a file.
     pub const LONGEST: usize = 4096;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_said_is_heard() {
-        let some = Spaces { user: true, pid: false, net: true, ipc: false, uts: true };
-        let none = Spaces { user: false, pid: false, net: false, ipc: false, uts: false };
-        for (spaces, usual_ids) in [(some, true), (some, false), (none, true), (none, false)] {
-            let init = FirstInit { spaces, usual_ids };
-            assert_eq!(FirstInit::of_word(&init.word()), init);
-        }
-    }
 }

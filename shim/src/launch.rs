@@ -5,14 +5,12 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// Version of the whole contract; both programs refuse any other.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// Descriptors that `bolt` places at fixed numbers before it starts `bolt-shim monitor`.
 pub mod fd {
     /// SEQPACKET socket to the launching `bolt`: reports, then the first attached client.
     pub const REPORT: i32 = 3;
-    /// User namespace P to join; open only with [`super::Userns::Join`].
-    pub const USERNS: i32 = 4;
     /// The memfd with the encoded [`super::Launch`]: written and sealed when
     /// [`crate::control::Request::Planned`] comes. This and the next two come with
     /// [`crate::control::Request::Placed`], and lie above what a monitor has open then.
@@ -70,37 +68,17 @@ pub struct Launch {
     pub health: Option<Box<Health>>,
 }
 
-/// How the monitor gets its user namespace P. It begins with that before the plan is there, so
-/// this is its second argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How the monitor gets its user namespace P.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Userns {
     /// Root: stay where we are.
     Host,
-    /// Join the namespace at [`fd::USERNS`].
+    /// Join the namespace that comes with [`crate::control::Request::Enter`].
     Join,
     /// Make one; `bolt` runs newuidmap and newgidmap when told `NeedIdMaps`.
     MakeFull,
     /// Make one that maps only the user, to 0.
     MakeSingle,
-}
-
-impl Userns {
-    const WORDS: [(Userns, &'static str); 4] = [
-        (Userns::Host, "host"),
-        (Userns::Join, "join"),
-        (Userns::MakeFull, "full"),
-        (Userns::MakeSingle, "single"),
-    ];
-
-    /// As an argument.
-    pub fn word(self) -> &'static str {
-        Userns::WORDS.iter().find(|(kind, _)| *kind == self).map_or("", |(_, word)| word)
-    }
-
-    /// What [`Userns::word`] wrote.
-    pub fn of(word: &str) -> Option<Self> {
-        Userns::WORDS.iter().find(|(_, known)| *known == word).map(|(kind, _)| *kind)
-    }
 }
 
 /// Shape of the container's map; the numbers come from the monitor's own map at run time.

@@ -28,8 +28,6 @@ mod step;
 mod sys;
 mod uplink;
 
-use bolt_shim::head::FirstInit;
-use bolt_shim::launch::Userns;
 use std::process::ExitCode;
 
 /// musl's own allocator maps and unmaps a page for many a short-lived path, twenty times in a
@@ -41,11 +39,8 @@ fn main() -> ExitCode {
     let role = std::env::args().nth(1);
     match role.as_deref() {
         Some("monitor") => {
-            let userns = std::env::args().nth(2).and_then(|word| Userns::of(&word));
-            let Some(userns) = userns else { return ExitCode::from(125) };
-            sys::process::sanitise(userns);
-            let init = std::env::args().nth(3).map(|word| FirstInit::of_word(&word));
-            ExitCode::from(monitor::run(userns, init))
+            sys::process::sanitise();
+            ExitCode::from(monitor::run())
         }
         Some("--version") => {
             let line = format!(

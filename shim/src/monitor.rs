@@ -29,14 +29,15 @@ const LONG_RUN: i64 = 10_000;
 
 /// Runs the whole life of one container; the result is M's exit code.
 ///
-/// `bolt` reads its command line while M enters P, and plans while M makes what it can. When the
-/// line ends before the plan is complete, nothing was made that stays and nobody is left to be
-/// told.
-pub(crate) fn run(userns: Userns, init: Option<FirstInit>) -> u8 {
+/// `bolt` looks for P while this program is loaded, reads its command line while M enters P, and
+/// plans while M makes what it can. When the line ends before the plan is complete, nothing was
+/// made that stays and nobody is left to be told.
+pub(crate) fn run() -> u8 {
     process::set_name(c"bolt-shim");
     let Ok(report) = process::inherit(fd::REPORT) else { return 125 };
+    let Some((userns, init, p)) = await_enter(&report) else { return 125 };
     let mut state = State::default();
-    if let Err(failure) = enter::enter(userns, &report, &mut state) {
+    if let Err(failure) = enter::enter(userns, p, &report, &mut state) {
         tell(&report, &Report::Failed(failure));
         return 125;
     }
@@ -70,6 +71,17 @@ fn ready(mut ahead: Ahead, head: Head, report: &OwnedFd) -> Res<Option<(Launch, 
     let launch = decode(&plan)?;
     ahead.plan = Some(plan);
     Ok(Some((launch, Inherited { dir, path, passed, ahead })))
+}
+
+/// The way into P.
+#[inline(never)]
+fn await_enter(report: &OwnedFd) -> Option<(Userns, Option<FirstInit>, Option<OwnedFd>)> {
+    let mut buffer = [0; 64];
+    let (length, mut fds) = socket::receive_into(report, &mut buffer).ok()??;
+    match postcard::from_bytes(&buffer[..length]) {
+        Ok(Request::Enter { userns, init }) => Some((userns, init, fds.pop())),
+        _ => None,
+    }
 }
 
 /// The container, once it has a directory: its descriptors lie at the numbers of the contract.

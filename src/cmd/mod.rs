@@ -163,9 +163,11 @@ pub fn main() -> ExitCode {
     if let Some(run) = before_a_game(&words) {
         return ExitCode::from(run(std::env::args_os().skip(3).collect()));
     }
+    let runs = words.first().is_some_and(|verb| verb == "run");
+    let loading = runs.then(|| run::load_early(&words)).flatten();
     let settings = Settings::from_env();
-    let early = match (&settings, words.first().map(String::as_str)) {
-        (Ok(settings), Some("run")) => run::begin_early(settings, &words),
+    let early = match &settings {
+        Ok(settings) if runs => run::begin_early(loading, settings, &words),
         _ => None,
     };
     let verb = match alone(&words).unwrap_or_else(whole) {

@@ -11,7 +11,7 @@ use crate::shim::attach::{self, End};
 use crate::shim::client::Connection;
 use crate::shim::detach::DetachKeys;
 use crate::shim::service::Service;
-use crate::shim::{self, Launcher, StartError, Started, client, terminal};
+use crate::shim::{self, Launcher, Loading, StartError, Started, client, terminal};
 use crate::ui::print;
 use anyhow::Context;
 use bolt_shim::report::Failure;
@@ -52,9 +52,9 @@ impl Args {
     }
 }
 
-/// The supervisor enters P while the command line is read, which takes as long: it needs nothing
-/// of that. `None` where there will be no start, or the start itself says why there is none.
-pub fn begin_early(settings: &Settings, words: &[String]) -> Early {
+/// The supervisor is loaded before anything else is looked at. `None` where there will be no start,
+/// or the start itself says why there is none.
+pub fn load_early(words: &[String]) -> Option<Loading> {
     // A file of variables may be a pipe from another `run`, which must not wait for P, nor we for
     // it in a P that may end meanwhile. Descriptors of the caller have their numbers until they
     // are taken over: nothing is opened before.
@@ -65,8 +65,16 @@ pub fn begin_early(settings: &Settings, words: &[String]) -> Early {
             .any(|flag| word.starts_with(flag))
     };
     let passes = variable("LISTEN_FDS").is_some();
+    if passes || words.iter().any(ends) {
+        return None;
+    }
+    shim::load().ok()?
+}
+
+/// It enters P while the command line is read, which takes as long: it needs nothing of that.
+pub fn begin_early(loading: Option<Loading>, settings: &Settings, words: &[String]) -> Early {
     // Nothing is made for a command line that may be refused.
-    if passes || words.iter().any(ends) || !settings.dirs.containers().is_dir() {
+    if !settings.dirs.containers().is_dir() {
         return None;
     }
     let containers = Containers::open(&settings.dirs).ok()?;
@@ -74,7 +82,7 @@ pub fn begin_early(settings: &Settings, words: &[String]) -> Early {
     let usual_ids = !words.iter().any(|word| word.starts_with("--userns"));
     let init =
         |source: &_| usual.then(|| launch::usual_init(settings, source, usual_ids)).flatten();
-    shim::try_begin(settings, &containers, init).ok()?.map(Box::new)
+    shim::try_begin(loading, settings, &containers, init).ok()?.map(Box::new)
 }
 
 /// Runs the container; the exit code is the payload's.

@@ -21,12 +21,8 @@ use std::path::Path;
 /// Such a supervisor. Dropped, it ends, and has done nothing that stays.
 #[derive(Debug)]
 pub struct Begun {
+    loaded: Loading,
     pub(super) source: Source,
-    pub(super) program: Program,
-    pub(super) pid: i32,
-    starting: Starting,
-    /// `None` once the container runs.
-    line: Option<Connection>,
     writers: Option<subid::Writers>,
     /// Its file, once the container has a place.
     plan: Option<OwnedFd>,
@@ -38,82 +34,100 @@ pub struct Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        if self.line.take().is_some() {
-            // It may hold the container's lock until it is gone.
-            reap(self.pid);
-        }
+        self.loaded.end();
         if let Some(writers) = self.writers.take() {
             let _ = writers.finish();
         }
     }
 }
 
-/// Spawns M, which enters P and makes an init with the namespaces that `init` names, if it names
-/// any; should the plan want others, that one is made anew. Nobody else may make P until the
-/// container runs, or this is dropped.
+/// Starts M, which enters P and makes the init that `init` wishes, if it wishes any; should the
+/// plan want another, that one is made anew. Nobody else may make P until the container runs, or
+/// this is dropped.
 pub fn begin(
     settings: &Settings,
     containers: &Containers,
     init: impl FnOnce(&Source) -> Option<FirstInit>,
 ) -> anyhow::Result<Begun> {
+    let loading = load()?;
     let source = userns::source(&settings.dirs, containers)?;
-    begin_in(settings, containers, source, init)
+    Begun::enter_p(loading, settings, containers, source, init)
 }
 
-/// The same, unless somebody else is making P just now.
+/// The same for one that is loaded already, unless somebody else is making P just now.
 pub fn try_begin(
+    loading: Option<Loading>,
     settings: &Settings,
     containers: &Containers,
     init: impl FnOnce(&Source) -> Option<FirstInit>,
 ) -> anyhow::Result<Option<Begun>> {
     let source = userns::try_source(&settings.dirs, containers)?;
-    source.map(|source| begin_in(settings, containers, source, init)).transpose()
+    let begin = |source| Begun::enter_p(loading, settings, containers, source, init);
+    source.map(begin).transpose()
 }
 
-fn begin_in(
-    settings: &Settings,
-    containers: &Containers,
-    source: Source,
-    init: impl FnOnce(&Source) -> Option<FirstInit>,
-) -> anyhow::Result<Begun> {
-    let init = init(&source).map(FirstInit::word);
-    // Who makes P has looked for a living supervisor, and found none.
-    let alone = matches!(source, Source::Full(..));
-    let program = Program::find(&settings.dirs.data, containers, alone)?;
-    let (ours, theirs) = crate::sys::scm::pair().context("make a socket")?;
-    let mut fds: Vec<(BorrowedFd<'_>, i32)> = vec![(theirs.as_fd(), fd::REPORT)];
-    if let Source::Join(p) = &source {
-        fds.push((p.as_fd(), fd::USERNS));
+/// Starts M, which waits for the way into P: for who knows yet nothing else. `None` where it is not
+/// known before that which program it is.
+pub fn load() -> anyhow::Result<Option<Loading>> {
+    Program::installed()?.map(Loading::of).transpose()
+}
+
+/// A supervisor that is loaded while P is looked for. Dropped, it ends.
+#[derive(Debug)]
+pub struct Loading {
+    program: Program,
+    starting: Starting,
+    /// `None` once its container runs.
+    line: Option<Connection>,
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        self.end();
     }
-    let mut args = vec!["bolt-shim", "monitor", entry(&source).word()];
-    args.extend(init.as_deref());
-    let spawn = |path: &Path| {
-        let pid = spawn::spawn(path, &args, &fds);
-        pid.map(Starting::executed).with_context(|| format!("start {}", path.display()))
-    };
-    let start = |path: &Path| {
-        spawn::begin(path, &args, &fds).with_context(|| format!("start {}", path.display()))
-    };
-    // Another program takes the place of a lent one that cannot be executed.
-    let starting = match program.is_lent().then(|| spawn(program.path())) {
-        Some(Ok(started)) => started,
-        Some(Err(_)) => spawn(Program::own()?.path())?,
-        None => start(program.path())?,
-    };
-    let pid = starting.pid;
-    tracing::debug!(pid, "supervisor started");
-    let line = Some(Connection::from_fd(ours, ""));
-    Ok(Begun {
-        source,
-        program,
-        pid,
-        starting,
-        line,
-        writers: None,
-        plan: None,
-        root: None,
-        waiting: None,
-    })
+}
+
+impl Loading {
+    fn end(&mut self) {
+        if self.line.take().is_some() {
+            // It may hold the container's lock until it is gone.
+            reap(self.starting.pid);
+        }
+    }
+
+    fn of(program: Program) -> anyhow::Result<Self> {
+        Loading::by(program, spawn::begin)
+    }
+
+    /// A lent program may not be executable, which is waited for: another takes its place.
+    fn of_user(
+        settings: &Settings,
+        containers: &Containers,
+        source: &Source,
+    ) -> anyhow::Result<Self> {
+        // Who makes P has looked for a living supervisor, and found none.
+        let alone = matches!(source, Source::Full(..));
+        let program = Program::find(&settings.dirs.data, containers, alone)?;
+        if !program.is_lent() {
+            return Loading::of(program);
+        }
+        Loading::by(program, |path, args, fds| {
+            spawn::spawn(path, args, fds).map(Starting::executed)
+        })
+        .or_else(|_| Loading::of(Program::own()?))
+    }
+
+    fn by(
+        program: Program,
+        start: impl FnOnce(&Path, &[&str], &[(BorrowedFd<'_>, i32)]) -> std::io::Result<Starting>,
+    ) -> anyhow::Result<Self> {
+        let (ours, theirs) = crate::sys::scm::pair().context("make a socket")?;
+        let path = program.path();
+        let starting = start(path, &["bolt-shim", "monitor"], &[(theirs.as_fd(), fd::REPORT)])
+            .with_context(|| format!("start {}", path.display()))?;
+        tracing::debug!(pid = starting.pid, "supervisor started");
+        Ok(Loading { program, starting, line: Some(Connection::from_fd(ours, "")) })
+    }
 }
 
 fn entry(source: &Source) -> Userns {
@@ -126,17 +140,39 @@ fn entry(source: &Source) -> Userns {
 }
 
 impl Begun {
+    fn enter_p(
+        loading: Option<Loading>,
+        settings: &Settings,
+        containers: &Containers,
+        source: Source,
+        init: impl FnOnce(&Source) -> Option<FirstInit>,
+    ) -> anyhow::Result<Begun> {
+        let loading = match loading {
+            Some(loading) => loading,
+            None => Loading::of_user(settings, containers, &source)?,
+        };
+        let request = Request::Enter { userns: entry(&source), init: init(&source) };
+        let begun =
+            Begun { loaded: loading, source, writers: None, plan: None, root: None, waiting: None };
+        match &begun.source {
+            Source::Join(p) => begun.send(&request, &[p.as_fd()]),
+            _ => begun.send(&request, &[]),
+        }
+        Ok(begun)
+    }
+
     /// Starts the two setuid programs, where P is to be made with the whole range: they run for
     /// longer than anything here. Waits until the user namespace is there.
     pub fn map_ids(&mut self, settings: &Settings) -> anyhow::Result<()> {
-        let (Source::Full(ids, _), Some(line), None) = (&self.source, &self.line, &self.writers)
+        let (Source::Full(ids, _), Some(line), None) =
+            (&self.source, &self.loaded.line, &self.writers)
         else {
             return Ok(());
         };
         match line.receive()? {
             Some((Report::NeedIdMaps, _)) => {
                 let (uid, gid) = (settings.dirs.uid, settings.dirs.gid);
-                self.writers = Some(subid::Writers::start(self.pid as u32, uid, gid, ids));
+                self.writers = Some(subid::Writers::start(self.pid() as u32, uid, gid, ids));
                 Ok(())
             }
             Some((Report::Failed(failure), _)) => Err(StartError::Step(failure).into()),
@@ -144,12 +180,19 @@ impl Begun {
         }
     }
 
+    pub(super) fn pid(&self) -> i32 {
+        self.loaded.starting.pid
+    }
+
+    pub(super) fn program(&self) -> &Program {
+        &self.loaded.program
+    }
+
     /// Why the supervisor ended without a word.
     pub(super) fn died(&self) -> anyhow::Error {
-        match self.starting.failure() {
-            Some(why) => {
-                anyhow::Error::new(why).context(format!("start {}", self.program.path().display()))
-            }
+        match self.loaded.starting.failure() {
+            Some(why) => anyhow::Error::new(why)
+                .context(format!("start {}", self.program().path().display())),
             None => StartError::Died.into(),
         }
     }
@@ -184,7 +227,7 @@ impl Begun {
 
     /// Where it is dead already, its last words are still to be read.
     fn send(&self, request: &Request, fds: &[BorrowedFd<'_>]) {
-        if let Some(line) = &self.line {
+        if let Some(line) = &self.loaded.line {
             let _ = line.send_with(request, fds);
         }
     }
@@ -219,7 +262,7 @@ impl Begun {
 
     /// The line, for the one container that it supervises: it is not ended with this any more.
     pub(super) fn take_line(&mut self, dir: &ContainerDir) -> anyhow::Result<Connection> {
-        let line = self.line.take().context("a supervisor starts one container")?;
+        let line = self.loaded.line.take().context("a supervisor starts one container")?;
         Ok(line.of(dir.id()))
     }
 }

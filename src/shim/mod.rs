@@ -13,7 +13,7 @@ mod relay;
 pub mod service;
 pub mod terminal;
 
-pub use begun::{Begun, begin, try_begin};
+pub use begun::{Begun, Loading, begin, load, try_begin};
 pub use program::find;
 
 use crate::cgroup;
@@ -110,13 +110,13 @@ pub fn start(
 ) -> anyhow::Result<Started> {
     let Launcher { service, held } = launcher;
     let sdnotify = config.unit.sdnotify();
-    mode.given = service.given(sdnotify, begun.pid as u32);
+    mode.given = service.given(sdnotify, begun.pid() as u32);
     mode.root = begun.root.take();
     let plan = launch::plan(settings, dir, config, &begun.source, &mode)?;
     // Not before: the two programs count as others in a group that is to be divided.
     begun.map_ids(settings)?;
     begun.write_plan(&plan.launch)?;
-    let pid = begun.pid as u32;
+    let pid = begun.pid() as u32;
     drop(dir.take_lock());
     let mut notes = plan.notes;
     let mut record = Some(record);
@@ -136,7 +136,7 @@ pub fn start(
     let mut groups = Vec::new();
     // systemd would keep a scope in which nobody ever was.
     if let Some(group) = &plan.cgroup
-        && !has_ended(begun.pid)
+        && !has_ended(begun.pid())
     {
         let (cgroup, denied) = make_cgroup(group, pid, &mut notes)?;
         groups.clone_from(&cgroup.remove);
@@ -149,7 +149,7 @@ pub fn start(
     let remove_groups = || groups.iter().for_each(|group| drop(std::fs::remove_dir(group)));
     if let Err(error) = recorded {
         drop(connection);
-        reap(begun.pid);
+        reap(begun.pid());
         remove_groups();
         return Err(error);
     }
@@ -158,7 +158,7 @@ pub fn start(
         match patience.receive(&connection)? {
             Heard::Signal(signo) => {
                 if patience::call_off(&connection) {
-                    reap(begun.pid);
+                    reap(begun.pid());
                 }
                 return Err(patience.end(signo)?.into());
             }
@@ -178,7 +178,7 @@ pub fn start(
                 if matches!(begun.source, Source::Full(..)) {
                     userns::remember(&settings.dirs, dir.id());
                 }
-                begun.program.remember(&settings.dirs.data, dir.id());
+                begun.program().remember(&settings.dirs.data, dir.id());
                 service.started(sdnotify, (!mode.attach).then_some(pid as i32));
                 return Ok(Started { connection, notes, monitor: pid as i32 });
             }

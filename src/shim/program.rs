@@ -40,11 +40,21 @@ impl Program {
     /// one. `alone`: none of them lives.
     pub(super) fn find(data: &Path, containers: &Containers, alone: bool) -> anyhow::Result<Self> {
         let (path, file, name) = installed()?;
-        let Some(name) = name else { return Ok(Program { path, copy: None, lent: false }) };
+        let Some(name) = name else { return Ok(Program::file(path)) };
         if !alone && let Some(copy) = lent(data, containers, &name) {
             return Ok(Program { path: behind(&copy), copy: Some(copy), lent: true });
         }
         copy(path, file, &name)
+    }
+
+    /// The installed file, where that is safe: what [`Program::find`] would find whoever lives.
+    pub(super) fn installed() -> anyhow::Result<Option<Self>> {
+        let (path, _, name) = installed()?;
+        Ok(name.is_none().then(|| Program::file(path)))
+    }
+
+    fn file(path: PathBuf) -> Self {
+        Program { path, copy: None, lent: false }
     }
 
     /// The same, when the copy that somebody lent cannot be executed: a container's root may
@@ -94,7 +104,7 @@ fn copy(path: PathBuf, mut file: File, name: &str) -> anyhow::Result<Program> {
         Ok(copy) => Ok(Program { path: behind(&copy), copy: Some(copy), lent: false }),
         Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
             tracing::warn!("vm.memfd_noexec=2: a container can reach {}", path.display());
-            Ok(Program { path, copy: None, lent: false })
+            Ok(Program::file(path))
         }
         Err(e) => Err(e).context("copy the supervisor"),
     }

@@ -10,8 +10,9 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Bytes asked of the kernel at a time: a `bolt run` of a local image needs them all.
-const CHUNK: usize = 128 << 10;
+/// Bytes asked of the kernel at a time: few, since each page that a short verb does not need costs
+/// it two microseconds.
+const CHUNK: usize = 32 << 10;
 
 /// To be named by `#[global_allocator]`.
 #[derive(Debug)]

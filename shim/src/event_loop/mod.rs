@@ -481,6 +481,7 @@ impl Supervisor {
             Request::Stdin(_)
             | Request::CloseStdin
             | Request::Placed(_)
+            | Request::Enter { .. }
             | Request::Planned
             | Request::Written
             | Request::Cgroup { .. }

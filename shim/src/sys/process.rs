@@ -1,15 +1,14 @@
 //! The process itself: a clean start, inherited descriptors, small output.
 
-use bolt_shim::launch::{Userns, fd};
+use bolt_shim::launch::fd;
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use std::os::fd::{FromRawFd, OwnedFd};
 
 /// Session of our own, no foreign descriptors, all signals blocked, `/` as directory.
 ///
 /// What the caller leaked (CVE-2024-21626) is closed before anything else happens.
-pub(crate) fn sanitise(userns: Userns) {
-    let last = if userns == Userns::Join { fd::USERNS } else { fd::REPORT };
-    close_from(last as u32 + 1);
+pub(crate) fn sanitise() {
+    close_from(fd::REPORT as u32 + 1);
     let _ = nix::unistd::setsid();
     let _ = nix::unistd::chdir("/");
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None);
