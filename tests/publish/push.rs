@@ -2,7 +2,7 @@
 
 use crate::harness::image::TestImage;
 use crate::harness::process::finish;
-use crate::harness::proxy::{Fault, Proxy};
+use crate::harness::proxy::{Fault, Proxy, Request};
 use crate::harness::registry::{Options, PASSWORD, Registry, USER};
 use crate::harness::user::{IMAGE, until};
 use crate::harness::{Scratch, run};
@@ -51,7 +51,7 @@ fn a_destination_is_needed_and_errors_name_things() {
     let id = session.ok(&["images", "-q", "--no-trunc", IMAGE]);
     let id = id.trim_start_matches("sha256:");
     for (args, code, words) in [
-        (vec!["push", "nothing-here"], 125, "nothing-here: image not known"),
+        (vec!["push", "nothing-here"], 125, "nothing-here: image not known; `bolt images` lists"),
         (vec!["push", id], 125, "give a destination"),
         (vec!["push", "--tls-verify=false", IMAGE, &name], 125, "bolt login"),
         (vec!["push", "--creds", "canary", IMAGE, &name], 125, "--creds: a user name"),
@@ -113,6 +113,52 @@ fn a_killed_push_goes_on_in_another_process() {
     let sent = body(before);
     let rest = size as u64 - (16 << 20);
     assert!((rest..rest + 3_000_000).contains(&sent), "{sent} bytes sent again");
+    session.ok(&["pull", "-q", "--tls-verify=false", &name]);
+}
+
+/// Docker-registry forgets an upload that ended within a chunk: that blob begins anew, others do
+/// not.
+#[test]
+fn a_push_killed_within_a_chunk_sends_that_blob_anew_and_no_other() {
+    let session = session!();
+    let registry = Registry::start(Options::default());
+    let (small, size) = (3_000_000, 40_000_000);
+    let image = session.pull(&TestImage::new(&[small, size]));
+    let killed = Arc::new(AtomicBool::new(false));
+    let after = killed.clone();
+    // The second chunk gets to its middle as long as the first process lives.
+    let proxy = Proxy::start(registry.address(), move |request, _| {
+        let range = request.headers.get("content-range").map_or("", String::as_str);
+        let second = request.method == "PATCH" && !range.starts_with("0-");
+        let cut = second && !after.load(Ordering::Relaxed);
+        if cut { Fault::CutRequest(8 << 20) } else { Fault::Pass }
+    });
+    let name = format!("{}/games/doom:1", proxy.host());
+    let push =
+        || session.bolt(&["push", "-q", "--tls-verify=false", "--retry", "1000", &image, &name]);
+    let uploads = |from: usize| {
+        let sent = proxy.requests().split_off(from).into_iter();
+        sent.filter(|r| r.path.contains("/blobs/uploads/") && r.method.starts_with('P'))
+    };
+    let length = |r: &Request| r.headers.get("content-length")?.parse::<u64>().ok();
+    let mut first = push().stderr(Stdio::null()).spawn().unwrap();
+    until("the small layer is there and a second chunk was begun", || {
+        let put = |r: &Request| r.method == "PUT" && length(r) > Some(small as u64);
+        let second = |r: &Request| {
+            let range = r.headers.get("content-range").map_or("", String::as_str);
+            r.method == "PATCH" && !range.starts_with("0-")
+        };
+        uploads(0).any(|r| put(&r)) && uploads(0).any(|r| second(&r))
+    });
+    first.kill().unwrap();
+    first.wait().unwrap();
+    killed.store(true, Ordering::Relaxed);
+    let before = proxy.requests().len();
+    let out = finish(push().spawn().unwrap(), Duration::from_secs(60), "push");
+    assert_eq!(out.code, 0, "{out:?}");
+    let sent: u64 = uploads(before).filter_map(|r| length(&r)).sum();
+    let least = size as u64;
+    assert!((least..least + small as u64).contains(&sent), "{sent} bytes sent again");
     session.ok(&["pull", "-q", "--tls-verify=false", &name]);
 }
 
