@@ -39,6 +39,7 @@ fn each_refusal_is_one_line_with_advice() {
         (&["profile", "show", "doom"], "write HOST/NAME"),
         (&["manifest", "inspect", "doom"], "`bolt manifest ls` lists those"),
         (&["manifest", "inspect", &docker], refused),
+        (&["manifest", "create", "bolt://doom"], "write [HOST/]NAME[:TAG]"),
         (&["manifest", "push", "doom"], "`bolt manifest create doom` makes one"),
         (&["manifest", "push", "list", gone], refused),
         (&["manifest", "add", "list", "doom"], "write docker://HOST/NAME"),
