@@ -2,14 +2,12 @@
 //! By hand, as state.json. Runs in M.
 
 use crate::{log, state};
+use bolt_shim::eventlog;
 use bolt_shim::launch::Launch;
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use std::fmt::Write as _;
-use std::os::fd::OwnedFd;
-
-/// A generation ends with the event that makes it larger, in bytes.
-const MOST: i64 = 4 << 20;
+use std::path::Path;
 
 /// What became of the container.
 #[derive(Debug, Clone, Copy)]
@@ -63,49 +61,18 @@ pub(crate) fn write(launch: &Launch, name: &str, events: &[Event<'_>]) {
         }
         let _ = writeln!(text, "\"Attributes\":{}}}", log.attributes);
     }
-    let _ = append(&log.path, text.as_bytes());
+    let _ = append(Path::new(&log.path), text.as_bytes());
 }
 
-fn append(path: &str, text: &[u8]) -> Result<(), Errno> {
-    let mut file = match open(path) {
+fn append(path: &Path, text: &[u8]) -> Result<(), Errno> {
+    let (file, _) = match eventlog::open(path) {
         Err(Errno::NOENT) => {
-            let dir = path.rsplit_once('/').map_or("/", |(dir, _)| dir);
-            let _ = rustix::fs::mkdir(dir, Mode::RWXU);
-            open(path)?
+            let _ = rustix::fs::mkdir(path.parent().unwrap_or(path), Mode::RWXU);
+            eventlog::open(path)?
         }
         other => other?,
     };
-    let stat = rustix::fs::fstat(&file)?;
-    if stat.st_size > MOST && rotate(path, &file)? {
-        file = open(path)?;
-    }
     rustix::io::write(&file, text).map(drop)
-}
-
-/// Moves a full generation away, by the rule that `bolt` keeps too (`container/events.rs`): with
-/// its lock, and only while it is the file of that name. False: somebody else is at it.
-#[inline(never)]
-fn rotate(path: &str, full: &OwnedFd) -> Result<bool, Errno> {
-    match rustix::fs::flock(full, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::WOULDBLOCK) => return Ok(false),
-        other => other?,
-    }
-    let (ours, named) = (rustix::fs::fstat(full)?, rustix::fs::lstat(path));
-    if named.is_ok_and(|named| (named.st_ino, named.st_dev) == (ours.st_ino, ours.st_dev)) {
-        rustix::fs::rename(path, format!("{path}.1"))?;
-    }
-    Ok(true)
-}
-
-fn open(path: &str) -> Result<OwnedFd, Errno> {
-    // Not to be held up by a pipe of that name.
-    let flags = OFlags::WRONLY
-        | OFlags::APPEND
-        | OFlags::CREATE
-        | OFlags::CLOEXEC
-        | OFlags::NOFOLLOW
-        | OFlags::NONBLOCK;
-    rustix::fs::openat(CWD, path, flags, Mode::RUSR | Mode::WUSR)
 }
 
 #[cfg(test)]
@@ -113,28 +80,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_generation_gives_way_to_the_next() {
+    fn the_directory_is_made_where_there_is_none() {
         let dir = std::env::temp_dir().join(format!("bolt-events-{}", std::process::id()));
         let path = dir.join("log");
-        let path = path.to_str().unwrap();
-        append(path, b"one\n").unwrap();
-        append(path, b"two\n").unwrap();
-        assert_eq!(std::fs::read_to_string(path).unwrap(), "one\ntwo\n");
-        std::fs::File::options().write(true).open(path).unwrap().set_len(MOST as u64 + 1).unwrap();
-        append(path, b"three\n").unwrap();
-        assert_eq!(std::fs::read_to_string(path).unwrap(), "three\n");
-        assert_eq!(std::fs::metadata(format!("{path}.1")).unwrap().len(), MOST as u64 + 1);
-        // Whoever still holds the older one leaves the newer alone, and its lock is respected.
-        let older = OwnedFd::from(std::fs::File::open(format!("{path}.1")).unwrap());
-        assert_eq!(rotate(path, &older), Ok(true));
-        assert_eq!(std::fs::read_to_string(path).unwrap(), "three\n");
-        let newer = OwnedFd::from(std::fs::File::open(path).unwrap());
-        let other = OwnedFd::from(std::fs::File::open(path).unwrap());
-        rustix::fs::flock(&other, FlockOperation::LockExclusive).unwrap();
-        assert_eq!(rotate(path, &newer), Ok(false));
-        drop(other);
-        assert_eq!(rotate(path, &newer), Ok(true));
-        assert_eq!(std::fs::read_to_string(format!("{path}.1")).unwrap(), "three\n");
+        append(&path, b"one\n").unwrap();
+        append(&path, b"two\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -1,9 +1,11 @@
-//! The contract between `bolt` and `bolt-shim`: plain serde types, nothing else.
+//! The contract between `bolt` and `bolt-shim`: plain serde types, and the one file to which both
+//! append ([`eventlog`]).
 //!
 //! [`launch::Launch`] goes down in a sealed memfd; [`report::Report`] comes up on a socket;
 //! [`control`] is what later `bolt` processes say to the supervisor over `control.sock`.
 
 pub mod control;
+pub mod eventlog;
 pub mod head;
 pub mod launch;
 pub mod report;

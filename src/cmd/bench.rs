@@ -51,8 +51,11 @@ fn record(args: &RecordArgs, settings: &Settings) -> anyhow::Result<u8> {
         access: &access,
         lock: &args.lock,
     };
-    let (found, _) =
-        pull::ensure(settings, &store, &wish, || {}).context("only a local image has results")?;
+    let (found, _held) = pull::local(settings, &store, &wish)?;
+    let found = found.with_context(|| {
+        let image = &args.image;
+        format!("{image}: only an image that is here has results; `bolt pull {image}` fetches it")
+    })?;
     let frames = measured::read_log(&args.fps_log)?;
     let manifest = &found.record.manifest;
     measured::record(&settings.dirs.measured(), manifest, &drift::facts(settings)?, frames)?;

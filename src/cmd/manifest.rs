@@ -138,7 +138,10 @@ fn inspect(list: &str, way: &Way, settings: &Settings) -> anyhow::Result<u8> {
         Some(name) => Reference::parse_docker(name),
         None => Err(e),
     }) else {
-        bail!("{list}: no such list, and no name in a registry");
+        bail!(
+            "{list}: no such list, and no name in a registry; `bolt manifest ls` lists those that \
+             are here"
+        );
     };
     let sources = crate::cmd::pull::Sources::load(settings, &way.access())?;
     let progress = Transfer::new(false);

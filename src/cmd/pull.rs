@@ -113,6 +113,9 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 pub(super) fn about(verb: &str, image: &str, error: anyhow::Error) -> anyhow::Error {
     let named = match ImageName::parse(image) {
         Ok(ImageName::Drift(name)) => error.to_string().starts_with(&name.to_string()),
+        Ok(ImageName::OciLayout { .. } | ImageName::OciArchive { .. }) => {
+            error.to_string().starts_with("oci")
+        }
         Ok(_) => false,
         Err(_) => error.is::<ReferenceError>(),
     };
@@ -342,6 +345,23 @@ fn of_platform(found: Found, wish: &Wish<'_>) -> anyhow::Result<Option<Found>> {
     );
 }
 
+/// The image, where it is here and the lock file has no other, and a hold that keeps its layers.
+pub fn local(
+    settings: &Settings,
+    store: &Store,
+    wish: &Wish<'_>,
+) -> anyhow::Result<(Option<Found>, SharedGuard)> {
+    let held = store.shared_lock()?;
+    let found = match ImageName::parse(wish.image)? {
+        ImageName::Drift(name) => drift::here(settings, store, &name, wish)?,
+        _ => {
+            wish.lock.must_not_bind(wish.image)?;
+            find(settings, store, wish.image)?
+        }
+    };
+    Ok((found, held))
+}
+
 /// The image, pulled where the policy says so, and a hold that keeps its layers. A local image
 /// opens no socket and starts no runtime; a pull is a process of its own, because it enters P and
 /// has threads. Nothing is held meanwhile, others would wait with it for a registry: `let_go` is
@@ -352,14 +372,7 @@ pub fn ensure(
     wish: &Wish<'_>,
     let_go: impl FnOnce(),
 ) -> anyhow::Result<(Found, SharedGuard)> {
-    let held = store.shared_lock()?;
-    let local = match ImageName::parse(wish.image)? {
-        ImageName::Drift(name) => drift::here(settings, store, &name, wish)?,
-        _ => {
-            wish.lock.must_not_bind(wish.image)?;
-            find(settings, store, wish.image)?
-        }
-    };
+    let (local, held) = local(settings, store, wish)?;
     let local = match local {
         Some(found) if wish.access.platform.is_some() => of_platform(found, wish)?,
         other => other,

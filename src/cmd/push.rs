@@ -107,7 +107,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         if let Ok(Ok(Some(list))) = list {
             bail!("{} is a list; `bolt manifest push` pushes it", list.name);
         }
-        bail!("{}: image not known", args.image);
+        bail!("{}: image not known; `bolt images` lists what can be pushed", args.image);
     };
     let name = destination_name(args.destination.as_deref(), &found.name)?;
     let sources = Sources::load(settings, &args.way.access())?;

@@ -2,7 +2,7 @@
 
 use crate::cmd::buckets;
 use crate::cmd::drift::Game;
-use crate::cmd::pull::{Access, Sources, owners, platform_of, request};
+use crate::cmd::pull::{Access, Sources, about, owners, platform_of, request};
 use crate::image::reference::ImageName;
 use crate::settings::Settings;
 use crate::store::{Layout, Store};
@@ -54,7 +54,9 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<u8> {
     };
     let game = Game { settings, store: &store, name: &name, config: &sources.drift };
     let explain = args.explain || args.format == Format::Json;
-    let found = game.resolve(&args.access, explain, &Transfer::new(false), ask)?;
+    let found = game
+        .resolve(&args.access, explain, &Transfer::new(false), ask)
+        .map_err(|error| about("resolve", &args.name, error))?;
     match (args.format, found.choice.taken()) {
         (Format::Json, _) => print::stdout(&format::json(&found.json()))?,
         (Format::Text, _) if args.explain => print::stdout(&found.text())?,

@@ -5,6 +5,7 @@ use crate::cmd::pull::Sources;
 use crate::cmd::remote::Way;
 use crate::game::annotations;
 use crate::game::metadata::{Metadata, Tier};
+use crate::gpu::Vendor;
 use crate::image::artifact::{self, Artifact, describe};
 use crate::image::drift_api::{self, Package, PackageQuery, ProfileQuery};
 use crate::image::manifest::{self, Document, parse};
@@ -20,8 +21,10 @@ use anyhow::{Context, bail};
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
-/// What `--gpu` takes: the vendors that metadata and profiles name.
-pub(super) const VENDORS: [&str; 4] = ["nvidia", "amd", "intel", "other"];
+/// What `--gpu` takes.
+pub(super) fn vendors() -> PossibleValuesParser {
+    Vendor::ALL.map(Vendor::word).into()
+}
 
 /// What `--tier` takes.
 fn tiers() -> PossibleValuesParser {
@@ -42,7 +45,7 @@ pub struct Args {
     #[arg(value_name = "TERM", default_value = "")]
     term: String,
     /// Only what is for GPUs of this vendor
-    #[arg(long, value_name = "VENDOR", value_parser = VENDORS, ignore_case = true)]
+    #[arg(long, value_name = "VENDOR", value_parser = vendors(), ignore_case = true)]
     gpu: Option<String>,
     /// Only games that are known to run with this version of Proton
     #[arg(long, value_name = "VERSION")]
@@ -278,7 +281,7 @@ fn add(metadata: &Metadata, package: &mut Package) {
         let comma = if package.tier.is_empty() { "" } else { "," };
         package.tier = format!("{}{comma}{tier}", package.tier);
     }
-    let gpus = metadata.gpu.iter().map(|need| need.vendor.shown().to_lowercase());
+    let gpus = metadata.gpu.iter().map(|need| need.vendor.word().to_owned());
     let proton = metadata.proton.iter();
     let builds = proton.flat_map(|p| p.bundled.iter().chain(&p.builds)).cloned();
     for (list, more) in

@@ -44,7 +44,7 @@ pub fn full_name(text: &str) -> anyhow::Result<String> {
         | ImageName::OciLayout { .. }
         | ImageName::OciArchive { .. }
         | ImageName::S3(_) => {
-            bail!("{text:?} is not a name that an image can be given")
+            bail!("{text:?} is not a name that an image can be given; write [HOST/]NAME[:TAG]")
         }
     };
     if reference.digest().is_some() {

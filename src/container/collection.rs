@@ -274,10 +274,13 @@ impl Containers {
         let mut config = dir.read_config()?;
         let from = std::mem::replace(&mut config.name, to.to_owned());
         if from == to {
-            return Err(Error::NameInUse { name: from, id: dir.id().to_owned() });
+            return Err(Error::Renamed { name: from, id: dir.id().to_owned() });
         }
         self.open_id(dir.id())?;
-        self.move_name(&from, to, &held)?;
+        self.move_name(&from, to, &held).map_err(|error| match error {
+            Error::NameInUse { name, id } => Error::Renamed { name, id },
+            other => other,
+        })?;
         let written = dir.write_config(&config, atomic::Sync::Durable);
         // A supervisor removes its container (`--rm`) without asking anybody.
         if let Err(gone @ Error::NotFound(_)) = self.open_id(dir.id()) {

@@ -23,6 +23,14 @@ pub enum Error {
         /// Who has it.
         id: String,
     },
+    /// A container that is to be renamed cannot have the name: another one has it, or itself.
+    #[error("the name {name:?} is already in use by {id}; give a name that no container has")]
+    Renamed {
+        /// The wanted name.
+        name: String,
+        /// Who has it.
+        id: String,
+    },
     /// No free name was found by chance.
     #[error("no free generated name was found; give one with --name")]
     NoFreeName,

@@ -7,14 +7,14 @@
 use super::config::{Config, Listed};
 use super::time;
 use crate::sys::dirs::Dirs;
-use rustix::fs::{self, CWD, FlockOperation, Mode, OFlags};
+use bolt_shim::eventlog;
+use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::time::ClockId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 pub const LOG: &str = "log";
 /// What it was before it grew too large.
 const OLDER: &str = "log.1";
-/// A generation ends with the event that makes it larger, in bytes.
-const MOST: u64 = 4 << 20;
+/// What no line is longer than, in bytes.
+const MOST: u64 = eventlog::MOST as u64;
 
 /// One event. Field names in the file and in `--format json` are podman's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,19 +130,14 @@ impl EventLog {
 
 fn append(dir: &Path, text: Vec<u8>) -> io::Result<()> {
     let path = dir.join(LOG);
-    let mut file = match open(&path) {
+    let (file, stat) = match eventlog::open(&path) {
         Err(Errno::NOENT) => {
             std::fs::create_dir_all(dir)?;
             fs::chmod(dir, Mode::RWXU)?;
-            open(&path)?
+            eventlog::open(&path)?
         }
         other => other?,
     };
-    let mut stat = fs::fstat(&file)?;
-    if stat.st_size as u64 > MOST && rotate(dir, &file)? {
-        file = open(&path)?;
-        stat = fs::fstat(&file)?;
-    }
     let mut whole = Vec::new();
     if stat.st_size == 0 || stat.st_mtime < booted() {
         // The first one since the machine was started, as podman tells it.
@@ -152,34 +147,6 @@ fn append(dir: &Path, text: Vec<u8>) -> io::Result<()> {
     whole.extend(text);
     rustix::io::write(&file, &whole)?;
     Ok(())
-}
-
-fn open(path: &Path) -> Result<OwnedFd, Errno> {
-    // Not to be held up by a pipe of that name.
-    let flags = OFlags::WRONLY
-        | OFlags::APPEND
-        | OFlags::CREATE
-        | OFlags::CLOEXEC
-        | OFlags::NOFOLLOW
-        | OFlags::NONBLOCK;
-    fs::openat(CWD, path, flags, Mode::RUSR | Mode::WUSR)
-}
-
-/// Moves a full generation away. Of several that find it full one does it: `bolt` and supervisors
-/// alike do so with the file's own lock (flock(2), which one call in the supervisor takes too),
-/// and only while it is the file of that name. Since nobody else may move it away then, what is
-/// renamed is that very file, never one that just began. False: somebody else is at it.
-fn rotate(dir: &Path, full: &OwnedFd) -> io::Result<bool> {
-    match fs::flock(full, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::WOULDBLOCK) => return Ok(false),
-        other => other?,
-    }
-    let path = dir.join(LOG);
-    let (ours, named) = (fs::fstat(full)?, fs::lstat(&path));
-    if named.is_ok_and(|named| (ours.st_ino, ours.st_dev) == (named.st_ino, named.st_dev)) {
-        std::fs::rename(&path, dir.join(OLDER))?;
-    }
-    Ok(true)
 }
 
 /// Second since 1970 in which the machine was started.
@@ -401,26 +368,6 @@ mod tests {
         assert!(size(LOG) <= MOST + 200_000 && size(OLDER) <= MOST + 200_000);
         assert!(statuses(&mut EventReader::open(&dirs).unwrap()).len() > 40);
         assert_eq!(std::fs::metadata(log.file().unwrap()).unwrap().mode() & 0o777, 0o600);
-    }
-
-    /// Whoever comes late to a full generation moves nothing: not the new one that has begun.
-    #[test]
-    fn a_generation_that_has_begun_is_not_moved_over_the_full_one() {
-        let scratch = Scratch::new("events");
-        let dir = scratch.path();
-        let content = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
-        std::fs::write(dir.join(LOG), "full\n").unwrap();
-        let open = || super::open(&dir.join(LOG)).unwrap();
-        let (first, late, locked) = (open(), open(), open());
-        fs::flock(&locked, FlockOperation::LockExclusive).unwrap();
-        assert!(!rotate(dir, &first).unwrap());
-        assert_eq!(content(LOG), "full\n");
-        drop(locked);
-        assert!(rotate(dir, &first).unwrap());
-        std::fs::write(dir.join(LOG), "begun\n").unwrap();
-        drop(first);
-        assert!(rotate(dir, &late).unwrap());
-        assert_eq!((content(LOG), content(OLDER)), ("begun\n".into(), "full\n".into()));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub enum MetadataError {
     TooLarge,
     /// Not JSON, an unknown field, or a value of another type.
     #[error("it is not valid: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(serde_json::Error),
     /// Not TOML, an unknown field, or a value of another type.
     #[error("line {line}: {reason}")]
     Toml {
@@ -39,6 +39,13 @@ pub enum MetadataError {
         /// What is wrong, and what to write.
         reason: String,
     },
+}
+
+/// Not as a source: the words of the error have it already.
+impl From<serde_json::Error> for MetadataError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
 }
 
 /// What a variant is made for, in the order in which one is preferred.

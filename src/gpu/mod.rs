@@ -24,6 +24,19 @@ pub enum Vendor {
 }
 
 impl Vendor {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Nvidia, Self::Amd, Self::Intel, Self::Other];
+
+    /// As metadata, profiles and command lines name it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Nvidia => "nvidia",
+            Self::Amd => "amd",
+            Self::Intel => "intel",
+            Self::Other => "other",
+        }
+    }
+
     /// As people write it.
     pub fn shown(self) -> &'static str {
         match self {
@@ -156,6 +169,13 @@ fn nvidia_version(root: &Path) -> Option<String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    #[test]
+    fn each_vendor_has_the_word_that_metadata_has() {
+        for vendor in Vendor::ALL {
+            assert_eq!(serde_json::to_value(vendor).unwrap(), vendor.word());
+        }
+    }
     use std::os::unix::fs::symlink;
     use std::path::PathBuf;
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
     /// A file of the layout cannot be opened or read.
-    #[error("{place}: {file}")]
+    #[error("{place}{}", inside(file))]
     Io {
         /// `oci:PATH` or `oci-archive:PATH`.
         place: String,
@@ -108,6 +108,11 @@ pub enum LayoutError {
         /// Bytes allowed.
         limit: u64,
     },
+}
+
+/// A path inside a layout as it is told behind the layout's own.
+fn inside(file: &str) -> String {
+    if file == "." { String::new() } else { format!(": {file}") }
 }
 
 /// The files of a layout, wherever they lie.

@@ -58,8 +58,9 @@ pub enum ReferenceError {
     },
     /// A path component breaks the grammar.
     #[error(
-        "{text:?}: {component:?} is not a valid part of a repository name (lower-case letters and \
-         digits, separated by one '.', one or two '_', or any number of '-')"
+        "{}{component:?} is not a valid part of a repository name (lower-case letters and digits, \
+         separated by one '.', one or two '_', or any number of '-')",
+        whole(text, component)
     )]
     Component {
         /// The whole name.
@@ -141,6 +142,11 @@ pub enum ReferenceError {
         /// The whole name.
         text: String,
     },
+}
+
+/// The name in front of what is wrong with a part of it, where it is more than that part.
+fn whole(text: &str, part: &str) -> String {
+    if text == part { String::new() } else { format!("{text:?}: ") }
 }
 
 /// A fully-qualified image name. Every value of this type obeys the grammar.

@@ -247,7 +247,7 @@ fn what_was_measured_here_decides() {
     let out = bolt(&session, &["bench", "record", "bolt://doom", "--fps-log", &log]);
     assert!(out.code == 0 && out.out.contains("299 frames, 100 fps"), "{out:?}");
     let out = bolt(&session, &["bench", "record", "bolt://nothing", "--fps-log", &log]);
-    assert!(out.code == 125 && out.err.contains("only a local image"), "{out:?}");
+    assert!(out.code == 125 && out.err.contains("`bolt pull bolt://nothing` fetches"), "{out:?}");
     let facts = bolt(&session, &["info", "--facts"]);
     let value: Value = serde_json::from_str(&facts.out).unwrap();
     assert_eq!(value["gpus"][0]["pci"], "1002:744c");
@@ -269,8 +269,10 @@ fn errors_about_a_game_name_it_once() {
         if name == "bolt://doom:^7" {
             configure(&session, &registry, "");
         }
-        let out = bolt(&session, &["pull", "-q", name]);
-        assert!(out.code == 125 && out.err.contains(words), "{out:?}");
-        assert_eq!(out.err.matches(name).count(), 1, "{}", out.err);
+        for verb in [&["pull", "-q"][..], &["resolve"]] {
+            let out = bolt(&session, &[verb, &[name]].concat());
+            assert!(out.code == 125 && out.err.contains(words), "{out:?}");
+            assert_eq!(out.err.matches(name).count(), 1, "{}", out.err);
+        }
     }
 }

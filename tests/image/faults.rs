@@ -150,7 +150,7 @@ fn bad_bytes_of_an_earlier_pull_are_fetched_anew() {
     let len = std::fs::metadata(&part).unwrap().len();
     std::fs::write(&part, vec![0; len as usize]).unwrap();
     let progress = pull_well(&machine, &cutting);
-    assert!(progress.notes().iter().any(|n| n.contains("fetching it anew")));
+    assert!(progress.notes().iter().any(|n| n.contains("fetched anew")));
 }
 
 #[test]
@@ -437,7 +437,9 @@ fn a_mirror_with_wrong_bytes_is_left_for_the_registry() {
     let (result, progress) = machine.pull(&machine.request(&name));
     let record = result.unwrap_or_else(|e| panic!("{}", text(&e)));
     assert_eq!(machine.store().find_ref(&name).unwrap().unwrap(), record);
-    assert!(progress.notes().iter().any(|n| n.contains("trying the next place")));
+    let said = format!("{}/box sent wrong bytes for blob {}", mirror.host(), scene.digest);
+    assert!(progress.notes()[0].contains(&said), "{:?}", progress.notes());
+    assert_eq!(progress.notes().len(), 1, "{:?}", progress.notes());
     assert!(!scene.asked(&mirror).is_empty());
 }
 

@@ -206,7 +206,8 @@ fn what_a_lying_mirror_sent_is_not_copied() {
     let progress = Recording::default();
     sync(&request, &machine.store(), &progress).unwrap_or_else(|e| panic!("{}", text(&e)));
     let notes = progress.notes();
-    assert!(notes.iter().any(|n| n.contains(&format!("{} sent wrong", liar.host()))), "{notes:?}");
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].contains(&format!("{} sent wrong", liar.host())), "{notes:?}");
     let (digest, _) = image.layers()[1].clone();
     let path = format!("blobs/sha256/{}", digest.trim_start_matches("sha256:"));
     let copied = run("sha256sum", &[s3.file(&format!("to/{path}")).to_str().unwrap()]);

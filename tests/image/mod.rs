@@ -6,6 +6,7 @@ mod faults;
 mod hostile;
 mod keep_size;
 mod layouts;
+mod liars;
 mod mirror_sync;
 mod mirrors;
 mod push;

@@ -190,7 +190,9 @@ fn a_dead_mirror_is_passed_over() {
     let (record, progress) = machine.pull(&machine.request(&name));
     record.unwrap();
     let notes = progress.notes();
-    assert!(notes.iter().any(|n| n.contains("listens on that port; trying")), "{notes:?}");
+    let trying = format!("; trying {}/box", registry.host());
+    assert!(notes[0].contains("nothing listens on that port") && notes[0].ends_with(&trying));
+    assert_eq!(notes.len(), 1, "{notes:?}");
 }
 
 #[test]

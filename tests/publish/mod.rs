@@ -5,4 +5,5 @@ mod manifest;
 mod peers;
 mod profile;
 mod push;
+mod refusals;
 mod search;

@@ -1,12 +1,14 @@
 //! `bolt push`.
 
+use crate::harness::ferro::Ferro;
 use crate::harness::image::TestImage;
 use crate::harness::process::finish;
-use crate::harness::proxy::{Fault, Proxy};
+use crate::harness::proxy::{Fault, Proxy, Request};
 use crate::harness::registry::{Options, PASSWORD, Registry, USER};
-use crate::harness::user::{IMAGE, until};
+use crate::harness::user::{IMAGE, Session, until};
 use crate::harness::{Scratch, run};
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,7 +53,7 @@ fn a_destination_is_needed_and_errors_name_things() {
     let id = session.ok(&["images", "-q", "--no-trunc", IMAGE]);
     let id = id.trim_start_matches("sha256:");
     for (args, code, words) in [
-        (vec!["push", "nothing-here"], 125, "nothing-here: image not known"),
+        (vec!["push", "nothing-here"], 125, "nothing-here: image not known; `bolt images` lists"),
         (vec!["push", id], 125, "give a destination"),
         (vec!["push", "--tls-verify=false", IMAGE, &name], 125, "bolt login"),
         (vec!["push", "--creds", "canary", IMAGE, &name], 125, "--creds: a user name"),
@@ -114,6 +116,74 @@ fn a_killed_push_goes_on_in_another_process() {
     let rest = size as u64 - (16 << 20);
     assert!((rest..rest + 3_000_000).contains(&sent), "{sent} bytes sent again");
     session.ok(&["pull", "-q", "--tls-verify=false", &name]);
+}
+
+/// Pushes a small and a big layer to `registry`, kills the push within the second chunk of the big
+/// one, and tells how many bytes another push sends; the image that is there then is whole.
+fn sent_after_a_kill_within_a_chunk(
+    session: &Session,
+    registry: SocketAddr,
+    small: usize,
+    size: usize,
+) -> u64 {
+    let image = session.pull(&TestImage::new(&[small, size]));
+    let killed = Arc::new(AtomicBool::new(false));
+    let after = killed.clone();
+    fn is_second(request: &Request) -> bool {
+        let range = request.headers.get("content-range").map_or("", String::as_str);
+        request.method == "PATCH" && !range.starts_with("0-")
+    }
+    // The second chunk gets to its middle as long as the first process lives.
+    let proxy = Proxy::start(registry, move |request, _| {
+        let cut = is_second(request) && !after.load(Ordering::Relaxed);
+        if cut { Fault::CutRequest(8 << 20) } else { Fault::Pass }
+    });
+    let name = format!("{}/games/doom:1", proxy.host());
+    let push =
+        || session.bolt(&["push", "-q", "--tls-verify=false", "--retry", "1000", &image, &name]);
+    let uploads = |from: usize| {
+        let sent = proxy.requests().split_off(from).into_iter();
+        sent.filter(|r| r.path.contains("/blobs/uploads/") && r.method.starts_with('P'))
+    };
+    let length = |r: &Request| r.headers.get("content-length")?.parse::<u64>().ok();
+    let mut first = push().stderr(Stdio::null()).spawn().unwrap();
+    until("the small layer is there and the second chunk was begun", || {
+        let is_small = |r: &Request| r.method == "PUT" && length(r) > Some(small as u64);
+        uploads(0).any(|r| is_small(&r)) && uploads(0).any(|r| is_second(&r))
+    });
+    first.kill().unwrap();
+    first.wait().unwrap();
+    killed.store(true, Ordering::Relaxed);
+    let before = proxy.requests().len();
+    let out = finish(push().spawn().unwrap(), Duration::from_secs(60), "push");
+    assert_eq!(out.code, 0, "{out:?}");
+    let sent = uploads(before).filter_map(|r| length(&r)).sum();
+    session.ok(&["pull", "-q", "--tls-verify=false", &name]);
+    sent
+}
+
+/// Docker-registry forgets an upload that ended within a chunk.
+#[test]
+fn a_push_killed_within_a_chunk_sends_that_blob_anew_and_no_other() {
+    let session = session!();
+    let registry = Registry::start(Options::default());
+    let (small, size) = (3_000_000, 40_000_000);
+    let sent = sent_after_a_kill_within_a_chunk(&session, registry.address(), small, size);
+    let least = size as u64;
+    assert!((least..least + small as u64).contains(&sent), "{sent} bytes sent again");
+}
+
+#[test]
+fn a_push_killed_within_a_chunk_goes_on_where_the_registry_keeps_what_came() {
+    let session = session!();
+    let ferro = match Ferro::start() {
+        Ok(ferro) => ferro,
+        Err(reason) => crate::skip!(reason),
+    };
+    let (small, size) = (3_000_000, 40_000_000);
+    let sent = sent_after_a_kill_within_a_chunk(&session, ferro.address(), small, size);
+    let least = size as u64 - (16 << 20);
+    assert!((least..least + small as u64).contains(&sent), "{sent} bytes sent again");
 }
 
 const OCI: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -206,8 +206,13 @@ pub(in crate::cmd) fn instance(
     if let Ok(digest) = image.parse() {
         return Ok(digest);
     }
-    let found = pull::find(settings, store, image)?
-        .with_context(|| format!("{image}: neither a digest nor a local image"))?;
+    let found = pull::find(settings, store, image)?.with_context(|| {
+        let list = &list.name;
+        format!(
+            "{image}: neither a digest nor a local image; `bolt manifest inspect {list}` shows \
+                 the digests"
+        )
+    })?;
     let digest = found.record.manifest;
     if !list.digests().contains(&digest) {
         bail!("{image}: its manifest {digest} is not in the list {}", list.name);

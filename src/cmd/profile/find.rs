@@ -32,7 +32,10 @@ pub(super) fn profile(
                 true => None,
                 false => drift_api::download_profile(&host, name)?,
             };
-            found.with_context(|| format!("{reference}: no such profile"))?
+            found.with_context(|| {
+                let host = reference.registry();
+                format!("{reference}: no such profile; `bolt profile ls {host}` lists those there")
+            })?
         }
     };
     let text = String::from_utf8(bytes).ok().with_context(|| format!("{reference}: no text"))?;

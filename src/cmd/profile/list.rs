@@ -3,7 +3,7 @@
 use crate::cmd::output;
 use crate::cmd::pull::Sources;
 use crate::cmd::remote::{Way, place_of};
-use crate::cmd::search::VENDORS;
+use crate::cmd::search::vendors;
 use crate::image::artifact::Artifact;
 use crate::image::drift_api::{self, ProfileQuery, RemoteProfile};
 use crate::image::progress::Progress;
@@ -30,7 +30,7 @@ pub(super) struct Ls {
     #[arg(long, value_name = "WORD")]
     search: Option<String>,
     /// Only those for GPUs of this vendor
-    #[arg(long, value_name = "VENDOR", value_parser = VENDORS, ignore_case = true)]
+    #[arg(long, value_name = "VENDOR", value_parser = vendors(), ignore_case = true)]
     gpu: Option<String>,
     /// Print as a table, as "json", or by a Go template for each profile
     #[arg(long, value_name = "FORMAT")]

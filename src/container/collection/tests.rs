@@ -100,7 +100,12 @@ fn rename_moves_the_link_and_the_config() {
     let (_scratch, all) = containers();
     let dir = add(&all, "old");
     add(&all, "taken");
-    assert!(matches!(all.rename(&dir, "taken"), Err(Error::NameInUse { .. })));
+    for taken in ["taken", "old"] {
+        let said = all.rename(&dir, taken).unwrap_err().to_string();
+        let id = all.find(taken).unwrap().id().to_owned();
+        let wanted = format!("the name {taken:?} is already in use by {id}; give a name that");
+        assert!(said.starts_with(&wanted) && !said.contains("--replace"), "{said}");
+    }
     assert!(matches!(all.rename(&dir, "a b"), Err(Error::BadName(_))));
     all.rename(&dir, "new").unwrap();
     assert_eq!(all.find("new").unwrap().read_config().unwrap().name, "new");

@@ -52,18 +52,21 @@ pub(super) fn fetch(
             let partial = Rc::into_inner(partial).ok_or(SourceError::Stopped)?;
             return Ok(Spooled { partial, file });
         }
-        let (place, wanted) = (source.name(), blob.digest.clone());
-        let got = got.to_string();
-        let wrong = PullError::BlobDigest { place, wanted, got, resumed: had > 0 };
-        let line = source.pass_over(&blob.digest);
+        let passed = source.pass_over(&blob.digest);
         if source.kept(&blob.digest, blob.size) != Kept::ToBeReplaced {
             partial.restart()?;
         }
-        match (had, line) {
-            (_, Some(line)) => progress.note(&format!("{wrong}; {line}")),
+        match passed {
+            Ok(()) => {}
             // The wrong bytes may have been those of an earlier try.
-            (1.., None) => progress.note(&format!("{wrong}; fetching it anew")),
-            (0, None) => return Err(wrong.into()),
+            Err(place) if had > 0 => progress.note(&format!(
+                "{place}: what an earlier try left of blob {} was wrong; fetching it anew",
+                blob.digest
+            )),
+            Err(place) => {
+                let (wanted, got) = (blob.digest.clone(), got.to_string());
+                return Err(PullError::BlobDigest { place, wanted, got, resumed: false }.into());
+            }
         }
     }
 }

@@ -44,6 +44,7 @@ use crate::image::types::{Digest, ImageRecord, LayerRecord, Platform};
 use crate::image::unpack::Owners;
 use crate::store::{Layout, Store};
 use resolve::Resolved;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -114,25 +115,30 @@ pub fn pull(
     // Only now: nobody has to wait for a registry that does not answer.
     let _held = store.shared_lock()?;
     let layers = layer_records(&resolved);
-    let mut anew = false;
+    let (mut anew, mut lied) = (BTreeSet::new(), false);
     loop {
         match fetch_layers(request, store, source.as_ref(), &layers, progress) {
             // The bytes left of an earlier pull may have been the wrong ones; they are gone now.
-            Err(PullError::BlobDigest { wanted, resumed: true, .. }) if !anew => {
-                anew = true;
-                progress.note(&format!("blob {wanted} was resumed but is wrong; fetching it anew"));
+            Err(PullError::BlobDigest { wanted, resumed: true, .. })
+                if anew.insert(wanted.clone()) => {}
+            Err(PullError::BlobDigest { wanted, got, resumed, .. }) => {
+                lied = true;
+                source.pass_over(&wanted).map_err(|place| PullError::BlobDigest {
+                    place,
+                    wanted,
+                    got,
+                    resumed,
+                })?;
             }
-            Err(e) => match &e {
-                PullError::BlobDigest { wanted, .. } => match source.pass_over(wanted) {
-                    Some(line) => progress.note(&format!("{e}; {line}")),
-                    None => return Err(e),
-                },
-                _ => return Err(e),
-            },
+            Err(e) => return Err(e),
             Ok(()) => break,
         }
     }
     source.settled();
+    // Where a place was found to lie, that has been told and explains it.
+    for blob in anew.iter().filter(|_| !lied) {
+        progress.note(&format!("what an earlier pull left of blob {blob} was wrong; fetched anew"));
+    }
     record(request, store, resolved, layers)
 }
 

@@ -77,6 +77,7 @@ fn bad_names_say_what_is_wrong() {
         ("quay.io/", "\"\" is not a valid part"),
         ("quay.io/a/", "\"\" is not a valid part"),
         ("a.b", "error-free"),
+        ("Bad!/x", "\"Bad!/x\": \"Bad!\" is not a valid part"),
         ("a..b", "not a valid part"),
         ("a___b", "not a valid part"),
         ("a._b", "not a valid part"),
@@ -119,6 +120,9 @@ fn bad_names_say_what_is_wrong() {
             Err(error) => assert!(error.to_string().contains(part), "{text:?}: {error}"),
         }
     }
+    // A part that is all there is of a name is named once.
+    let said = ImageName::parse("Bad!").unwrap_err().to_string();
+    assert!(said.starts_with("\"Bad!\" is not a valid part"), "{said}");
     let id = format!("docker://{HEX}");
     assert!(matches!(ImageName::parse(&id), Err(ReferenceError::LooksLikeId { .. })));
     let id = format!("docker.io/{HEX}");

@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// 404.
-    #[error("{what} does not exist in {registry}{detail}")]
+    #[error("{what} does not exist in {registry}{detail}{}", check_of(what))]
     NotFound {
         /// Manifest, blob or tag.
         what: String,
@@ -75,7 +75,7 @@ pub enum RegistryError {
         reason: String,
     },
     /// Nobody listens.
-    #[error("{url}: connection refused: nothing listens on that port")]
+    #[error("{url}: connection refused: nothing listens on that port; check the address")]
     Refused {
         /// Address.
         url: String,
@@ -180,6 +180,11 @@ pub enum RegistryError {
         /// What cannot be used.
         reason: String,
     },
+}
+
+/// What to do about something that does not exist; of a blob the user has written nothing.
+fn check_of(what: &str) -> &'static str {
+    if what.starts_with("manifest ") { "; check the name and the tag" } else { "" }
 }
 
 impl RegistryError {

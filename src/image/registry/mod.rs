@@ -29,14 +29,17 @@ use crate::image::island::Island;
 use crate::image::progress::Progress;
 use crate::image::reference::Reference;
 use crate::image::source::origin::{Origin, Part, Receive, Served, Tier};
-use crate::image::source::{Delivery, Documents, Fetch, RawDocument, Source, SourceError, Wanted};
+use crate::image::source::{
+    Delivery, Documents, Fetch, Kept, RawDocument, Source, SourceError, Wanted,
+};
 use crate::image::types::{Descriptor, Digest};
 use client::{Client, Place};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use http::Trust;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -84,6 +87,12 @@ pub struct RegistrySource<'a> {
     endpoints: Vec<(Reference, Client<'a>)>,
     /// The endpoint that delivered last.
     at: Cell<usize>,
+    /// Endpoints before this one were left, and the user knows.
+    told: Cell<usize>,
+    /// Blobs that this pull fetches: how many bytes lay here before, and the endpoint.
+    begun: RefCell<BTreeMap<Digest, (u64, usize)>>,
+    /// The same of blobs whose bytes may be those of an endpoint that lied.
+    doubted: RefCell<BTreeMap<Digest, (u64, usize)>>,
     progress: &'a dyn Progress,
     /// Last, so that connections end before it does.
     island: Island,
@@ -142,6 +151,9 @@ impl<'a> RegistrySource<'a> {
             name: name.to_owned(),
             endpoints: clients,
             at: Cell::new(0),
+            told: Cell::new(0),
+            begun: RefCell::default(),
+            doubted: RefCell::default(),
             progress,
             island: island.clone(),
         })
@@ -177,23 +189,42 @@ impl<'a> RegistrySource<'a> {
                     self.at.set(self.at.get().max(i));
                     return Ok(value);
                 }
-                Err(e @ SourceError::Registry(_)) if i < last => {
-                    let next = self.endpoints[i + 1].1.name();
-                    self.progress.note(&format!("{e}; trying {next}"));
-                }
+                Err(e @ SourceError::Registry(_)) if i < last => self.tell(i, &e.to_string()),
                 Err(e) => return Err(e),
             }
         }
         Err(SourceError::Stopped)
     }
 
+    /// Says why the endpoint `left` is left: once, though several transfers meet the same fault.
+    fn tell(&self, left: usize, why: &str) {
+        if self.told.get() <= left {
+            self.told.set(left + 1);
+            let next = self.endpoints[left + 1].1.name();
+            self.progress.note(&format!("{why}; trying {next}"));
+        }
+    }
+
+    /// Notes who sends a blob from now on.
+    fn begins(&self, digest: &Digest, have: u64, client: &Client<'a>) {
+        let at = self.endpoints.iter().position(|(_, other)| std::ptr::eq(other, client));
+        let mut begun = self.begun.borrow_mut();
+        let (before, from) = begun.entry(digest.clone()).or_insert((have, 0));
+        (*before, *from) = (have.min(*before), at.unwrap_or(*from));
+    }
+
     async fn fetch_one(&self, wanted: Wanted<'_>) {
         let mut sink = wanted.sink;
         let (digest, size) = (&wanted.blob.digest, wanted.blob.size);
+        self.doubted.borrow_mut().remove(digest);
         self.progress.blob_started(digest, size, sink.len());
         let receiver = sink.as_mut();
-        let result =
-            self.fall_through(async |_, client| client.blob(wanted.blob, receiver).await).await;
+        let result = self
+            .fall_through(async |_, client| {
+                self.begins(digest, receiver.len(), client);
+                client.blob(wanted.blob, receiver).await
+            })
+            .await;
         if result.is_ok() {
             self.progress.blob_done(digest);
         }
@@ -265,13 +296,22 @@ impl Source for RegistrySource<'_> {
         self.first(async |_, client| Ok(client.small_blob(wanted, limit).await?))
     }
 
-    fn pass_over(&self, _wrong: &Digest) -> Option<String> {
-        let next = self.at.get() + 1;
-        if next == self.endpoints.len() {
-            return None;
+    fn pass_over(&self, wrong: &Digest) -> Result<(), String> {
+        let sent = self.begun.borrow().get(wrong).map(|(_, from)| *from);
+        let left = sent.unwrap_or(self.at.get());
+        let name = self.endpoints[left].1.name();
+        if left + 1 == self.endpoints.len() {
+            return Err(name);
         }
-        self.at.set(next);
-        Some("trying the next place".to_owned())
+        self.tell(left, &format!("{name} sent wrong bytes for blob {wrong}"));
+        self.at.set(self.at.get().max(left + 1));
+        self.doubted.borrow_mut().append(&mut self.begun.borrow_mut());
+        Ok(())
+    }
+
+    /// What was on its way from an endpoint that lied is not gone on with.
+    fn kept(&self, blob: &Digest, have: u64) -> Kept {
+        Kept::First(self.doubted.borrow().get(blob).map_or(have, |(before, _)| have.min(*before)))
     }
 
     fn delivery(&self) -> Delivery<'_> {

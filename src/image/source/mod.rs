@@ -75,11 +75,11 @@ pub trait Source {
     fn document(&self, wanted: &Descriptor) -> Result<RawDocument, SourceError>;
     /// A whole small blob of at most `limit` bytes, such as a configuration; verified.
     fn blob(&self, wanted: &Descriptor, limit: u64) -> Result<Vec<u8>, SourceError>;
-    /// Leaves the place that served a blob, because its bytes were wrong: what is done now, for
-    /// the user; `None` when there is no other place.
-    fn pass_over(&self, wrong: &Digest) -> Option<String> {
+    /// Leaves the place that served a blob, because its bytes were wrong, and tells the user.
+    /// Errors: there is no other; the name of the place, nothing was told.
+    fn pass_over(&self, wrong: &Digest) -> Result<(), String> {
         let _ = wrong;
-        None
+        Err(self.name())
     }
     /// What is to be kept of the first `have` bytes of a blob that lie on the disk.
     fn kept(&self, blob: &Digest, have: u64) -> Kept {

@@ -217,23 +217,26 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Asks a member for nothing more in this pull.
-    pub(super) fn convict(&self, who: usize) {
+    /// Asks a member for nothing more in this pull, and says so: once, and only when there are
+    /// others; the error of the pull names it else.
+    pub(super) fn convict(&self, who: usize, digest: &Digest) {
         let member = &self.members[who];
-        member.standing.set(Standing::Out);
+        if member.standing.replace(Standing::Out) == Standing::Out {
+            return;
+        }
         *member.trouble.borrow_mut() = Some("it sent wrong bytes".to_owned());
         self.history.borrow_mut().lied(&member.name);
+        if !self.candidates(digest).is_empty() {
+            self.progress.note(&format!(
+                "{} sent wrong bytes for blob {digest}; nothing more is taken from it",
+                member.name
+            ));
+        }
     }
 
     /// Whether somebody may be asked.
     pub(super) fn is_asked(&self, who: usize) -> bool {
         matches!(self.members[who].standing.get(), Standing::Good | Standing::Last)
-    }
-
-    /// The line about a member that lied.
-    pub(super) fn verdict(&self, who: usize, digest: &Digest) -> String {
-        let name = &self.members[who].name;
-        format!("{name} sent wrong bytes for blob {digest}; nothing more is taken from it")
     }
 
     /// Bytes that came from a member.
@@ -309,52 +312,50 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// A blob was wrong: who is left for it, as a line for the user; `None` when there is no
-    /// further way to get it.
-    pub(super) fn wrong(&self, digest: &Digest) -> Option<String> {
+    /// A blob was wrong: finds out whose bytes are. Errors: there is no further way to get it; who
+    /// sent it, where somebody did.
+    pub(super) fn wrong(&self, digest: &Digest) -> Result<(), Option<String>> {
         self.trials.borrow_mut().remove(digest);
         for member in &self.members {
             if member.standing.get() == Standing::Suspended {
                 member.standing.set(Standing::Good);
             }
         }
-        let served = self.served.borrow_mut().remove(digest)?;
+        let served = self.served.borrow_mut().remove(digest).ok_or(None)?;
         let servers: BTreeSet<Server> = served.iter().map(|(_, server)| *server).collect();
         let members: Vec<usize> = servers.iter().filter_map(|server| server.member()).collect();
+        let name = |who: usize| self.members[who].name.clone();
+        let is_out = |who: &&usize| self.members[**who].standing.get() == Standing::Out;
+        let known = members.iter().find(is_out).copied();
         match members.as_slice() {
-            [one] if servers.len() == 1 => {
-                self.convict(*one);
+            // It was convicted while it sent this one: nothing from its first byte on is kept.
+            _ if known.is_some() => {
+                self.served.borrow_mut().insert(digest.clone(), served);
                 let others = self.candidates(digest);
-                let line = self.verdict(*one, digest);
-                if others.is_empty() {
-                    self.progress.note(&line);
-                    return None;
-                }
-                Some(line)
+                if others.is_empty() { Err(known.map(name)) } else { Ok(()) }
             }
-            [] => None,
+            [one] if servers.len() == 1 => {
+                self.convict(*one, digest);
+                let others = self.candidates(digest);
+                if others.is_empty() { Err(Some(name(*one))) } else { Ok(()) }
+            }
+            [] => Err(None),
             several if !servers.contains(&Server::Earlier) => {
                 let trusted = several.iter().copied().min_by_key(|i| {
                     let member = &self.members[*i];
                     (self.history.borrow().lies(&member.name), std::cmp::Reverse(member.tier))
-                })?;
+                });
+                let trusted = trusted.ok_or(None)?;
                 for who in several.iter().filter(|who| **who != trusted) {
                     self.members[*who].standing.set(Standing::Suspended);
                 }
-                let all: Vec<&str> =
-                    several.iter().map(|who| self.members[*who].name.as_str()).collect();
-                let line = format!(
-                    "blob {digest} of {} is wrong; parts of it are fetched again to find out whose \
-                     bytes are",
-                    all.join(" and ")
-                );
                 let trial = Trial { trusted, served, differed: BTreeSet::new() };
                 self.trials.borrow_mut().insert(digest.clone(), trial);
-                Some(line)
+                Ok(())
             }
             _ => {
                 self.alone.borrow_mut().insert(digest.clone());
-                Some("fetching it anew from one source".to_owned())
+                Ok(())
             }
         }
     }
@@ -401,8 +402,7 @@ impl<'a> Pool<'a> {
     pub(super) fn settled(&self) {
         for (digest, trial) in std::mem::take(&mut *self.trials.borrow_mut()) {
             for who in trial.differed {
-                self.convict(who);
-                self.progress.note(&self.verdict(who, &digest));
+                self.convict(who, &digest);
             }
         }
         self.remember();

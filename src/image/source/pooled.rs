@@ -44,12 +44,11 @@ impl Source for Pooled<'_> {
         self.pool.small(wanted, limit)
     }
 
-    fn pass_over(&self, wrong: &Digest) -> Option<String> {
-        let line = self.pool.wrong(wrong);
-        if line.is_none() {
+    fn pass_over(&self, wrong: &Digest) -> Result<(), String> {
+        self.pool.wrong(wrong).map_err(|who| {
             self.pool.remember();
-        }
-        line
+            who.unwrap_or_else(|| self.name())
+        })
     }
 
     fn kept(&self, blob: &Digest, have: u64) -> Kept {

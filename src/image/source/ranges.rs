@@ -155,8 +155,7 @@ impl Pool<'_> {
         }
         for (who, bytes) in &samples {
             if *bytes != right {
-                self.convict(*who);
-                self.progress.note(&self.verdict(*who, &blob.digest));
+                self.convict(*who, &blob.digest);
             }
         }
         Ok(self.candidates(&blob.digest).len() > 1)

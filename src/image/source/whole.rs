@@ -347,10 +347,9 @@ impl Pool<'_> {
                     if got == digest.as_str() {
                         return Ok(bytes);
                     }
-                    self.convict(who);
+                    self.convict(who, digest);
                     let place = self.members[who].name.clone();
                     let (wanted, key) = (digest.clone(), format!("blob {digest}"));
-                    self.progress.note(&self.verdict(who, digest));
                     trouble = Some(S3Error::Digest { place, key, wanted, got }.into());
                     continue;
                 }
