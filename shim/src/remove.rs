@@ -9,23 +9,19 @@ use std::os::fd::{AsFd, OwnedFd};
 const OPEN_DIR: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// What a container's directory holds when the payload wrote nothing, in the order in which it
-/// can go: the kernel's own work files first. True: a directory.
-const USUAL: &[(&str, bool)] = &[
-    // Without it the directory counts as garbage, should we be killed on the way.
-    ("config.json", false),
+/// What an overlay leaves when the payload wrote nothing, in the order in which it can go: the
+/// kernel's own work files first. True: a directory.
+const OVERLAY: &[(&str, bool)] = &[
     ("work/work/incompat/volatile/dirty", false),
     ("work/work/incompat/volatile", true),
     ("work/work/incompat", true),
     ("work/work", true),
     ("work", true),
     ("upper", true),
-    ("lock", false),
-    ("control.sock", false),
-    ("state.json", false),
-    ("localtime", false),
-    ("log", false),
 ];
+
+/// The files beside them.
+const FILES: &[&str] = &["lock", "control.sock", "state.json", "localtime", "log"];
 
 /// The records of a container that is about to be removed.
 pub(crate) fn records(dir: impl AsFd) {
@@ -34,13 +30,42 @@ pub(crate) fn records(dir: impl AsFd) {
     }
 }
 
-/// Removes a container's directory: first what is usually there, by name and without reading a
-/// single directory; what is left then, whatever it is.
-pub(crate) fn container(parent: impl AsFd, dir: impl AsFd, id: &str) -> Result<(), Errno> {
-    for (name, is_dir) in USUAL {
-        let flags = if *is_dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
-        let _ = rustix::fs::unlinkat(&dir, *name, flags);
+/// Removes the directories of an overlay nobody writes to any more, if nothing was ever written,
+/// while the kernel still unmounts it. What comes back are those that the mount still uses.
+///
+/// To free a directory can mean to wait for the disk (ext4 without a journal, mounted with
+/// `discard`: 0.1 ms each). Whoever lets go of one last waits: not the payload on its way out, and
+/// several can wait at the same time.
+pub(crate) fn overlay(dir: impl AsFd) -> Vec<OwnedFd> {
+    const FLAGS: OFlags = OPEN_DIR.union(OFlags::PATH);
+    let used = ["upper", "work", "work/work"];
+    let held = used.map(|name| rustix::fs::openat(&dir, name, FLAGS, Mode::empty()).ok());
+    for (name, is_dir) in OVERLAY {
+        unlink(&dir, name, *is_dir);
     }
+    held.into_iter().flatten().collect()
+}
+
+fn unlink(dir: impl AsFd, name: &str, is_dir: bool) {
+    let flags = if is_dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+    let _ = rustix::fs::unlinkat(dir, name, flags);
+}
+
+/// Removes a container's directory: first what is usually there, by name and without reading a
+/// single directory; what is left then, whatever it is. `ahead`: [`records`] and [`overlay`] have
+/// been called.
+pub(crate) fn container(
+    parent: impl AsFd,
+    dir: impl AsFd,
+    id: &str,
+    ahead: bool,
+) -> Result<(), Errno> {
+    if !ahead {
+        // Without it the directory counts as garbage, should we be killed on the way.
+        unlink(&dir, "config.json", false);
+        OVERLAY.iter().for_each(|(name, is_dir)| unlink(&dir, name, *is_dir));
+    }
+    FILES.iter().for_each(|name| unlink(&dir, name, false));
     match rustix::fs::unlinkat(&parent, id, AtFlags::REMOVEDIR) {
         Ok(()) => Ok(()),
         Err(_) => tree(parent, id),

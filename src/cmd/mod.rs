@@ -163,11 +163,12 @@ pub fn main() -> ExitCode {
     if let Some(run) = before_a_game(&words) {
         return ExitCode::from(run(std::env::args_os().skip(3).collect()));
     }
-    let runs = words.first().is_some_and(|verb| verb == "run");
-    let loading = runs.then(|| run::load_early(&words)).flatten();
+    let is_early = words.first().is_some_and(|verb| verb == "run") && run::begins_early(&words);
+    // Which program that is does not depend on settings.
+    let loading = if is_early { crate::shim::load().ok().flatten() } else { None };
     let settings = Settings::from_env();
     let early = match &settings {
-        Ok(settings) if runs => run::begin_early(loading, settings, &words),
+        Ok(settings) if is_early => run::begin_early(loading, settings, &words),
         _ => None,
     };
     let verb = match alone(&words).unwrap_or_else(whole) {

@@ -41,7 +41,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// The supervisor that [`begin_early`] made.
+    /// What [`begin_early`] made.
     pub fn set_early(&mut self, early: Early) {
         self.early = early;
     }
@@ -52,9 +52,9 @@ impl Args {
     }
 }
 
-/// The supervisor is loaded before anything else is looked at. `None` where there will be no start,
-/// or the start itself says why there is none.
-pub fn load_early(words: &[String]) -> Option<Loading> {
+/// Whether a supervisor may be begun before the command line is read: not where there will be no
+/// start, nor where the start itself says why there is none.
+pub fn begins_early(words: &[String]) -> bool {
     // A file of variables may be a pipe from another `run`, which must not wait for P, nor we for
     // it in a P that may end meanwhile. Descriptors of the caller have their numbers until they
     // are taken over: nothing is opened before.
@@ -64,14 +64,11 @@ pub fn load_early(words: &[String]) -> Option<Loading> {
             .iter()
             .any(|flag| word.starts_with(flag))
     };
-    let passes = variable("LISTEN_FDS").is_some();
-    if passes || words.iter().any(ends) {
-        return None;
-    }
-    shim::load().ok()?
+    variable("LISTEN_FDS").is_none() && !words.iter().any(ends)
 }
 
-/// It enters P while the command line is read, which takes as long: it needs nothing of that.
+/// A loaded supervisor enters P while the command line is read, which takes as long: it needs
+/// nothing of that.
 pub fn begin_early(loading: Option<Loading>, settings: &Settings, words: &[String]) -> Early {
     // Nothing is made for a command line that may be refused.
     if !settings.dirs.containers().is_dir() {
@@ -143,7 +140,13 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
     }
     let end = attach::attach(&started.connection, &options, held)?;
     if let End::Exited { .. } = end {
+        // The last hold on a directory that is removed: the supervisor ends meanwhile.
+        drop(created.dir);
         started.reap();
+        let code = finish(end, &created.config.name);
+        // The process ends here: what it frees piece by piece the kernel takes back at once.
+        std::mem::forget((args, created.config, started));
+        return Ok(code);
     }
     if end == End::OutputClosed && created.config.remove {
         // Nobody else can see it any more, and whoever closed the pipe does not wait for long.
@@ -158,10 +161,7 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
         }
         return Ok(crate::exit::signalled(libc::SIGPIPE));
     }
-    let code = finish(end, &created.config.name);
-    // The process ends here: what it frees piece by piece the kernel takes back at once.
-    std::mem::forget((args, created, started));
-    Ok(code)
+    Ok(finish(end, &created.config.name))
 }
 
 /// Says what could not be applied, and gives the line to the supervisor on.

@@ -9,7 +9,7 @@ use crate::clients::{Client, Role};
 use crate::events::{self, Event};
 use crate::start::Payload;
 use crate::{pidfile, remove, state};
-use bolt_shim::launch::{Launch, Restart};
+use bolt_shim::launch::{Launch, Restart, Root};
 use bolt_shim::report::{Report, Step};
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -130,18 +130,24 @@ impl Supervisor {
         let others = |c: &&mut Client| !matches!(c.role, Role::Exec | Role::Check) && !c.told;
         for client in self.clients.iter_mut().filter(others) {
             client.told = true;
-            client.send(report, &[]);
+            // The launcher lets go of one while we do of the others, and of the directory itself.
+            let shared = self.let_go.first().filter(|_| client.is_primary()).map(AsFd::as_fd);
+            client.send(report, shared.as_slice());
         }
     }
 
-    /// `--rm`, and the payload will never run another instruction: its name and records go while
-    /// the kernel takes its namespaces apart, which takes as long.
+    /// `--rm`, and the payload will never run another instruction: its name, records and empty
+    /// directories go while the kernel takes its namespaces apart, which takes as long.
     pub(super) fn clean_ahead(&mut self, launch: &Launch, payload: &Payload) {
         let last = launch.monitor.remove && matches!(self.again.policy, Restart::No) && !self.renew;
         if last && !self.is_cleaned_ahead && state::is_ending(payload.pid) {
             self.is_cleaned_ahead = true;
             self.unlink_name();
             remove::records(&self.place.dir);
+            // The other processes of its pid namespace end with it.
+            if !launch.share.pid && matches!(launch.root, Root::Overlay { .. }) {
+                self.let_go = remove::overlay(&self.place.dir);
+            }
         }
     }
 
@@ -170,7 +176,8 @@ impl Supervisor {
             }
         }
         self.unlink_name();
-        let _ = remove::container(&parent, &self.place.dir, &launch.id);
+        let ahead = !self.let_go.is_empty();
+        let _ = remove::container(&parent, &self.place.dir, &launch.id, ahead);
     }
 
     /// Lets go what lies outside the container's directory.

@@ -116,6 +116,8 @@ pub(crate) struct Supervisor {
     renew: bool,
     /// Name and records of a container that is removed at its end are gone.
     is_cleaned_ahead: bool,
+    /// Directories that were removed then, and are still to be freed.
+    let_go: Vec<OwnedFd>,
     /// Whether and from what the payload is started again.
     pub(crate) again: policy::Again,
     /// The payload's health, where it is checked.
@@ -157,6 +159,7 @@ impl Supervisor {
             by_signal: false,
             renew: false,
             is_cleaned_ahead: false,
+            let_go: Vec::new(),
             again: policy::Again::of(launch),
             health: None,
             notifier: None,
