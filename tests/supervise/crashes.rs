@@ -291,6 +291,16 @@ fn a_supervisor_that_dies_without_a_word_is_told_and_leaves_nothing() {
     assert_eq!(s.ok(&["run", "--rm", "--network", "none", IMAGE, "echo", "next"]), "next");
 }
 
+#[test]
+fn a_supervisor_that_is_no_program_is_named_with_the_reason() {
+    let s = session!();
+    let out = with_shim(&s, "/etc/passwd");
+    assert_eq!(out.code, 125, "{out:?}");
+    assert!(out.err.contains("start /etc/passwd: Permission denied"), "{out:?}");
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+    assert_eq!(s.ok(&["run", "--rm", "--network", "none", IMAGE, "echo", "next"]), "next");
+}
+
 /// `bolt run -d --name x` under strace(1), which kills it when it makes the call that `instant`
 /// picks of the lines of an undisturbed run.
 fn killed_at(s: &Session, calls: &str, instant: impl Fn(&str) -> bool) {
