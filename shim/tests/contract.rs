@@ -152,10 +152,17 @@ fn a_launch_survives_its_encoding() {
 }
 
 #[test]
-fn the_way_into_p_is_a_word() {
+fn the_way_into_p_survives_its_encoding_and_fits_where_it_is_read() {
+    use bolt_shim::control::Request;
+    use bolt_shim::head::{FirstInit, Spaces};
     use bolt_shim::launch::Userns;
-    for way in [Userns::Host, Userns::Join, Userns::MakeFull, Userns::MakeSingle] {
-        assert_eq!(Userns::of(way.word()), Some(way));
+    let spaces = Spaces { user: true, pid: false, net: true, ipc: false, uts: true };
+    for userns in [Userns::Host, Userns::Join, Userns::MakeFull, Userns::MakeSingle] {
+        for init in [None, Some(FirstInit { spaces, usual_ids: true })] {
+            let request = Request::Enter { userns, init };
+            let bytes = postcard::to_stdvec(&request).unwrap();
+            assert!(bytes.len() <= 64);
+            assert_eq!(postcard::from_bytes::<Request>(&bytes), Ok(request));
+        }
     }
-    assert_eq!(Userns::of(""), None);
 }

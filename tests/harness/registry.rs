@@ -17,6 +17,8 @@ pub(crate) const PASSWORD: &str = "s3cret&more";
 pub(crate) struct Options {
     /// https with a certificate of a made-up authority.
     pub(crate) tls: bool,
+    /// That certificate is its own authority.
+    pub(crate) own_authority: bool,
     /// htpasswd with [`USER`] and [`PASSWORD`].
     pub(crate) password: bool,
     /// https that wants a certificate of the same authority from clients.
@@ -61,7 +63,10 @@ impl Registry {
              storage: {{{storage}}}\nhttp:\n  addr: {address}\n"
         );
         if options.tls {
-            make_certificates(&dir);
+            match options.own_authority {
+                false => make_certificates(&dir),
+                true => make_own_authority(&dir),
+            }
             let (cert, key) = (dir.join("server.crt"), dir.join("server.key"));
             let clients = match options.client_certificate {
                 true => format!(", clientcas: [{}]", dir.join("ca.crt").display()),
@@ -178,4 +183,15 @@ pub(crate) fn make_certificates(dir: &Scratch) {
     let mut args = vec!["x509", "-req", "-days", "2", "-in", &request, "-CA", &ca];
     args.extend(["-CAkey", &ca_key, "-CAcreateserial", "-extfile", &extensions, "-out", &server]);
     run("openssl", &args);
+}
+
+/// A certificate for 127.0.0.1 that is its own authority, as people make it for a registry at home.
+fn make_own_authority(dir: &Scratch) {
+    let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    let (key, cert) = (path("server.key"), path("server.crt"));
+    let mut args = vec!["req", "-x509", "-days", "2", "-subj", "/CN=127.0.0.1", "-nodes"];
+    args.extend(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
+    args.extend(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", &key, "-out", &cert]);
+    run("openssl", &args);
+    std::fs::copy(cert, dir.join("ca.crt")).unwrap();
 }

@@ -53,6 +53,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ring", &["image", "spec/seccomp/cache.rs"]),
     ("rustbus", &["bus", "cgroup"]),
     ("rustls", &["image"]),
+    ("rustls_platform_verifier", &["image"]),
     ("semver", &["image/versions.rs"]),
     ("schemars", &["facts", "game", "gpu"]),
     ("regex_automata", &["ui/pattern.rs"]),

@@ -104,6 +104,34 @@ fn tls_needs_a_known_authority() {
 }
 
 #[test]
+fn a_certificate_may_be_its_own_authority_for_its_names_alone() {
+    let options = Options { tls: true, own_authority: true, ..Options::default() };
+    let registry = Registry::start(options);
+    let name = registry.push(&TestImage::new(&[]), "box:1");
+    let machine = Machine::new();
+    let pull = |name: &str| {
+        let mut request = machine.request(name);
+        request.tls_verify = None;
+        machine.pull(&request).0
+    };
+    let trust = |host: &str, ca: &std::path::Path| {
+        let certs = machine.dir.join("config/containers/certs.d").join(host);
+        std::fs::create_dir_all(&certs).unwrap();
+        std::fs::copy(ca, certs.join("ca.crt")).unwrap();
+    };
+    // Another of the same kind is none of it.
+    let other = Registry::start(Options { tls: true, own_authority: true, ..Options::default() });
+    trust(&registry.host(), &other.ca());
+    assert!(text(&pull(&name).unwrap_err()).contains("certificate"));
+    trust(&registry.host(), &registry.ca());
+    pull(&name).unwrap();
+    let elsewhere = name.replace("127.0.0.1", "localhost");
+    trust(&registry.host().replace("127.0.0.1", "localhost"), &registry.ca());
+    let message = text(&pull(&elsewhere).unwrap_err());
+    assert!(message.contains("for another host name"), "{message}");
+}
+
+#[test]
 fn a_wrong_password_is_told_and_never_shown() {
     let registry = Registry::start(Options { password: true, ..Options::default() });
     let name = registry.push(&TestImage::new(&[]), "box:1");

@@ -2,6 +2,7 @@
 //! unbounded.
 
 use super::error::{RegistryError, classify, host, shown};
+use super::own_authority;
 use super::payload::{Moved, Payload};
 use reqwest::Response;
 use reqwest::header::{
@@ -179,7 +180,7 @@ impl Http {
                     .map_err(|e| setup(format!("CA certificate: {}", innermost(&e))))?,
             );
         }
-        let base = || -> Result<reqwest::ClientBuilder, RegistryError> {
+        let plain = || -> Result<reqwest::ClientBuilder, RegistryError> {
             let mut builder = reqwest::Client::builder()
                 .user_agent(concat!("bolt/", env!("CARGO_PKG_VERSION")))
                 .redirect(reqwest::redirect::Policy::none())
@@ -190,6 +191,10 @@ impl Http {
             for proxy in proxies_of(proxies).map_err(&setup)? {
                 builder = builder.proxy(proxy);
             }
+            Ok(builder)
+        };
+        let base = || -> Result<reqwest::ClientBuilder, RegistryError> {
+            let mut builder = plain()?;
             if let Some(pem) = &trust.identity {
                 let identity = reqwest::Identity::from_pem(pem)
                     .map_err(|e| setup(format!("client certificate: {}", innermost(&e))))?;
@@ -197,6 +202,12 @@ impl Http {
             }
             Ok(builder.tls_danger_accept_invalid_certs(trust.insecure))
         };
+        if !trust.roots.is_empty() && !trust.insecure {
+            let tls = own_authority::config(&trust.roots, trust.identity.as_deref());
+            let builder = plain()?.tls_backend_preconfigured(tls.map_err(&setup)?);
+            let client = builder.build().map_err(|e| setup(innermost(&e)))?;
+            return Ok(Http { client, stall: patience.stall });
+        }
         // A machine without any system root can still use the registry's own ones, and http.
         let client = match base()?.tls_certs_merge(extra.clone()).build() {
             Ok(client) => client,

@@ -11,6 +11,7 @@ mod host;
 pub(in crate::image) mod http;
 mod journal;
 mod listing;
+mod own_authority;
 mod payload;
 mod repository;
 mod several;
