@@ -59,7 +59,10 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<u8> {
         .map_err(|error| about("resolve", &args.name, error))?;
     match (args.format, found.choice.taken()) {
         (Format::Json, _) => print::stdout(&format::json(&found.json()))?,
-        (Format::Text, _) if args.explain => print::stdout(&found.text())?,
+        (Format::Text, _) if args.explain => {
+            let safe = |line: &String| format!("{}\n", print::escaped_cell(line));
+            print::stdout(&found.lines().iter().map(safe).collect::<String>())?;
+        }
         (Format::Text, Some(taken)) => {
             print::stdout(&format!("{}\n", found.place.at_digest(taken.digest.clone())))?;
         }

@@ -48,7 +48,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     for word in &args.images {
         tell(one(settings, &removal, args.force, word))?;
     }
-    removal.collect()?;
+    removal.collect(false)?;
     Ok(summary(&codes))
 }
 

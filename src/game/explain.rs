@@ -56,24 +56,27 @@ impl Resolution {
         format!("{}: {all}; {which}{name} ({digest}): {}; {mend}", self.name, reasons.join("; "))
     }
 
-    /// Every variant with every reason.
-    pub fn text(&self) -> String {
+    /// Every variant with every reason, in lines. Publishers have a word in them: what is printed
+    /// must be made safe for terminals, each line by itself.
+    pub fn lines(&self) -> Vec<String> {
         let kind = if self.is_index { "index" } else { "manifest" };
-        let mut text = format!("{} → {} ({kind} {})\n", self.name, self.place, self.root);
-        text.push_str(&format!("machine: {}\n", machine(&self.facts)));
+        let mut lines = vec![
+            format!("{} → {} ({kind} {})", self.name, self.place, self.root),
+            format!("machine: {}", machine(&self.facts)),
+        ];
         for verdict in &self.choice.verdicts {
             let outcome = match verdict.outcome {
                 Outcome::Taken => "taken",
                 Outcome::Outranked => "outranked",
                 Outcome::Refused => "refused",
             };
-            text.push_str(&format!("{outcome:<9}  {}  {}\n", verdict.name, verdict.digest));
+            lines.push(format!("{outcome:<9}  {}  {}", verdict.name, verdict.digest));
             if verdict.outcome == Outcome::Taken {
-                text.push_str(&format!("           {}\n", self.choice.why));
+                lines.push(format!("           {}", self.choice.why));
             }
-            text.push_str(&details(verdict));
+            lines.extend(details(verdict));
         }
-        text
+        lines
     }
 
     /// The same for programs.
@@ -91,29 +94,27 @@ impl Resolution {
     }
 }
 
-fn details(verdict: &Verdict) -> String {
-    let mut text = String::new();
+fn details(verdict: &Verdict) -> Vec<String> {
+    let mut lines = Vec::new();
     for Reason { text: reason, fix, .. } in &verdict.reasons {
-        text.push_str(&format!("           {reason}\n"));
-        if let Some(fix) = fix {
-            text.push_str(&format!("             to mend it: {fix}\n"));
-        }
+        lines.push(format!("           {reason}"));
+        lines.extend(fix.iter().map(|fix| format!("             to mend it: {fix}")));
     }
-    for unknown in &verdict.unknown {
-        text.push_str(&format!("           not checked: {}\n", unknown.text));
-    }
+    let unknown = verdict.unknown.iter();
+    lines.extend(unknown.map(|unknown| format!("           not checked: {}", unknown.text)));
     if let Some(why) = &verdict.artifact {
-        text.push_str(&format!("           its metadata artifact is not used: {why}\n"));
+        lines.push(format!("           its metadata artifact is not used: {why}"));
     }
-    match verdict.fetch_bytes.filter(|_| verdict.outcome != Outcome::Refused) {
-        Some(0) => text.push_str("           nothing to fetch\n"),
-        Some(bytes) => text.push_str(&format!("           {bytes} bytes to fetch\n")),
+    if verdict.outcome == Outcome::Refused {
+        return lines;
+    }
+    match verdict.fetch_bytes {
+        Some(0) => lines.push("           nothing to fetch".to_owned()),
+        Some(bytes) => lines.push(format!("           {bytes} bytes to fetch")),
         None => {}
     }
-    if let Some(proton) = verdict.proton.as_ref().filter(|_| verdict.outcome != Outcome::Refused) {
-        text.push_str(&format!("           Proton: {proton}\n"));
-    }
-    text
+    lines.extend(verdict.proton.iter().map(|proton| format!("           Proton: {proton}")));
+    lines
 }
 
 fn machine(facts: &HostFacts) -> String {

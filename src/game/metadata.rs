@@ -4,6 +4,7 @@
 use crate::facts::KernelFeature;
 use crate::game::range::Range;
 use crate::gpu::Vendor;
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -233,6 +234,10 @@ impl Metadata {
         if bytes.len() > MAX {
             return Err(MetadataError::TooLarge);
         }
+        // The fields of an object would be taken from an array too, one after the other.
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            return Err(serde_json::Error::custom("an array stands where an object belongs").into());
+        }
         let found: Self = serde_json::from_slice(bytes)?;
         found.check()?;
         Ok(found)
@@ -353,6 +358,7 @@ mod tests {
             format!(r#"{{"measured":[{}]}}"#, vec![r#"{"gpu":"a","fps_avg":1}"#; 65].join(","));
         for (text, words) in [
             ("[", "not valid"),
+            (r#" ["posit"]"#, "an array stands where an object belongs"),
             (r#"{"gpus":[]}"#, "unknown field `gpus`"),
             (r#"{"tier":"best"}"#, "unknown variant `best`"),
             (r#"{"steam_appid":"70"}"#, "invalid type: string"),

@@ -57,7 +57,8 @@ pub struct Sizes {
 
 impl Store {
     /// Removes layers and blobs that neither an image nor `in_use` (the containers' layers)
-    /// names, and what crashes left. With `partials`, broken-off downloads too.
+    /// names, and what crashes left. With `partials`, broken-off downloads too, but for those that
+    /// somebody is at.
     ///
     /// Gather `in_use` after the lock was taken: containers are made under the shared one.
     pub fn remove_unused(
@@ -221,7 +222,7 @@ impl Store {
         for (digest, bytes, partial) in self.blobs_on_disk()? {
             let path = super::blobs::blob_path(&digest);
             let removed = match partial {
-                true => partials && self.unlink(&format!("{path}.part"))?,
+                true => partials && self.drop_partial(&digest)?,
                 false => !needed.contains(&digest) && self.unlink(&path)?,
             };
             if removed {

@@ -276,3 +276,24 @@ fn errors_about_a_game_name_it_once() {
         }
     }
 }
+
+/// A publisher's words must not speak to the terminal.
+#[test]
+fn what_is_explained_is_safe_for_terminals() {
+    let session = session!();
+    if std::process::Command::new("curl").arg("--version").output().is_err() {
+        skip!("no curl");
+    }
+    let registry = Registry::start(Options::default());
+    configure(&session, &registry, "");
+    for (annotation, shown) in [
+        ("{\"bogus\\u001b]0;pwn\\u0007\\ntaken\":1}", "bogus\\x1b]0;pwn\\x07\\ntaken"),
+        ("{\"variant\":\"a\\u202eb\\u200fc\"}", "a\\u{202e}b\\u{200f}c"),
+    ] {
+        publish(&session, &registry, annotation);
+        let out = bolt(&session, &["resolve", "--explain", "bolt://doom"]);
+        assert!(out.code == 0 && out.out.contains(shown), "{out:?}");
+        let raw = |c: char| (c.is_control() && c != '\n') || ('\u{200e}'..='\u{202e}').contains(&c);
+        assert!(!out.out.contains(raw), "{out:?}");
+    }
+}

@@ -41,6 +41,8 @@ pub(crate) enum Fault {
     CorruptAt(usize),
     /// So many bytes a second, of all that this proxy sends together.
     Slow(u64),
+    /// A header of the answer has another value.
+    Header(&'static str, String),
     /// An answer without asking the registry: status line, headers, body.
     Answer(String, Vec<(String, String)>, String),
     /// These bytes for an answer, and then the others again and again with a pause between, until
@@ -217,6 +219,11 @@ fn forward(
     loop {
         let mut line = String::new();
         reader.read_line(&mut line)?;
+        if let Fault::Header(name, value) = fault
+            && line.split_once(':').is_some_and(|(n, _)| n.eq_ignore_ascii_case(name))
+        {
+            line = format!("{name}: {value}\r\n");
+        }
         client.write_all(line.as_bytes())?;
         if line.trim_end().is_empty() {
             break;

@@ -104,3 +104,26 @@ fn a_store_that_is_small_enough_is_left_alone() {
     );
     assert_eq!(s.run(&["system", "prune", "-f", "-a", "--keep-size", "1g"]).code, 125);
 }
+
+#[test]
+fn downloads_that_were_broken_off_are_freed() {
+    let s = session!();
+    for args in [
+        &["system", "prune", "-f"][..],
+        &["system", "prune", "-a", "-f"],
+        &["system", "prune", "-f", "--keep-size", "1b"],
+        &["image", "prune", "-f"],
+    ] {
+        let hex = "ab".repeat(32);
+        let dir = s.data().join("store/blobs/sha256/ab");
+        let part = dir.join(format!("{hex}.part"));
+        let (dir, file) = (dir.display(), part.display());
+        let script = format!("mkdir -p {dir} && head -c 3000000 /dev/zero >{file}");
+        assert!(s.command("sh").args(["-c", &script]).status().unwrap().success());
+        let out = s.run(args);
+        assert!(out.code == 0 && !part.exists(), "{args:?}: {out:?}");
+        let told = format!("{}{}", out.out, out.err);
+        let said = told.lines().find(|line| line.contains("eclaimed")).unwrap();
+        assert!(!said.ends_with(" 0B") && !said.ends_with(" 0 B"), "{args:?}: {told}");
+    }
+}

@@ -6,6 +6,7 @@ use crate::harness::proxy::{Fault, Proxy};
 use crate::harness::registry::{Options, Registry};
 use bolt::image::config::registries::Registries;
 use bolt::image::progress::Recording;
+use std::time::Duration;
 
 const NOISES: [usize; 4] = [3_000_000, 2_000_000, 1_000_000, 500_000];
 
@@ -96,5 +97,35 @@ fn wrong_beginnings_of_several_layers_are_fetched_anew() {
             false => assert!(notes.iter().all(|note| note.contains("earlier pull")), "{notes:?}"),
             true => assert!(notes.len() == 1 && notes[0].contains("wrong bytes"), "{notes:?}"),
         }
+    }
+}
+
+/// Wrong bytes, and more of them than were asked for.
+#[test]
+fn a_mirror_that_sends_too_much_is_told_once_and_the_registry_is_not_blamed() {
+    let scene = Scene::new();
+    let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_owned();
+    let mirror = scene.mirror(Fault::Endless(head, vec![0; 100_000], Duration::from_millis(1)));
+    let notes = scene.pull(&scene.machine(&mirror)).notes();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].contains(&mirror.host()), "{notes:?}");
+}
+
+#[test]
+fn a_mirror_whose_manifest_is_none_is_told_once() {
+    let scene = Scene::new();
+    for (status, body) in [("200 OK", "<html>"), ("204 No Content", ""), ("200 OK", "{}")] {
+        let mirror = Proxy::start(scene.registry.address(), move |request, _| {
+            let kind = vec![("Content-Type".to_owned(), "text/html".to_owned())];
+            match request.path.contains("/manifests/") {
+                true => Fault::Answer(status.to_owned(), kind, body.to_owned()),
+                false => Fault::Pass,
+            }
+        });
+        let notes = scene.pull(&scene.machine(&mirror)).notes();
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        let (said, next) =
+            (format!("{}/box: manifest is not", mirror.host()), scene.registry.host());
+        assert!(notes[0].contains(&said) && notes[0].contains(&next), "{notes:?}");
     }
 }

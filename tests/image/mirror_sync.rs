@@ -246,3 +246,60 @@ fn an_object_that_somebody_else_writes_counts_when_it_is_there() {
     let message = text(&mirror(&Machine::new(), &image.source(), place, None).0.unwrap_err());
     assert!(message.contains("answered 409"), "{message}");
 }
+
+/// A HEAD is answered without a body, which would say why.
+#[test]
+fn credentials_that_have_expired_are_told_before_anything_is_sent() {
+    let image = TestImage::new(&[3000]);
+    let expired = Proxy::start(([127, 0, 0, 1], 1).into(), |request, _| {
+        let body = match request.method.as_str() {
+            "HEAD" => "",
+            _ => "<Error><Code>ExpiredToken</Code><Message>m</Message></Error>",
+        };
+        Fault::Answer("400 Bad Request".to_owned(), Vec::new(), body.to_owned())
+    });
+    let place = S3::place(&format!("http://{}", expired.host()), "m");
+    let machine = Machine::new();
+    let message = text(&mirror(&machine, &image.source(), place, None).0.unwrap_err());
+    assert!(message.contains("have expired; get new ones"), "{message}");
+    assert!(expired.requests().iter().all(|r| r.method != "PUT"));
+}
+
+#[test]
+fn an_upload_without_parts_does_not_stay_open() {
+    let s3 = s3!();
+    let image = TestImage::new(&[20_000_000]);
+    let machine = Machine::new();
+    let broken = Proxy::start(s3.address(), |request, _| {
+        let denied = || Fault::Answer("403 Forbidden".to_owned(), Vec::new(), String::new());
+        if request.path.contains("partNumber=") { denied() } else { Fault::Pass }
+    });
+    let at = |proxy: &Proxy| S3::place(&format!("http://{}", proxy.host()), "m");
+    mirror(&machine, &image.source(), at(&broken), None).0.unwrap_err();
+    let file = machine.dir.join("uploads.json");
+    let whole = Proxy::start(s3.address(), |_, _| Fault::Pass);
+    let journal = std::fs::read_to_string(&file).unwrap().replace(&broken.host(), &whole.host());
+    std::fs::write(&file, &journal).unwrap();
+    let journal: serde_json::Value = serde_json::from_str(&journal).unwrap();
+    let mut uploads = journal["uploads"].as_object().unwrap().values();
+    let open = uploads.next().unwrap()["id"].as_str().unwrap().to_owned();
+    mirror(&machine, &image.source(), at(&whole), None)
+        .0
+        .unwrap_or_else(|e| panic!("{}", text(&e)));
+    let aborted =
+        |r: &crate::harness::proxy::Request| r.method == "DELETE" && r.path.contains(&open);
+    assert!(whole.requests().iter().any(aborted));
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_told_by_the_time_of_the_server() {
+    let image = TestImage::new(&[3000]);
+    let skewed = Proxy::start(([127, 0, 0, 1], 1).into(), |_, _| {
+        let body = "<Error><Code>RequestTimeTooSkewed</Code><ServerTime>2020-01-01T00:00:00Z\
+                    </ServerTime></Error>";
+        Fault::Answer("403 Forbidden".to_owned(), Vec::new(), body.to_owned())
+    });
+    let place = S3::place(&format!("http://{}", skewed.host()), "m");
+    let message = text(&mirror(&Machine::new(), &image.source(), place, None).0.unwrap_err());
+    assert!(message.contains("min ahead of") && !message.contains(" 15 min"), "{message}");
+}

@@ -172,8 +172,31 @@ fn a_mirror_that_cuts_is_left_and_its_bytes_are_kept() {
     let cutting = scene.mirror(Fault::Cut(500_000));
     let progress = scene.pull(&Machine::new(), &[&cutting]);
     assert!(progress.transferred() < scene.size() + 100_000, "{}", progress.transferred());
-    for note in progress.notes() {
-        assert!(note.contains(&cutting.host()), "{note}");
+    one_line(&progress, &cutting);
+}
+
+/// With several layers on their way, and the registry the only one that is left.
+#[test]
+fn a_lone_mirror_that_does_wrong_is_told_in_one_line() {
+    let scene = scene!(&[800_000, 700_000, 600_000, 500_000, 400_000]);
+    let answer = |status: &str, headers: &[(&str, &str)]| {
+        let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        Fault::Answer(status.to_owned(), headers, String::new())
+    };
+    let endless = b"X-A: bbbbbbbbbbbbbbbb\r\n".to_vec();
+    for fault in [
+        Fault::Cut(1000),
+        Fault::Cut(0),
+        answer("503 Busy", &[]),
+        answer("301 Moved", &[("x-amz-bucket-region", "eu-west-9")]),
+        Fault::Endless("HTTP/1.1 200 OK\r\n".to_owned(), endless, Duration::ZERO),
+    ] {
+        let mirror = scene.mirror(fault);
+        let progress = scene.pull(&Machine::new(), &[&mirror]);
+        one_line(&progress, &mirror);
+        let note = &progress.notes()[0];
+        assert_eq!(note.matches("s3://").count(), 1, "{note}");
+        assert!(note.ends_with("the other sources go on"), "{note}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod drift;
+mod echoes;
 mod faults;
 mod hostile;
 mod keep_size;

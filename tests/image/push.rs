@@ -361,3 +361,44 @@ fn another_registry_takes_the_same_requests() {
     assert_eq!(posts, 3, "one for each blob: the broken one went on where it was");
     machine.check_pulled(&record, &format!("{}/team/box:1", ferro.host()));
 }
+
+/// Every PATCH is answered as if nothing of it had been taken.
+#[test]
+fn a_registry_that_says_it_takes_nothing_is_not_sent_the_same_for_ever() {
+    let registry = Registry::start(Options::default());
+    let image = TestImage::new(&[40_000_000]);
+    let machine = Machine::new();
+    let record = machine.with(&image, true);
+    let count = AtomicUsize::new(0);
+    let liar = Proxy::start(registry.address(), move |request, _| {
+        match request.method == "PATCH" && count.fetch_add(1, Ordering::Relaxed) < 12 {
+            true => Fault::Header("Range", "0-0".to_owned()),
+            false => Fault::Pass,
+        }
+    });
+    well(machine.push(&record, &format!("{}/box:1", liar.host()), &Wish::default()));
+    assert_eq!(requests(&liar, "PATCH"), 3);
+    machine.check_pulled(&record, &format!("{}/box:1", registry.host()));
+    // One byte more each time would have an end, but not in this life.
+    let count = AtomicUsize::new(0);
+    let slow = Proxy::start(registry.address(), move |request, _| {
+        let at = || vec![("Location".to_owned(), "/v2/other/blobs/uploads/1".to_owned())];
+        let answer =
+            |status: &str, headers| Fault::Answer(status.to_owned(), headers, String::new());
+        match request.method.as_str() {
+            "POST" => answer("202 Accepted", at()),
+            "PATCH" => {
+                let byte = count.fetch_add(1, Ordering::Relaxed) + 1;
+                let range = ("Range".to_owned(), format!("0-{byte}"));
+                let status = if byte < 12 { "202 Accepted" } else { "400 Bad Request" };
+                answer(status, [at(), vec![range]].concat())
+            }
+            "PUT" => answer("201 Created", at()),
+            _ => Fault::Pass,
+        }
+    });
+    let (result, _) = machine.push(&record, &format!("{}/other:1", slow.host()), &Wish::default());
+    let message = text(&result.unwrap_err());
+    assert!(message.contains("takes less of an upload than is sent"), "{message}");
+    assert!(requests(&slow, "PATCH") < 12, "{}", requests(&slow, "PATCH"));
+}

@@ -132,3 +132,46 @@ fn wrong_metadata_is_refused_and_nothing_changes() {
     }
     assert_eq!(session.ok(&["manifest", "inspect", "game"]), before);
 }
+
+#[test]
+fn what_two_say_of_one_list_at_the_same_time_is_all_kept() {
+    let session = session!();
+    let registry = Registry::start(Options::default());
+    let host = registry.host();
+    let names: Vec<String> = (0..3)
+        .map(|n| registry.push(&TestImage::new(&[100 + n]), &format!("celeste:part{n}")))
+        .collect();
+    let mut args = vec!["manifest", "create", VERIFY, "game"];
+    let sources: Vec<String> = names.iter().map(|name| format!("docker://{name}")).collect();
+    args.extend(sources.iter().map(String::as_str));
+    session.ok(&args);
+    let name = format!("{host}/celeste:1");
+    session.ok(&["manifest", "push", "-q", VERIFY, "game", &name]);
+    let entries = raw(&name)["manifests"].as_array().unwrap().clone();
+    let children: Vec<_> = entries
+        .iter()
+        .enumerate()
+        .map(|(n, entry)| {
+            let file = session.file(&format!("{n}.json"), format!(r#"{{"title":"t{n}"}}"#));
+            let digest = entry["digest"].as_str().unwrap();
+            session.spawn(&[
+                "image",
+                "annotate",
+                VERIFY,
+                "--game",
+                &file,
+                "--instance",
+                digest,
+                &name,
+            ])
+        })
+        .collect();
+    for child in children {
+        let patience = std::time::Duration::from_secs(60);
+        let out = crate::harness::process::finish(child, patience, "image annotate");
+        assert_eq!(out.code, 0, "{out:?}");
+    }
+    for (n, entry) in raw(&name)["manifests"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(said(entry)["title"], format!("t{n}"), "{entry}");
+    }
+}

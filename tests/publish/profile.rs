@@ -139,3 +139,28 @@ fn wrong_profiles_and_wrong_servers_are_named() {
     let words = "/v1/profiles: results[0].version is a list, expected a text";
     assert!(out.code == 125 && out.err.contains(words), "{out:?}");
 }
+
+/// docker-registry has no list of referrers: all of them change one index.
+#[test]
+fn profiles_that_are_attached_at_the_same_time_are_all_kept() {
+    let session = session!();
+    let registry = Registry::start(registry::Options::default());
+    let game = format!("{}/games/box:1", registry.host());
+    session.ok(&["push", "-q", VERIFY, IMAGE, &game]);
+    let files: Vec<String> = (0..6)
+        .map(|n| {
+            let text = CS2.replace("\"cs2\"", &format!("\"p{n}\""));
+            session.file(&format!("p{n}.toml"), text)
+        })
+        .collect();
+    let push = |file: &String| session.spawn(&["profile", "push", VERIFY, "--attach", file, &game]);
+    let children: Vec<_> = files.iter().map(push).collect();
+    for child in children {
+        let patience = std::time::Duration::from_secs(60);
+        let out = crate::harness::process::finish(child, patience, "profile push");
+        assert_eq!(out.code, 0, "{out:?}");
+    }
+    let list = session.ok(&["profile", "ls", VERIFY, "--format", "json", &game]);
+    let list: Vec<Value> = serde_json::from_str(&list).unwrap();
+    assert_eq!(list.len(), 6, "{list:?}");
+}

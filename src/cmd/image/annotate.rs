@@ -11,7 +11,7 @@ use crate::image::artifact::{Artifact, describe};
 use crate::image::list::{Attachment, Edit, ImageList};
 use crate::image::manifest::{Document, MAX_DOCUMENT, media_type, parse};
 use crate::image::reference::Reference;
-use crate::image::registry::{Repository, Rights};
+use crate::image::registry::{Repository, Rights, TRIES};
 use crate::image::source::RawDocument;
 use crate::image::types::{Descriptor, Digest};
 use crate::settings::Settings;
@@ -23,6 +23,7 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Say what an image needs to play a game
 ///
@@ -148,13 +149,44 @@ fn remote(args: &Args, sources: &Sources, reference: Reference, said: &Said) -> 
 }
 
 /// Puts the artifact, then the list that speaks of it; the digest that the name means then, where
-/// that is another one.
+/// that is another one. Again where another has meanwhile put the list as it was before.
 fn annotate(
     repository: &Repository<'_>,
     wanted: Option<&str>,
     said: &Said,
 ) -> anyhow::Result<Option<Digest>> {
-    let raw = repository.named()?;
+    for _ in 0..TRIES {
+        let began = Instant::now();
+        let raw = repository.named()?;
+        let Some((now, about)) = annotated(repository, &raw, wanted, said)? else {
+            return Ok(None);
+        };
+        repository.let_others_end(began);
+        let after = repository.named()?;
+        let old = annotation(&raw, &about, &said.key);
+        let new = annotation(&after, &about, &said.key);
+        // Who says something else of the same manifest later has the last word.
+        if after.digest == now || new != old || new.as_deref() == Some(&said.small) {
+            return Ok(Some(after.digest));
+        }
+    }
+    bail!("others change the list all the time; try again when they are done")
+}
+
+/// What a list says of one of its manifests.
+fn annotation(list: &RawDocument, digest: &Digest, key: &str) -> Option<String> {
+    let Ok(Document::Index(entries)) = parse(&list.bytes, &list.media_type) else { return None };
+    entries.into_iter().find(|e| e.digest == *digest)?.annotations.remove(key)
+}
+
+/// Changes what was read; the new digest of the list and the manifest that was meant, where it is a
+/// list.
+fn annotated(
+    repository: &Repository<'_>,
+    raw: &RawDocument,
+    wanted: Option<&str>,
+    said: &Said,
+) -> anyhow::Result<Option<(Digest, Digest)>> {
     let kind = media_type(&raw.bytes, &raw.media_type);
     let Document::Index(entries) = parse(&raw.bytes, &raw.media_type)? else {
         if wanted.is_some() {
@@ -178,9 +210,9 @@ fn annotate(
     let subject = entries.iter().find(|entry| entry.digest == digest);
     let subject = subject.with_context(|| format!("the list has no manifest {digest}"))?;
     let referrer = said.artifact().digest_about(subject);
-    let bytes = with_annotation(&raw, &digest, said, &referrer)?;
+    let bytes = with_annotation(raw, &digest, said, &referrer)?;
     attach(repository, subject, said)?;
-    Ok(Some(repository.put_manifest(tag, &kind, &bytes)?.digest))
+    Ok(Some((repository.put_manifest(tag, &kind, &bytes)?.digest, digest)))
 }
 
 /// The list with the annotation at one of its manifests, all else as it was.

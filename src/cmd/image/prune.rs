@@ -34,7 +34,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let pinned = pinned(settings)?;
     let removal = Removal::begin(settings)?;
     let gone = removal.prune_images(args.all, &filters, &pinned)?;
-    let freed = removal.collect()?;
+    let freed = removal.collect(true)?;
     let ids: String = gone.iter().map(|image| format!("{}\n", image.record.id.hex())).collect();
     print::stdout(&ids)?;
     print::stderr_bytes(

@@ -123,10 +123,11 @@ impl Removal {
         Ok(())
     }
 
-    /// Removes layers and blobs that neither an image nor a container needs.
-    pub fn collect(&self) -> anyhow::Result<Freed> {
+    /// Removes layers and blobs that neither an image nor a container needs; with `partials`,
+    /// downloads that were broken off too.
+    pub fn collect(&self, partials: bool) -> anyhow::Result<Freed> {
         let in_use = uses::layers(list::read(&self.containers)?)?;
-        Ok(self.store.remove_unused(&self.lock, &in_use, false)?)
+        Ok(self.store.remove_unused(&self.lock, &in_use, partials)?)
     }
 
     /// Removes images that no container was made from and that pass: those without a name that
@@ -164,7 +165,7 @@ impl Removal {
             }
             self.pruned(&image)?;
             // Layers are shared: only what is gone tells what an image took.
-            shrunk.freed += self.collect()?.bytes;
+            shrunk.freed += self.collect(false)?.bytes;
             shrunk.gone.push(image);
             shrunk.left = self.bytes()?;
         }
@@ -182,7 +183,7 @@ impl Removal {
 
     fn bytes(&self) -> anyhow::Result<u64> {
         let sizes = self.store.df()?;
-        Ok(sizes.layer_bytes + sizes.blob_bytes)
+        Ok(sizes.layer_bytes + sizes.blob_bytes + sizes.partial_bytes)
     }
 }
 

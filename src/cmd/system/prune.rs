@@ -49,7 +49,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     }
     section(&mut text, "Containers", stopped.iter().map(|entry| entry.config.id.as_str()));
     let mut gone = removal.prune_images(args.all, &Filters::default(), &pinned)?;
-    let mut freed = removal.collect()?.bytes;
+    let mut freed = removal.collect(true)?.bytes;
     if let Some(limit) = limit {
         let shrunk = removal.shrink_to(limit, &pinned)?;
         freed += shrunk.freed;

@@ -79,7 +79,7 @@ impl<'c> Call<'c> {
 
 /// A conversation with one endpoint about one repository.
 pub(super) struct Client<'a> {
-    http: Http,
+    pub(super) http: Http,
     access: Access,
     pub(super) registry: String,
     pub(super) repository: String,
@@ -87,7 +87,7 @@ pub(super) struct Client<'a> {
     /// Set once TLS was found missing at an insecure endpoint.
     plain: Cell<bool>,
     /// Whether the endpoint has ever answered.
-    answered: Cell<bool>,
+    heard: Cell<bool>,
     /// Whether a client certificate is shown to it.
     certified: bool,
     pub(super) patience: Patience,
@@ -109,6 +109,11 @@ impl<'a> Client<'a> {
             name if rights == Rights::Push => format!("repository:{name}:pull,push"),
             name => format!("repository:{name}:pull"),
         };
+        match &credentials {
+            Some(Credentials::Password { password, .. }) => http.secrets.learn(password.expose()),
+            Some(Credentials::IdentityToken(token)) => http.secrets.learn(token.expose()),
+            None => {}
+        }
         let access = Access::new(&registry, scope, credentials, trust.insecure);
         Ok(Client {
             http,
@@ -117,7 +122,7 @@ impl<'a> Client<'a> {
             repository,
             insecure: trust.insecure,
             plain: Cell::new(false),
-            answered: Cell::new(false),
+            heard: Cell::new(false),
             certified: trust.identity.is_some(),
             patience,
             progress,
@@ -240,6 +245,10 @@ impl<'a> Client<'a> {
 
     /// One request with authentication; any status but 2xx is an error.
     pub(super) async fn exchange(&self, call: &Call<'_>) -> Result<Answer, RegistryError> {
+        self.answered(call).await.map_err(|e| e.without(&self.http.secrets))
+    }
+
+    async fn answered(&self, call: &Call<'_>) -> Result<Answer, RegistryError> {
         let mut renewed = false;
         // An address that leads elsewhere is none of those who may ask who we are.
         let ours = match call.to {
@@ -253,12 +262,12 @@ impl<'a> Client<'a> {
             };
             let sent = self.send(call, authorization).await;
             let mut answer = match sent {
-                Err(e) if !self.answered.get() && !self.certified => {
+                Err(e) if !self.heard.get() && !self.certified => {
                     return Err(e.or_client_certificate(&self.registry));
                 }
                 other => other?,
             };
-            self.answered.set(true);
+            self.heard.set(true);
             let own = ours && !answer.redirected;
             match answer.status() {
                 200..=299 => return Ok(answer),

@@ -4,6 +4,7 @@
 use super::error::{RegistryError, classify, host, shown};
 use super::own_authority;
 use super::payload::{Moved, Payload};
+use super::secrets::Secrets;
 use reqwest::Response;
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
@@ -155,12 +156,16 @@ pub(in crate::image) struct Answer {
     /// Time that was waited for the bytes counted in `came`.
     waited: Duration,
     came: u64,
+    /// What must not be repeated of it.
+    secrets: Secrets,
 }
 
 /// A client with its connections.
 pub(in crate::image) struct Http {
     client: reqwest::Client,
     stall: Duration,
+    /// What its requests told.
+    pub(in crate::image) secrets: Secrets,
 }
 
 impl Http {
@@ -213,7 +218,7 @@ impl Http {
             Ok(client) => client,
             Err(_) => base()?.tls_certs_only(extra).build().map_err(|e| setup(innermost(&e)))?,
         };
-        Ok(Http { client, stall: patience.stall })
+        Ok(Http { client, stall: patience.stall, secrets: Secrets::default() })
     }
 
     /// Sends a request and follows redirects; any status is an answer.
@@ -227,6 +232,11 @@ impl Http {
         ask: &Ask,
         sent: &dyn Fn(u64),
     ) -> Result<Answer, RegistryError> {
+        self.secrets.learn_of(ask);
+        self.follow(ask, sent).await.map_err(|e| e.without(&self.secrets))
+    }
+
+    async fn follow(&self, ask: &Ask, sent: &dyn Fn(u64)) -> Result<Answer, RegistryError> {
         let mut url = ask.url.clone();
         let mut authorization = ask.authorization.clone();
         let mut own = ask.own.as_slice();
@@ -274,7 +284,8 @@ impl Http {
                 let (redirected, stall) = (hop > 0, self.stall);
                 let exposed = ask.url.scheme() == "https" && url.scheme() != "https";
                 let (waited, came) = (Duration::ZERO, 0);
-                return Ok(Answer { response, redirected, exposed, stall, waited, came });
+                let secrets = self.secrets.clone();
+                return Ok(Answer { response, redirected, exposed, stall, waited, came, secrets });
             };
             if !same_origin(&url, &next) {
                 authorization = None;
@@ -347,7 +358,7 @@ impl Answer {
 
     /// Where the answer came from, fit to be shown.
     pub(in crate::image) fn address(&self) -> String {
-        shown(self.response.url())
+        self.secrets.hide(&shown(self.response.url()))
     }
 
     /// The next bytes of the body; `None` at its end.
@@ -362,7 +373,9 @@ impl Answer {
         let left = self.stall.saturating_sub(self.waited);
         let chunk = match tokio::time::timeout(left, self.response.chunk()).await {
             Err(_) => return Err(stalled(self.address())),
-            Ok(Err(e)) => return Err(classify(&e, self.response.url())),
+            Ok(Err(e)) => {
+                return Err(classify(&e, self.response.url()).without(&self.secrets));
+            }
             Ok(Ok(chunk)) => chunk,
         };
         self.waited += began.elapsed();

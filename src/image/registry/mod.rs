@@ -14,6 +14,7 @@ mod listing;
 mod own_authority;
 mod payload;
 mod repository;
+pub(in crate::image) mod secrets;
 mod several;
 mod upload;
 
@@ -21,12 +22,13 @@ pub use client::Rights;
 pub use error::RegistryError;
 pub use host::{Host, Page};
 pub use http::{Patience, Proxies};
-pub use repository::{OutgoingBlob, Repository, Stored};
+pub use repository::{OutgoingBlob, Repository, Stored, TRIES};
 pub use several::{Sought, Which, read as read_artifact};
 
 use crate::image::config::auth::Credentials;
 use crate::image::config::certs::HostCerts;
 use crate::image::island::Island;
+use crate::image::manifest;
 use crate::image::progress::Progress;
 use crate::image::reference::Reference;
 use crate::image::source::origin::{Origin, Part, Receive, Served, Tier};
@@ -90,7 +92,8 @@ pub struct RegistrySource<'a> {
     at: Cell<usize>,
     /// Endpoints before this one were left, and the user knows.
     told: Cell<usize>,
-    /// Blobs that this pull fetches: how many bytes lay here before, and the endpoint.
+    /// Blobs that this pull fetches: how many bytes lay here before, and the first endpoint that
+    /// sent more.
     begun: RefCell<BTreeMap<Digest, (u64, usize)>>,
     /// The same of blobs whose bytes may be those of an endpoint that lied.
     doubted: RefCell<BTreeMap<Digest, (u64, usize)>>,
@@ -211,7 +214,10 @@ impl<'a> RegistrySource<'a> {
         let at = self.endpoints.iter().position(|(_, other)| std::ptr::eq(other, client));
         let mut begun = self.begun.borrow_mut();
         let (before, from) = begun.entry(digest.clone()).or_insert((have, 0));
-        (*before, *from) = (have.min(*before), at.unwrap_or(*from));
+        // Of several that sent a part, the first is doubted first: the others are asked again.
+        if have <= *before {
+            (*before, *from) = (have, at.unwrap_or(*from));
+        }
     }
 
     async fn fetch_one(&self, wanted: Wanted<'_>) {
@@ -238,8 +244,19 @@ impl Documents for RegistrySource<'_> {
         self.name.clone()
     }
 
+    /// A mirror whose answer is no manifest is left for the next endpoint.
     fn root(&self) -> Result<RawDocument, SourceError> {
-        self.first(async |reference, client| Ok(client.manifest(wanted(reference)).await?))
+        let last = self.endpoints.last().map(|(_, client)| client);
+        self.first(async |reference, client| {
+            let raw = client.manifest(wanted(reference)).await?;
+            match manifest::parse(&raw.bytes, &raw.media_type) {
+                Err(e) if !last.is_some_and(|last| std::ptr::eq(last, client)) => {
+                    let (url, reason) = (client.name(), e.to_string());
+                    Err(RegistryError::Protocol { url, reason }.into())
+                }
+                _ => Ok(raw),
+            }
+        })
     }
 
     fn document(&self, wanted: &Descriptor) -> Result<RawDocument, SourceError> {

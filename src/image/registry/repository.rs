@@ -1,6 +1,6 @@
 //! One repository of one registry, to read and to write: what pushes, artifacts and lists need.
 
-use super::client::{Client, Rights};
+use super::client::{Client, Rights, random_share};
 use super::journal::Uploads;
 use super::{Endpoint, PARALLEL, Patience, Proxies, RegistryError, STOP_CHECK, wanted};
 use crate::image::artifact::{self, Artifact, Referrer};
@@ -19,9 +19,15 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 
 pub use super::upload::Stored;
+
+/// How often a change to a document that several change is tried.
+pub const TRIES: usize = 20;
+/// Least time for others to end theirs.
+const LEAST_WAIT: Duration = Duration::from_millis(20);
 
 /// A blob that is ready to be sent.
 #[derive(Debug, Clone)]
@@ -218,6 +224,7 @@ impl<'a> Repository<'a> {
         Ok(stored.digest)
     }
 
+    /// Puts the referrer into the index that stands for a list of the registry's own.
     fn add_to_fallback(
         &self,
         subject: &Digest,
@@ -225,16 +232,29 @@ impl<'a> Repository<'a> {
         artifact: &Artifact,
     ) -> Result<(), RegistryError> {
         let tag = artifact::fallback_tag(subject);
-        let there = self.find_manifest(&tag)?;
-        let index = there.as_ref().map(|raw| raw.bytes.as_slice());
-        let grown = artifact::with_referrer(index, manifest, artifact).map_err(|reason| {
+        let fault = |reason: String| {
             let url = format!("{}:{tag}", self.client.name());
             RegistryError::Protocol { url, reason: format!("index of referrers: {reason}") }
-        })?;
-        if let Some(bytes) = grown {
+        };
+        for _ in 0..TRIES {
+            let began = Instant::now();
+            let there = self.find_manifest(&tag)?;
+            let index = there.as_ref().map(|raw| raw.bytes.as_slice());
+            let grown = artifact::with_referrer(index, manifest, artifact).map_err(fault)?;
+            let Some(bytes) = grown else { return Ok(()) };
             self.put_manifest(&tag, OCI_INDEX, &bytes)?;
+            // Then the next look finds it there, unless another has replaced it.
+            self.let_others_end(began);
         }
-        Ok(())
+        Err(fault("others change it all the time; try again when they are done".to_owned()))
+    }
+
+    /// Waits so long after a document was replaced that another who has read it before, as `began`
+    /// says we have, will have replaced ours: registries compare nothing before they move a tag,
+    /// so that who does not look again may be lost.
+    pub fn let_others_end(&self, began: Instant) {
+        let took = began.elapsed();
+        std::thread::sleep(LEAST_WAIT + took.mul_f64(1.0 + random_share()));
     }
 
     /// Puts a manifest or index under a tag or its digest.

@@ -3,7 +3,7 @@
 
 use super::blobs::HEADWAY;
 use super::client::{Call, Client, To};
-use super::error::RegistryError;
+use super::error::{RegistryError, clean};
 use super::http::{Answer, same_origin};
 use super::payload::Payload;
 use crate::image::types::{Descriptor, Digest};
@@ -169,6 +169,7 @@ impl Client<'_> {
         };
         let open = session.insert(open);
         let sent = |n| self.progress.blob_bytes(&blob.digest, n);
+        let mut went = 0;
         while blob.size > chunk && open.have < blob.size {
             self.note(blob, &open.location);
             let len = chunk.min(blob.size - open.have);
@@ -182,7 +183,16 @@ impl Client<'_> {
             let answer = self.exchange(&call).await;
             let answer = answer.inspect_err(|e| open.lost = is_lost(e))?;
             open.location = self.location(&answer)?;
-            open.have = taken(&answer).filter(|n| *n <= open.have + len).unwrap_or(open.have + len);
+            went += len;
+            if went > 2 * blob.size + chunk {
+                let reason = "takes less of an upload than is sent to it, again and again";
+                let (url, reason) = (answer.address(), reason.to_owned());
+                return Err(RegistryError::Protocol { url, reason });
+            }
+            // One that says it took nothing is not believed, else this would have no end; what it
+            // really has is told by the digest, or by its refusal of the next chunk.
+            let next = open.have + 1..=open.have + len;
+            open.have = taken(&answer).filter(|n| next.contains(n)).unwrap_or(open.have + len);
         }
         let mut payload = Payload::file(file, open.have, blob.size - open.have);
         payload.ends = true;
@@ -263,7 +273,8 @@ impl Client<'_> {
             && got != digest.as_str()
         {
             let (url, wanted, got) = (answer.address(), digest.to_string(), got.to_owned());
-            return Err(RegistryError::Digest { url, wanted, got });
+            let error = RegistryError::Digest { url, wanted, got: clean(&got, 200) };
+            return Err(error.without(&self.http.secrets));
         }
         Ok(Stored { digest, refers: answer.header("oci-subject").is_some() })
     }

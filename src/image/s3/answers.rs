@@ -4,6 +4,7 @@
 use super::credentials::Keys;
 use super::xml::{self, BadXml, Element};
 use crate::image::config::auth::Secret;
+use crate::image::registry::secrets::Secrets;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -34,6 +35,18 @@ pub struct Trouble {
     pub message: String,
     /// The region that the server wants.
     pub region: Option<String>,
+    /// Its time, where it says that ours differs too much.
+    pub server_time: Option<String>,
+}
+
+impl Trouble {
+    /// The same, without secrets that the server repeated.
+    pub(super) fn without(self, secrets: &Secrets) -> Self {
+        let Trouble { code, message, region, server_time } = self;
+        let region = region.map(|region| secrets.hide(&region));
+        let (code, message) = (secrets.hide(&code), secrets.hide(&message));
+        Trouble { code, message, region, server_time }
+    }
 }
 
 fn is_json(bytes: &[u8]) -> bool {
@@ -146,7 +159,7 @@ pub fn trouble(bytes: &[u8]) -> Trouble {
         }
         return json::<Whole>(bytes).map_or_else(
             |_| Trouble::default(),
-            |w| Trouble { code: w.code, message: w.message, region: None },
+            |w| Trouble { code: w.code, message: w.message, ..Trouble::default() },
         );
     }
     match xml::parse(bytes) {
@@ -164,7 +177,8 @@ fn trouble_in(root: &Element) -> Option<Trouble> {
     };
     let text = |name| error.text_of(name).unwrap_or_default().to_owned();
     let region = error.text_of("Region").map(str::to_owned);
-    Some(Trouble { code: text("Code"), message: text("Message"), region })
+    let server_time = error.text_of("ServerTime").map(str::to_owned);
+    Some(Trouble { code: text("Code"), message: text("Message"), region, server_time })
 }
 
 /// The keys of a session and when they end (`AssumeRoleWithWebIdentity`).

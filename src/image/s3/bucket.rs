@@ -7,7 +7,6 @@ use crate::image::island::Island;
 use crate::image::layout::{self, LayoutError};
 use crate::image::manifest::{self, MAX_DOCUMENT};
 use crate::image::reference::LayoutImage;
-use crate::image::registry::error::clean;
 use crate::image::source::origin::{Origin, Part, Receive, Served, Tier};
 use crate::image::source::{Documents, RawDocument, SourceError};
 use crate::image::types::{Descriptor, Digest};
@@ -140,7 +139,7 @@ impl<'a> BucketLayout<'a> {
                 let more = if list.objects.len() > keys.len() { ", …" } else { "" };
                 let reason = format!(
                     "there is no OCI image layout, but {}{more}",
-                    clean(&keys.join(", "), 400)
+                    client.hidden(&keys.join(", "), 400)
                 );
                 S3Error::Protocol { place, reason }.into()
             }

@@ -122,12 +122,17 @@ impl<'a> S3Client<'a> {
             Some((_, Some(total))) if total != size => Err(wrong(total)),
             Some((start, _)) if start == from => Ok((answer, 0)),
             _ => {
-                let range = clean(range, 60);
+                let range = self.hidden(range, 60);
                 let reason =
                     format!("answered with Content-Range {range:?}, asked from byte {from}");
                 Err(S3Error::Protocol { place: self.place.name(), reason })
             }
         }
+    }
+
+    /// A text of the server for people, without the secrets that it was sent.
+    pub(super) fn hidden(&self, text: &str, limit: usize) -> String {
+        clean(&self.http.secrets.hide(text), limit)
     }
 
     pub(super) fn wrong_size(&self, key: &str, wanted: u64, got: u64) -> S3Error {
@@ -155,6 +160,15 @@ impl<'a> S3Client<'a> {
         match head {
             Ok(size) => Ok(Some(size)),
             Err(S3Error::NoSuchKey { .. }) => Ok(None),
+            // The answer to a HEAD has no body that would say why; that to a GET has one.
+            Err(e @ (S3Error::Denied { .. } | S3Error::Status { status: 400, .. })) => {
+                let get = Call { range: Some((0, Some(0))), ..Call::new(Method::GET, Some(key)) };
+                match self.call(&get).await {
+                    Err(S3Error::NoSuchKey { .. }) => Ok(None),
+                    Err(why) => Err(why),
+                    Ok(_) => Err(e),
+                }
+            }
             Err(e) => Err(e),
         }
     }
@@ -205,7 +219,8 @@ impl<'a> S3Client<'a> {
             }
             other => other.map(Some),
         });
-        match body.await?.map(|body| answers::trouble(&body)) {
+        let trouble = |body: Vec<u8>| answers::trouble(&body).without(&self.http.secrets);
+        match body.await?.map(trouble) {
             None => Ok(Put::Existed),
             Some(trouble) if trouble.code.is_empty() => Ok(Put::Created),
             // A 200 whose body is an error: S3 answers so when the end of an upload fails late.
@@ -292,12 +307,15 @@ impl<'a> S3Client<'a> {
 
     fn unread(&self, call: &Call) -> impl Fn(xml::BadXml) -> S3Error + use<'_, 'a> {
         let key = call.what();
-        move |source| S3Error::Answer { place: self.place.name(), key: key.clone(), source }
+        move |source| {
+            let source = source.without(&self.http.secrets);
+            S3Error::Answer { place: self.place.name(), key: key.clone(), source }
+        }
     }
 
     /// One request; any status but 2xx is an error. A region that the server names is taken, once.
     async fn call(&self, call: &Call) -> Result<Answer, S3Error> {
-        let mut followed = false;
+        let (mut followed, mut moved) = (false, None);
         loop {
             let keys = self.session.keys(self.progress).await?;
             let region = self.region.borrow().clone();
@@ -309,16 +327,21 @@ impl<'a> S3Client<'a> {
                 return Err(S3Error::Protocol { place: self.place.name(), reason });
             }
             if (200..300).contains(&answer.status()) {
+                moved.iter().for_each(|line: &String| self.progress.note(line));
                 return Ok(answer);
             }
             match self.error(call, &region, &mut answer).await {
                 S3Error::Region { needed, .. } if !followed && is_region(&needed) => {
                     followed = true;
-                    self.progress.note(&format!(
-                        "{}: the bucket lies in the region {needed}, not {region}; asking there",
-                        self.place.name()
-                    ));
-                    *self.region.borrow_mut() = needed;
+                    // Others on their way at the same time were sent on too, and one tells it.
+                    if *self.region.borrow() != needed {
+                        let place = self.place.name();
+                        moved = Some(format!(
+                            "{place}: the bucket lies in the region {needed}, not {region}; asking \
+                             there"
+                        ));
+                        *self.region.borrow_mut() = needed;
+                    }
                 }
                 error => return Err(error),
             }
@@ -338,6 +361,8 @@ impl<'a> S3Client<'a> {
         };
         let mut query = encode_query(&call.query);
         if let Some(keys) = keys {
+            self.http.secrets.learn(keys.secret.expose());
+            keys.token.iter().for_each(|token| self.http.secrets.learn(token.expose()));
             let signer = Signer { keys, region, now: clock::now() };
             if self.place.presigned {
                 query = signer.presigned_query(&request, PRESIGNED_LIFE);
@@ -355,10 +380,10 @@ impl<'a> S3Client<'a> {
 
     async fn error(&self, call: &Call, region: &str, answer: &mut Answer) -> S3Error {
         let status = answer.status();
-        let wanted = answer.header("x-amz-bucket-region").map(str::to_owned);
+        let wanted = answer.header("x-amz-bucket-region").map(|r| self.http.secrets.hide(r));
         let date = answer.header("date").and_then(clock::http_date);
         let redirected = answer.redirected;
-        let trouble = answers::trouble(&answer.beginning().await);
+        let trouble = answers::trouble(&answer.beginning().await).without(&self.http.secrets);
         let place = self.place.name();
         let from = self.place.caller.place.clone();
         let skew = date.map(|date| clock::now() - date).filter(|s| s.abs() > MAX_SKEW);
@@ -376,7 +401,9 @@ impl<'a> S3Client<'a> {
                 needed: clean(&wanted.unwrap_or_default(), 60),
             },
             (403, "RequestTimeTooSkewed") => {
-                S3Error::Clock { place, seconds: skew.unwrap_or(MAX_SKEW) }
+                let said = trouble.server_time.as_deref().and_then(clock::rfc3339);
+                let said = said.map(|time| clock::now() - time);
+                S3Error::Clock { place, seconds: skew.or(said).unwrap_or(MAX_SKEW) }
             }
             (403, _) if skew.is_some() => {
                 S3Error::Clock { place, seconds: skew.unwrap_or_default() }

@@ -5,7 +5,7 @@ use super::credentials::Caller;
 use super::sign;
 use crate::image::config::certs::HostCerts;
 use crate::image::config::drift::KeyTemplate;
-use crate::image::registry::error::host;
+use crate::image::registry::error::{clean, host};
 use crate::image::registry::http::Url;
 use crate::image::types::Digest;
 
@@ -104,14 +104,28 @@ impl Place {
                 &aws
             }
         };
-        let url = Url::parse(text).map_err(|_| self.setup("its endpoint is not an address"))?;
+        let url = Url::parse(text).map_err(|_| match &self.endpoint {
+            Some(_) => self.setup("its endpoint is not an address"),
+            None => self.no_region(region),
+        })?;
         let plain = matches!(url.scheme(), "http" | "https")
             && url.has_host()
             && url.path() == "/"
             && url.query().is_none()
             && url.username().is_empty()
             && url.password().is_none();
-        if plain { Ok(url) } else { Err(self.setup("its endpoint is not http(s)://HOST[:PORT]")) }
+        match (&self.endpoint, plain) {
+            (_, true) => Ok(url),
+            (None, false) => Err(self.no_region(region)),
+            (Some(_), false) => Err(self.setup("its endpoint is not http(s)://HOST[:PORT]")),
+        }
+    }
+
+    fn no_region(&self, region: &str) -> S3Error {
+        let region = clean(region, 60);
+        self.setup(&format!(
+            "AWS has no region {region:?}; check AWS_REGION, or that of the profile"
+        ))
     }
 
     fn setup(&self, reason: &str) -> S3Error {
@@ -175,6 +189,10 @@ mod tests {
             assert!(!error.contains("u:p"), "{error}");
         }
         assert!(place(Some("http://h"), false).url("r", Some("a/../b")).is_err());
+        for region in ["a b", "eu/west", "x@y"] {
+            let error = place(None, false).url(region, None).unwrap_err().to_string();
+            assert!(error.contains("check AWS_REGION"), "{region}: {error}");
+        }
     }
 
     #[test]

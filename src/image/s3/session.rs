@@ -98,7 +98,8 @@ impl Session {
         let mut answer = http.send(&ask).await?;
         let status = answer.status();
         if status != 200 {
-            let Trouble { code, .. } = answers::trouble(&answer.beginning().await);
+            let Trouble { code, .. } =
+                answers::trouble(&answer.beginning().await).without(&http.secrets);
             let from = self.place.clone();
             return Err(match code.as_str() {
                 "ExpiredTokenException" => S3Error::Expired { place: name, from },
@@ -115,7 +116,7 @@ impl Session {
         let (keys, until) = answers::session(&body).map_err(|source| S3Error::Answer {
             place: format!("the token service {name}"),
             key: clean(&web.role, 200),
-            source,
+            source: source.without(&http.secrets),
         })?;
         let until = until.as_deref().and_then(clock::rfc3339);
         Ok((keys, until.unwrap_or_else(|| clock::now() + LIFETIME)))

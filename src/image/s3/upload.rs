@@ -120,9 +120,15 @@ impl Bucket<'_> {
         let object = format!("{} {}", self.client.place.name(), upload.key);
         let known = journal.borrow().uploads.get(&object).cloned();
         if let Some(begun) = known {
+            let old = begun.id.clone();
             match self.remembered(upload, begun, &object, journal).await {
-                // What is remembered is replaced once the server takes another.
-                Ok(None) => {}
+                // What is remembered is replaced once the server takes another; the empty one
+                // would stay open in the bucket.
+                Ok(None) => {
+                    if let Err(e) = self.client.abort_upload(upload.key, &old).await {
+                        tracing::debug!("an upload without parts stays open: {e}");
+                    }
+                }
                 Err(e) if is_lost(&e) => tracing::debug!("{e}; the upload begins anew"),
                 Ok(Some(put)) => return Ok(put),
                 Err(e) => return Err(e),

@@ -1,6 +1,7 @@
 //! XML as S3 speaks it: the only file that knows the parser. Documents come whole, bounded by who
 //! read them; entities but XML's own five and document types are refused.
 
+use crate::image::registry::secrets::Secrets;
 use quick_xml::Reader;
 use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::{BytesRef, Event};
@@ -14,6 +15,13 @@ const MAX_ELEMENTS: usize = 100_000;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not the XML of S3: {0}")]
 pub struct BadXml(pub(super) String);
+
+impl BadXml {
+    /// The same, without secrets that the server repeated.
+    pub(super) fn without(self, secrets: &Secrets) -> Self {
+        BadXml(secrets.hide(&self.0))
+    }
+}
 
 /// An element: namespaces and attributes are passed over.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -50,6 +50,8 @@ pub(super) struct Member<'a> {
     pub(super) tier: Tier,
     pub(super) standing: Cell<Standing>,
     strikes: Cell<u32>,
+    /// The user knows that it does wrong.
+    told: Cell<bool>,
     absent: RefCell<BTreeSet<Digest>>,
     /// Transfers that are on their way.
     active: Cell<usize>,
@@ -213,8 +215,23 @@ impl<'a> Pool<'a> {
         member.standing.set(Standing::Last);
         *member.trouble.borrow_mut() = Some(why.to_owned());
         if self.members.iter().any(|m| m.standing.get() == Standing::Good) {
-            self.progress.note(&format!("{}: {why}; the other sources go on", member.name));
+            self.tell(who, why, "the other sources go on");
         }
+    }
+
+    /// One line about a member that does wrong, and no other.
+    pub(super) fn tell(&self, who: usize, why: &str, then: &str) {
+        let member = &self.members[who];
+        if member.told.replace(true) {
+            return;
+        }
+        // Errors of buckets begin with their name.
+        let own = why.strip_prefix(&*member.name).filter(|rest| rest.starts_with([':', ' ']));
+        let said = match own {
+            Some(_) => why.to_owned(),
+            None => format!("{}: {why}", member.name),
+        };
+        self.progress.note(&format!("{said}; {then}"));
     }
 
     /// Asks a member for nothing more in this pull, and says so: once, and only when there are
@@ -234,6 +251,13 @@ impl<'a> Pool<'a> {
         }
     }
 
+    /// Whether a blob can come from another member that is good.
+    pub(super) fn has_stand_in(&self, who: usize, digest: &Digest) -> bool {
+        let mut others = self.members.iter().enumerate().filter(|(i, _)| *i != who);
+        others
+            .any(|(_, m)| m.standing.get() == Standing::Good && !m.absent.borrow().contains(digest))
+    }
+
     /// Whether somebody may be asked.
     pub(super) fn is_asked(&self, who: usize) -> bool {
         matches!(self.members[who].standing.get(), Standing::Good | Standing::Last)
@@ -243,7 +267,11 @@ impl<'a> Pool<'a> {
     pub(super) fn count(&self, who: usize, bytes: u64) {
         let member = &self.members[who];
         member.bytes.set(member.bytes.get() + bytes);
-        member.strikes.set(0);
+    }
+
+    /// So much came from a member at one time that its faults are not in a row.
+    pub(super) fn forgive(&self, who: usize) {
+        self.members[who].strikes.set(0);
     }
 
     /// A transfer from a member begins.
@@ -450,6 +478,7 @@ impl<'a> Member<'a> {
             origin,
             standing: Cell::new(Standing::Good),
             strikes: Cell::default(),
+            told: Cell::default(),
             absent: RefCell::default(),
             active: Cell::default(),
             since: Cell::default(),

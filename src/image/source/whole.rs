@@ -158,7 +158,7 @@ impl Pool<'_> {
                         return Err(error);
                     }
                     if !others {
-                        self.pause(&error, failures).await;
+                        self.pause(who, digest, &error, failures).await;
                     }
                 }
             }
@@ -184,10 +184,15 @@ impl Pool<'_> {
         SourceError::S3(S3Error::NoSuchKey { place, key: format!("blob {digest}") })
     }
 
-    async fn pause(&self, error: &SourceError, failures: u32) {
+    /// Waits before `who` is asked again, and says why: once, where another can serve in the end.
+    async fn pause(&self, who: usize, digest: &Digest, error: &SourceError, failures: u32) {
         let wait = wait(&self.patience, None, failures, random_share());
         let (of, s) = (self.patience.retries, wait.as_secs_f64());
-        self.progress.note(&format!("{error}; retry {failures} of {of} in {s:.1} s"));
+        if self.has_stand_in(who, digest) {
+            self.tell(who, &error.to_string(), "it is asked again, then the other sources go on");
+        } else {
+            self.progress.note(&format!("{error}; retry {failures} of {of} in {s:.1} s"));
+        }
         tokio::time::sleep(wait).await;
     }
 
@@ -200,7 +205,7 @@ impl Pool<'_> {
         receive: &mut dyn FnMut(&[u8]) -> Result<(), SourceError>,
     ) -> Result<Ended, SourceError> {
         let member = &self.members[who];
-        let (start, first) = (Instant::now(), Cell::new(true));
+        let (start, first, came) = (Instant::now(), Cell::new(true), Cell::new(0));
         let heard = Cell::new(start);
         let standing = member.standing.get();
         let mut counted = |bytes: &[u8]| {
@@ -209,6 +214,7 @@ impl Pool<'_> {
             }
             heard.set(Instant::now());
             self.count(who, bytes.len() as u64);
+            came.set(came.get() + bytes.len() as u64);
             receive(bytes)
         };
         self.begins(who);
@@ -224,6 +230,9 @@ impl Pool<'_> {
             }
         };
         self.ends(who);
+        if came.get() >= HEADWAY || matches!(result, Ok(Some(_))) {
+            self.forgive(who);
+        }
         Ok(match result? {
             Some(Served { whole: true }) => {
                 self.leave(who, "it ignores Range and sends whole blobs");
@@ -308,7 +317,7 @@ impl Pool<'_> {
                     if self.is_enough(&error, failures) {
                         return Err(error);
                     }
-                    self.pause(&error, failures).await;
+                    self.pause(trial.trusted, &blob.digest, &error, failures).await;
                 }
             }
         }
@@ -366,7 +375,7 @@ impl Pool<'_> {
                 if self.is_enough(&error, failures) {
                     return Err(error);
                 }
-                self.pause(&error, failures).await;
+                self.pause(who, digest, &error, failures).await;
             }
             trouble = Some(error);
         }

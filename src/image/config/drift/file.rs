@@ -305,6 +305,11 @@ impl Reader<'_> {
             let reason = "leave the scheme out: HOST[:PORT][/PATH]; insecure = true allows http";
             return Err(self.bad(at, key, reason));
         }
+        if text.contains('@') {
+            let reason = "a user or secret in front of the host is refused; write HOST[:PORT][/PATH], \
+                          and log in with `bolt login`";
+            return Err(self.bad(at, key, reason));
+        }
         let host = text.split('/').next().unwrap_or_default();
         // The grammar knows whether names can lie below it.
         if !is_registry(host) || Reference::parse(&format!("{text}/a")).is_err() {
@@ -434,7 +439,14 @@ impl Reader<'_> {
             return Err(self.bad(name, key, reason));
         }
         Reference::parse(target.get_ref()).map_err(|fault| {
-            self.bad(target, key, format!("it must be a full image name: {fault}"))
+            // What stands in front of an @ may be a password: it is not repeated.
+            let reason = match target.get_ref().contains('@') {
+                true => "it must be a full image name: HOST/NAME, HOST/NAME:TAG or \
+                         HOST/NAME@sha256:DIGEST"
+                    .to_owned(),
+                false => format!("it must be a full image name: {fault}"),
+            };
+            self.bad(target, key, reason)
         })
     }
 }

@@ -180,6 +180,24 @@ fn what_is_wrong_is_told_with_line_and_key() {
 }
 
 #[test]
+fn a_secret_in_front_of_a_host_is_refused_and_never_shown() {
+    for (file, line) in [
+        ("[[registry]]\nname = \"a\"\nlocation = \"me:canary@a.org\"", "line 3"),
+        ("[[registry]]\nname = \"a\"\nlocation = \"https://me:canary@a.org\"", "line 3"),
+        (
+            "[[registry]]\nname = \"a\"\nlocation = \"a.org\"\n[[registry.mirror]]\n\
+             location = \"me:canary@b.org/x\"",
+            "line 5",
+        ),
+        ("[aliases]\na = \"me:canary@a.org/b\"", "line 2"),
+    ] {
+        let error = parse(file).unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains(line) && !text.contains("canary"), "{text}");
+    }
+}
+
+#[test]
 fn a_secret_in_the_file_is_refused_and_never_shown() {
     let store = "[[ghostbay]]\nname = \"a\"\nendpoint = \"https://a.org\"\nbucket = \"abc\"\n";
     for line in [
