@@ -56,6 +56,7 @@ pub mod selection;
 mod sizes;
 pub mod source;
 pub mod start;
+mod starting;
 pub mod stats;
 pub mod steam;
 pub mod stop;
