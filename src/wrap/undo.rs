@@ -227,7 +227,7 @@ pub fn sweep(dir: &Path, log: &Path) {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.ends_with(".json") {
             sweep_one(&path, &log, end);
-        } else if is_abandoned(&name) {
+        } else if live::is_abandoned(&name) {
             let _ = fs::remove_file(&path);
         }
     }
@@ -258,12 +258,6 @@ fn sweep_one(path: &Path, log: &Log, end: Instant) {
 fn is_no_list(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
-}
-
-/// A temporary file, `.NAME.PID.N.tmp` ([`atomic::temp_name`]), whose writer is gone.
-fn is_abandoned(name: &str) -> bool {
-    let pid = name.strip_suffix(".tmp").and_then(|stem| stem.rsplit('.').nth(1)?.parse().ok());
-    pid.is_some_and(|pid| live::start_time(pid).is_none())
 }
 
 #[cfg(test)]
