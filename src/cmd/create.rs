@@ -120,7 +120,12 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
         }
         replace(&containers, name, args.replace)?;
     }
-    let (dir, name) = containers.create_named(None, args.name.as_deref())?;
+    let (dir, name) = match containers.create_named(None, args.name.as_deref()) {
+        Err(Error::NameInUse { name, id }) if args.replace != Replace::None => {
+            bail!("another command has just given the name {name:?} to container {id}; try again")
+        }
+        made => made?,
+    };
     (config.id, config.name) = (dir.id().to_owned(), name);
     let mut created = Created { dir, config, begun: None, recorded: false };
     let result = (|| {

@@ -135,8 +135,16 @@ impl Undoing {
     /// process be killed before, the next `bolt` finds the list.
     pub(super) fn watch(&mut self, log: &Path, program: &Path) -> io::Result<()> {
         if self.watcher.is_none() {
-            let text =
-                |path: &Path| path.to_str().map(str::to_owned).ok_or(io::ErrorKind::InvalidInput);
+            let text = |path: &Path| {
+                let odd = || {
+                    let why = format!(
+                        "{:?} is not valid UTF-8; set XDG_STATE_HOME to a path that is",
+                        path
+                    );
+                    io::Error::new(io::ErrorKind::InvalidInput, why)
+                };
+                path.to_str().map(str::to_owned).ok_or_else(odd)
+            };
             let (path, log) = (text(&self.path)?, text(log)?);
             let words = ["bolt", super::WATCH, &path, &log];
             self.watcher = Some(apart::spawn(program, &words, &[])?);
@@ -292,6 +300,15 @@ mod tests {
         assert_eq!(List::read(&dir.join("l.json")).unwrap(), wanted);
         fs::write(dir.join("l.json"), "{").unwrap();
         assert!(List::read(&dir.join("l.json")).is_err());
+    }
+
+    #[test]
+    fn a_place_that_the_watcher_cannot_be_told_is_named() {
+        use std::os::unix::ffi::OsStrExt;
+        let odd = Path::new(std::ffi::OsStr::from_bytes(b"/state\xff"));
+        let mut undoing = Undoing::of_this_process(odd).unwrap();
+        let error = undoing.watch(Path::new("/log"), Path::new("/bolt")).unwrap_err().to_string();
+        assert!(error.contains("\"/state\\xFF/") && error.contains("XDG_STATE_HOME"), "{error}");
     }
 
     #[test]
