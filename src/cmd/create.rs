@@ -1,7 +1,8 @@
 //! `bolt create`: a container that `start` can start.
 
 use crate::cmd::create_args::{Asked, CreateArgs, Replace};
-use crate::cmd::{copy_root, pull, requires};
+use crate::cmd::ending::PATIENCE;
+use crate::cmd::{copy_root, pull, requires, starting};
 use crate::container::config::{Config, MountKind, Origin, Userns};
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::error::Error;
@@ -310,6 +311,10 @@ fn replace(containers: &Containers, wanted: &str, which: Replace) -> anyhow::Res
     }
     if which == Replace::Any {
         return discard(dir.id());
+    }
+    if dir.status()? == Status::Starting {
+        // Another command may only be replacing it too.
+        let _ = starting::settle(&dir, PATIENCE);
     }
     let status = dir.status()?;
     if !matches!(status, Status::Created | Status::Exited) {

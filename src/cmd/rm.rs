@@ -1,7 +1,8 @@
 //! `bolt rm`: removes containers with their files.
 
-use super::ending::{self, Asked, CLEANUP};
+use super::ending::{self, Asked, CLEANUP, PATIENCE};
 use super::selection::{Selection, Target, report};
+use super::starting;
 use crate::container::config::Config;
 use crate::container::dir::{ContainerDir, Containers, Rest};
 use crate::container::error::Error;
@@ -184,7 +185,12 @@ type Way = (Option<Asked>, Duration);
 
 /// Asks what runs to end, or refuses it.
 fn ask(dir: &ContainerDir, force: bool, timeout: Option<u32>) -> Result<Way, Refusal> {
-    let status = dir.status()?;
+    let mut status = dir.status()?;
+    if !force && status == Status::Starting {
+        // Another command may only be removing it, or work on its files.
+        let _ = starting::settle(dir, PATIENCE);
+        status = dir.status()?;
+    }
     if !force && status.is_active() {
         let error = anyhow::anyhow!(
             "cannot remove container {} as it is {}: stop it first or use --force",
