@@ -208,7 +208,13 @@ fn take(mut dir: ContainerDir, (asked, limit): Way) -> Result<ContainerDir, Refu
     if let Some(asked) = asked {
         asked.end(&dir)?;
     }
-    match dir.lock_within(limit) {
+    let mut taken = dir.lock_within(limit);
+    if limit.is_zero() && matches!(taken, Err(Error::Busy(_))) {
+        // By another command: who removes it too is soon done.
+        let _ = starting::settle(&dir, PATIENCE);
+        taken = dir.lock_within(limit);
+    }
+    match taken {
         // Its own supervisor removed it at the end (--rm): that is what was asked for.
         Err(Error::NotFound(_)) => Ok(dir),
         other => Ok(other.map(|()| dir)?),

@@ -110,3 +110,16 @@ fn prunes() {
         assert_eq!(s.ok(&["ps", "-aq"]), "");
     }
 }
+
+#[test]
+fn removals() {
+    let s = session!();
+    for round in 0..3 {
+        let names: Vec<String> = (0..6).map(|n| format!("x{round}{n}")).collect();
+        names.iter().for_each(|name| create(&s, name, &[]));
+        let names = names.iter().map(String::as_str);
+        let line: Vec<&str> = ["rm", "--ignore"].into_iter().chain(names).collect();
+        together(&s, &[&line[..]; 3]);
+        assert_eq!(s.ok(&["ps", "-aq"]), "");
+    }
+}
