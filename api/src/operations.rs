@@ -120,7 +120,7 @@ impl Operations {
     }
 
     pub(crate) fn launch_game(&self, command: &str, options: &[String]) -> Result<()> {
-        let game = Game::parse(command, options)?;
+        let game = Game::parse(command, options).inspect_err(|_| self.end_idle(command))?;
         let container =
             self.session().for_game(&game.words).cloned().ok_or(RuntimeError::NoContainer)?;
         let inside = game.translated(&container.volumes);
@@ -140,15 +140,26 @@ impl Operations {
             self.session().is_played(&container.id);
             return Ok(());
         }
-        if !exists(&program, &container.id)? {
+        if matches!(exists(&program, &container.id), Ok(false)) {
             self.session().forget(&container.id);
             return Err(RuntimeError::ContainerNotFound { name: container.name }.into());
         }
-        if container.idle {
-            // Nothing would end it, and its name would be in use for the next try.
-            program.asks(&["stop", "--time=0", &container.id])?;
-        }
+        end_if_idle(&program, &container);
         Err(RuntimeError::StartFailed { reason: answer.reason() }.into())
+    }
+
+    /// [`end_if_idle`] for the container of a game whose command makes no sense.
+    fn end_idle(&self, command: &str) {
+        // Which one it was meant for is told by a path in it, as far as that can be read.
+        let words: Vec<String> = command
+            .split(['\'', '"'])
+            .chain(command.split_whitespace())
+            .map(str::to_owned)
+            .collect();
+        let container = self.session().for_game(&words).cloned();
+        if let (Some(container), Ok(program)) = (container, self.program()) {
+            end_if_idle(&program, &container);
+        }
     }
 
     pub(crate) fn remove_container(&self, name: &str, force: bool) -> Result<()> {
@@ -165,7 +176,7 @@ impl Operations {
     pub(crate) fn on_container(&self, verb: &[&str], name: &str) -> Result<()> {
         match self.succeed(verb, name) {
             Err(BoltError::Runtime(RuntimeError::CommandFailed { .. }))
-                if !exists(&self.program()?, name)? =>
+                if matches!(exists(&self.program()?, name), Ok(false)) =>
             {
                 Err(RuntimeError::ContainerNotFound { name: name.to_owned() }.into())
             }
@@ -263,22 +274,46 @@ fn flags<'a>(flag: &'a str, values: &'a [String]) -> impl Iterator<Item = String
 /// Which error it is that a container was not started.
 fn not_started(program: &Program, run: &Run, answer: &Answer) -> BoltError {
     let reason = answer.reason();
-    // What cannot be asked is not known: then it is the general error.
-    let yes = |words: &[&str]| program.asks(words).unwrap_or(false);
     if answer.is_misuse() || answer.code != 125 {
         return RuntimeError::StartFailed { reason }.into();
     }
-    if !yes(&["image", "exists", "--", &run.image]) {
+    // What cannot be asked is not known: then it is the general error.
+    let no_image = match program.asks(&["image", "exists", "--", &run.image]) {
+        Ok(exists) => !exists,
+        // A name that leads nowhere is told with the name in front.
+        Err(BoltError::Runtime(RuntimeError::CommandFailed { reason, .. })) => {
+            let quoted = format!("{:?}", run.image);
+            reason.starts_with(&run.image) || reason.starts_with(&quoted)
+        }
+        Err(_) => false,
+    };
+    if no_image {
         return RuntimeError::ImagePullFailed { image: run.image.clone(), reason }.into();
     }
-    let running = |name: &String| {
-        let words = ["ps", "--no-trunc", "--format", "json"].map(str::to_owned);
-        let list = program.call(&words).and_then(|answer| list::parse(&answer.out));
-        list.is_ok_and(|list| list.iter().any(|container| container.name == *name))
-    };
-    match run.name.clone().filter(running) {
+    match run.name.clone().filter(|name| is_in_use(program, name)) {
         Some(name) => RuntimeError::NameInUse { name }.into(),
         None => RuntimeError::StartFailed { reason }.into(),
+    }
+}
+
+/// Whether a container of that name runs, or is being started: such a one is listed a little later
+/// than its name is taken.
+fn is_in_use(program: &Program, name: &str) -> bool {
+    let words = ["ps", "--all", "--no-trunc", "--format", "json"].map(str::to_owned);
+    let list = program.call(&words).and_then(|answer| list::parse(&answer.out));
+    let Ok(list) = list else { return false };
+    match list.iter().find(|container| container.name == name) {
+        Some(container) => !matches!(container.status.as_str(), "created" | "exited"),
+        None => matches!(exists(program, name), Ok(true)),
+    }
+}
+
+/// Nothing else would end a container without its game, and its name would be in use for the next
+/// try.
+fn end_if_idle(program: &Program, container: &Started) {
+    if container.idle {
+        // That it has ended by itself is as good, and the caller has an error to tell already.
+        let _ = program.call(&["stop", "--time=0", &container.id].map(str::to_owned));
     }
 }
 

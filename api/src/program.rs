@@ -4,14 +4,18 @@ use crate::config::BoltConfig;
 use crate::error::{BoltError, Result, RuntimeError};
 use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 /// What this library was made with: the oldest program it drives.
 const NEEDED: &str = env!("CARGO_PKG_VERSION");
+/// How long the program may think about its version.
+const VERSION_LIMIT: Duration = Duration::from_secs(10);
 /// Where distributions put programs that others start; each may be the program or hold it.
 const LIBEXEC: &[&str] = &["/usr/local/libexec/bolt", "/usr/libexec/bolt"];
 
@@ -72,11 +76,14 @@ impl Program {
     fn checked_version(&self) -> Result<String> {
         let unusable =
             |reason: String| RuntimeError::ProgramUnusable { path: self.path.clone(), reason };
-        let answer = match self.command(&["--version".into()]).output() {
-            Ok(answer) => answer,
+        let text = match first_words(self.command(&["--version".into()]), VERSION_LIMIT) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                let seconds = VERSION_LIMIT.as_secs();
+                return Err(unusable(format!("--version does not end within {seconds} s")).into());
+            }
             Err(error) => return Err(unusable(error.to_string()).into()),
         };
-        let text = String::from_utf8_lossy(&answer.stdout);
         let line = text.lines().next().unwrap_or_default();
         let version = line.strip_prefix("bolt ").map(str::trim);
         let Some((version, numbers)) = version.and_then(|v| Some((v, numbers(v)?))) else {
@@ -127,10 +134,19 @@ impl Program {
         })
     }
 
-    /// [`Program::call`] of which only success counts.
+    /// [`Program::call`] with a question, which 0 answers with yes and 1 with no.
     pub(crate) fn asks(&self, words: &[&str]) -> Result<bool> {
-        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        Ok(self.call(&words)?.code == 0)
+        let line: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let answer = self.call(&line)?;
+        match answer.code {
+            0 => Ok(true),
+            1 => Ok(false),
+            _ => {
+                let words: Vec<&str> = words.iter().copied().filter(|word| *word != "--").collect();
+                let command = format!("bolt {}", words.join(" "));
+                Err(RuntimeError::CommandFailed { command, reason: answer.reason() }.into())
+            }
+        }
     }
 }
 
@@ -144,6 +160,35 @@ impl Answer {
     pub(crate) fn is_misuse(&self) -> bool {
         self.err.lines().any(is_usage)
     }
+}
+
+/// What a program says on standard output up to its end, which is `TimedOut` after `limit`.
+fn first_words(mut command: Command, limit: Duration) -> io::Result<String> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let (send, said) = mpsc::channel();
+    if let Some(mut out) = child.stdout.take() {
+        // Not waited for: what the program has started may hold the pipe for ever.
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let read = out.read_to_end(&mut bytes);
+            send.send(read.map(|_| bytes))
+        });
+    }
+    let end = Instant::now() + limit;
+    let answer = said.recv_timeout(limit);
+    let mut pause = Duration::from_micros(50);
+    // Who has closed its output is about to end.
+    while answer.is_ok() && child.try_wait()?.is_none() && Instant::now() < end {
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+    if child.try_wait()?.is_none() {
+        child.kill()?;
+        child.wait()?;
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    let bytes = answer.map_err(|_| io::ErrorKind::TimedOut)??;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The error in what `bolt` wrote to standard error before it ended with `code`, with its hint.
@@ -198,7 +243,8 @@ impl Places {
 /// A path that somebody gave is meant: nothing else is looked for.
 fn named(path: &Path) -> Result<PathBuf, RuntimeError> {
     if is_program(path) {
-        return Ok(path.to_owned());
+        // Without a slash it would be looked for in PATH when it is started.
+        return Ok(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
     }
     let reason = "there is no such program (BOLT_BIN and BoltConfig::program name one)";
     Err(RuntimeError::ProgramUnusable { path: path.to_owned(), reason: reason.to_owned() })
@@ -323,6 +369,43 @@ pub(crate) mod tests {
         assert!(other.ends_with("--version says \"3.27.1\", not \"bolt X.Y.Z\""), "{other}");
         let broken = find("broken", "").unwrap_err();
         assert!(matches!(broken, BoltError::Runtime(RuntimeError::ProgramUnusable { .. })));
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_refused() {
+        let dir = Dir::new("hanging");
+        for text in ["exec sleep 1000", "exec >&-; exec sleep 1000"] {
+            let path = dir.program("hangs", &format!("#!/bin/sh\n{text}\n"));
+            let limit = Duration::from_millis(300);
+            let error = first_words(Command::new(&path), limit).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{text}");
+        }
+        let quick = dir.program("quick", "#!/bin/sh\necho bolt\n");
+        assert_eq!(first_words(Command::new(quick), VERSION_LIMIT).unwrap(), "bolt\n");
+    }
+
+    #[test]
+    fn a_question_without_an_answer_is_an_error() {
+        let dir = Dir::new("questions");
+        let ask = |code: u8| {
+            let text = format!("#!/bin/sh\necho bolt: the disk is gone >&2; exit {code}\n");
+            let (path, version) = (dir.program(&code.to_string(), &text), String::new());
+            let program = Program { path, version, env: Vec::new(), verbose: false };
+            program.asks(&["image", "exists", "--", "i"])
+        };
+        assert!(ask(0).unwrap() && !ask(1).unwrap());
+        let error = ask(125).unwrap_err().to_string();
+        assert_eq!(error, "bolt image exists i: the disk is gone");
+    }
+
+    #[test]
+    fn a_program_that_is_named_without_a_slash_lies_here() {
+        let here = std::env::current_dir().unwrap();
+        let own = std::env::current_exe().unwrap();
+        let up = here.components().skip(1).map(|_| "..").collect::<PathBuf>();
+        let relative = up.join(own.strip_prefix("/").unwrap());
+        let found = named(&relative).unwrap();
+        assert!(found.is_absolute() && is_program(&found), "{}", found.display());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::ending::CLEANUP;
 use super::selection::report;
+use super::starting;
 use crate::container::dir::Containers;
 use crate::container::error::Error;
 use crate::container::filter::Filters;
@@ -117,12 +118,17 @@ fn prune(settings: &Settings, force: bool, filter: &[String]) -> anyhow::Result<
             if super::requires::dependents(&all, &dir)?.iter().any(|other| !ids.contains(other)) {
                 return Ok(false);
             }
-            dir.lock_within(CLEANUP)?;
+            // Somebody may have started it meanwhile.
+            if !starting::settle(&dir, CLEANUP)? || !dir.try_lock()? {
+                return Ok(false);
+            }
             super::rm::remove(settings, &all, &mut dir, true).map(|()| true)
         });
         match result {
             Ok(true) => print::line(id),
             Ok(false) => {}
+            // Another command was quicker.
+            Err(e) if matches!(e.downcast_ref(), Some(Error::NotFound(_))) => {}
             Err(e) => {
                 report(&e);
                 code = exit::ENGINE;

@@ -1,7 +1,8 @@
 //! `bolt create`: a container that `start` can start.
 
 use crate::cmd::create_args::{Asked, CreateArgs, Replace};
-use crate::cmd::{copy_root, pull, requires};
+use crate::cmd::ending::PATIENCE;
+use crate::cmd::{copy_root, pull, requires, starting};
 use crate::container::config::{Config, MountKind, Origin, Userns};
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::error::Error;
@@ -120,7 +121,12 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
         }
         replace(&containers, name, args.replace)?;
     }
-    let (dir, name) = containers.create_named(None, args.name.as_deref())?;
+    let (dir, name) = match containers.create_named(None, args.name.as_deref()) {
+        Err(Error::NameInUse { name, id }) if args.replace != Replace::None => {
+            bail!("another command has just given the name {name:?} to container {id}; try again")
+        }
+        made => made?,
+    };
     (config.id, config.name) = (dir.id().to_owned(), name);
     let mut created = Created { dir, config, begun: None, recorded: false };
     let result = (|| {
@@ -305,6 +311,10 @@ fn replace(containers: &Containers, wanted: &str, which: Replace) -> anyhow::Res
     }
     if which == Replace::Any {
         return discard(dir.id());
+    }
+    if dir.status()? == Status::Starting {
+        // Another command may only be replacing it too.
+        let _ = starting::settle(&dir, PATIENCE);
     }
     let status = dir.status()?;
     if !matches!(status, Status::Created | Status::Exited) {

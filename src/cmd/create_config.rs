@@ -35,7 +35,7 @@ impl CreateArgs {
             origin: base.origin.clone(),
             process: self.process(userns, image, caller)?,
             hostname: self.hostname.clone(),
-            labels: self.labels(image),
+            labels: self.labels(image)?,
             annotations: pairs(&self.annotation),
             ports: self.ports.ports(&network, &image.exposed_ports)?,
             network,
@@ -174,10 +174,14 @@ impl CreateArgs {
         Ok(all.into_pairs()?)
     }
 
-    fn labels(&self, image: &RunConfig) -> BTreeMap<String, String> {
+    fn labels(&self, image: &RunConfig) -> anyhow::Result<BTreeMap<String, String>> {
+        let is_nameless = |label: &&String| label.is_empty() || label.starts_with('=');
+        if let Some(label) = self.label.iter().find(is_nameless) {
+            bail!("--label {label:?} has no name; use NAME=VALUE or NAME");
+        }
         let mut labels = image.labels.clone();
         labels.extend(pairs(&self.label));
-        labels
+        Ok(labels)
     }
 
     fn network(&self) -> anyhow::Result<Network> {

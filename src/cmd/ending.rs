@@ -1,4 +1,4 @@
-//! Stopping and killing, supervised or orphaned: shared by stop, kill, rm, restart and start.
+//! Stopping and killing, supervised or orphaned: shared by stop, kill, rm and restart.
 
 use crate::container::dir::ContainerDir;
 use crate::container::error::Error;
@@ -128,7 +128,7 @@ fn call_off(dir: &ContainerDir) -> anyhow::Result<bool> {
 }
 
 /// A supervisor that was stopped (SIGSTOP) answers nobody until it is continued.
-fn wake(dir: &ContainerDir) -> anyhow::Result<()> {
+pub fn wake(dir: &ContainerDir) -> anyhow::Result<()> {
     if let Some(supervisor) = Orphan::supervisor(&dir.snapshot()?.recorded)? {
         supervisor.wake()?;
     }
@@ -155,22 +155,6 @@ fn orphaned(dir: &ContainerDir) -> anyhow::Result<bool> {
         Err(Error::NotFound(_)) => Ok(false),
         Err(e) => Err(e.into()),
     }
-}
-
-/// Makes a container that does not run ready for a start: its last supervisor is gone, and so
-/// is a payload that this one would share the writable layer with.
-pub fn settle(dir: &ContainerDir) -> anyhow::Result<()> {
-    wake(dir)?;
-    if !dir.wait_free(Some(CLEANUP))? {
-        anyhow::bail!("the last supervisor of container {} does not end", dir.id());
-    }
-    let now = dir.snapshot()?;
-    if now.status == Status::Orphaned
-        && let Some(orphan) = Orphan::open(&now.recorded)?
-    {
-        orphan.kill()?;
-    }
-    Ok(())
 }
 
 /// A line to the supervisor; `None` when it ended meanwhile. One that has just been started

@@ -56,6 +56,7 @@ pub mod selection;
 mod sizes;
 pub mod source;
 pub mod start;
+mod starting;
 pub mod stats;
 pub mod steam;
 pub mod stop;
@@ -158,7 +159,7 @@ pub fn main() -> ExitCode {
         return code(print::stdout(concat!("bolt ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0));
     }
     if let Some(result) = hidden(&words) {
-        return code(result.map(|()| 0));
+        return code(result);
     }
     if let Some(run) = before_a_game(&words) {
         return ExitCode::from(run(std::env::args_os().skip(3).collect()));
@@ -250,25 +251,19 @@ fn log_to_stderr(filter: &str) {
 }
 
 /// Verbs that Bolt's own processes call, and nobody types.
-fn hidden(words: &[String]) -> Option<anyhow::Result<()>> {
+fn hidden(words: &[String]) -> Option<anyhow::Result<u8>> {
     let (verb, args) = words.split_first()?;
-    match verb.as_str() {
-        "__map-ids" => Some(crate::userns::map_ids(args)),
-        "__copy-root" => Some(
-            Settings::from_env()
-                .map_err(anyhow::Error::from)
-                .and_then(|settings| copy_root::run(&settings, args)),
-        ),
-        "__probe" => Some(probe::run(args)),
-        crate::wrap::WATCH => Some(game::wrap::watch(args)),
-        crate::wrap::INNER => Some(game::wrap::inner()),
-        "__relayout" => Some(
-            Settings::from_env()
-                .map_err(anyhow::Error::from)
-                .and_then(|settings| pull::relayout(&settings, args)),
-        ),
-        _ => None,
-    }
+    let settings = || Settings::from_env().map_err(anyhow::Error::from);
+    let done = match verb.as_str() {
+        "__map-ids" => crate::userns::map_ids(args),
+        "__copy-root" => settings().and_then(|settings| copy_root::run(&settings, args)),
+        "__probe" => probe::run(args),
+        crate::wrap::WATCH => game::wrap::watch(args),
+        crate::wrap::INNER => return Some(Ok(game::wrap::inner())),
+        "__relayout" => settings().and_then(|settings| pull::relayout(&settings, args)),
+        _ => return None,
+    };
+    Some(done.map(|()| 0))
 }
 
 fn code(result: anyhow::Result<u8>) -> ExitCode {

@@ -1,12 +1,12 @@
 //! `--requires`: containers that others cannot do without.
 
-use super::ending;
+use super::starting;
 use crate::container::config::Config;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::error::Error;
 use crate::container::state::Status;
 use crate::settings::Settings;
-use crate::shim::{self, Again};
+use crate::shim::Again;
 use crate::sys::atomic;
 use anyhow::{Context, bail};
 
@@ -107,11 +107,10 @@ fn start_all(
         if status == Status::Paused {
             return Err(super::pause::refusal("start", &dir));
         }
-        if !matches!(status, Status::Running | Status::Starting) {
-            ending::settle(&dir)?;
-            let started = shim::start_again(settings, &dir, &Again::default())
+        if status != Status::Running {
+            let started = starting::start(settings, &dir, &Again::default())
                 .with_context(|| format!("start {}, which is required", config.name))?;
-            super::run::tell(started);
+            started.map(super::run::tell);
         }
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! `bolt restart`: stop, then start.
 
-use super::ending;
+use super::ending::{self, PATIENCE};
 use super::selection::Selection;
+use super::{requires, starting};
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::events::Event;
 use crate::container::state::Status;
@@ -39,9 +40,15 @@ fn restart(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> any
     }
     let event = Event::of_container(&dir.read_config()?, "restart");
     settings.event_log().write(&event);
-    ending::stop(dir, timeout)?;
-    ending::settle(dir)?;
-    super::requires::start(settings, &dir.read_config()?)?;
-    super::run::tell(crate::shim::start_again(settings, dir, &Again::default())?);
-    Ok(())
+    // A start that another command is at comes first: to stop it would fail that command.
+    let _ = starting::settle(dir, PATIENCE);
+    loop {
+        ending::stop(dir, timeout)?;
+        requires::start(settings, &dir.read_config()?)?;
+        // What another command has started since then is older than this restart.
+        if let Some(started) = starting::start(settings, dir, &Again::default())? {
+            super::run::tell(started);
+            return Ok(());
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! `bolt rm`: removes containers with their files.
 
-use super::ending::{self, Asked, CLEANUP};
+use super::ending::{self, Asked, CLEANUP, PATIENCE};
 use super::selection::{Selection, Target, report};
+use super::starting;
 use crate::container::config::Config;
 use crate::container::dir::{ContainerDir, Containers, Rest};
 use crate::container::error::Error;
@@ -184,7 +185,12 @@ type Way = (Option<Asked>, Duration);
 
 /// Asks what runs to end, or refuses it.
 fn ask(dir: &ContainerDir, force: bool, timeout: Option<u32>) -> Result<Way, Refusal> {
-    let status = dir.status()?;
+    let mut status = dir.status()?;
+    if !force && status == Status::Starting {
+        // Another command may only be removing it, or work on its files.
+        let _ = starting::settle(dir, PATIENCE);
+        status = dir.status()?;
+    }
     if !force && status.is_active() {
         let error = anyhow::anyhow!(
             "cannot remove container {} as it is {}: stop it first or use --force",
@@ -202,7 +208,13 @@ fn take(mut dir: ContainerDir, (asked, limit): Way) -> Result<ContainerDir, Refu
     if let Some(asked) = asked {
         asked.end(&dir)?;
     }
-    match dir.lock_within(limit) {
+    let mut taken = dir.lock_within(limit);
+    if limit.is_zero() && matches!(taken, Err(Error::Busy(_))) {
+        // By another command: who removes it too is soon done.
+        let _ = starting::settle(&dir, PATIENCE);
+        taken = dir.lock_within(limit);
+    }
+    match taken {
         // Its own supervisor removed it at the end (--rm): that is what was asked for.
         Err(Error::NotFound(_)) => Ok(dir),
         other => Ok(other.map(|()| dir)?),

@@ -2,12 +2,13 @@
 
 use super::create_args::unit::{cgroups, sdnotify};
 use super::selection::Selection;
-use super::{ending, requires};
+use super::{requires, starting};
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::service::{Cgroups, SdNotify};
 use crate::container::state::Status;
 use crate::settings::Settings;
 use crate::shim::Again;
+use crate::shim::client::Connection;
 use crate::shim::detach::DetachKeys;
 use crate::shim::service::Service;
 
@@ -65,7 +66,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     };
     let targets = selection.targets(&all, |s| matches!(s, Status::Created | Status::Exited))?;
     if !args.attach && !args.interactive {
-        return Ok(selection.each(targets, |dir| start(settings, dir, &how)));
+        return Ok(selection.each(targets, |dir| start_one(settings, dir, &how).map(drop)));
     }
     let mut targets = targets.into_iter();
     let (Some(target), None) = (targets.next(), targets.next()) else {
@@ -73,34 +74,33 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     };
     let dir = target.dir?;
     let config = dir.read_config()?;
-    let conn = match dir.status()? {
-        Status::Running | Status::Starting => {
+    let conn = match start_one(settings, &dir, &how)? {
+        Some(conn) => {
+            how.service = Service::default();
+            conn
+        }
+        None => {
             let conn = super::attach::join(&dir, &config)?;
             how.service.started(args.sdnotify.unwrap_or(config.unit.sdnotify()), None);
             conn
-        }
-        Status::Paused => return Err(super::pause::refusal("start", &dir)),
-        _ => {
-            requires::start(settings, &config)?;
-            ending::settle(&dir)?;
-            let started = crate::shim::start_again(settings, &dir, &how)?;
-            how.service = Service::default();
-            super::run::tell(started)
         }
     };
     let stdin = args.interactive && config.process.stdin;
     super::attach::follow(&conn, &config, stdin, args.sig_proxy, keys)
 }
 
-fn start(settings: &Settings, dir: &ContainerDir, how: &Again) -> anyhow::Result<()> {
+/// `None`: it runs already.
+fn start_one(
+    settings: &Settings,
+    dir: &ContainerDir,
+    how: &Again,
+) -> anyhow::Result<Option<Connection>> {
     match dir.status()? {
-        Status::Running | Status::Starting => Ok(()),
+        Status::Running => Ok(None),
         Status::Paused => Err(super::pause::refusal("start", dir)),
         _ => {
             requires::start(settings, &dir.read_config()?)?;
-            ending::settle(dir)?;
-            super::run::tell(crate::shim::start_again(settings, dir, how)?);
-            Ok(())
+            Ok(starting::start(settings, dir, how)?.map(super::run::tell))
         }
     }
 }

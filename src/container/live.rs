@@ -24,6 +24,13 @@ pub fn start_time(pid: i32) -> Option<u64> {
     parse_start(&stat)
 }
 
+/// Whether a temporary file, `.NAME.PID.N.tmp` ([`crate::sys::atomic::temp_name`]), has lost its
+/// writer.
+pub fn is_abandoned(name: &str) -> bool {
+    let pid = name.strip_suffix(".tmp").and_then(|stem| stem.rsplit('.').nth(1)?.parse().ok());
+    pid.is_some_and(|pid| start_time(pid).is_none())
+}
+
 /// The name in field 2 may hold blanks and parentheses, so fields are counted from the last `)`.
 fn parse_start(stat: &[u8]) -> Option<u64> {
     let end = stat.iter().rposition(|b| *b == b')')?;

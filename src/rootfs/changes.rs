@@ -4,6 +4,7 @@
 use super::{lower, names};
 use crate::container::config::{Config, Origin};
 use crate::container::dir::ContainerDir;
+use crate::container::secret::How;
 use crate::store::Layout;
 use crate::sys::beneath;
 use crate::sys::dirs::Dirs;
@@ -73,8 +74,23 @@ pub fn list(
     walk(&upper, &Image { layers }, &mut found)?;
     let for_mounts = |path: &Path| FOR_MOUNTS.iter().any(|made| path == Path::new(made));
     found.retain(|(path, change)| *change != Change::Added || !for_mounts(path));
+    for secret in &config.secrets {
+        if let How::Mount { target, .. } = &secret.how {
+            leave_out(&mut found, Path::new(target));
+        }
+    }
     found.sort();
     Ok(found)
+}
+
+/// Leaves a mount point out, and directories that were made for it alone.
+fn leave_out(found: &mut Vec<(PathBuf, Change)>, target: &Path) {
+    for path in target.ancestors() {
+        if found.iter().any(|(other, _)| other != path && other.starts_with(path)) {
+            return;
+        }
+        found.retain(|(other, change)| other != path || *change != Change::Added);
+    }
 }
 
 fn open(path: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {

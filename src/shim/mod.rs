@@ -19,6 +19,7 @@ pub use program::find;
 use crate::cgroup;
 use crate::container::config::Config;
 use crate::container::dir::{ContainerDir, Containers};
+use crate::container::error::Error;
 use crate::container::service::{Cgroups, SdNotify};
 use crate::launch::{self, Mode};
 use crate::settings::Settings;
@@ -215,7 +216,8 @@ pub struct Again {
     pub service: Service,
 }
 
-/// Starts a container that was created before and does not run.
+/// Starts a container that was created before and does not run. [`Error::Busy`]: somebody else has
+/// its lock.
 pub fn start_again(
     settings: &Settings,
     dir: &ContainerDir,
@@ -223,7 +225,9 @@ pub fn start_again(
 ) -> anyhow::Result<Started> {
     let containers = Containers::open(&settings.dirs)?;
     let mut dir = containers.open_id(dir.id())?;
-    anyhow::ensure!(dir.try_lock()?, "container {} runs already", dir.id());
+    if !dir.try_lock()? {
+        return Err(Error::Busy(dir.id().to_owned()).into());
+    }
     let mut config = dir.read_config()?;
     config.unit.sdnotify = how.sdnotify.or(config.unit.sdnotify);
     config.unit.cgroups = how.cgroups.unwrap_or(config.unit.cgroups);

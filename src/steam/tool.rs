@@ -4,6 +4,7 @@
 //! another was changed by a person, and is not replaced or removed unless that is forced.
 
 use super::vdf::{Table, Value};
+use crate::container::live;
 use crate::image::types::Digest;
 use crate::sys::{atomic, small};
 use rustix::fs::{Mode, OFlags};
@@ -177,6 +178,9 @@ pub fn install(root: &Path, program: &Path, force: bool) -> Result<Change, ToolE
         return Err(ToolError::Changed(place));
     }
     fs::create_dir_all(&dir).map_err(io_error("make", &dir))?;
+    for path in abandoned(&dir) {
+        remove(&path)?;
+    }
     let fd = open(&dir)?;
     let mut change = put_program(&fd, &place, program, is_sandboxed(root))?;
     for (name, wanted) in todo {
@@ -235,14 +239,36 @@ pub fn uninstall(root: &Path, force: bool) -> Result<Change, ToolError> {
         }
         there.push(program);
     }
+    there.extend(abandoned(&dir));
     if there.is_empty() {
         return Ok(Change::None);
     }
     for path in there {
-        fs::remove_file(&path).map_err(io_error("remove", &path))?;
+        remove(&path)?;
     }
     let _ = fs::remove_dir(&dir);
     Ok(Change::Done)
+}
+
+/// Files of ours that an installation left half written, because it was killed.
+fn abandoned(dir: &Path) -> Vec<PathBuf> {
+    let ours = files().map(|(name, _)| name).into_iter().chain([PROGRAM]);
+    let begins: Vec<String> = ours.map(|name| format!(".{name}.")).collect();
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let is_abandoned =
+        |name: &str| begins.iter().any(|begin| name.starts_with(begin)) && live::is_abandoned(name);
+    let found = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_abandoned));
+    found.map(|entry| entry.path()).collect()
+}
+
+/// Whoever removes it at the same moment does the same work.
+fn remove(path: &Path) -> Result<(), ToolError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(io_error("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn open(dir: &Path) -> Result<OwnedFd, ToolError> {
@@ -320,6 +346,55 @@ mod tests {
         }
         assert_eq!(install(root, bolt, true).unwrap(), Change::Done);
         assert_eq!(uninstall(root, false).unwrap(), Change::Done);
+    }
+
+    #[test]
+    fn what_a_killed_installation_left_is_removed() {
+        let scratch = Scratch::new("tool-killed");
+        let (root, bolt) = (scratch.path(), Path::new("/opt/bolt"));
+        let dir = directory(root);
+        let own = format!(".{PROGRAM}.{}.0.tmp", std::process::id());
+        let gone = format!(".{PROGRAM}.{}.0.tmp", i32::MAX);
+        let leave = || {
+            fs::create_dir_all(&dir).unwrap();
+            for name in [&gone, ".toolmanifest.vdf.2147483647.3.tmp", ".mine.2147483647.0.tmp"] {
+                fs::write(dir.join(name), "half").unwrap();
+            }
+        };
+        let names = || {
+            let mut names: Vec<_> =
+                fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        leave();
+        fs::write(dir.join(&own), "of a living process").unwrap();
+        install(root, bolt, false).unwrap();
+        let ours = [PROGRAM, "compatibilitytool.vdf", "toolmanifest.vdf"];
+        assert_eq!(names(), [&[own.as_str(), ".mine.2147483647.0.tmp"][..], &ours].concat());
+        leave();
+        assert_eq!(uninstall(root, false).unwrap(), Change::Done);
+        assert_eq!(names(), [own.as_str(), ".mine.2147483647.0.tmp"]);
+        fs::remove_file(dir.join(&own)).unwrap();
+        leave();
+        fs::remove_file(dir.join(".mine.2147483647.0.tmp")).unwrap();
+        assert_eq!(uninstall(root, false).unwrap(), Change::Done, "nothing but what was left");
+        assert!(!dir.exists());
+    }
+
+    #[test]
+    fn many_may_uninstall_at_once() {
+        let scratch = Scratch::new("tool-at-once");
+        let root = scratch.path();
+        for _ in 0..50 {
+            install(root, Path::new("/opt/bolt"), false).unwrap();
+            std::thread::scope(|scope| {
+                for each in [0; 4].map(|_| scope.spawn(|| uninstall(root, false))) {
+                    each.join().unwrap().unwrap();
+                }
+            });
+            assert!(!directory(root).exists());
+        }
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::os::fd::FromRawFd;
 /// Errors: `InvalidInput` for the three standard streams, which are not ours to close.
 pub fn write_and_close(number: i32, bytes: &[u8]) -> io::Result<()> {
     if number < 3 {
-        return Err(io::ErrorKind::InvalidInput.into());
+        let why = "0, 1 and 2 are the program's own input and output; open another descriptor";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     // SAFETY: only asks whether the number is open.
     if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {

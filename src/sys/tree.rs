@@ -47,7 +47,8 @@ pub fn remove_tree_c(parent: impl AsFd, name: &CStr) -> io::Result<()> {
         Err(Errno::NOTEMPTY | Errno::EXIST | Errno::ACCESS) => {}
         Err(e) => return Err(e.into()),
     }
-    let mut stack = vec![open_level(parent, name)?];
+    let Some(level) = open_level(parent, name)? else { return Ok(()) };
+    let mut stack = vec![level];
     let mut buffer = vec![MaybeUninit::uninit(); READ_BUFFER];
     let mut moved: u64 = 0;
     while let Some(top) = stack.last_mut() {
@@ -80,7 +81,7 @@ fn remove_entry(dir: &OwnedFd, name: CString, kind: FileType) -> io::Result<Opti
     }
     match unlink(dir, &name, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOENT) => Ok(None),
-        Err(Errno::NOTEMPTY | Errno::EXIST) => open_level(dir.as_fd(), name).map(Some),
+        Err(Errno::NOTEMPTY | Errno::EXIST) => open_level(dir.as_fd(), name),
         Err(e) => Err(e.into()),
     }
 }
@@ -113,6 +114,7 @@ fn push_level(stack: &mut Vec<Level>, level: Level, moved: &mut u64) -> io::Resu
         match fs::renameat_with(&from.fd, &level.name, top, &target, RenameFlags::NOREPLACE) {
             Ok(()) => break target,
             Err(Errno::EXIST) => {}
+            Err(Errno::NOENT) => return Ok(()),
             Err(e) => return Err(e.into()),
         }
     };
@@ -140,17 +142,22 @@ fn finish_level(stack: &mut Vec<Level>, parent: BorrowedFd<'_>) -> io::Result<()
     }
 }
 
-fn open_level(parent: BorrowedFd<'_>, name: CString) -> io::Result<Level> {
-    let fd = match open_dir(parent, &name, OFlags::RDONLY) {
+/// `None`: another process that removes the same tree was quicker.
+fn open_level(parent: BorrowedFd<'_>, name: CString) -> io::Result<Option<Level>> {
+    let open = || match open_dir(parent, &name, OFlags::RDONLY) {
         Err(Errno::ACCESS) => {
             let path = open_dir(parent, &name, OFlags::PATH)?;
             // fchmod(2) refuses an O_PATH descriptor; its link in /proc names the same inode.
             fs::chmod(format!("/proc/self/fd/{}", path.as_raw_fd()), Mode::RWXU)?;
-            open_dir(parent, &name, OFlags::RDONLY)?
+            open_dir(parent, &name, OFlags::RDONLY)
         }
-        other => other?,
+        other => other,
     };
-    Ok(Level { fd, name, pending: Vec::new(), rounds: 0 })
+    match open() {
+        Ok(fd) => Ok(Some(Level { fd, name, pending: Vec::new(), rounds: 0 })),
+        Err(Errno::NOENT) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
 }
 
 fn open_dir(parent: BorrowedFd<'_>, name: &CStr, access: OFlags) -> Result<OwnedFd, Errno> {
@@ -172,7 +179,11 @@ fn read_batch(
     let mut found = Vec::new();
     let mut reader = RawDir::new(dir, buffer);
     while let Some(entry) = reader.next() {
-        let entry = entry?;
+        let entry = match entry {
+            // The directory itself is gone.
+            Err(Errno::NOENT) => break,
+            other => other?,
+        };
         let name = entry.file_name();
         if name != c"." && name != c".." {
             found.push((name.to_owned(), entry.file_type()));
@@ -256,6 +267,24 @@ mod tests {
         drop(at);
         remove_tree(&fd, "t").unwrap();
         assert!(!path.join("t").exists());
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+
+    #[test]
+    fn many_may_remove_one_tree_at_once() {
+        let (path, fd) = scratch("at-once");
+        for _ in 0..10 {
+            for n in 0..40 {
+                std::fs::create_dir_all(path.join(format!("t/{n}/a/b"))).unwrap();
+                std::fs::write(path.join(format!("t/{n}/a/f")), "").unwrap();
+            }
+            std::thread::scope(|scope| {
+                for each in [0; 4].map(|_| scope.spawn(|| remove_tree(&fd, "t"))) {
+                    each.join().unwrap().unwrap();
+                }
+            });
+            assert!(!path.join("t").exists());
+        }
         std::fs::remove_dir_all(&path).unwrap();
     }
 

@@ -18,10 +18,23 @@ pub enum BadWord {
         "{0:?} cannot be the working directory of a unit: a line break, a backslash or blank at its end, or no UTF-8"
     )]
     Path(String),
+    /// A line that systemd does not read ([`LONGEST_LINE`]).
+    #[error(
+        "{key}= of the unit would have {length} bytes, and systemd reads lines of less than 1 MiB; put arguments and variables into files (--env-file, --volume)"
+    )]
+    Line {
+        /// What the line sets.
+        key: String,
+        /// Its bytes, with those of the lines that continue it.
+        length: usize,
+    },
     /// A name of more than 255 bytes.
     #[error("{0:?} is too long for a unit's name: 255 bytes are the most")]
     Long(String),
 }
+
+/// Bytes of a line, with those that continue it, that systemd refuses (its `LONG_LINE_MAX`).
+pub const LONGEST_LINE: usize = 1 << 20;
 
 /// One argument of an `Exec…=` line.
 pub fn argument(word: &str) -> Result<String, BadWord> {

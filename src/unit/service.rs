@@ -1,6 +1,6 @@
 //! The text of a unit: a pure function of what it is to run.
 
-use super::escape::{self, BadWord, argument, path, value};
+use super::escape::{self, BadWord, LONGEST_LINE, argument, path, value};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -105,7 +105,7 @@ impl Service<'_> {
              SuccessExitStatus={}\nSyslogIdentifier=%N\n\n[Install]\nWantedBy=default.target\n",
             128 + self.stop_signal
         );
-        Ok(text)
+        checked(text)
     }
 }
 
@@ -126,7 +126,20 @@ pub fn boot(program: &str, data: &Path, environment: &[String]) -> Result<String
     let _ = writeln!(text, "ExecStart={}", line(program, &words)?);
     // A stop by this unit is one by signal, after which the policy still holds.
     text.push_str("TimeoutStopSec=70\n\n[Install]\nWantedBy=default.target\n");
-    Ok(text)
+    checked(text)
+}
+
+/// Refuses a unit with a line that is too long: systemd reads nothing of it then.
+fn checked(text: String) -> Result<String, BadWord> {
+    // As systemd puts a line and those that continue it together.
+    let whole = text.replace("\\\n", " ");
+    match whole.lines().find(|line| line.len() >= LONGEST_LINE) {
+        Some(line) => {
+            let key = line.split('=').next().unwrap_or_default().to_owned();
+            Err(BadWord::Line { key, length: line.len() })
+        }
+        None => Ok(text),
+    }
 }
 
 /// A command line; flags on lines of their own.
@@ -178,5 +191,25 @@ mod tests {
             assert!(text.contains(part), "{part}\nis not in\n{text}");
         }
         assert!(!text.contains("Requires=") && !text.contains("WorkingDirectory="));
+    }
+
+    #[test]
+    fn a_line_that_systemd_does_not_read_is_refused() {
+        let unit = |bytes: usize| {
+            let start =
+                ["run".into(), Word::Plain("--env=A".into()), Word::Plain("x".repeat(bytes))];
+            Service { program: "/bolt", start: start.into(), ..Service::default() }.text()
+        };
+        assert!(unit(LONGEST_LINE - 100).is_ok());
+        match unit(LONGEST_LINE - 20).unwrap_err() {
+            BadWord::Line { key, length } => {
+                assert_eq!(key, "ExecStart");
+                assert!((LONGEST_LINE..LONGEST_LINE + 40).contains(&length), "{length}");
+            }
+            other => panic!("{other}"),
+        }
+        let environment = vec![format!("A={}", "x".repeat(LONGEST_LINE))];
+        let error = Service { environment, ..Service::default() }.text().unwrap_err().to_string();
+        assert!(error.starts_with("Environment= of the unit would have 1048"), "{error}");
     }
 }

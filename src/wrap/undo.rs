@@ -135,8 +135,16 @@ impl Undoing {
     /// process be killed before, the next `bolt` finds the list.
     pub(super) fn watch(&mut self, log: &Path, program: &Path) -> io::Result<()> {
         if self.watcher.is_none() {
-            let text =
-                |path: &Path| path.to_str().map(str::to_owned).ok_or(io::ErrorKind::InvalidInput);
+            let text = |path: &Path| {
+                let odd = || {
+                    let why = format!(
+                        "{:?} is not valid UTF-8; set XDG_STATE_HOME to a path that is",
+                        path
+                    );
+                    io::Error::new(io::ErrorKind::InvalidInput, why)
+                };
+                path.to_str().map(str::to_owned).ok_or_else(odd)
+            };
             let (path, log) = (text(&self.path)?, text(log)?);
             let words = ["bolt", super::WATCH, &path, &log];
             self.watcher = Some(apart::spawn(program, &words, &[])?);
@@ -227,7 +235,7 @@ pub fn sweep(dir: &Path, log: &Path) {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.ends_with(".json") {
             sweep_one(&path, &log, end);
-        } else if is_abandoned(&name) {
+        } else if live::is_abandoned(&name) {
             let _ = fs::remove_file(&path);
         }
     }
@@ -258,12 +266,6 @@ fn sweep_one(path: &Path, log: &Log, end: Instant) {
 fn is_no_list(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
-}
-
-/// A temporary file, `.NAME.PID.N.tmp` ([`atomic::temp_name`]), whose writer is gone.
-fn is_abandoned(name: &str) -> bool {
-    let pid = name.strip_suffix(".tmp").and_then(|stem| stem.rsplit('.').nth(1)?.parse().ok());
-    pid.is_some_and(|pid| live::start_time(pid).is_none())
 }
 
 #[cfg(test)]
@@ -298,6 +300,15 @@ mod tests {
         assert_eq!(List::read(&dir.join("l.json")).unwrap(), wanted);
         fs::write(dir.join("l.json"), "{").unwrap();
         assert!(List::read(&dir.join("l.json")).is_err());
+    }
+
+    #[test]
+    fn a_place_that_the_watcher_cannot_be_told_is_named() {
+        use std::os::unix::ffi::OsStrExt;
+        let odd = Path::new(std::ffi::OsStr::from_bytes(b"/state\xff"));
+        let mut undoing = Undoing::of_this_process(odd).unwrap();
+        let error = undoing.watch(Path::new("/log"), Path::new("/bolt")).unwrap_err().to_string();
+        assert!(error.contains("\"/state\\xFF/") && error.contains("XDG_STATE_HOME"), "{error}");
     }
 
     #[test]

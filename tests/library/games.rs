@@ -71,6 +71,21 @@ fn a_game_that_runs_is_not_launched_again() {
     assert_eq!(forge.status(), "running");
 }
 
+/// 2: of two who launch at once one finds the name taken, whichever step the other is at.
+#[test]
+fn a_game_that_is_launched_by_two_at_once_runs_once() {
+    let forge = forge!().with_image();
+    for _ in 0..4 {
+        let _ = fs::remove_file(forge.game.join("quit"));
+        let both = [(); 3].map(|()| forge.play(&[]).spawn().unwrap());
+        let ended = both.map(|child| finish(child, PATIENCE, "play"));
+        let (won, lost): (Vec<_>, Vec<_>) = ended.iter().partition(|out| out.code == 0);
+        let is_told = |out: &&crate::harness::process::Out| out.err.contains("NameInUse: the name");
+        assert!(won.len() == 1 && lost.iter().all(is_told), "{ended:?}");
+        forge.quit();
+    }
+}
+
 /// The end of the caller, whatever it is, is none of the game's.
 #[test]
 fn a_killed_caller_leaves_the_game_alone() {
@@ -143,7 +158,10 @@ fn a_game_that_does_not_start_is_told() {
         open.err.ends_with("BadArgument: \"wine 'x\": a quote ' is never closed\n"),
         "{open:?}"
     );
-    forge.session.ok(&["stop", "-t", "0", "ghostforge-q1"]);
+    assert_eq!(forge.status(), "exited");
+    let empty = forge.run(&["play", "q1", &game, ""]);
+    assert!(empty.err.ends_with("BadArgument: \"\": it names no program\n"), "{empty:?}");
+    assert_eq!(forge.status(), "exited");
     let gone = forge.run(&["play", "q1", "/no such directory", "wine x"]);
     assert!(gone.err.contains("StartFailed: mount at /game: /no such directory"), "{gone:?}");
 }

@@ -44,6 +44,46 @@ fn the_program_is_found_in_four_places() {
     assert!(out.err.starts_with("ProgramUnusable: "), "{out:?}");
 }
 
+/// What `bolt` could not do says nothing of what is there.
+#[test]
+fn a_program_that_fails_is_told_with_its_reason() {
+    let forge = forge!();
+    let bin = forge.session.dir().join("failing/bolt");
+    let run = |words: &[&str], text: &str| {
+        put_program(&bin, text);
+        let mut command = forge.command(words);
+        command.env("BOLT_BIN", &bin);
+        crate::harness::process::finish(command.spawn().unwrap(), super::PATIENCE, "calls")
+    };
+    let game = forge.game.to_str().unwrap();
+    let killed = stand_in("x").replace("exit 125", "kill -9 $$");
+    let silent = "bolt ended with 137 and said nothing";
+    for (words, kind) in [
+        (&["stop", "q1"][..], "CommandFailed: bolt stop ghostforge-q1: "),
+        (&["play", "q1", game, "wine x"], "StartFailed: "),
+        (&["list"], "CommandFailed: bolt ps "),
+    ] {
+        for (text, why) in [
+            (stand_in("the last one"), "the last one was called"),
+            (killed.replace("echo bolt: x was called >&2\n", ""), silent),
+        ] {
+            let out = run(words, &text);
+            let is = out.code == 1 && out.err.contains(kind) && out.err.contains(why);
+            assert!(is, "{words:?}: {out:?}");
+        }
+    }
+    // The real one, where it may not look.
+    forge.session.detached("ghostforge-q1", &[], "exec sleep 1000");
+    let containers = forge.session.data().join("containers");
+    let allow = |mode: &str| crate::harness::run("chmod", &[mode, containers.to_str().unwrap()]);
+    allow("000");
+    let out = forge.run(&["stop", "q1"]);
+    allow("700");
+    assert!(out.err.starts_with("CommandFailed: bolt stop ghostforge-q1: "), "{out:?}");
+    assert!(out.err.contains("Permission denied"), "{out:?}");
+    assert_eq!(forge.run(&["stop", "q1"]).code, 0);
+}
+
 #[test]
 fn an_older_program_is_refused() {
     let forge = forge!();

@@ -38,6 +38,17 @@ fn flags_take_true_and_false() {
 }
 
 #[test]
+fn a_label_has_a_name() {
+    let s = session!();
+    for label in ["=x", "=", ""] {
+        let out = s.run(&["create", "--label", label, IMAGE, "true"]);
+        let want = format!("--label {label:?} has no name");
+        assert!(out.code == 125 && out.err.contains(&want), "{out:?}");
+    }
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+}
+
+#[test]
 fn short_flags_are_podmans() {
     let s = session!();
     assert_eq!(s.script(&["-h", "gamebox"], "hostname"), "gamebox");

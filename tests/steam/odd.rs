@@ -54,6 +54,11 @@ fn an_unknown_option_does_not_keep_the_game_from_starting() {
     }
     // What is right holds, and the report has both.
     let report = steam.home("report.json");
+    for number in ["0", "1", "2"] {
+        let out = steam.wrap(&["--report", number], &["true"]).output().unwrap();
+        let told = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.success() && told.contains("own input and output"), "{told}");
+    }
     let words = ["--nise", "5", "--report", &report, "--env", "A=1", "--", "true"];
     let mut command = steam.session.bolt(&[&["game", "wrap"], &words[..]].concat());
     assert_eq!(end(command.spawn().unwrap(), "an unknown option").code, 0);

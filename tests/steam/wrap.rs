@@ -234,4 +234,14 @@ fn gamescope_stands_around_the_game() {
     assert!(told.env().keys().all(|name| !name.to_string_lossy().starts_with("BOLT_")));
     assert_eq!(told.one("nice"), "2");
     assert!(!lives(told.pid()));
+    // What is no game ends with the same code as without gamescope.
+    let text = steam.session.file("text", "no program");
+    for (game, code) in [("/nonexistent", 127), (text.as_str(), 126)] {
+        let ends = |options: &[&str]| {
+            let mut command = steam.wrap(options, &[game]);
+            command.env("PATH", format!("{bin}:/usr/bin:/bin"));
+            end(command.spawn().unwrap(), game).code
+        };
+        assert_eq!((ends(&[]), ends(&["--gamescope", "-f"])), (code, code), "{game}");
+    }
 }

@@ -47,6 +47,7 @@ fn units_pass_systemds_own_check() {
         ("container-shell", &["--new", "-n", "shell"]),
         ("bolt_web", &["-n", "--container-prefix=bolt", "--separator=_", "-t", "3", "web"]),
         ("bolt-restart", &["--boot"]),
+        ("web", &["-n", "--container-prefix=", "web"]),
     ];
     for (name, flags) in cases {
         let text = s.ok(&[&["generate", "systemd"], *flags].concat());
@@ -127,7 +128,7 @@ fn what_makes_no_unit_is_refused() {
         (&["--format=yaml", "web"], "use json"),
         (&["--env==x", "web"], "has no name"),
         (&["--env=A B=1", "web"], "letters, digits and _"),
-        (&[], "required"),
+        (&[], "CONTAINER"),
         (&["--boot", "web"], "cannot be used with"),
     ] {
         let out = s.run(&[&["generate", "systemd", "--files"], flags].concat());

@@ -107,6 +107,22 @@ fn diff_tells_added_changed_and_deleted() {
     s.ok(&["rm", "x"]);
 }
 
+/// docs/secrets.md: a mount point of a secret is none of the container's changes.
+#[test]
+fn diff_leaves_secrets_out() {
+    let s = session!();
+    s.file("value", "v");
+    s.ok(&["secret", "create", "tv", &format!("{}/value", s.home().display())]);
+    let secrets = ["tv", "tv,target=a/b", "tv,target=/opt/app/one", "tv,target=/opt/app/two"];
+    let secrets = [&secrets[..], &["tv,target=/kept/token", "tv,target=/etc/token"]].concat();
+    let flags: Vec<&str> = secrets.iter().flat_map(|secret| ["--secret", secret]).collect();
+    let script = "cat /run/secrets/a/b /opt/app/two /etc/token; echo >/kept/mine";
+    let run = ["run", "--name", "x", "--network", "none"];
+    assert_eq!(s.ok(&[&run[..], &flags, &[IMAGE, "sh", "-c", script]].concat()), "vvv");
+    assert_eq!(s.ok(&["diff", "x"]), "C /etc\nA /kept\nA /kept/mine");
+    s.ok(&["rm", "x"]);
+}
+
 /// Over two layers, of which the upper hides a part of the lower.
 #[test]
 fn diff_of_a_directory_that_was_replaced() {

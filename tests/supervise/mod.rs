@@ -1,5 +1,6 @@
 //! Containers that live on: what is true of them, whatever was killed.
 
+mod at_once;
 mod crashes;
 mod events;
 mod files;

@@ -169,12 +169,16 @@ pub fn watch(args: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `bolt __inner COMMAND`, hidden: what gamescope starts. Returns only when there is no game.
-pub fn inner() -> anyhow::Result<()> {
+/// `bolt __inner COMMAND`, hidden: what gamescope starts. Returns only when there is no game, with
+/// the code that says why.
+pub fn inner() -> u8 {
     let command: Vec<OsString> = std::env::args_os().skip(2).collect();
-    let error = wrap::inner(&command, settings::raw_environment()).into();
+    let error = wrap::inner(&command, settings::raw_environment());
+    let code = error.code();
+    let error = error.into();
     log_error(&error);
-    Err(error)
+    print::error_chain(&error);
+    code
 }
 
 #[cfg(test)]

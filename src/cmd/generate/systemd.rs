@@ -78,9 +78,10 @@ pub struct Args {
     #[arg(long, value_name = "TEXT", default_value = "container")]
     container_prefix: String,
     /// Instead of a container's: the unit that starts containers after a boot by their --restart policies
-    #[arg(long, conflicts_with_all = ["container", "new", "template", "name"], required_unless_present = "container")]
+    #[arg(long, conflicts_with_all = ["container", "new", "template", "name"])]
     boot: bool,
     /// Name or ID
+    #[arg(required_unless_present = "boot")]
     container: Option<String>,
 }
 
@@ -125,7 +126,10 @@ fn of_container(
     let new = args.new || args.template;
     let which = if args.name { config.name.as_str() } else { config.id.as_str() };
     let instance = if args.template { "@" } else { "" };
-    let name = format!("{}{}{which}{instance}", args.container_prefix, args.separator);
+    let name = match args.container_prefix.as_str() {
+        "" => format!("{which}{instance}"),
+        prefix => format!("{prefix}{}{which}{instance}", args.separator),
+    };
     escape::unit_name(&name)?;
     for unit in args.wants.iter().chain(&args.after).chain(&args.requires) {
         escape::unit_name(unit)?;
