@@ -177,47 +177,8 @@ impl Http {
     ) -> Result<Self, RegistryError> {
         // Err says that a provider is installed already: ours, by an earlier client.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let setup = |reason: String| RegistryError::Setup { host: name.to_owned(), reason };
-        let mut extra = Vec::new();
-        for pem in &trust.roots {
-            extra.extend(
-                reqwest::Certificate::from_pem_bundle(pem)
-                    .map_err(|e| setup(format!("CA certificate: {}", innermost(&e))))?,
-            );
-        }
-        let plain = || -> Result<reqwest::ClientBuilder, RegistryError> {
-            let mut builder = reqwest::Client::builder()
-                .user_agent(concat!("bolt/", env!("CARGO_PKG_VERSION")))
-                .redirect(reqwest::redirect::Policy::none())
-                .referer(false)
-                .retry(reqwest::retry::never())
-                .connect_timeout(patience.connect)
-                .no_proxy();
-            for proxy in proxies_of(proxies).map_err(&setup)? {
-                builder = builder.proxy(proxy);
-            }
-            Ok(builder)
-        };
-        let base = || -> Result<reqwest::ClientBuilder, RegistryError> {
-            let mut builder = plain()?;
-            if let Some(pem) = &trust.identity {
-                let identity = reqwest::Identity::from_pem(pem)
-                    .map_err(|e| setup(format!("client certificate: {}", innermost(&e))))?;
-                builder = builder.identity(identity);
-            }
-            Ok(builder.tls_danger_accept_invalid_certs(trust.insecure))
-        };
-        if !trust.roots.is_empty() && !trust.insecure {
-            let tls = own_authority::config(&trust.roots, trust.identity.as_deref());
-            let builder = plain()?.tls_backend_preconfigured(tls.map_err(&setup)?);
-            let client = builder.build().map_err(|e| setup(innermost(&e)))?;
-            return Ok(Http { client, stall: patience.stall });
-        }
-        // A machine without any system root can still use the registry's own ones, and http.
-        let client = match base()?.tls_certs_merge(extra.clone()).build() {
-            Ok(client) => client,
-            Err(_) => base()?.tls_certs_only(extra).build().map_err(|e| setup(innermost(&e)))?,
-        };
+        let client = client(trust, proxies, patience)
+            .map_err(|reason| RegistryError::Setup { host: name.to_owned(), reason })?;
         Ok(Http { client, stall: patience.stall, secrets: Secrets::default() })
     }
 
@@ -324,6 +285,45 @@ impl Http {
                 Err(_) => {}
             }
         }
+    }
+}
+
+/// What connects: through `proxies`, with TLS as `trust` says. Errors: words.
+fn client(
+    trust: &Trust,
+    proxies: &Proxies,
+    patience: &Patience,
+) -> Result<reqwest::Client, String> {
+    let plain = || -> Result<reqwest::ClientBuilder, String> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("bolt/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .connect_timeout(patience.connect)
+            .no_proxy();
+        for proxy in proxies_of(proxies)? {
+            builder = builder.proxy(proxy);
+        }
+        Ok(builder)
+    };
+    if !trust.roots.is_empty() && !trust.insecure {
+        let tls = own_authority::config(&trust.roots, trust.identity.as_deref())?;
+        return plain()?.tls_backend_preconfigured(tls).build().map_err(|e| innermost(&e));
+    }
+    let base = || -> Result<reqwest::ClientBuilder, String> {
+        let mut builder = plain()?;
+        if let Some(pem) = &trust.identity {
+            let identity = reqwest::Identity::from_pem(pem)
+                .map_err(|e| format!("client certificate: {}", innermost(&e)))?;
+            builder = builder.identity(identity);
+        }
+        Ok(builder.tls_danger_accept_invalid_certs(trust.insecure))
+    };
+    // A machine without any system root can still use http.
+    match base()?.build() {
+        Ok(client) => Ok(client),
+        Err(_) => base()?.tls_certs_only([]).build().map_err(|e| innermost(&e)),
     }
 }
 
