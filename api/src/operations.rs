@@ -283,7 +283,7 @@ fn not_started(program: &Program, run: &Run, answer: &Answer) -> BoltError {
         // A name that leads nowhere is told with the name in front.
         Err(BoltError::Runtime(RuntimeError::CommandFailed { reason, .. })) => {
             let quoted = format!("{:?}", run.image);
-            reason.starts_with(&run.image) || reason.starts_with(&quoted)
+            !run.image.is_empty() && (reason.starts_with(&run.image) || reason.starts_with(&quoted))
         }
         Err(_) => false,
     };

@@ -217,8 +217,13 @@ fn is_last_start(launch: &Launch, policy: Restart) -> bool {
 /// Lets go of what only a start needs: there will be no other, and it is most of the plan.
 #[inline(never)]
 fn forget_start(launch: &mut Launch) {
-    launch.root =
-        Root::Overlay { lower: Vec::new(), upper: None, volatile: false, read_only: false };
+    match &mut launch.root {
+        Root::Overlay { lower, upper, .. } => (*lower, *upper) = (Vec::new(), None),
+        Root::FuseOverlay { lower, program, .. } => {
+            (*lower, *program) = (Vec::new(), String::new())
+        }
+        Root::Dir { path, .. } => *path = String::new(),
+    }
     launch.mounts = Vec::new();
     launch.masked = Vec::new();
     launch.read_only = Vec::new();

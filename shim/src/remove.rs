@@ -155,6 +155,42 @@ fn entries(dir: &OwnedFd) -> Result<Vec<(CString, bool)>, Errno> {
 mod tests {
     use super::*;
 
+    fn scratch(name: &str) -> (std::path::PathBuf, OwnedFd) {
+        let base = std::env::temp_dir().join(format!("bolt-{name}-{}", std::process::id()));
+        for dir in ["c/upper", "c/work/work/incompat/volatile"] {
+            std::fs::create_dir_all(base.join(dir)).unwrap();
+        }
+        for file in ["c/lock", "c/state.json", "c/work/work/incompat/volatile/dirty"] {
+            std::fs::write(base.join(file), "").unwrap();
+        }
+        let fd = rustix::fs::open(&base, OPEN_DIR, Mode::empty()).unwrap();
+        (base, fd)
+    }
+
+    #[test]
+    fn an_overlay_that_nobody_wrote_to_goes_ahead_and_the_rest_after() {
+        let (base, parent) = scratch("ahead");
+        let dir = open(&parent, c"c").unwrap();
+        assert_eq!(overlay(&dir).len(), 3);
+        assert!(!base.join("c/upper").exists() && !base.join("c/work").exists());
+        assert!(base.join("c/lock").exists());
+        container(&parent, &dir, "c", true).unwrap();
+        assert!(!base.join("c").exists());
+        std::fs::remove_dir(base).unwrap();
+    }
+
+    #[test]
+    fn what_was_written_to_an_overlay_goes_with_the_rest() {
+        let (base, parent) = scratch("written");
+        std::fs::write(base.join("c/upper/file"), "x").unwrap();
+        let dir = open(&parent, c"c").unwrap();
+        overlay(&dir);
+        assert!(base.join("c/upper/file").exists() && !base.join("c/work").exists());
+        container(&parent, &dir, "c", true).unwrap();
+        assert!(!base.join("c").exists());
+        std::fs::remove_dir(base).unwrap();
+    }
+
     #[test]
     fn a_deep_and_locked_tree_goes() {
         let base = std::env::temp_dir().join(format!("bolt-remove-{}", std::process::id()));

@@ -58,9 +58,9 @@ impl Init {
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
     init: Option<(Spaces, Init)>,
-    /// I has its ids, [`FirstInit::IDS`].
-    has_ids: bool,
-    /// Of I's user namespace, and of who owns the root.
+    /// The map that I was given, if it was given one.
+    given: Option<Option<IdMap>>,
+    /// Of the container's user namespace, and of who owns the root.
     id_map: Option<IdMap>,
     root: Option<(Root, OwnedFd)>,
     /// The file of the plan, for I.
@@ -81,14 +81,13 @@ impl Ahead {
         ahead.init = clone_ahead(spaces).map(|init| (spaces, init));
         if usual_ids {
             ahead.give_ids(spaces.user.then_some(FirstInit::IDS));
-            ahead.has_ids = true;
         }
         ahead
     }
 
     /// An I that cannot have them is of no use.
     fn give_ids(&mut self, id_map: Option<IdMap>) {
-        self.id_map = id_map;
+        self.given = Some(id_map);
         if let Some((_, init)) = &self.init
             && give_ids(init, id_map).is_err()
         {
@@ -105,11 +104,12 @@ impl Ahead {
     /// What is known once the container has a place, its directory `dir`.
     pub(crate) fn place(&mut self, head: Head, dir: &str) {
         let Head { id_map, root } = head;
-        if !self.has_ids {
-            self.give_ids(id_map);
-        } else if self.id_map != id_map {
-            self.forget_init();
-            self.id_map = id_map;
+        self.id_map = id_map;
+        match self.given {
+            None => self.give_ids(id_map),
+            Some(given) if given == id_map => {}
+            // Another is made once the plan is there.
+            Some(_) => self.forget_init(),
         }
         self.root = root.and_then(|root| {
             let tree = root::make(&root, dir, ids::root_in_p(id_map)).ok()?;

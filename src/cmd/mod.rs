@@ -166,10 +166,10 @@ pub fn main() -> ExitCode {
     }
     let is_early = words.first().is_some_and(|verb| verb == "run") && run::begins_early(&words);
     // Which program that is does not depend on settings.
-    let loading = if is_early { crate::shim::load().ok().flatten() } else { None };
+    let monitor = if is_early { crate::shim::load().ok().flatten() } else { None };
     let settings = Settings::from_env();
     let early = match &settings {
-        Ok(settings) if is_early => run::begin_early(loading, settings, &words),
+        Ok(settings) if is_early => run::begin_early(monitor, settings, &words),
         _ => None,
     };
     let verb = match alone(&words).unwrap_or_else(whole) {

@@ -9,6 +9,9 @@ use crate::container::state::Status;
 use crate::settings::Settings;
 use crate::shim::Again;
 
+/// How often another command may be quicker.
+const TRIES: u32 = 5;
+
 /// Restart containers
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -42,13 +45,14 @@ fn restart(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> any
     settings.event_log().write(&event);
     // A start that another command is at comes first: to stop it would fail that command.
     let _ = starting::settle(dir, PATIENCE);
-    loop {
+    for _ in 0..TRIES {
         ending::stop(dir, timeout)?;
         requires::start(settings, &dir.read_config()?)?;
-        // What another command has started since then is older than this restart.
         if let Some(started) = starting::start(settings, dir, &Again::default())? {
             super::run::tell(started);
             return Ok(());
         }
+        // Another command was quicker: its start may be an answer to what was before this restart.
     }
+    anyhow::bail!("other commands start container {} again and again", dir.id())
 }

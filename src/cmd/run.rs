@@ -11,7 +11,7 @@ use crate::shim::attach::{self, End};
 use crate::shim::client::Connection;
 use crate::shim::detach::DetachKeys;
 use crate::shim::service::Service;
-use crate::shim::{self, Launcher, Loading, StartError, Started, client, terminal};
+use crate::shim::{self, Launcher, Monitor, StartError, Started, client, terminal};
 use crate::ui::print;
 use anyhow::Context;
 use bolt_shim::report::Failure;
@@ -69,7 +69,7 @@ pub fn begins_early(words: &[String]) -> bool {
 
 /// A loaded supervisor enters P while the command line is read, which takes as long: it needs
 /// nothing of that.
-pub fn begin_early(loading: Option<Loading>, settings: &Settings, words: &[String]) -> Early {
+pub fn begin_early(monitor: Option<Monitor>, settings: &Settings, words: &[String]) -> Early {
     // Nothing is made for a command line that may be refused.
     if !settings.dirs.containers().is_dir() {
         return None;
@@ -79,7 +79,7 @@ pub fn begin_early(loading: Option<Loading>, settings: &Settings, words: &[Strin
     let usual_ids = !words.iter().any(|word| word.starts_with("--userns"));
     let init =
         |source: &_| usual.then(|| launch::usual_init(settings, source, usual_ids)).flatten();
-    shim::try_begin(loading, settings, &containers, init).ok()?.map(Box::new)
+    shim::try_begin(monitor, settings, &containers, init).ok()?.map(Box::new)
 }
 
 /// Runs the container; the exit code is the payload's.

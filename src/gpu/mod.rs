@@ -169,6 +169,8 @@ fn nvidia_version(root: &Path) -> Option<String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
 
     #[test]
     fn each_vendor_has_the_word_that_metadata_has() {
@@ -176,8 +178,6 @@ pub(crate) mod tests {
             assert_eq!(serde_json::to_value(vendor).unwrap(), vendor.word());
         }
     }
-    use std::os::unix::fs::symlink;
-    use std::path::PathBuf;
 
     /// A made-up machine's files, gone with the value.
     pub(crate) struct Tree(pub(crate) PathBuf);

@@ -21,7 +21,7 @@ use std::path::Path;
 /// Such a supervisor. Dropped, it ends, and has done nothing that stays.
 #[derive(Debug)]
 pub struct Begun {
-    loaded: Loading,
+    monitor: Monitor,
     pub(super) source: Source,
     writers: Option<subid::Writers>,
     /// Its file, once the container has a place.
@@ -34,7 +34,7 @@ pub struct Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        self.loaded.end();
+        self.monitor.end();
         if let Some(writers) = self.writers.take() {
             let _ = writers.finish();
         }
@@ -49,45 +49,45 @@ pub fn begin(
     containers: &Containers,
     init: impl FnOnce(&Source) -> Option<FirstInit>,
 ) -> anyhow::Result<Begun> {
-    let loading = load()?;
+    let monitor = load()?;
     let source = userns::source(&settings.dirs, containers)?;
-    Begun::enter_p(loading, settings, containers, source, init)
+    Begun::enter_p(monitor, settings, containers, source, init)
 }
 
 /// The same for one that is loaded already, unless somebody else is making P just now.
 pub fn try_begin(
-    loading: Option<Loading>,
+    monitor: Option<Monitor>,
     settings: &Settings,
     containers: &Containers,
     init: impl FnOnce(&Source) -> Option<FirstInit>,
 ) -> anyhow::Result<Option<Begun>> {
     let source = userns::try_source(&settings.dirs, containers)?;
-    let begin = |source| Begun::enter_p(loading, settings, containers, source, init);
+    let begin = |source| Begun::enter_p(monitor, settings, containers, source, init);
     source.map(begin).transpose()
 }
 
-/// Starts M, which waits for the way into P: for who knows yet nothing else. `None` where it is not
-/// known before that which program it is.
-pub fn load() -> anyhow::Result<Option<Loading>> {
-    Program::installed()?.map(Loading::of).transpose()
+/// Starts M, which waits for the way into P. `None`: its program must be copied or lent, which needs
+/// to know where the user's containers are.
+pub fn load() -> anyhow::Result<Option<Monitor>> {
+    Program::installed()?.map(Monitor::of).transpose()
 }
 
-/// A supervisor that is loaded while P is looked for. Dropped, it ends.
+/// M, from its load on. Dropped before its container runs, it ends.
 #[derive(Debug)]
-pub struct Loading {
+pub struct Monitor {
     program: Program,
     starting: Starting,
     /// `None` once its container runs.
     line: Option<Connection>,
 }
 
-impl Drop for Loading {
+impl Drop for Monitor {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-impl Loading {
+impl Monitor {
     fn end(&mut self) {
         if self.line.take().is_some() {
             // It may hold the container's lock until it is gone.
@@ -96,7 +96,7 @@ impl Loading {
     }
 
     fn of(program: Program) -> anyhow::Result<Self> {
-        Loading::by(program, spawn::begin)
+        Monitor::by(program, spawn::begin)
     }
 
     /// A lent program may not be executable, which is waited for: another takes its place.
@@ -109,12 +109,12 @@ impl Loading {
         let alone = matches!(source, Source::Full(..));
         let program = Program::find(&settings.dirs.data, containers, alone)?;
         if !program.is_lent() {
-            return Loading::of(program);
+            return Monitor::of(program);
         }
-        Loading::by(program, |path, args, fds| {
+        Monitor::by(program, |path, args, fds| {
             spawn::spawn(path, args, fds).map(Starting::executed)
         })
-        .or_else(|_| Loading::of(Program::own()?))
+        .or_else(|_| Monitor::of(Program::own()?))
     }
 
     fn by(
@@ -126,7 +126,7 @@ impl Loading {
         let starting = start(path, &["bolt-shim", "monitor"], &[(theirs.as_fd(), fd::REPORT)])
             .with_context(|| format!("start {}", path.display()))?;
         tracing::debug!(pid = starting.pid, "supervisor started");
-        Ok(Loading { program, starting, line: Some(Connection::from_fd(ours, "")) })
+        Ok(Monitor { program, starting, line: Some(Connection::from_fd(ours, "")) })
     }
 }
 
@@ -141,19 +141,18 @@ fn entry(source: &Source) -> Userns {
 
 impl Begun {
     fn enter_p(
-        loading: Option<Loading>,
+        monitor: Option<Monitor>,
         settings: &Settings,
         containers: &Containers,
         source: Source,
         init: impl FnOnce(&Source) -> Option<FirstInit>,
     ) -> anyhow::Result<Begun> {
-        let loading = match loading {
-            Some(loading) => loading,
-            None => Loading::of_user(settings, containers, &source)?,
+        let monitor = match monitor {
+            Some(monitor) => monitor,
+            None => Monitor::of_user(settings, containers, &source)?,
         };
         let request = Request::Enter { userns: entry(&source), init: init(&source) };
-        let begun =
-            Begun { loaded: loading, source, writers: None, plan: None, root: None, waiting: None };
+        let begun = Begun { monitor, source, writers: None, plan: None, root: None, waiting: None };
         match &begun.source {
             Source::Join(p) => begun.send(&request, &[p.as_fd()]),
             _ => begun.send(&request, &[]),
@@ -165,7 +164,7 @@ impl Begun {
     /// longer than anything here. Waits until the user namespace is there.
     pub fn map_ids(&mut self, settings: &Settings) -> anyhow::Result<()> {
         let (Source::Full(ids, _), Some(line), None) =
-            (&self.source, &self.loaded.line, &self.writers)
+            (&self.source, &self.monitor.line, &self.writers)
         else {
             return Ok(());
         };
@@ -181,16 +180,16 @@ impl Begun {
     }
 
     pub(super) fn pid(&self) -> i32 {
-        self.loaded.starting.pid
+        self.monitor.starting.pid
     }
 
     pub(super) fn program(&self) -> &Program {
-        &self.loaded.program
+        &self.monitor.program
     }
 
     /// Why the supervisor ended without a word.
     pub(super) fn died(&self) -> anyhow::Error {
-        match self.loaded.starting.failure() {
+        match self.monitor.starting.failure() {
             Some(why) => anyhow::Error::new(why)
                 .context(format!("start {}", self.program().path().display())),
             None => StartError::Died.into(),
@@ -227,7 +226,7 @@ impl Begun {
 
     /// Where it is dead already, its last words are still to be read.
     fn send(&self, request: &Request, fds: &[BorrowedFd<'_>]) {
-        if let Some(line) = &self.loaded.line {
+        if let Some(line) = &self.monitor.line {
             let _ = line.send_with(request, fds);
         }
     }
@@ -262,7 +261,7 @@ impl Begun {
 
     /// The line, for the one container that it supervises: it is not ended with this any more.
     pub(super) fn take_line(&mut self, dir: &ContainerDir) -> anyhow::Result<Connection> {
-        let line = self.loaded.line.take().context("a supervisor starts one container")?;
+        let line = self.monitor.line.take().context("a supervisor starts one container")?;
         Ok(line.of(dir.id()))
     }
 }

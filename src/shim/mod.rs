@@ -13,7 +13,7 @@ mod relay;
 pub mod service;
 pub mod terminal;
 
-pub use begun::{Begun, Loading, begin, load, try_begin};
+pub use begun::{Begun, Monitor, begin, load, try_begin};
 pub use program::find;
 
 use crate::cgroup;

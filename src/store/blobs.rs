@@ -4,7 +4,6 @@ use super::files::lock_named;
 use super::{Partial, Result, Store, StoreError};
 use crate::image::types::Digest;
 use crate::sys::atomic::{self, Sync};
-use crate::sys::lock;
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -75,21 +74,10 @@ impl Store {
         Partial::new(dir, file, path, digest.clone())
     }
 
-    /// Removes a download that was broken off; `false` when there is none, or it goes on just now.
+    /// Removes a download that was broken off; `false` when there is none. Under the exclusive lock
+    /// of the store: who downloads holds the shared one.
     pub(super) fn drop_partial(&self, digest: &Digest) -> Result<bool> {
-        let path = format!("{}.part", blob_path(digest));
-        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = match fs::openat(&self.root, &path, flags, Mode::empty()) {
-            Ok(file) => file,
-            Err(Errno::NOENT) => return Ok(false),
-            Err(e) => return Err(self.io("open", &path, e)),
-        };
-        // Held while it is removed: who waits for it sees that the name is gone.
-        let ours = lock::try_lock(&file, lock::Kind::Exclusive);
-        match ours.map_err(|e| StoreError::io("lock", self.dir.join(&path), e))? {
-            true => self.unlink(&path),
-            false => Ok(false),
-        }
+        self.unlink(&format!("{}.part", blob_path(digest)))
     }
 
     /// Blobs on disk as (digest, bytes, is a partial download).

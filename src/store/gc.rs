@@ -57,8 +57,7 @@ pub struct Sizes {
 
 impl Store {
     /// Removes layers and blobs that neither an image nor `in_use` (the containers' layers)
-    /// names, and what crashes left. With `partials`, broken-off downloads too, but for those that
-    /// somebody is at.
+    /// names, and what crashes left. With `partials`, broken-off downloads too.
     ///
     /// Gather `in_use` after the lock was taken: containers are made under the shared one.
     pub fn remove_unused(

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 pub struct Starting {
     /// Its process.
     pub pid: i32,
-    /// The errno of an execve(2) that failed; 0 before that.
+    /// The errno of a step to it that failed, execve(2) mostly; 0 before that.
     errno: &'static AtomicI32,
 }
 
@@ -35,7 +35,7 @@ impl Starting {
 }
 
 /// As [`spawn`], but comes back before the program is executed, which takes the kernel a quarter
-/// of a millisecond: whether it could be is asked of the result.
+/// of a millisecond: whether it could be is asked of the result. It starts with all signals blocked.
 pub fn begin(program: &Path, args: &[&str], fds: &[(BorrowedFd<'_>, i32)]) -> io::Result<Starting> {
     #[cfg(target_arch = "x86_64")]
     return beside::begin(program, args, fds);
@@ -55,9 +55,7 @@ pub fn spawn(program: &Path, args: &[&str], fds: &[(BorrowedFd<'_>, i32)]) -> io
     let mut argv: Vec<*mut libc::c_char> = args.iter().map(|a| a.as_ptr().cast_mut()).collect();
     argv.push(ptr::null_mut());
     let envp: [*mut libc::c_char; 1] = [ptr::null_mut()];
-    // First out of the way of the fixed numbers, so that no dup2 tramples on a later source.
-    let copies: Vec<OwnedFd> =
-        fds.iter().map(|(fd, _)| above(*fd, 64)).collect::<Result<_, _>>()?;
+    let copies = out_of_the_way(fds)?;
     let mut actions = Actions::new()?;
     for number in 0..3 {
         actions.open_null(number)?;
@@ -84,6 +82,11 @@ pub fn spawn(program: &Path, args: &[&str], fds: &[(BorrowedFd<'_>, i32)]) -> io
 
 fn c_string(bytes: &[u8]) -> io::Result<CString> {
     CString::new(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
+}
+
+/// Above the fixed numbers, so that no dup2 tramples on a later source.
+fn out_of_the_way(fds: &[(BorrowedFd<'_>, i32)]) -> io::Result<Vec<OwnedFd>> {
+    fds.iter().map(|(fd, _)| above(*fd, 64)).collect()
 }
 
 fn above(fd: BorrowedFd<'_>, lowest: i32) -> io::Result<OwnedFd> {

@@ -193,6 +193,21 @@ fn containers_conf() {
     }
 }
 
+/// An init that was made for the usual ids gives way to one with these.
+#[test]
+fn ids_of_containers_conf_are_those_of_the_container() {
+    let s = session!();
+    std::fs::create_dir_all(s.home().join(".config/containers")).unwrap();
+    let ids = |flags: &[&str]| s.script(flags, "id -u; cat /proc/self/uid_map");
+    let kept = ids(&["--userns", "keep-id"]);
+    assert_ne!(kept, ids(&[]));
+    s.file(".config/containers/containers.conf", "[containers]\nuserns = \"keep-id\"\n");
+    assert_eq!(ids(&[]), kept);
+    let beside = s.ok(&["run", "-d", "--network", "none", IMAGE, "sleep", "1000"]);
+    assert_eq!(ids(&[]), kept);
+    s.ok(&["rm", "-f", "-t", "0", &beside]);
+}
+
 #[test]
 fn errors_name_the_flag_in_one_line() {
     let s = session!();

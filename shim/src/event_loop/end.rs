@@ -144,7 +144,8 @@ impl Supervisor {
             self.is_cleaned_ahead = true;
             self.unlink_name();
             remove::records(&self.place.dir);
-            // The other processes of its pid namespace end with it.
+            // The kernel kills the other processes of its pid namespace next, and nobody will see
+            // what one of them still does there.
             if !launch.share.pid && matches!(launch.root, Root::Overlay { .. }) {
                 self.let_go = remove::overlay(&self.place.dir);
             }

@@ -21,7 +21,7 @@ pub(super) fn config(roots: &[Vec<u8>], identity: Option<&[u8]>) -> Result<Clien
     let own: Vec<CertificateDer<'static>> =
         own.collect::<Result<_, _>>().map_err(|e| format!("CA certificate: {e}"))?;
     let usual = Verifier::new_with_extra_roots(own.clone(), provider.clone());
-    let verifier = OwnAuthority { usual: usual.map_err(|e| e.to_string())?, own };
+    let verifier = OwnAuthority { usual: usual.map_err(|e| format!("CA certificate: {e}"))?, own };
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?
@@ -99,8 +99,58 @@ impl ServerCertVerifier for OwnAuthority {
 }
 
 /// webpki's `CaUsedAsEndEntity`, which it finds after it has looked at the time of validity
-/// (`check_issuer_independent_properties`) and before anything else.
+/// (`check_issuer_independent_properties`) and before the purposes that the certificate is for,
+/// which are nobody else's to say: `certs.d` holds it for this registry.
 fn is_authority(error: &Error) -> bool {
     matches!(error, Error::InvalidCertificate(CertificateError::Other(other))
         if other.to_string() == "CaUsedAsEndEntity")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// `openssl req -x509 -addext subjectAltName=IP:127.0.0.1` with CN=127.0.0.1, of
+    /// 2026-11-26 20:50:58 UTC, for ten years.
+    const PEM: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBjjCCATSgAwIBAgIUdohwckpGQkP/q4cCtcOuUC6BJTYwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJMTI3LjAuMC4xMB4XDTI2MTEyNjIwNTA1OFoXDTM2MTEyMzIw
+NTA1OFowFDESMBAGA1UEAwwJMTI3LjAuMC4xMFkwEwYHKoZIzj0CAQYIKoZIzj0D
+AQcDQgAE6HiDN+KgvxPAQrQUM2YZhgU8PBABOoMJfOuPCxKjMtQApys4L3iLSFlh
+/LRnfBBxeZrDbLT+ZfwMItczEAabVaNkMGIwHQYDVR0OBBYEFA+Z2eTb9zywm+2+
+UYksr8EPLGr6MB8GA1UdIwQYMBaAFA+Z2eTb9zywm+2+UYksr8EPLGr6MA8GA1Ud
+EwEB/wQFMAMBAf8wDwYDVR0RBAgwBocEfwAAATAKBggqhkjOPQQDAgNIADBFAiEA
+/ygXEZNylDhgQP7BBps5e2xwDYkJ0wWWkMEVtc3RHQwCIF1ehYWblbJiW8217DCU
+/VnEWTkv0UbpZxUEcUNx6Khm
+-----END CERTIFICATE-----
+";
+    /// The first second of its time, since 1970.
+    const BEGIN: u64 = 1_795_726_258;
+    const YEAR: u64 = 365 * 24 * 3600;
+
+    fn verify(trusted: &[&str], name: &str, second: u64) -> Result<(), String> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+        let own: Vec<_> = trusted.iter().map(|pem| der(pem)).collect();
+        let usual = Verifier::new_with_extra_roots(own.clone(), provider).unwrap();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(second));
+        OwnAuthority { usual, own }
+            .verify_server_cert(&der(PEM), &[], &name, &[], now)
+            .map_err(|e| e.to_string())
+            .map(drop)
+    }
+
+    #[test]
+    fn it_vouches_for_itself_alone_in_its_time_and_for_its_name() {
+        assert_eq!(verify(&[PEM], "127.0.0.1", BEGIN + YEAR), Ok(()));
+        let said = |result: Result<(), String>| result.unwrap_err();
+        assert!(said(verify(&[PEM], "127.0.0.2", BEGIN + YEAR)).contains("not valid for name"));
+        assert!(said(verify(&[PEM], "127.0.0.1", BEGIN - 60)).contains("not valid yet"));
+        assert!(said(verify(&[PEM], "127.0.0.1", BEGIN + 11 * YEAR)).contains("expired"));
+        // Nobody trusts it.
+        assert!(said(verify(&[], "127.0.0.1", BEGIN + YEAR)).contains("CaUsedAsEndEntity"));
+    }
 }
