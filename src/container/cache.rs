@@ -3,7 +3,7 @@
 //!
 //! Every change of `config.json`, and of a `state.json` that is remembered here, is a rename in that
 //! directory, which gives it another modification time. Whether a container is supervised stands in
-//! no file and is asked each time.
+//! no file and is asked each time, but for one that has ended.
 
 use super::config::{Listed, Summary, SummaryFields};
 use super::dir::Containers;
@@ -317,6 +317,29 @@ mod tests {
         }
         let file = fs::statat(all.fd(), FILE, AtFlags::empty()).unwrap();
         assert!(file.st_size > 1000);
+    }
+
+    #[test]
+    fn one_that_has_ended_is_not_asked_before_its_record_changes() {
+        let (_scratch, all) = containers();
+        let dirs: Vec<_> = (0..MANY).map(|n| made(&all, &format!("c{n:02}"))).collect();
+        let record = |status: &str| {
+            let text = format!(r#"{{"status":"{status}","started":7,"finished":9}}"#);
+            let dir = dirs[0].fd();
+            atomic::write(dir, "state.json", text.as_bytes(), atomic::Sync::Fast).unwrap();
+        };
+        record("exited");
+        age(&dirs[0], 60);
+        names(&all);
+        let mut held = all.find("c00").unwrap();
+        assert!(held.try_lock().unwrap());
+        let status = || {
+            let list = read_summaries(&all).unwrap();
+            list.entries.iter().find(|e| e.config.id() == dirs[0].id()).unwrap().status
+        };
+        assert_eq!(status(), Status::Exited);
+        record("starting");
+        assert_eq!(status(), Status::Starting);
     }
 
     #[test]

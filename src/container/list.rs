@@ -132,15 +132,22 @@ fn read_one_as<C: Listed>(all: &Containers, id: &str) -> Result<Entry<C>, Error>
     Ok(Entry { config, status: now.status, recorded: now.recorded, checks })
 }
 
-/// One that is as `cache` knows it is only asked whether it is supervised.
+/// One that is as `cache` knows it is only asked whether it is supervised, and not even that where
+/// it has ended: whoever starts it again writes another record, before its program runs.
 fn summary(all: &Containers, cache: &Cache, id: &str) -> Result<Entry<Summary>, Error> {
     let below = format!("{id}/");
     let files = all.files(id, &below);
-    // In this order: a supervisor that ends meanwhile has then written its last state, and what
-    // changes after the stamp was taken gives the directory another one.
-    let supervised = files.is_locked()?;
-    let stamp = Stamp::of(all, id)?;
-    let (now, config) = match cache.get(id, stamp) {
+    let mut stamp = Stamp::of(all, id)?;
+    let mut known = cache.get(id, stamp);
+    let ended = known.as_ref().is_some_and(|(_, recorded)| recorded.status == "exited");
+    let supervised = !ended && files.is_locked()?;
+    if !ended {
+        // Only now: a supervisor that ends meanwhile has then written its last state, and what
+        // changes after the stamp was taken gives the directory another one.
+        let before = std::mem::replace(&mut stamp, Stamp::of(all, id)?);
+        known = known.filter(|_| before == stamp);
+    }
+    let (now, config) = match known {
         Some((config, recorded)) => (Snapshot::of(supervised, recorded), config),
         None => {
             let now = files.snapshot_with(supervised)?;
