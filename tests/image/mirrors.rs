@@ -5,6 +5,7 @@ use crate::harness::image::{TestImage, noise};
 use crate::harness::proxy::{Fault, Proxy, Request};
 use crate::harness::registry::{Options, Registry};
 use crate::harness::s3::S3;
+use bolt::image::config::registries::Registries;
 use bolt::image::progress::Recording;
 use bolt::image::s3::place::Place;
 use bolt::image::source::history::History;
@@ -15,7 +16,7 @@ const BIG: usize = 40 << 20;
 
 /// A registry with an image, and a bucket with its blobs.
 struct Scene {
-    _registry: Registry,
+    registry: Registry,
     recorder: Proxy,
     s3: S3,
     image: TestImage,
@@ -31,7 +32,7 @@ impl Scene {
         s3.copy(&image.layout(), "mirror");
         let recorder = Proxy::start(registry.address(), |_, _| Fault::Pass);
         let name = format!("{}/box:1", recorder.host());
-        Ok(Scene { _registry: registry, recorder, s3, image, name })
+        Ok(Scene { registry, recorder, s3, image, name })
     }
 
     /// A way to the bucket on which `fault` is done to every request for a blob.
@@ -198,6 +199,26 @@ fn a_lone_mirror_that_does_wrong_is_told_in_one_line() {
         assert_eq!(note.matches("s3://").count(), 1, "{note}");
         assert!(note.ends_with("the other sources go on"), "{note}");
     }
+}
+
+#[test]
+fn a_lying_mirror_of_the_registry_behind_a_cutting_bucket_is_left_for_the_registry() {
+    let scene = scene!(&[3_000_000, 2_000_000, 1_000_000]);
+    let bucket = scene.mirror(Fault::Cut(1000));
+    let liar = Proxy::start(scene.registry.address(), |request, _| {
+        if is_blob(request) { Fault::Corrupt } else { Fault::Pass }
+    });
+    let mut machine = Machine::new();
+    let conf = format!(
+        "[[registry]]\nlocation = \"{}\"\n[[registry.mirror]]\nlocation = \"{}\"\n",
+        scene.recorder.host(),
+        liar.host()
+    );
+    machine.registries = Registries::parse("registries.conf".as_ref(), &conf).unwrap();
+    let progress = scene.pull(&machine, &[&bucket]);
+    let notes = progress.notes();
+    assert_eq!(notes.len(), 2, "one line for each: {notes:?}");
+    assert!(notes.iter().any(|n| n.contains(&format!("{} sent wrong bytes", liar.host()))));
 }
 
 #[test]

@@ -258,7 +258,7 @@ fn with_mirrors<'p>(
             Err(e) => progress.note(&format!("{e}; the other sources go on")),
         }
     }
-    origins.push(registry.clone());
+    origins.extend(registry.origins());
     let pool = pool(request, origins, progress, &island);
     Ok(Box::new(Pooled::new(registry, pool)))
 }

@@ -43,6 +43,7 @@ use futures_util::stream::FuturesUnordered;
 use http::Trust;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -264,14 +265,34 @@ impl Documents for RegistrySource<'_> {
     }
 }
 
-impl Origin for RegistrySource<'_> {
+/// One endpoint of a registry's image: whose bytes they are is known of each by itself.
+struct One<'a> {
+    all: Rc<RegistrySource<'a>>,
+    at: usize,
+}
+
+impl<'a> RegistrySource<'a> {
+    /// Its endpoints as places for blobs, in their order.
+    pub(in crate::image) fn origins(self: &Rc<Self>) -> Vec<Rc<dyn Origin + 'a>> {
+        let one = |at| -> Rc<dyn Origin + 'a> { Rc::new(One { all: self.clone(), at }) };
+        (0..self.endpoints.len()).map(one).collect()
+    }
+}
+
+impl Origin for One<'_> {
     fn name(&self) -> String {
-        let (reference, _) = &self.endpoints[self.at.get()];
+        let (reference, _) = &self.all.endpoints[self.at];
         reference.registry().to_owned()
     }
 
     fn tier(&self) -> Tier {
-        Tier::Registry
+        let is_last = self.at + 1 == self.all.endpoints.len();
+        if is_last { Tier::Registry } else { Tier::RegistryMirror }
+    }
+
+    /// When the manifests were asked for.
+    fn is_left(&self) -> bool {
+        self.all.told.get() > self.at
     }
 
     fn part<'s>(
@@ -280,20 +301,8 @@ impl Origin for RegistrySource<'_> {
         part: Part,
         receive: &'s mut Receive<'s>,
     ) -> LocalBoxFuture<'s, Result<Served, SourceError>> {
-        Box::pin(async move {
-            let mut at = part.from;
-            // A further endpoint goes on where the one before it stopped.
-            self.fall_through(async |_, client| {
-                let rest = Part { from: at, ..part };
-                let mut counted = |bytes: &[u8]| {
-                    receive(bytes)?;
-                    at += bytes.len() as u64;
-                    Ok(())
-                };
-                client.part(blob, rest, &mut counted).await
-            })
-            .await
-        })
+        let (_, client) = &self.all.endpoints[self.at];
+        Box::pin(async move { Ok(client.part(blob, part, receive).await?) })
     }
 }
 

@@ -40,6 +40,8 @@ pub(in crate::image) struct Served {
 pub(in crate::image) enum Tier {
     /// A bucket that mirrors registries, or holds the image itself.
     Mirror,
+    /// A registry that mirrors the image's own.
+    RegistryMirror,
     /// The registry.
     Registry,
 }
@@ -50,6 +52,10 @@ pub(in crate::image) trait Origin {
     fn name(&self) -> String;
     /// What kind of place it is.
     fn tier(&self) -> Tier;
+    /// It was left for another, and the user knows.
+    fn is_left(&self) -> bool {
+        false
+    }
     /// Fetches a part of a blob, without trying again. The bytes are not verified, but neither
     /// more nor fewer come than were asked for.
     fn part<'s>(

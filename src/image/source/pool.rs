@@ -147,24 +147,28 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Who may serve a blob now, best first: the good mirrors, and the registry when there is no
-    /// other or one was left; only when there are none, those that were left.
+    /// Who may serve a blob now, best first: the good ones of the nearest kind, and those of the
+    /// next kind when there are none or one was left; only when there are none at all, those that
+    /// were left.
     pub(super) fn candidates(&self, digest: &Digest) -> Vec<usize> {
         let with = |standing: Standing| {
             move |(_, m): &(usize, &Member<'_>)| {
-                m.standing.get() == standing && !m.absent.borrow().contains(digest)
+                m.standing.get() == standing
+                    && !m.origin.is_left()
+                    && !m.absent.borrow().contains(digest)
             }
         };
         let all = || self.members.iter().enumerate();
-        let good: Vec<usize> = all().filter(with(Standing::Good)).map(|(i, _)| i).collect();
-        let mirrors: Vec<usize> =
-            good.iter().copied().filter(|i| self.members[*i].tier == Tier::Mirror).collect();
-        let lost = self
-            .members
-            .iter()
-            .any(|m| m.tier == Tier::Mirror && m.standing.get() != Standing::Good);
-        if !mirrors.is_empty() && !lost {
-            return mirrors;
+        let mut good = Vec::new();
+        for kind in [Tier::Mirror, Tier::RegistryMirror, Tier::Registry] {
+            let of_kind = || all().filter(|(_, m)| m.tier == kind);
+            good.extend(of_kind().filter(with(Standing::Good)).map(|(i, _)| i));
+            let lost = |(_, m): (usize, &Member<'_>)| {
+                m.standing.get() != Standing::Good || m.origin.is_left()
+            };
+            if !good.is_empty() && !of_kind().any(lost) {
+                break;
+            }
         }
         if !good.is_empty() {
             return good;

@@ -143,7 +143,7 @@ impl Pool<'_> {
         }
         // Whoever else there is decides.
         let others: Vec<usize> = (0..self.members.len())
-            .filter(|i| !candidates.contains(i) && self.members[*i].tier == Tier::Registry)
+            .filter(|i| !candidates.contains(i) && self.members[*i].tier != Tier::Mirror)
             .filter(|i| self.is_asked(*i))
             .collect();
         samples.extend(self.samples(&others, blob, part).await?);

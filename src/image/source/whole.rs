@@ -249,11 +249,7 @@ impl Pool<'_> {
         let Some(trial) = self.trials.borrow().get(&blob.digest).cloned() else { return Ok(()) };
         let suspects: BTreeSet<usize> =
             trial.served.iter().filter_map(|(_, s)| s.member()).collect();
-        let stranger = |(i, m): &(usize, &Member<'_>)| {
-            !suspects.contains(i) && matches!(m.standing.get(), Standing::Good | Standing::Last)
-        };
-        let witness = self.members.iter().enumerate().find(stranger).map(|(i, _)| i);
-        let Some(witness) = witness else { return Ok(()) };
+        let Some(witness) = self.stranger(&suspects) else { return Ok(()) };
         let mut agree = Vec::new();
         for suspect in suspects {
             let Some(part) = first_part(&trial, suspect) else { continue };
@@ -282,7 +278,18 @@ impl Pool<'_> {
         Ok(())
     }
 
-    /// Replaces the bytes of a blob that others than the trusted member served by its own.
+    /// A member that is none of `suspects` and may be asked.
+    fn stranger(&self, suspects: &BTreeSet<usize>) -> Option<usize> {
+        let fits = |(i, m): &(usize, &Member<'_>)| {
+            !suspects.contains(i)
+                && !m.origin.is_left()
+                && matches!(m.standing.get(), Standing::Good | Standing::Last)
+        };
+        self.members.iter().enumerate().find(fits).map(|(i, _)| i)
+    }
+
+    /// Replaces the bytes of a blob that others than the trusted member served by its own; by
+    /// those of one that sent nothing of it, where the trusted one fails.
     async fn replace(
         &self,
         blob: &Descriptor,
@@ -298,7 +305,7 @@ impl Pool<'_> {
                 self.progress.blob_bytes(&blob.digest, count);
                 continue;
             }
-            let mut failures = 0;
+            let (mut from, mut failures) = (trial.trusted, 0);
             while sink.len() < end {
                 let part = Part { from: sink.len(), until: Some(end) };
                 let mut differs = false;
@@ -308,16 +315,22 @@ impl Pool<'_> {
                     self.progress.blob_bytes(&blob.digest, bytes.len() as u64);
                     Ok(())
                 };
-                let result = self.part(trial.trusted, blob, part, &mut replace).await;
+                let result = self.part(from, blob, part, &mut replace).await;
                 if differs && let Some(kept) = self.trials.borrow_mut().get_mut(&blob.digest) {
                     kept.differed.insert(who);
                 }
                 if let Err(error) = result {
+                    let suspects = trial.served.iter().filter_map(|(_, s)| s.member()).collect();
+                    let other = self.stranger(&suspects).filter(|_| from == trial.trusted);
+                    if let Some(other) = other {
+                        from = other;
+                        continue;
+                    }
                     failures += 1;
                     if self.is_enough(&error, failures) {
                         return Err(error);
                     }
-                    self.pause(trial.trusted, &blob.digest, &error, failures).await;
+                    self.pause(from, &blob.digest, &error, failures).await;
                 }
             }
         }
