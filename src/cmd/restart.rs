@@ -41,7 +41,14 @@ fn restart(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> any
     if dir.status()? == Status::Paused {
         return Err(super::pause::refusal("restart", dir));
     }
-    let event = Event::of_container(&dir.read_config()?, "restart");
+    let config = dir.read_config()?;
+    anyhow::ensure!(
+        !config.remove || !dir.status()?.is_active(),
+        "container {} was run with --rm: stopped for a restart it would be removed; stop it, and \
+         run it again",
+        dir.id()
+    );
+    let event = Event::of_container(&config, "restart");
     settings.event_log().write(&event);
     // A start that another command is at comes first: to stop it would fail that command.
     let _ = starting::settle(dir, PATIENCE);

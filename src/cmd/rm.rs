@@ -180,8 +180,16 @@ fn add_dependents(all: &Containers, targets: &mut Vec<Target>) -> anyhow::Result
     Ok(())
 }
 
-/// How a container is to be had: `None` as it is, within so long.
-type Way = (Option<Asked>, Duration);
+/// How often another command may start again what is to be removed by force.
+const TRIES: u32 = 5;
+
+/// How a container is to be had.
+enum Way {
+    /// As it is, within so long.
+    Idle(Duration),
+    /// It was asked to end, with so many seconds until it is killed.
+    Forced(Asked, Option<u32>),
+}
 
 /// Asks what runs to end, or refuses it.
 fn ask(dir: &ContainerDir, force: bool, timeout: Option<u32>) -> Result<Way, Refusal> {
@@ -199,26 +207,52 @@ fn ask(dir: &ContainerDir, force: bool, timeout: Option<u32>) -> Result<Way, Ref
         );
         return Err(Refusal { code: RUNNING, error });
     }
-    let limit = if force || status == Status::Exited { CLEANUP } else { Duration::ZERO };
-    Ok((force.then(|| ending::ask(dir, timeout)).transpose()?, limit))
+    if force {
+        return Ok(Way::Forced(ending::ask(dir, timeout)?, timeout));
+    }
+    Ok(Way::Idle(if status == Status::Exited { CLEANUP } else { Duration::ZERO }))
 }
 
 /// Waits for its end and takes the lock.
-fn take(mut dir: ContainerDir, (asked, limit): Way) -> Result<ContainerDir, Refusal> {
-    if let Some(asked) = asked {
-        asked.end(&dir)?;
+fn take(mut dir: ContainerDir, way: Way) -> Result<ContainerDir, Refusal> {
+    let taken = match way {
+        Way::Idle(limit) => take_idle(&mut dir, limit),
+        Way::Forced(asked, timeout) => take_by_force(&mut dir, asked, timeout),
+    };
+    match taken {
+        // Its own supervisor removed it at the end (--rm): that is what was asked for.
+        Err(error) if matches!(error.downcast_ref(), Some(Error::NotFound(_))) => Ok(dir),
+        other => Ok(other.map(|()| dir)?),
     }
+}
+
+fn take_idle(dir: &mut ContainerDir, limit: Duration) -> anyhow::Result<()> {
     let mut taken = dir.lock_within(limit);
     if limit.is_zero() && matches!(taken, Err(Error::Busy(_))) {
         // By another command: who removes it too is soon done.
-        let _ = starting::settle(&dir, PATIENCE);
+        let _ = starting::settle(dir, PATIENCE);
         taken = dir.lock_within(limit);
     }
-    match taken {
-        // Its own supervisor removed it at the end (--rm): that is what was asked for.
-        Err(Error::NotFound(_)) => Ok(dir),
-        other => Ok(other.map(|()| dir)?),
+    Ok(taken?)
+}
+
+fn take_by_force(
+    dir: &mut ContainerDir,
+    mut asked: Asked,
+    timeout: Option<u32>,
+) -> anyhow::Result<()> {
+    for _ in 0..TRIES {
+        asked.end(dir)?;
+        if starting::settle(dir, CLEANUP)? {
+            match dir.lock_within(Duration::ZERO) {
+                Err(Error::Busy(_)) => {}
+                other => return Ok(other?),
+            }
+        }
+        // Another command was quicker, and has started it again, as a restart does.
+        asked = ending::ask(dir, timeout)?;
     }
+    Err(Error::Busy(dir.id().to_owned()).into())
 }
 
 /// Removes a container that was ended: its files, cidfile and, if asked for, its own volumes.

@@ -64,7 +64,11 @@ pub fn begins_early(words: &[String]) -> bool {
             .iter()
             .any(|flag| word.starts_with(flag))
     };
-    variable("LISTEN_FDS").is_none() && !words.iter().any(ends)
+    // So may other files be that are read on the way.
+    let reads = |word: &String| word.contains("seccomp=");
+    let passes = variable("LISTEN_FDS").is_some();
+    let conf = variable("CONTAINERS_CONF").or_else(|| variable("CONTAINERS_CONF_OVERRIDE"));
+    !passes && conf.is_none() && !words.iter().any(|word| ends(word) || reads(word))
 }
 
 /// A loaded supervisor enters P while the command line is read, which takes as long: it needs

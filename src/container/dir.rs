@@ -123,8 +123,9 @@ impl ContainerDir {
         };
         let taken =
             lock::try_lock(&fd, lock::Kind::Exclusive).map_err(io("lock", self.shown(LOCK)))?;
+        // Who has it may be removing it.
+        self.check_still_there()?;
         if taken {
-            self.check_still_there()?;
             self.lock = Some(fd);
         }
         Ok(taken)

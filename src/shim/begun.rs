@@ -124,7 +124,7 @@ impl Monitor {
         let (ours, theirs) = crate::sys::scm::pair().context("make a socket")?;
         let path = program.path();
         let starting = start(path, &["bolt-shim", "monitor"], &[(theirs.as_fd(), fd::REPORT)])
-            .with_context(|| format!("start {}", path.display()))?;
+            .with_context(|| format!("start {}", program.installed_path().display()))?;
         tracing::debug!(pid = starting.pid, "supervisor started");
         Ok(Monitor { program, starting, line: Some(Connection::from_fd(ours, "")) })
     }
@@ -191,7 +191,7 @@ impl Begun {
     pub(super) fn died(&self) -> anyhow::Error {
         match self.monitor.starting.failure() {
             Some(why) => anyhow::Error::new(why)
-                .context(format!("start {}", self.program().path().display())),
+                .context(format!("start {}", self.program().installed_path().display())),
             None => StartError::Died.into(),
         }
     }

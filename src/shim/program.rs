@@ -11,7 +11,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// In the data directory: id of a container whose supervisor runs from a copy.
@@ -23,6 +23,8 @@ const LOOKS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Program {
     path: PathBuf,
+    /// What is installed, for messages.
+    installed: PathBuf,
     /// The copy behind `path`.
     copy: Option<OwnedFd>,
     /// The copy was a living supervisor's before.
@@ -42,7 +44,12 @@ impl Program {
         let (path, file, name) = installed()?;
         let Some(name) = name else { return Ok(Program::file(path)) };
         if !alone && let Some(copy) = lent(data, containers, &name) {
-            return Ok(Program { path: behind(&copy), copy: Some(copy), lent: true });
+            return Ok(Program {
+                path: behind(&copy),
+                installed: path,
+                copy: Some(copy),
+                lent: true,
+            });
         }
         copy(path, file, &name)
     }
@@ -54,7 +61,12 @@ impl Program {
     }
 
     fn file(path: PathBuf) -> Self {
-        Program { path, copy: None, lent: false }
+        Program { installed: path.clone(), path, copy: None, lent: false }
+    }
+
+    /// The file that it was started from, or copied from.
+    pub(super) fn installed_path(&self) -> &Path {
+        &self.installed
     }
 
     /// The same, when the copy that somebody lent cannot be executed: a container's root may
@@ -86,8 +98,11 @@ impl Program {
 /// is, and which version of it. The time of the last change cannot be set by anybody.
 fn installed() -> anyhow::Result<(PathBuf, File, Option<String>)> {
     let path = find()?;
-    let file = File::open(&path).with_context(|| format!("open {}", path.display()))?;
+    // A pipe would be waited for.
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&path);
+    let file = file.with_context(|| format!("open {}", path.display()))?;
     let meta = file.metadata().with_context(|| format!("look at {}", path.display()))?;
+    anyhow::ensure!(meta.is_file(), "{} is no program", path.display());
     let ours = rustix::process::geteuid();
     let name = (meta.uid() == ours.as_raw() || ours.is_root()).then(|| {
         let (dev, ino, size) = (meta.dev(), meta.ino(), meta.size());
@@ -101,7 +116,9 @@ fn copy(path: PathBuf, mut file: File, name: &str) -> anyhow::Result<Program> {
     file.read_to_end(&mut bytes).with_context(|| format!("read {}", path.display()))?;
     let name = CString::new(name).context("name the supervisor's copy")?;
     match memfd::sealed_program(&name, &bytes) {
-        Ok(copy) => Ok(Program { path: behind(&copy), copy: Some(copy), lent: false }),
+        Ok(copy) => {
+            Ok(Program { path: behind(&copy), installed: path, copy: Some(copy), lent: false })
+        }
         Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
             tracing::warn!("vm.memfd_noexec=2: a container can reach {}", path.display());
             Ok(Program::file(path))
@@ -176,7 +193,7 @@ fn is_copy(file: &OwnedFd, name: &str) -> bool {
 
 /// Beside this program, as installed and as built; `BOLT_SHIM` for a tree laid out otherwise.
 pub fn find() -> anyhow::Result<PathBuf> {
-    if let Some(path) = std::env::var_os("BOLT_SHIM") {
+    if let Some(path) = std::env::var_os("BOLT_SHIM").filter(|path| !path.is_empty()) {
         return Ok(PathBuf::from(path));
     }
     let here = std::env::current_exe().context("find this program")?;

@@ -29,6 +29,30 @@ fn running(s: &Session) -> String {
 }
 
 #[test]
+fn a_removal_by_force_beside_a_restart_removes_it() {
+    let s = session!();
+    for _ in 0..6 {
+        s.detached("r", &[], "sleep 1000");
+        let restart = s.spawn(&["restart", "-t", "0", "r"]);
+        let begun = Instant::now();
+        s.ok(&["rm", "-f", "-t", "0", "r"]);
+        assert!(begun.elapsed() < SOON);
+        // It was quicker, or found nothing.
+        finish(restart, Duration::from_secs(40), "restart");
+        s.run(&["rm", "-f", "-t", "0", "r"]);
+    }
+}
+
+#[test]
+fn a_restart_of_what_it_would_remove_is_refused() {
+    let s = session!();
+    s.detached("r", &["--rm"], "sleep 1000");
+    let out = s.run(&["restart", "-t", "0", "r"]);
+    assert!(out.code == 125 && out.err.contains("--rm"), "{out:?}");
+    assert_eq!(s.inspect("r", ".State.Running"), "true");
+}
+
+#[test]
 fn starts_and_restarts_of_one_container() {
     let s = session!();
     create(&s, "x", &[]);
