@@ -302,7 +302,7 @@ impl Origin for One<'_> {
         receive: &'s mut Receive<'s>,
     ) -> LocalBoxFuture<'s, Result<Served, SourceError>> {
         let (_, client) = &self.all.endpoints[self.at];
-        Box::pin(async move { Ok(client.part(blob, part, receive).await?) })
+        Box::pin(client.part(blob, part, receive))
     }
 }
 
