@@ -166,7 +166,8 @@ impl<'a> Pool<'a> {
             let lost = |(_, m): (usize, &Member<'_>)| {
                 m.standing.get() != Standing::Good || m.origin.is_left()
             };
-            if !good.is_empty() && !of_kind().any(lost) {
+            // A kind of which there is none stands in for nobody.
+            if !good.is_empty() && of_kind().next().is_some() && !of_kind().any(lost) {
                 break;
             }
         }
@@ -495,5 +496,57 @@ impl<'a> Member<'a> {
             latency: Cell::default(),
             trouble: RefCell::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::origin::{Part, Receive, Served};
+    use super::*;
+    use crate::image::progress::Recording;
+    use crate::image::types::Descriptor;
+    use futures_util::future::LocalBoxFuture;
+
+    struct Place(Tier);
+
+    impl Origin for Place {
+        fn name(&self) -> String {
+            format!("{:?}", self.0)
+        }
+        fn tier(&self) -> Tier {
+            self.0
+        }
+        fn part<'s>(
+            &'s self,
+            _: &'s Descriptor,
+            _: Part,
+            _: &'s mut Receive<'s>,
+        ) -> LocalBoxFuture<'s, Result<Served, SourceError>> {
+            Box::pin(async { Err(SourceError::Stopped) })
+        }
+    }
+
+    #[test]
+    fn the_next_kind_stands_in_where_one_was_left() {
+        let digest: Digest = format!("sha256:{}", "a".repeat(64)).parse().unwrap();
+        let (progress, island) = (Recording::default(), Island::new().unwrap());
+        let asked = |kinds: &[Tier], left: &[usize]| {
+            let origin = |kind: &Tier| -> Rc<dyn Origin> { Rc::new(Place(*kind)) };
+            let origins = kinds.iter().map(origin).collect();
+            let (patience, history) = (Patience::default(), History::default());
+            let pool = Pool::new(origins, &island, &patience, history, &progress);
+            left.iter().for_each(|who| pool.members[*who].standing.set(Standing::Out));
+            pool.candidates(&digest)
+        };
+        use Tier::{Mirror, Registry, RegistryMirror};
+        assert_eq!(asked(&[Mirror, Mirror, Registry], &[]), [0, 1]);
+        assert_eq!(asked(&[Mirror, Mirror, Registry], &[0]), [1, 2]);
+        assert_eq!(asked(&[Mirror, Mirror, Registry], &[0, 1]), [2]);
+        let all = [Mirror, RegistryMirror, Registry];
+        assert_eq!(asked(&all, &[]), [0]);
+        assert_eq!(asked(&all, &[0]), [1]);
+        assert_eq!(asked(&all, &[0, 1]), [2]);
+        assert_eq!(asked(&all, &[1]), [0]);
+        assert_eq!(asked(&[RegistryMirror, Registry], &[]), [0]);
     }
 }
