@@ -85,16 +85,21 @@ fn a_bucket_is_filled_once_and_pulled_from() {
     assert!(read.contains("layers"), "{read}");
 }
 
+/// A way to the store on which requests with `word` in their address are refused.
+fn refusing(s3: &S3, word: &'static str) -> Proxy {
+    Proxy::start(s3.address(), move |request, _| {
+        let denied = || Fault::Answer("403 Forbidden".to_owned(), Vec::new(), String::new());
+        if request.path.contains(word) { denied() } else { Fault::Pass }
+    })
+}
+
 #[test]
 fn a_broken_upload_goes_on_where_it_was() {
     let s3 = s3!();
     let image = TestImage::new(&[30_000_000]);
     let machine = Machine::new();
     // The third part does not get through.
-    let broken = Proxy::start(s3.address(), |request, _| {
-        let denied = || Fault::Answer("403 Forbidden".to_owned(), Vec::new(), String::new());
-        if request.path.contains("partNumber=3") { denied() } else { Fault::Pass }
-    });
+    let broken = refusing(&s3, "partNumber=3");
     let at = |proxy: &Proxy| S3::place(&format!("http://{}", proxy.host()), "m");
     let message = text(&mirror(&machine, &image.source(), at(&broken), None).0.unwrap_err());
     assert!(message.contains("refuses access"), "{message}");
@@ -270,10 +275,7 @@ fn an_upload_without_parts_does_not_stay_open() {
     let s3 = s3!();
     let image = TestImage::new(&[20_000_000]);
     let machine = Machine::new();
-    let broken = Proxy::start(s3.address(), |request, _| {
-        let denied = || Fault::Answer("403 Forbidden".to_owned(), Vec::new(), String::new());
-        if request.path.contains("partNumber=") { denied() } else { Fault::Pass }
-    });
+    let broken = refusing(&s3, "partNumber=");
     let at = |proxy: &Proxy| S3::place(&format!("http://{}", proxy.host()), "m");
     mirror(&machine, &image.source(), at(&broken), None).0.unwrap_err();
     let file = machine.dir.join("uploads.json");
