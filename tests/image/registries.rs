@@ -265,13 +265,20 @@ fn a_proxy_is_asked_instead_of_the_name_service() {
 }
 
 /// Such a server answers a TLS hello with an error of http, and that is not what is wrong with it.
+/// It says that it closes: a client that does not know may ask again on the connection just then.
 #[test]
 fn what_a_plain_server_does_wrong_is_told() {
     let s = session!();
     let huge = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(2 << 20));
     let cases = [
-        ("HTTP/1.1 302 Found\r\nLocation: /v2/\r\nContent-Length: 0\r\n\r\n", "redirects"),
-        ("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>", ""),
+        (
+            "HTTP/1.1 302 Found\r\nLocation: /v2/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            "redirects",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>",
+            "",
+        ),
         (huge.as_str(), ""),
     ];
     for (answer, said) in cases {
