@@ -104,4 +104,7 @@ pub enum Request {
         /// The init that it makes there at once.
         init: Option<FirstInit>,
     },
+    /// The client of an exec leaves, and its terminal, which comes with it, to the monitor: the
+    /// program stays, and what it writes there is dropped, as nobody can come back to it.
+    LeaveTerminal,
 }

@@ -207,7 +207,7 @@ impl<'a> Terminal<'a> {
             return Ok(Some(End::OutputClosed));
         }
         if !input.is_empty() && self.read_input(buffer)? {
-            return Ok(Some(End::Detached));
+            return self.leave().map(Some);
         }
         if master.intersects(PollFlags::OUT) {
             self.write_master();
@@ -230,6 +230,15 @@ impl<'a> Terminal<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// The program stays: its supervisor gets the terminal, which would hang up with us.
+    fn leave(&mut self) -> Result<End, ClientError> {
+        rustix::io::ioctl_fionbio(self.master, true).map_err(io_error("set up the terminal"))?;
+        // What was typed before the keys is for the program still, if it reads.
+        self.write_master();
+        self.conn.send_with(&Request::LeaveTerminal, &[self.master.as_fd()])?;
+        Ok(End::Detached)
     }
 
     fn resize(&self) {

@@ -12,11 +12,16 @@ use crate::container::dir::Containers;
 use crate::container::state::Recorded;
 use crate::sys::dirs::Dirs;
 use crate::sys::{lock, parent, userns};
+use crate::ui::print;
 use anyhow::Context;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A start that makes P takes milliseconds.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// How a supervisor gets its P.
 #[derive(Debug)]
@@ -109,9 +114,23 @@ pub fn remember(dirs: &Dirs, id: &str) {
     }
 }
 
+/// Waits for the lock; after a while it says for what, since who holds it may be stopped.
 fn lock_file(dirs: &Dirs, name: &str) -> anyhow::Result<File> {
     let file = open_lock_file(dirs, name)?;
-    lock::lock(&file, lock::Kind::Exclusive).with_context(|| format!("lock userns/{name}"))?;
+    let late = Instant::now() + SILENCE;
+    let context = || format!("lock userns/{name}");
+    while !lock::try_lock(&file, lock::Kind::Exclusive).with_context(context)? {
+        if Instant::now() > late {
+            let path = dirs.data.join("userns").join(name);
+            print::warning(&format!(
+                "another bolt holds {} and does not go on; waiting for it (see `fuser {0}`)",
+                path.display()
+            ));
+            lock::lock(&file, lock::Kind::Exclusive).with_context(context)?;
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
     Ok(file)
 }
 

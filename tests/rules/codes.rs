@@ -197,3 +197,27 @@ fn detach_keys_can_be_others_or_none() {
     assert_eq!(t.end(), 0);
     assert_eq!(s.inspect("x", ".State.Status"), "running");
 }
+
+/// The same row, for exec: the program is not hung up on, and does not wait for a reader.
+#[test]
+fn an_exec_is_left_by_its_keys() {
+    let s = session!();
+    if !crate::harness::user::has("setsid") {
+        skip!("no setsid");
+    }
+    s.ok(&["run", "-d", "--network", "none", "--name", "x", IMAGE, "sleep", "1000"]);
+    let mut command = s.command("setsid");
+    command.arg("--ctty").arg(s.program()).args(["exec", "-it", "x", "sh"]);
+    let mut t = crate::harness::pty::Terminal::start(command, 24, 80);
+    t.keys(b"echo one-$((1 + 1))\n");
+    t.expect("one-2");
+    // Far more than a terminal holds.
+    t.keys(b"read x; seq 100000; seq 100000 > /dev/tty; echo done > /tmp/done; exec sleep 900\n");
+    t.keys(b"go\n\x10\x11");
+    assert_eq!(t.end(), 0);
+    let is_done = || s.run(&["exec", "x", "cat", "/tmp/done"]).code == 0;
+    crate::harness::user::until("it writes on", is_done);
+    let top = s.ok(&["top", "x", "args"]);
+    assert!(top.contains("sleep 900"), "{top}");
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
+}

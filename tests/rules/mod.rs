@@ -81,6 +81,7 @@ const ROWS: &[(&str, &[&str])] = &[
         &[
             "rules::codes::detach_keys_and_sig_proxy",
             "rules::codes::detach_keys_can_be_others_or_none",
+            "rules::codes::an_exec_is_left_by_its_keys",
             "run::terminal::detaching_leaves_it_running",
         ],
     ),

@@ -87,6 +87,24 @@ fn a_refused_command_line_waits_for_nobody() {
     assert_eq!((bogus.code, missing.code), (125, 125), "{bogus:?} {missing:?}");
 }
 
+/// Its maker may be stopped, and nobody would know what the others wait for.
+#[test]
+fn who_waits_long_for_the_namespace_says_so() {
+    let s = session!();
+    s.ok(&["run", "--rm", "--network", "none", IMAGE, "true"]);
+    let lock = s.data().join("userns/lock");
+    let held = std::fs::File::options().read(true).write(true).open(&lock).unwrap();
+    assert!(bolt_engine::sys::lock::try_lock(&held, Kind::Exclusive).unwrap());
+    let mut child = run(&s, &[], &["true"]);
+    let mut said = [0; 64];
+    child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
+    drop(held);
+    let out = finish(child, PATIENCE, "run");
+    let said = format!("{}{}", String::from_utf8_lossy(&said), out.err);
+    assert!(out.code == 0 && said.contains(&lock.display().to_string()), "{out:?} {said}");
+    s.assert_quiet();
+}
+
 /// The two setuid programs that write P's maps are waited for, though another supervisor comes.
 #[test]
 fn nothing_ended_stays_below_a_run_that_replaces() {

@@ -1,7 +1,7 @@
 //! Programs started by exec, from the handshake to their end. Runs in M.
 
 use super::health::CHECK;
-use super::{Supervisor, reap, reap_pidfd, signal};
+use super::{CHUNK, Supervisor, reap, reap_pidfd, signal};
 use crate::at::failure;
 use crate::clients::Role;
 use crate::events::{self, Event};
@@ -13,6 +13,7 @@ use crate::start::Payload;
 use crate::sys::process;
 use bolt_shim::launch::Launch;
 use bolt_shim::report::{Failure, Report, Step};
+use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A program started by exec.
@@ -22,7 +23,7 @@ pub(super) struct Exec {
     pub(super) socket: Option<OwnedFd>,
     /// It and its pid, once it is known.
     pub(super) program: Option<(i32, OwnedFd)>,
-    /// Its terminal, on the way to the client.
+    /// Its terminal: on the way to the client, or left by him.
     master: Option<OwnedFd>,
     /// What went wrong.
     failure: Option<Failure>,
@@ -33,6 +34,11 @@ pub(super) struct Exec {
 }
 
 impl Exec {
+    /// A terminal that nobody reads any more.
+    pub(super) fn left_terminal(&self) -> Option<BorrowedFd<'_>> {
+        self.master.as_ref().filter(|_| self.socket.is_none()).map(AsFd::as_fd)
+    }
+
     /// One whose handshake has begun. `client`: whose it is.
     pub(super) fn new(socket: OwnedFd, helper: i32, client: usize) -> Self {
         Exec {
@@ -134,6 +140,27 @@ impl Supervisor {
             client.close();
         }
         None
+    }
+
+    /// The terminal of the exec that client `n` leaves: without it the program would be hung up on.
+    pub(super) fn keep_terminal(&mut self, n: usize, master: Option<OwnedFd>) {
+        if let (Some(exec), Some(master)) = (self.execs.iter_mut().find(|e| e.client == n), master)
+        {
+            let _ = rustix::io::ioctl_fionbio(&master, true);
+            exec.master = Some(master);
+            self.used = true;
+        }
+    }
+
+    /// A program that nobody reads is not to wait for that.
+    pub(super) fn drop_output(&mut self, n: usize) {
+        let Some(master) = &self.execs[n].master else { return };
+        match rustix::io::read(master, &mut *vec![0; CHUNK]) {
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Ok(1..) => {}
+            // EIO: the last process closed it.
+            Ok(0) | Err(_) => self.execs[n].master = None,
+        }
     }
 
     /// A payload without a program of its own is there for those of execs: one has ended.

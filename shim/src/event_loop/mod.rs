@@ -73,6 +73,7 @@ enum Source {
     Client(usize),
     ExecSocket(usize),
     ExecEnd(usize),
+    ExecTerminal(usize),
     Output,
     Error,
     Input,
@@ -323,6 +324,9 @@ impl Supervisor {
             } else if let Some((_, pidfd)) = &exec.program {
                 add(Source::ExecEnd(n), pidfd.as_fd(), PollFlags::IN);
             }
+            if let Some(terminal) = exec.left_terminal() {
+                add(Source::ExecTerminal(n), terminal, PollFlags::IN);
+            }
         }
         if let Some((fd, behind)) = self.notifier.as_ref().and_then(|n| n.awaits()) {
             add(Source::Notify, fd, if behind { PollFlags::OUT } else { PollFlags::IN });
@@ -392,6 +396,7 @@ impl Supervisor {
                 }
             }
             Source::Check => self.check_speaks(),
+            Source::ExecTerminal(n) => self.drop_output(n),
             // There are none without a payload, and with one `watch` sees to them.
             Source::ExecSocket(_)
             | Source::ExecEnd(_)
@@ -481,6 +486,7 @@ impl Supervisor {
                     client.send(&Report::Failed(failure(Step::Join, "container", libc::ESRCH)), &[])
                 }
             },
+            Request::LeaveTerminal => self.keep_terminal(n, fds.into_iter().next()),
             Request::Stdin(_)
             | Request::CloseStdin
             | Request::Placed(_)
