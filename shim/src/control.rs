@@ -70,9 +70,9 @@ pub enum Request {
         /// Limits that could not be applied: `setting: why`.
         denied: Vec<String>,
     },
-    /// The answer to `NeedIdMaps`: maps are written.
+    /// To a monitor in a new P: its maps are written.
     IdMapsWritten,
-    /// The answer to `NeedIdMaps`: newuidmap could not; map the user alone.
+    /// The same: newuidmap could not; map the user alone.
     IdMapsRefused {
         /// The user's uid outside.
         uid: u32,

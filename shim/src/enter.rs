@@ -2,13 +2,12 @@
 //! plans. Runs in M.
 
 use crate::at::{At, Res, failure};
-use crate::monitor::tell;
 use crate::small;
 use crate::state::{self, State};
 use crate::sys::{process, socket};
 use bolt_shim::control::Request;
 use bolt_shim::launch::Userns;
-use bolt_shim::report::{Report, Step};
+use bolt_shim::report::Step;
 use nix::sched::{CloneFlags, setns};
 use rustix::mount::MountPropagationFlags;
 use std::os::fd::OwnedFd;
@@ -20,23 +19,22 @@ pub(crate) fn enter(
     report: &OwnedFd,
     state: &mut State,
 ) -> Res<()> {
-    begin(userns, p, report)?;
+    begin(userns, p)?;
     end(userns, report, state)
 }
 
 /// As far as it goes without maps that `bolt` writes.
-fn begin(userns: Userns, p: Option<OwnedFd>, report: &OwnedFd) -> Res<()> {
+fn begin(userns: Userns, p: Option<OwnedFd>) -> Res<()> {
     // For I and every exec besides; a filter that allows keyctl(2) counts on it.
     process::leave_keyring().at(Step::UserNamespace, "session keyring")?;
     match userns {
         Userns::Host => {}
-        Userns::Join => {
+        Userns::Join | Userns::JoinNew => {
             let p = p.ok_or_else(|| failure(Step::UserNamespace, "P", libc::EBADF))?;
             setns(&p, CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "setns")?;
-            become_root()?;
-        }
-        Userns::MakeFull => {
-            nix::sched::unshare(CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "unshare")?;
+            if userns == Userns::Join {
+                become_root()?;
+            }
         }
         Userns::MakeSingle => {
             let (uid, gid) = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
@@ -46,15 +44,8 @@ fn begin(userns: Userns, p: Option<OwnedFd>, report: &OwnedFd) -> Res<()> {
         }
     }
     nix::sched::unshare(CloneFlags::CLONE_NEWNS).at(Step::MountNamespace, "unshare")?;
-    rustix::mount::mount_change(
-        "/",
-        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
-    )
-    .at(Step::MountNamespace, "/ (slave)")?;
-    if userns == Userns::MakeFull {
-        tell(report, &Report::NeedIdMaps);
-    }
-    Ok(())
+    rustix::mount::mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
+        .at(Step::MountNamespace, "/ (slave)")
 }
 
 /// The rest of the way.
@@ -63,7 +54,7 @@ fn end(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()> {
         Userns::Host => return Ok(()),
         // Only one that has the whole range is ever joined.
         Userns::Join => state.full = true,
-        Userns::MakeFull => {
+        Userns::JoinNew => {
             await_maps(report)?;
             become_root()?;
             state.full = ["uid_map", "gid_map"].iter().all(|kind| map(kind).lines().count() > 1);
@@ -74,7 +65,7 @@ fn end(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()> {
     Ok(())
 }
 
-/// newuidmap(1) must be run from outside: `bolt` does it and answers.
+/// newuidmap(1) must be run from outside: `bolt` does it and says so.
 fn await_maps(report: &OwnedFd) -> Res<()> {
     let mut buffer = [0; 64];
     let received = socket::receive_into(report, &mut buffer).at(Step::IdMaps, "newuidmap")?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// Version of the whole contract; both programs refuse any other.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// Descriptors that `bolt` places at fixed numbers before it starts `bolt-shim monitor`.
 pub mod fd {
@@ -75,8 +75,9 @@ pub enum Userns {
     Host,
     /// Join the namespace that comes with [`crate::control::Request::Enter`].
     Join,
-    /// Make one; `bolt` runs newuidmap and newgidmap when told `NeedIdMaps`.
-    MakeFull,
+    /// The same for one whose maps `bolt` has written now: `IdMapsWritten` or `IdMapsRefused`
+    /// follows.
+    JoinNew,
     /// Make one that maps only the user, to 0.
     MakeSingle,
 }

@@ -5,8 +5,6 @@ use serde::{Deserialize, Serialize};
 /// One packet from the monitor. `postcard` on a SEQPACKET socket, at most [`MAX_PACKET`] bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
-    /// P is unshared: write its maps with newuidmap and newgidmap, then answer.
-    NeedIdMaps,
     /// The payload was executed.
     Started {
         /// Pid of the container's init, as the monitor sees it.

@@ -157,7 +157,7 @@ fn the_way_into_p_survives_its_encoding_and_fits_where_it_is_read() {
     use bolt_shim::head::{FirstInit, Spaces};
     use bolt_shim::launch::Userns;
     let spaces = Spaces { user: true, pid: false, net: true, ipc: false, uts: true };
-    for userns in [Userns::Host, Userns::Join, Userns::MakeFull, Userns::MakeSingle] {
+    for userns in [Userns::Host, Userns::Join, Userns::JoinNew, Userns::MakeSingle] {
         for init in [None, Some(FirstInit { spaces, usual_ids: true })] {
             let request = Request::Enter { userns, init };
             let bytes = postcard::to_stdvec(&request).unwrap();

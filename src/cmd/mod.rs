@@ -255,7 +255,6 @@ fn hidden(words: &[String]) -> Option<anyhow::Result<u8>> {
     let (verb, args) = words.split_first()?;
     let settings = || Settings::from_env().map_err(anyhow::Error::from);
     let done = match verb.as_str() {
-        "__map-ids" => crate::userns::map_ids(args),
         "__copy-root" => settings().and_then(|settings| copy_root::run(&settings, args)),
         "__probe" => probe::run(args),
         crate::wrap::WATCH => game::wrap::watch(args),

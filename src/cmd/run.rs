@@ -102,7 +102,7 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
         requires::start_named(settings, &args.create.unit.requires)?;
     }
     let maps = early.as_mut().filter(|_| launch::may_be_none(settings));
-    if maps.is_some_and(|begun| begun.map_ids(settings).is_err()) {
+    if maps.is_some_and(|begun| begun.make_p(settings).is_err()) {
         // The reason shows again, and is told, once the image is there.
         create::step_back(&mut early);
     }

@@ -350,11 +350,7 @@ impl Session<'_> {
             Report::Stderr(bytes) if self.options.stderr => {
                 self.sink = Some(Sink { error: true, bytes, done: 0 });
             }
-            Report::Stdout(_)
-            | Report::Stderr(_)
-            | Report::Done
-            | Report::Started { .. }
-            | Report::NeedIdMaps => {}
+            Report::Stdout(_) | Report::Stderr(_) | Report::Done | Report::Started { .. } => {}
         }
         Ok(None)
     }

@@ -8,13 +8,14 @@ use crate::container::dir::{ContainerDir, Containers};
 use crate::settings::Settings;
 use crate::sys::memfd;
 use crate::sys::spawn::{self, Starting};
-use crate::userns::{self, Source, subid};
+use crate::userns::make::Making;
+use crate::userns::{self, Source};
 use crate::{launch, rootfs};
 use anyhow::Context;
 use bolt_shim::control::Request;
 use bolt_shim::head::{FirstInit, Head};
 use bolt_shim::launch::{IdMap, Launch, Root, Userns, fd};
-use bolt_shim::report::Report;
+use bolt_shim::report::{Failure, Step};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -23,7 +24,9 @@ use std::path::Path;
 pub struct Begun {
     monitor: Monitor,
     pub(super) source: Source,
-    writers: Option<subid::Writers>,
+    /// The init to be made in a P that is not there yet.
+    first: Option<FirstInit>,
+    making: Option<Making>,
     /// Its file, once the container has a place.
     plan: Option<OwnedFd>,
     /// What the container's root was found to be, if it may be known before the plan.
@@ -34,10 +37,9 @@ pub struct Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
+        // It shares our end of the supervisor's line.
+        self.making = None;
         self.monitor.end();
-        if let Some(writers) = self.writers.take() {
-            let _ = writers.finish();
-        }
     }
 }
 
@@ -130,15 +132,6 @@ impl Monitor {
     }
 }
 
-fn entry(source: &Source) -> Userns {
-    match source {
-        Source::Root => Userns::Host,
-        Source::Join(_) => Userns::Join,
-        Source::Full(..) => Userns::MakeFull,
-        Source::Single(_) => Userns::MakeSingle,
-    }
-}
-
 impl Begun {
     fn enter_p(
         monitor: Option<Monitor>,
@@ -151,32 +144,32 @@ impl Begun {
             Some(monitor) => monitor,
             None => Monitor::of_user(settings, containers, &source)?,
         };
-        let request = Request::Enter { userns: entry(&source), init: init(&source) };
-        let begun = Begun { monitor, source, writers: None, plan: None, root: None, waiting: None };
+        let (plan, root, waiting) = (None, None, None);
+        let first = init(&source);
+        let begun = Begun { monitor, source, first, making: None, plan, root, waiting };
+        let enter = |userns, fds: &[_]| begun.send(&Request::Enter { userns, init: first }, fds);
         match &begun.source {
-            Source::Join(p) => begun.send(&request, &[p.as_fd()]),
-            _ => begun.send(&request, &[]),
+            Source::Root => enter(Userns::Host, &[]),
+            Source::Join(p) => enter(Userns::Join, &[p.as_fd()]),
+            Source::Single(_) => enter(Userns::MakeSingle, &[]),
+            Source::Full(..) => {}
         }
         Ok(begun)
     }
 
-    /// Starts the two setuid programs, where P is to be made with the whole range: they run for
-    /// longer than anything here. Waits until the user namespace is there.
-    pub fn map_ids(&mut self, settings: &Settings) -> anyhow::Result<()> {
-        let (Source::Full(ids, _), Some(line), None) =
-            (&self.source, &self.monitor.line, &self.writers)
-        else {
-            return Ok(());
-        };
-        match line.receive()? {
-            Some((Report::NeedIdMaps, _)) => {
-                let (uid, gid) = (settings.dirs.uid, settings.dirs.gid);
-                self.writers = Some(subid::Writers::start(self.pid() as u32, uid, gid, ids));
-                Ok(())
-            }
-            Some((Report::Failed(failure), _)) => Err(StartError::Step(failure).into()),
-            _ => Err(self.died()),
-        }
+    /// Makes P, where it is to be made with the whole range: two setuid programs then run for
+    /// longer than anything here.
+    pub fn make_p(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        let (Source::Full(ids, _), None) = (&self.source, &self.making) else { return Ok(()) };
+        let made = Making::begin(&settings.dirs, ids).map_err(|e| {
+            let errno = e.raw_os_error().unwrap_or(libc::EIO);
+            let (step, object) = (Step::UserNamespace, "clone".to_owned());
+            StartError::Step(Failure { step, object, errno })
+        })?;
+        let request = Request::Enter { userns: Userns::JoinNew, init: self.first };
+        self.send(&request, &[made.namespace()]);
+        self.making = Some(made);
+        Ok(())
     }
 
     pub(super) fn pid(&self) -> i32 {
@@ -241,9 +234,10 @@ impl Begun {
     /// Lets a supervisor that makes P go on, once its maps are written. Where they were refused
     /// the user alone is mapped, and a note says so.
     pub(super) fn enter(&mut self, settings: &Settings, notes: &mut Vec<String>) {
-        if let Some(writers) = self.writers.take() {
+        let mut made = self.making.take();
+        if let Some(made) = &mut made {
             let (uid, gid) = (settings.dirs.uid, settings.dirs.gid);
-            let answer = match writers.finish() {
+            let answer = match made.finish() {
                 Ok(()) => Request::IdMapsWritten,
                 Err(error) => {
                     notes.push(format!(

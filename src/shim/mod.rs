@@ -115,7 +115,7 @@ pub fn start(
     mode.root = begun.root.take();
     let plan = launch::plan(settings, dir, config, &begun.source, &mode)?;
     // Not before: the two programs count as others in a group that is to be divided.
-    begun.map_ids(settings)?;
+    begun.make_p(settings)?;
     begun.write_plan(&plan.launch)?;
     let pid = begun.pid() as u32;
     drop(dir.take_lock());

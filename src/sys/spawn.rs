@@ -3,6 +3,9 @@
 
 #[cfg(target_arch = "x86_64")]
 mod beside;
+#[cfg(target_arch = "x86_64")]
+mod child;
+pub mod holder;
 
 use std::ffi::CString;
 use std::io;
@@ -25,6 +28,21 @@ impl Starting {
     pub fn failure(&self) -> Option<io::Error> {
         let errno = self.errno.load(Ordering::Acquire);
         (errno != 0).then(|| io::Error::from_raw_os_error(errno))
+    }
+
+    /// Waits for its end; its exit code, unless a signal ended it.
+    pub fn wait(&self) -> io::Result<Option<i32>> {
+        let mut status = 0;
+        loop {
+            // SAFETY: a child of ours, and a place for its status.
+            if unsafe { libc::waitpid(self.pid, &mut status, 0) } >= 0 {
+                return Ok(libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)));
+            }
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
     }
 
     /// One that [`spawn`] has started: it is a program.

@@ -5,6 +5,7 @@
 //! setuid programs. Where P cannot have the whole range it maps the user alone.
 
 pub mod auto;
+pub mod make;
 pub mod map;
 pub mod subid;
 
@@ -15,9 +16,7 @@ use crate::sys::{lock, parent, userns};
 use crate::ui::print;
 use anyhow::Context;
 use std::fs::File;
-use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A start that makes P takes milliseconds.
@@ -213,7 +212,9 @@ fn change_to_p(dirs: &Dirs) -> anyhow::Result<bool> {
             return Ok(true);
         }
         Source::Full(ids, _guard) => {
-            if make_full(dirs, &ids).is_ok() {
+            let mut made = make::Making::begin(dirs, &ids).context("make a user namespace")?;
+            userns::join(made.namespace()).context("join the new user namespace")?;
+            if made.finish().is_ok() {
                 userns::become_root().context("become root of the user namespace")?;
                 return Ok(true);
             }
@@ -235,54 +236,5 @@ fn map_alone(dirs: &Dirs) -> std::io::Result<()> {
     if !is_there("/proc/self/uid_map") {
         std::fs::write("/proc/self/uid_map", format!("0 {} 1", dirs.uid))?;
     }
-    Ok(())
-}
-
-/// The maps must be written from outside: a child of ours stays there and does it.
-fn make_full(dirs: &Dirs, ids: &subid::SubIds) -> anyhow::Result<()> {
-    let mut child = Command::new("/proc/self/exe")
-        .args([
-            "__map-ids",
-            &std::process::id().to_string(),
-            &dirs.uid.to_string(),
-            &dirs.gid.to_string(),
-        ])
-        .args([text(&ids.uids), text(&ids.gids)])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("start the process that writes the id maps")?;
-    userns::unshare().context("make a user namespace")?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(b"u").context("tell that the user namespace is there")?;
-    }
-    let output = child.wait_with_output().context("wait for the id maps")?;
-    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
-    Ok(())
-}
-
-fn text(ranges: &[(u32, u32)]) -> String {
-    ranges.iter().map(|(s, c)| format!("{s}:{c}")).collect::<Vec<_>>().join(",")
-}
-
-fn parse(text: &str) -> Option<Vec<(u32, u32)>> {
-    text.split(',')
-        .map(|range| {
-            let (start, count) = range.split_once(':')?;
-            Some((start.parse().ok()?, count.parse().ok()?))
-        })
-        .collect()
-}
-
-/// Body of the hidden verb `__map-ids PID UID GID UIDS GIDS`: waits for a byte, writes the maps.
-pub fn map_ids(args: &[String]) -> anyhow::Result<()> {
-    let [pid, uid, gid, uids, gids] = args else { anyhow::bail!("__map-ids is for bolt itself") };
-    let uids = parse(uids).context("uid ranges")?;
-    let gids = parse(gids).context("gid ranges")?;
-    let mut byte = [0];
-    std::io::stdin().read_exact(&mut byte).context("the parent went away")?;
-    let ids = subid::SubIds { uids, gids };
-    subid::Writers::start(pid.parse()?, uid.parse()?, gid.parse()?, &ids).finish()?;
     Ok(())
 }

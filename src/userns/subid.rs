@@ -1,8 +1,9 @@
 //! Subordinate ids: /etc/subuid and /etc/subgid (subuid(5)), newuidmap(1) and newgidmap(1).
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use crate::sys::spawn::{self, Starting};
+use std::io::{self, PipeReader, Read};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 /// The ranges one user may map, as (first id, count).
@@ -58,61 +59,84 @@ fn ranges(text: &str, user: &str, uid: u32) -> Vec<(u32, u32)> {
 /// The two setuid programs that write the maps of a process, at once.
 #[derive(Debug)]
 pub struct Writers {
-    uids: io::Result<Child>,
-    gids: io::Result<Child>,
+    uids: io::Result<Writer>,
+    gids: io::Result<Writer>,
+}
+
+/// One of them, and what it says.
+#[derive(Debug)]
+struct Writer {
+    name: &'static str,
+    process: Starting,
+    said: PipeReader,
 }
 
 impl Writers {
-    /// Starts both for `pid`, a child of the caller's that has just unshared: 0 is the user, 1…
+    /// Starts both for `pid`, a child of the caller's in a new user namespace: 0 is the user, 1…
     /// are the subordinate ids.
     pub fn start(pid: u32, uid: u32, gid: u32, ids: &SubIds) -> Self {
-        let uids = start("newuidmap", pid, uid, &ids.uids);
-        let gids = start("newgidmap", pid, gid, &ids.gids);
+        let uids = Writer::start("newuidmap", pid, uid, &ids.uids);
+        let gids = Writer::start("newgidmap", pid, gid, &ids.gids);
         Writers { uids, gids }
     }
 
     /// Waits for both.
     pub fn finish(self) -> io::Result<()> {
-        let one = self.uids.and_then(|child| finish("newuidmap", child));
-        let two = self.gids.and_then(|child| finish("newgidmap", child));
+        let one = self.uids.and_then(Writer::finish);
+        let two = self.gids.and_then(Writer::finish);
         one.and(two)
     }
 }
 
-fn start(program: &str, pid: u32, id: u32, ranges: &[(u32, u32)]) -> io::Result<Child> {
-    let mut args = vec![pid.to_string(), "0".into(), id.to_string(), "1".into()];
-    let mut inside = 1u32;
-    for &(outside, count) in ranges {
-        args.extend([inside.to_string(), outside.to_string(), count.to_string()]);
-        inside = inside.saturating_add(count);
+impl Writer {
+    fn start(name: &'static str, pid: u32, id: u32, ranges: &[(u32, u32)]) -> io::Result<Self> {
+        let mut args =
+            vec![name.to_owned(), pid.to_string(), "0".into(), id.to_string(), "1".into()];
+        let mut inside = 1u32;
+        for &(outside, count) in ranges {
+            args.extend([inside.to_string(), outside.to_string(), count.to_string()]);
+            inside = inside.saturating_add(count);
+        }
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let (said, errors) = io::pipe()?;
+        let process = find(name)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+            .and_then(|program| spawn::begin(&program, &args, &[(errors.as_fd(), 2)]))
+            .map_err(|e| absent(name, &e))?;
+        Ok(Writer { name, process, said })
     }
-    Command::new(find(program))
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|e| {
-            io::Error::new(e.kind(), format!("{program}: {e}; install the package 'uidmap'"))
-        })
+
+    fn finish(mut self) -> io::Result<()> {
+        let mut said = Vec::new();
+        let read = self.said.read_to_end(&mut said);
+        let ended = self.process.wait()?;
+        if let Some(why) = self.process.failure() {
+            return Err(absent(self.name, &why));
+        }
+        read?;
+        match ended {
+            Some(0) => Ok(()),
+            _ => {
+                let said = String::from_utf8_lossy(&said);
+                Err(io::Error::other(format!("{}: {}", self.name, said.trim())))
+            }
+        }
+    }
 }
 
-fn finish(program: &str, child: Child) -> io::Result<()> {
-    let output = child.wait_with_output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!("{program}: {}", said.trim())))
+fn absent(name: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{name}: {error}; install the package 'uidmap'"))
 }
 
-/// Absolute paths first: PATH of a game launcher may hold anything.
-fn find(program: &str) -> PathBuf {
+/// Fixed places first: PATH of a game launcher may hold anything.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
     ["/usr/bin", "/usr/local/bin", "/bin"]
-        .iter()
-        .map(|dir| Path::new(dir).join(program))
+        .into_iter()
+        .map(PathBuf::from)
+        .chain(std::env::split_paths(&path).filter(|dir| dir.is_absolute()))
+        .map(|dir| dir.join(program))
         .find(|path| path.exists())
-        .unwrap_or_else(|| PathBuf::from(program))
 }
 
 #[cfg(test)]

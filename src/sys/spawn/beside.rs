@@ -1,6 +1,7 @@
 //! A child that becomes its program while its parent goes on: clone(2) with CLONE_VM as
 //! posix_spawn(3) uses it, without CLONE_VFORK.
 
+use super::child::{self, bare};
 use super::{Starting, c_string, out_of_the_way};
 use std::ffi::CString;
 use std::io;
@@ -8,9 +9,6 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
-
-/// Bytes of the child's stack; it calls two functions.
-const STACK: usize = 16 * 1024;
 
 /// All that the child reads. Leaked: the parent does not know when it has been read.
 struct Order {
@@ -40,71 +38,14 @@ pub(super) fn begin(
     let order =
         Order { path, argv, envp: [ptr::null()], fds: fds.collect(), errno: AtomicI32::new(0) };
     let order: &'static Order = Box::leak(Box::new(order));
-    let mask = block_all();
-    let pid = clone(order);
-    set_mask(&mask);
+    let pid = child::begin(0, become_program, order, Box::leak(child::stack()));
     // The child has its own table of descriptors.
     drop(copies);
     let pid = pid?;
     Ok(Starting { pid, errno: &order.errno })
 }
 
-/// Blocks every signal; the mask before. A handler of ours that ran in the child would use our
-/// thread's memory on the child's little stack.
-fn block_all() -> libc::sigset_t {
-    // SAFETY: plain data that sigfillset and pthread_sigmask fill.
-    let (mut all, mut before) = unsafe { std::mem::zeroed::<(libc::sigset_t, libc::sigset_t)>() };
-    // SAFETY: valid places for both; the call cannot fail with SIG_SETMASK.
-    unsafe {
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-    }
-    before
-}
-
-fn set_mask(mask: &libc::sigset_t) {
-    // SAFETY: a mask that the kernel gave.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, mask, ptr::null_mut()) };
-}
-
-fn clone(order: &'static Order) -> io::Result<i32> {
-    let stack = Box::leak(Box::<[u8]>::new_uninit_slice(STACK));
-    let top = stack.as_mut_ptr_range().end as usize & !15;
-    let pid: i64;
-    // SAFETY: the child starts behind the system call on a leaked stack that nobody else uses,
-    // aligned as the ABI wants it at a call; it calls `become_program`, which does not return, and
-    // no signal interrupts it. The parent goes on behind the label with what a system call
-    // clobbers declared.
-    unsafe {
-        std::arch::asm!(
-            "syscall",
-            "test rax, rax",
-            "jnz 2f",
-            "xor ebp, ebp",
-            "mov rdi, r13",
-            "call r12",
-            "2:",
-            in("r12") become_program as extern "C" fn(&'static Order) -> !,
-            in("r13") ptr::from_ref(order),
-            inlateout("rax") libc::SYS_clone => pid,
-            in("rdi") (libc::CLONE_VM | libc::SIGCHLD) as usize,
-            in("rsi") top,
-            in("rdx") 0usize,
-            in("r10") 0usize,
-            in("r8") 0usize,
-            lateout("rcx") _,
-            lateout("r11") _,
-        );
-    }
-    match i32::try_from(pid) {
-        Ok(pid) if pid > 0 => Ok(pid),
-        _ => Err(io::Error::from_raw_os_error(-pid as i32)),
-    }
-}
-
-/// The child. It shares all memory with a parent that runs: errno, the allocator's state and the
-/// standard library's are the parent's, so it makes bare system calls, reads its order, and writes
-/// one atomic number. Descriptors and signal handlers are its own.
+/// The child, under the rules of [`child::begin`].
 extern "C" fn become_program(order: &'static Order) -> ! {
     let error = match arrange(order) {
         Ok(()) => {
@@ -143,29 +84,6 @@ fn arrange(order: &Order) -> Result<(), isize> {
         call(libc::SYS_dup2, [*from as usize, *to as usize, 0])?;
     }
     Ok(())
-}
-
-/// A system call that touches nothing of this process but what it is for.
-///
-/// # Safety
-///
-/// As the call itself wants it.
-unsafe fn bare(number: libc::c_long, [first, second, third]: [usize; 3]) -> isize {
-    let result: isize;
-    // SAFETY: the caller's; registers are clobbered as declared.
-    unsafe {
-        std::arch::asm!(
-            "syscall",
-            inlateout("rax") number as isize => result,
-            in("rdi") first,
-            in("rsi") second,
-            in("rdx") third,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack),
-        );
-    }
-    result
 }
 
 #[cfg(test)]
