@@ -125,7 +125,7 @@ impl RecordedFields {
 /// The file, and what there is to add to it.
 #[derive(Debug)]
 pub(super) struct Cache {
-    text: Vec<u8>,
+    text: String,
     /// By id: the stamp, and where in `text` the rest of the line lies.
     lines: HashMap<String, (Stamp, std::ops::Range<usize>)>,
     fresh: Mutex<HashMap<String, Stamp>>,
@@ -135,10 +135,11 @@ impl Cache {
     /// A file that cannot be read, or is of another version, is an empty one.
     pub(super) fn open(all: &Containers) -> Cache {
         let text = small::read_regular(all.path().join(FILE)).unwrap_or_default();
+        let text = String::from_utf8(text).unwrap_or_default();
         let mut cache = Cache { text, lines: HashMap::new(), fresh: Mutex::default() };
         let mut at = 0;
-        let mut lines = cache.text.split_inclusive(|byte| *byte == b'\n');
-        if lines.next().is_some_and(|line| line.strip_suffix(b"\n") == Some(HEAD.as_bytes())) {
+        let mut lines = cache.text.split_inclusive('\n');
+        if lines.next().is_some_and(|line| line.strip_suffix('\n') == Some(HEAD)) {
             at += HEAD.len() + 1;
             for line in lines {
                 if let Some((id, stamp, length)) = head(line) {
@@ -153,7 +154,7 @@ impl Cache {
     /// What is known of the container whose directory is as `stamp` says.
     pub(super) fn get(&self, id: &str, stamp: Stamp) -> Option<(Summary, Recorded)> {
         let (_, range) = self.lines.get(id).filter(|(known, _)| *known == stamp)?;
-        let Seen(config, recorded) = serde_json::from_slice(&self.text[range.clone()]).ok()?;
+        let Seen(config, recorded) = serde_json::from_str(&self.text[range.clone()]).ok()?;
         Some((Summary::of_fields(id, config), recorded.recorded()))
     }
 
@@ -194,9 +195,9 @@ impl Cache {
 }
 
 /// Id and stamp of a line, and how long that part of it is.
-fn head(line: &[u8]) -> Option<(&str, Stamp, usize)> {
-    let end = line.iter().position(|byte| *byte == b'[')?;
-    let mut words = std::str::from_utf8(&line[..end]).ok()?.split_ascii_whitespace();
+fn head(line: &str) -> Option<(&str, Stamp, usize)> {
+    let end = line.find('[')?;
+    let mut words = line[..end].split_ascii_whitespace();
     let id = words.next()?;
     let stamp = Stamp {
         inode: words.next()?.parse().ok()?,

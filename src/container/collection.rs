@@ -235,6 +235,13 @@ impl Containers {
         }
     }
 
+    /// Whether a container has a control socket: one that never had a supervisor, or whose
+    /// supervisor has ended, has none. That of one that was killed stays.
+    pub fn has_socket(&self, id: &str) -> bool {
+        let socket = [id, "/", bolt_shim::control::SOCKET].concat();
+        fs::statat(&self.fd, socket, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
     /// The files of a container by its whole id, without opening its directory.
     pub(super) fn files<'a>(&'a self, id: &'a str, below: &'a str) -> Files<'a> {
         Files { at: self.fd.as_fd(), below, id, path: &self.path }

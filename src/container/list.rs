@@ -114,11 +114,9 @@ impl<C: Listed> List<C> {
         }
     }
 
-    /// The oldest first.
+    /// The oldest first. An entry is large: each is moved once.
     fn sort(&mut self) {
-        let age = |e: &Entry<C>| e.config.created();
-        self.entries
-            .sort_by(|a, b| age(a).cmp(&age(b)).then_with(|| a.config.id().cmp(b.config.id())));
+        self.entries.sort_by_cached_key(|e| (e.config.created(), e.config.id().to_owned()));
     }
 }
 

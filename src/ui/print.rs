@@ -117,7 +117,9 @@ fn dangerous(c: char) -> bool {
 }
 
 fn escaped(text: &str, wanted: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if !text.contains(&wanted) {
+    // Nearly all of a table, many bytes at a time.
+    let plain = text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+    if plain || !text.contains(&wanted) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);

@@ -146,9 +146,9 @@ fn hinted(dirs: &Dirs, containers: &Containers) -> Option<OwnedFd> {
     open_p(containers, id.trim())
 }
 
-/// The first container whose supervisor, or whose orphan, is alive.
+/// The first container whose supervisor, or whose orphan, is alive. Hundreds may have ended.
 fn living(containers: &Containers) -> anyhow::Result<Option<(String, OwnedFd)>> {
-    for id in containers.ids()? {
+    for id in containers.ids()?.into_iter().filter(|id| containers.has_socket(id)) {
         if let Some(fd) = open_p(containers, &id) {
             return Ok(Some((id, fd)));
         }
