@@ -577,4 +577,7 @@ impl Progress for Transfer {
     fn note(&self, line: &str) {
         Transfer::note(self, line);
     }
+    fn warning(&self, line: &str) {
+        Transfer::warning(self, line);
+    }
 }

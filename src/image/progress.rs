@@ -34,6 +34,10 @@ pub trait Progress: Sync {
     fn note(&self, line: &str) {
         let _ = line;
     }
+    /// One line that the user is to see even where he wants to hear of no progress.
+    fn warning(&self, line: &str) {
+        self.note(&format!("warning: {line}"));
+    }
 }
 
 /// Tells nobody.

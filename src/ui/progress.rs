@@ -109,6 +109,14 @@ impl Transfer {
         }
     }
 
+    /// One line that is shown in any case: `warning: TEXT`.
+    pub fn warning(&self, text: &str) {
+        match &self.style {
+            Style::Silent => print::warning(text),
+            _ => self.note(&format!("warning: {text}")),
+        }
+    }
+
     fn with_bar(&self, digest: &str, change: impl FnOnce(&ProgressBar)) {
         if let Style::Bars { blobs, .. } = &self.style {
             let blobs = blobs.lock().unwrap_or_else(PoisonError::into_inner);

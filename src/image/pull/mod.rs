@@ -110,7 +110,7 @@ pub fn pull(
     let have = &resolved.config.platform;
     if request.variant.is_none() && !platform::is_for(have, request.platform) {
         let (have, want) = (platform::show(have), platform::show(request.platform));
-        progress.note(&format!("warning: the image is for {have}, not for {want}"));
+        progress.warning(&format!("the image is for {have}, not for {want}"));
     }
     // Only now: nobody has to wait for a registry that does not answer.
     let _held = store.shared_lock()?;

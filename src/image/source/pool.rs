@@ -249,7 +249,7 @@ impl<'a> Pool<'a> {
         *member.trouble.borrow_mut() = Some("it sent wrong bytes".to_owned());
         self.history.borrow_mut().lied(&member.name);
         if !self.candidates(digest).is_empty() {
-            self.progress.note(&format!(
+            self.progress.warning(&format!(
                 "{} sent wrong bytes for blob {digest}; nothing more is taken from it",
                 member.name
             ));
