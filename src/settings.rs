@@ -99,10 +99,10 @@ pub fn raw_environment() -> Vec<std::ffi::OsString> {
 /// Where data of all programs lies, the user's own first (XDG Base Directory Specification 0.8);
 /// last /etc, which Vulkan's loader looks into as well.
 pub fn data_dirs() -> Vec<PathBuf> {
-    let path = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let home = path("HOME").map(|home| PathBuf::from(home).join(".local/share"));
-    let own = path("XDG_DATA_HOME").map(PathBuf::from).or(home);
-    let all = path("XDG_DATA_DIRS").unwrap_or_else(|| "/usr/local/share:/usr/share".into());
+    let home = base("HOME").map(|home| home.join(".local/share"));
+    let own = base("XDG_DATA_HOME").or(home);
+    let all = std::env::var_os("XDG_DATA_DIRS").filter(|value| !value.is_empty());
+    let all = all.unwrap_or_else(|| "/usr/local/share:/usr/share".into());
     own.into_iter().chain(std::env::split_paths(&all)).chain(["/etc".into()]).collect()
 }
 
@@ -115,11 +115,11 @@ pub fn command_line() -> Vec<String> {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// No home directory is known.
-    #[error("HOME is not set and uid {0} has no entry in /etc/passwd; set HOME")]
+    #[error("HOME is no absolute path and uid {0} has no entry in /etc/passwd; set HOME")]
     NoHome(u32),
-    /// A base directory is not absolute.
-    #[error("{0} is {1:?}, which is not an absolute path (XDG Base Directory Specification)")]
-    NotAbsolute(&'static str, PathBuf),
+    /// Bolt's own directory is not absolute.
+    #[error("BOLT_ROOT is {0:?}, which is not an absolute path")]
+    NotAbsolute(PathBuf),
 }
 
 impl Settings {
@@ -128,12 +128,12 @@ impl Settings {
         let uid = rustix::process::getuid().as_raw();
         let gid = rustix::process::getgid().as_raw();
         let passwd = passwd_entry(uid);
-        let home = match std::env::var_os("HOME").filter(|h| !h.is_empty()) {
-            Some(home) => PathBuf::from(home),
+        let home = match base("HOME") {
+            Some(home) => home,
             None => passwd.as_ref().map(|p| p.1.clone()).ok_or(SettingsError::NoHome(uid))?,
         };
         let user = passwd.map_or_else(|| uid.to_string(), |p| p.0);
-        let config_home = base("XDG_CONFIG_HOME")?.unwrap_or_else(|| home.join(".config"));
+        let config_home = base("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
         let dirs = if uid == 0 {
             root_dirs(config_home, home, user)?
         } else {
@@ -178,7 +178,7 @@ impl Settings {
 }
 
 fn root_dirs(config_home: PathBuf, home: PathBuf, user: String) -> Result<Dirs, SettingsError> {
-    let root = base("BOLT_ROOT")?;
+    let root = bolt_root()?;
     Ok(Dirs {
         data: root.clone().unwrap_or_else(|| "/var/lib/bolt".into()),
         state: root.as_ref().map_or_else(|| "/var/lib/bolt/state".into(), |r| r.join("state")),
@@ -198,33 +198,32 @@ fn user_dirs(
     uid: u32,
     gid: u32,
 ) -> Result<Dirs, SettingsError> {
-    let root = base("BOLT_ROOT")?;
+    let root = bolt_root()?;
     let data = match &root {
         Some(root) => root.clone(),
-        None => base("XDG_DATA_HOME")?.unwrap_or_else(|| home.join(".local/share")).join("bolt"),
+        None => base("XDG_DATA_HOME").unwrap_or_else(|| home.join(".local/share")).join("bolt"),
     };
     let state = match &root {
         Some(root) => root.join("state"),
-        None => base("XDG_STATE_HOME")?.unwrap_or_else(|| home.join(".local/state")).join("bolt"),
+        None => base("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state")).join("bolt"),
     };
     let cache = match root {
         Some(root) => root.join("cache"),
-        None => base("XDG_CACHE_HOME")?.unwrap_or_else(|| home.join(".cache")).join("bolt"),
+        None => base("XDG_CACHE_HOME").unwrap_or_else(|| home.join(".cache")).join("bolt"),
     };
     Ok(Dirs { data, cache, state, config_home, home, user, uid, gid })
 }
 
-fn base(name: &'static str) -> Result<Option<PathBuf>, SettingsError> {
-    match std::env::var_os(name).filter(|v| !v.is_empty()) {
-        None => Ok(None),
-        Some(value) => {
-            let path = PathBuf::from(value);
-            if path.is_absolute() {
-                Ok(Some(path))
-            } else {
-                Err(SettingsError::NotAbsolute(name, path))
-            }
-        }
+/// A directory that a variable names. A relative path is to be taken as none (XDG Base Directory
+/// Specification 0.8); one in HOME would be another directory in each.
+fn base(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+fn bolt_root() -> Result<Option<PathBuf>, SettingsError> {
+    match std::env::var_os("BOLT_ROOT").filter(|v| !v.is_empty()).map(PathBuf::from) {
+        Some(path) if !path.is_absolute() => Err(SettingsError::NotAbsolute(path)),
+        path => Ok(path),
     }
 }
 

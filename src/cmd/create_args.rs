@@ -236,6 +236,14 @@ impl CreateArgs {
     pub fn command(&self) -> &[String] {
         self.words.get(1..).unwrap_or_default()
     }
+
+    /// For a command line that has `--` between image and command; `run` takes it for the command,
+    /// as podman does.
+    pub fn drop_separator(&mut self) {
+        if self.words.get(1).is_some_and(|word| word == "--") {
+            self.words.remove(1);
+        }
+    }
 }
 
 /// Pure parsers of single values.

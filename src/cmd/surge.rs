@@ -47,6 +47,8 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     for note in args.notes() {
         print::note(&note);
     }
+    // NVCONTROL.md: `bolt surge run SERVICE -- CMD`.
+    args.run.create_mut().drop_separator();
     if let Some(profile) = args.seccomp.take() {
         args.run.create_mut().security_opt.push(format!("seccomp={profile}"));
     }
@@ -136,7 +138,10 @@ mod tests {
     fn what_holds_anyhow_is_not_told() {
         let args = parse(&["run", "--apparmor", "unconfined", "--gpu", "none", "image"]);
         assert_eq!(args.notes(), [""; 0]);
-        let args = parse(&["run", "--capsule-isolation", "gpu-exclusive", "image", "--", "true"]);
+        let mut args =
+            parse(&["run", "--capsule-isolation", "gpu-exclusive", "image", "--", "true", "--"]);
         assert_eq!(args.notes().len(), 1);
+        args.run.create_mut().drop_separator();
+        assert_eq!(args.run.create_mut().command(), ["true", "--"]);
     }
 }

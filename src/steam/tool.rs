@@ -30,6 +30,9 @@ pub enum ToolError {
         .0.display()
     )]
     Changed(PathBuf),
+    /// A directory in the place of a file, which nothing here removes.
+    #[error("{} is a directory where a file of the tool belongs; move it away", .0.display())]
+    Directory(PathBuf),
     /// A file or directory.
     #[error("{what} {}", path.display())]
     Io {
@@ -109,6 +112,7 @@ enum Found {
 
 fn look(path: &Path) -> Result<Found, ToolError> {
     use io::ErrorKind::{FileTooLarge, InvalidInput, NotFound};
+    no_directory(path)?;
     match small::read_regular(path).map(String::from_utf8) {
         Ok(Ok(text)) if is_ours(&text) => Ok(Found::Ours(text)),
         Ok(_) => Ok(Found::Theirs),
@@ -119,13 +123,28 @@ fn look(path: &Path) -> Result<Found, ToolError> {
     }
 }
 
-/// Whether the program in the tool's directory is a link, or a copy of some version of Bolt: every
-/// one holds the text of our marks.
+fn no_directory(path: &Path) -> Result<(), ToolError> {
+    match path.symlink_metadata() {
+        Ok(data) if data.is_dir() => Err(ToolError::Directory(path.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the program in the tool's directory is a link to Bolt, wherever that lay, or a copy of
+/// some version of it: every one holds the text of our marks.
 fn is_our_program(path: &Path) -> bool {
     match path.symlink_metadata() {
-        Ok(data) if data.is_symlink() => true,
+        Ok(data) if data.is_symlink() => leads_to_bolt(path),
         Ok(data) if data.is_file() => holds_mark(path).unwrap_or(false),
         other => other.is_err(),
+    }
+}
+
+/// By its name where it leads to nothing any more.
+fn leads_to_bolt(link: &Path) -> bool {
+    match holds_mark(link) {
+        Ok(marked) => marked,
+        Err(_) => fs::read_link(link).is_ok_and(|target| target.ends_with("bolt")),
     }
 }
 
@@ -174,6 +193,7 @@ pub fn install(root: &Path, program: &Path, force: bool) -> Result<Change, ToolE
         }
     }
     let place = dir.join(PROGRAM);
+    no_directory(&place)?;
     if !force && !is_our_program(&place) {
         return Err(ToolError::Changed(place));
     }
@@ -233,6 +253,7 @@ pub fn uninstall(root: &Path, force: bool) -> Result<Change, ToolError> {
         }
     }
     let program = dir.join(PROGRAM);
+    no_directory(&program)?;
     if program.symlink_metadata().is_ok() {
         if !force && !is_our_program(&program) {
             return Err(ToolError::Changed(program));
@@ -346,6 +367,36 @@ mod tests {
         }
         assert_eq!(install(root, bolt, true).unwrap(), Change::Done);
         assert_eq!(uninstall(root, false).unwrap(), Change::Done);
+    }
+
+    #[test]
+    fn a_persons_link_and_a_directory_stay() {
+        let scratch = Scratch::new("tool-link");
+        let (root, bolt) = (scratch.path(), Path::new("/opt/bolt"));
+        let (mine, place) = (scratch.path().join("mine.sh"), directory(root).join(PROGRAM));
+        fs::write(&mine, "#!/bin/sh\n").unwrap();
+        fs::create_dir_all(directory(root)).unwrap();
+        std::os::unix::fs::symlink(&mine, &place).unwrap();
+        for result in [install(root, bolt, false), uninstall(root, false)] {
+            assert!(matches!(&result, Err(ToolError::Changed(path)) if *path == place));
+            assert_eq!(fs::read_link(&place).unwrap(), mine);
+        }
+        // Of an older place of Bolt's.
+        fs::remove_file(&place).unwrap();
+        std::os::unix::fs::symlink("/gone/bolt", &place).unwrap();
+        assert_eq!(install(root, bolt, false).unwrap(), Change::Done);
+        assert_eq!(uninstall(root, false).unwrap(), Change::Done);
+        for name in ["toolmanifest.vdf", PROGRAM] {
+            let dir = directory(root).join(name);
+            fs::create_dir_all(&dir).unwrap();
+            for forced in [false, true] {
+                for result in [install(root, bolt, forced), uninstall(root, forced)] {
+                    assert!(matches!(&result, Err(ToolError::Directory(path)) if *path == dir));
+                }
+            }
+            assert_eq!(fs::read_dir(directory(root)).unwrap().count(), 1, "nothing half written");
+            fs::remove_dir(&dir).unwrap();
+        }
     }
 
     #[test]

@@ -74,6 +74,14 @@ fn a_game_starts_without_home_and_with_a_state_that_cannot_be_written() {
     let mut command = steam.wrap(&["--nice", "1"], &["true"]);
     command.env_remove("HOME").env("XDG_STATE_HOME", "no/path");
     assert_eq!(end(command.spawn().unwrap(), "no home").code, 0);
+    // As if it were not set: it would be another directory wherever a command is typed.
+    let mut command = steam.wrap(&["--nice", "x"], &["true"]);
+    command.env("XDG_STATE_HOME", "no/path");
+    assert_eq!(end(command.spawn().unwrap(), "a relative path").code, 0);
+    assert!(steam.log().contains("--nice"), "{}", steam.log());
+    let twice = [steam.path("a.json"), steam.path("b.json")];
+    let mut command = steam.wrap(&["--report", &twice[0], "--report", &twice[1]], &["true"]);
+    assert_eq!(end(command.spawn().unwrap(), "one option twice").code, 0);
     let mut command = steam.wrap(&["--gamemode", "--nice", "x"], &["true"]);
     command
         .env("XDG_STATE_HOME", "/proc/none")

@@ -79,9 +79,11 @@ fn salvage(words: &[OsString]) -> Option<(Args, Vec<Outcome>)> {
             next.map_or(left.len(), |next| next + 1)
         });
         let (option, rest) = left.split_at(taken);
-        match whole {
-            Some(_) => good.extend_from_slice(option),
-            None => broken.push(Outcome::unread(&shown(option), &why(option))),
+        // One that is right may be there a second time.
+        let more = [&good[..], option].concat();
+        match whole.map_or_else(|| Err(why(option)), |_| parse(&more).map_err(|e| reason(&e))) {
+            Ok(_) => good = more,
+            Err(why) => broken.push(Outcome::unread(&shown(option), &why)),
         }
         left = rest;
     }
@@ -100,7 +102,10 @@ fn shown(option: &[OsString]) -> String {
 
 /// What the command line's own rules say of an option.
 fn why(option: &[OsString]) -> String {
-    let Err(error) = parse(option) else { return "it is no option".to_owned() };
+    parse(option).map_or_else(|error| reason(&error), |_| "it is no option".to_owned())
+}
+
+fn reason(error: &clap::Error) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
@@ -236,6 +241,9 @@ mod tests {
         assert_eq!(of(&["--nise", "5", "game"]), None);
         let (args, broken) = salvage(&words(&["--report", "3", "--nise", "--", "g"])).unwrap();
         assert_eq!((args.report, broken.len()), (Some("3".into()), 1));
+        let twice = ["--report", "a", "--report", "b", "--", "g"];
+        let (args, broken) = salvage(&words(&twice)).unwrap();
+        assert_eq!((args.report, broken.len()), (Some("a".into()), 1), "{broken:?}");
         assert!(salvage(&words(&["--strict", "--nise", "--", "game"])).unwrap().0.strict);
         assert!(parse(&words(&["--nise", "5", "--", "game"])).is_err());
     }
