@@ -95,6 +95,10 @@ impl Proxy {
         self.address.to_string()
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.address.port()
     }
@@ -231,6 +235,10 @@ fn forward(
     }
     let mut sent = 0;
     let mut buffer = vec![0; 16 << 10];
+    // So that a slow one trickles instead of pausing between big pieces.
+    if let Fault::Slow(rate) = fault {
+        buffer.truncate((*rate as usize / 20).max(1));
+    }
     loop {
         let mut n = reader.read(&mut buffer)?;
         if n == 0 {

@@ -15,28 +15,35 @@ use std::time::{Duration, Instant};
 const BIG: usize = 40 << 20;
 
 /// A registry with an image, and a bucket with its blobs.
-struct Scene {
+pub(super) struct Scene {
     registry: Registry,
-    recorder: Proxy,
-    s3: S3,
+    pub(super) recorder: Proxy,
+    pub(super) s3: S3,
     image: TestImage,
     name: String,
 }
 
 impl Scene {
     fn new(noises: &[usize]) -> Result<Self, String> {
+        Self::behind(noises, Fault::Pass)
+    }
+
+    /// One whose registry does `fault` to every request for a blob.
+    pub(super) fn behind(noises: &[usize], fault: Fault) -> Result<Self, String> {
         let s3 = S3::start()?;
         let registry = Registry::start(Options::default());
         let image = TestImage::new(noises);
         registry.push(&image, "box:1");
         s3.copy(&image.layout(), "mirror");
-        let recorder = Proxy::start(registry.address(), |_, _| Fault::Pass);
+        let recorder = Proxy::start(registry.address(), move |request, _| {
+            if is_blob(request) { fault.clone() } else { Fault::Pass }
+        });
         let name = format!("{}/box:1", recorder.host());
         Ok(Scene { registry, recorder, s3, image, name })
     }
 
     /// A way to the bucket on which `fault` is done to every request for a blob.
-    fn mirror(&self, fault: Fault) -> Proxy {
+    pub(super) fn mirror(&self, fault: Fault) -> Proxy {
         Proxy::start(
             self.s3.address(),
             move |request, _| {
@@ -45,7 +52,7 @@ impl Scene {
         )
     }
 
-    fn pull(&self, machine: &Machine, mirrors: &[&Proxy]) -> Recording {
+    pub(super) fn pull(&self, machine: &Machine, mirrors: &[&Proxy]) -> Recording {
         let history = machine.dir.join("sources.json");
         let mut request = machine.request(&self.name);
         request.buckets.history = Some(&history);
@@ -65,7 +72,7 @@ impl Scene {
     }
 
     /// Requests for blobs that reached the registry.
-    fn asked_of_registry(&self) -> usize {
+    pub(super) fn asked_of_registry(&self) -> usize {
         self.recorder.requests().iter().filter(|r| is_blob(r)).count()
     }
 
@@ -74,15 +81,15 @@ impl Scene {
     }
 }
 
-fn is_blob(request: &Request) -> bool {
+pub(super) fn is_blob(request: &Request) -> bool {
     request.path.contains("/blobs/sha256")
 }
 
-fn place(mirror: &Proxy) -> Place {
+pub(super) fn place(mirror: &Proxy) -> Place {
     S3::place(&format!("http://{}", mirror.host()), "mirror")
 }
 
-fn asked(mirror: &Proxy) -> usize {
+pub(super) fn asked(mirror: &Proxy) -> usize {
     mirror.requests().iter().filter(|r| is_blob(r)).count()
 }
 
@@ -161,7 +168,7 @@ fn a_dead_mirror_is_left_in_one_line() {
 }
 
 /// The one line that the user sees names the mirror.
-fn one_line(progress: &Recording, mirror: &Proxy) {
+pub(super) fn one_line(progress: &Recording, mirror: &Proxy) {
     let notes = progress.notes();
     assert_eq!(notes.len(), 1, "{notes:?}");
     assert!(notes[0].contains(&mirror.host()), "{notes:?} lacks {}", mirror.host());

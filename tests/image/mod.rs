@@ -13,6 +13,7 @@ mod mirrors;
 mod push;
 mod registries;
 mod s3;
+mod slow;
 
 use crate::harness::Scratch;
 use bolt::image::config::auth::{AuthFiles, Credentials, Secret};

@@ -101,6 +101,7 @@ impl Client<'_> {
                 return Err(RegistryError::Size { url, wanted: end, got: at }.into());
             }
             if !fresh.is_empty() {
+                self.came.set(self.came.get() + fresh.len() as u64);
                 receive(fresh)?;
             }
         }

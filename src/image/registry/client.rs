@@ -90,6 +90,8 @@ pub(super) struct Client<'a> {
     heard: Cell<bool>,
     /// Whether a client certificate is shown to it.
     certified: bool,
+    /// All bytes of blobs that it has sent.
+    pub(super) came: Cell<u64>,
     pub(super) patience: Patience,
     pub(super) progress: &'a dyn Progress,
     /// Uploads that later processes go on with.
@@ -123,6 +125,7 @@ impl<'a> Client<'a> {
             insecure: trust.insecure,
             plain: Cell::new(false),
             heard: Cell::new(false),
+            came: Cell::new(0),
             certified: trust.identity.is_some(),
             patience,
             progress,

@@ -108,6 +108,14 @@ pub enum RegistryError {
         /// How long was waited.
         after: Duration,
     },
+    /// Another endpoint is far faster.
+    #[error("{registry}: {reason}")]
+    Slow {
+        /// `host[:port]/repository`.
+        registry: String,
+        /// The two speeds.
+        reason: String,
+    },
     /// An answer that was not asked for.
     #[error("{url} answered {status}{detail}")]
     Status {

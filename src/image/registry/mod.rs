@@ -12,6 +12,7 @@ pub(in crate::image) mod http;
 mod journal;
 mod listing;
 mod own_authority;
+mod pace;
 mod payload;
 mod repository;
 pub(in crate::image) mod secrets;
@@ -41,6 +42,7 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use http::Trust;
+use pace::Overtaken;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -93,6 +95,8 @@ pub struct RegistrySource<'a> {
     at: Cell<usize>,
     /// Endpoints before this one were left, and the user knows.
     told: Cell<usize>,
+    /// Endpoints that were left for being slow.
+    overtaken: RefCell<Option<Overtaken>>,
     /// Blobs that this pull fetches: how many bytes lay here before, and the first endpoint that
     /// sent more.
     begun: RefCell<BTreeMap<Digest, (u64, usize)>>,
@@ -157,6 +161,7 @@ impl<'a> RegistrySource<'a> {
             endpoints: clients,
             at: Cell::new(0),
             told: Cell::new(0),
+            overtaken: RefCell::default(),
             begun: RefCell::default(),
             doubted: RefCell::default(),
             progress,
@@ -189,7 +194,10 @@ impl<'a> RegistrySource<'a> {
         let start = self.at.get();
         let last = self.endpoints.len() - 1;
         for (i, (reference, client)) in self.endpoints.iter().enumerate().skip(start) {
-            match operation(reference, client).await {
+            if i < self.overtaken_by() {
+                continue;
+            }
+            match self.unless_overtaken(i, client, operation(reference, client)).await {
                 Ok(value) => {
                     self.at.set(self.at.get().max(i));
                     return Ok(value);
@@ -204,8 +212,9 @@ impl<'a> RegistrySource<'a> {
     /// Says why the endpoint `left` is left: once, though several transfers meet the same fault.
     fn tell(&self, left: usize, why: &str) {
         if self.told.get() <= left {
-            self.told.set(left + 1);
-            let next = self.endpoints[left + 1].1.name();
+            let next = (left + 1).max(self.overtaken_by());
+            self.told.set(next);
+            let next = self.endpoints[next].1.name();
             self.progress.note(&format!("{why}; trying {next}"));
         }
     }
@@ -320,7 +329,8 @@ impl Source for RegistrySource<'_> {
     }
 
     fn blob(&self, wanted: &Descriptor, limit: u64) -> Result<Vec<u8>, SourceError> {
-        self.first(async |_, client| Ok(client.small_blob(wanted, limit).await?))
+        let ask = self.fall_through(async |_, client| Ok(client.small_blob(wanted, limit).await?));
+        self.island.run(self.watched(wanted, wanted.size, ask))
     }
 
     fn pass_over(&self, wrong: &Digest) -> Result<(), String> {
@@ -348,7 +358,12 @@ impl Source for RegistrySource<'_> {
 
 impl Fetch for RegistrySource<'_> {
     fn fetch(&self, wanted: Vec<Wanted<'_>>, stopped: &AtomicBool) {
-        self.island.run(async {
+        let Some(biggest) = wanted.iter().map(|w| w.blob).max_by_key(|blob| blob.size) else {
+            return;
+        };
+        let lacks = |w: &Wanted<'_>| w.blob.size.saturating_sub(w.sink.len());
+        let left = wanted.iter().map(lacks).sum();
+        let all = async {
             let mut waiting = wanted.into_iter();
             let mut running: FuturesUnordered<_> =
                 waiting.by_ref().take(PARALLEL).map(|w| self.fetch_one(w)).collect();
@@ -359,7 +374,8 @@ impl Fetch for RegistrySource<'_> {
                     Err(_) => {}
                 }
             }
-        });
+        };
+        self.island.run(self.watched(biggest, left, all));
     }
 }
 

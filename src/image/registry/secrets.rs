@@ -127,7 +127,7 @@ impl RegistryError {
             | Self::Size { url, .. }
             | Self::RangeIgnored { url }
             | Self::Circular { url, .. } => vec![url],
-            Self::Setup { .. } => Vec::new(),
+            Self::Slow { .. } | Self::Setup { .. } => Vec::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! What comes over the network from several places goes through [`pool`]: each place is an
 //! [`origin::Origin`]; [`history`] ranks them by what earlier pulls measured; the pool fetches
-//! whole blobs, or ranges of a big one, from the best of them and leaves who does wrong.
+//! whole blobs, or ranges of a big one, from the best of them and leaves who does wrong, or is slow.
 
 mod fault;
 pub mod history;
@@ -11,6 +11,8 @@ pub(in crate::image) mod origin;
 pub(in crate::image) mod pool;
 mod pooled;
 mod ranges;
+pub(in crate::image) mod speed;
+mod watch;
 mod whole;
 
 pub(in crate::image) use pooled::{Documents, Pooled};

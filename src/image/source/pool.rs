@@ -9,6 +9,8 @@
 use super::fault::{Fault, fault};
 use super::history::{Entry, History};
 use super::origin::{Origin, Tier};
+use super::speed::Meter;
+use super::watch::Transfer;
 use super::{Kept, SourceError};
 use crate::image::island::Island;
 use crate::image::progress::Progress;
@@ -21,14 +23,8 @@ use std::time::{Duration, Instant};
 
 /// Passing faults in a row after which a place is left.
 const STRIKES: u32 = 2;
-/// A place that is this many times slower than the best one is left.
-const SLOWER: f64 = 6.0;
-/// How long a place is watched before it can be called slow.
-const WATCHED: Duration = Duration::from_millis(2500);
 /// Bytes from which on a rate means something.
 const ENOUGH: u64 = 256 << 10;
-/// Places faster than this many bytes a second are never slow.
-const FAST_ENOUGH: f64 = 64.0 * 1024.0 * 1024.0;
 
 /// What a place is good for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,21 +48,17 @@ pub(super) struct Member<'a> {
     strikes: Cell<u32>,
     /// The user knows that it does wrong.
     told: Cell<bool>,
-    absent: RefCell<BTreeSet<Digest>>,
+    pub(super) absent: RefCell<BTreeSet<Digest>>,
     /// Transfers that are on their way.
-    active: Cell<usize>,
+    pub(super) active: Cell<usize>,
     /// Since when there is one, and for how long there was one before.
-    since: Cell<Option<Instant>>,
-    worked: Cell<Duration>,
-    /// All bytes of this pull.
-    bytes: Cell<u64>,
-    /// Bytes at the last look, and bytes a second since then, smoothed; 0 before the first.
-    looked: Cell<u64>,
-    rate: Cell<f64>,
-    /// Since when it has been working without a pause.
-    busy: Cell<Option<Instant>>,
-    /// Best rate seen: what the history is told.
-    best: Cell<f64>,
+    pub(super) since: Cell<Option<Instant>>,
+    pub(super) worked: Cell<Duration>,
+    /// All bytes of this pull, and how fast they come.
+    pub(super) bytes: Cell<u64>,
+    pub(super) meter: Meter,
+    /// How often it was tried while others served, and when last.
+    pub(super) tries: Cell<(u32, Option<Instant>)>,
     latency: Cell<Option<Duration>>,
     trouble: RefCell<Option<String>>,
 }
@@ -108,11 +100,15 @@ pub(in crate::image) struct Pool<'a> {
     pub(super) island: Island,
     pub(super) progress: &'a dyn Progress,
     pub(super) patience: Patience,
-    history: RefCell<History>,
+    pub(super) history: RefCell<History>,
     pub(super) served: RefCell<BTreeMap<Digest, Parts>>,
     pub(super) trials: RefCell<BTreeMap<Digest, Trial>>,
     /// Blobs that are fetched from one place only, so that it can be convicted.
     pub(super) alone: RefCell<BTreeSet<Digest>>,
+    /// What is asked for now, by a number of its own.
+    pub(super) under_way: RefCell<BTreeMap<u64, Transfer>>,
+    /// Bytes that this fetch still lacks.
+    pub(super) left: Cell<u64>,
 }
 
 impl std::fmt::Debug for Pool<'_> {
@@ -144,6 +140,8 @@ impl<'a> Pool<'a> {
             served: RefCell::default(),
             trials: RefCell::default(),
             alone: RefCell::default(),
+            under_way: RefCell::default(),
+            left: Cell::default(),
         }
     }
 
@@ -183,7 +181,7 @@ impl<'a> Pool<'a> {
         if candidates.len() > 1 {
             candidates.retain(|i| Some(*i) != not);
         }
-        let speed = |m: &Member<'_>| m.best.get().max(self.history.borrow().speed(&m.name));
+        let speed = |m: &Member<'_>| m.meter.best().max(self.history.borrow().speed(&m.name));
         let known = candidates.iter().all(|i| speed(&self.members[*i]) > 0.0);
         let load = |i: &usize| {
             let m = &self.members[*i];
@@ -268,43 +266,9 @@ impl<'a> Pool<'a> {
         matches!(self.members[who].standing.get(), Standing::Good | Standing::Last)
     }
 
-    /// Bytes that came from a member.
-    pub(super) fn count(&self, who: usize, bytes: u64) {
-        let member = &self.members[who];
-        member.bytes.set(member.bytes.get() + bytes);
-    }
-
     /// So much came from a member at one time that its faults are not in a row.
     pub(super) fn forgive(&self, who: usize) {
         self.members[who].strikes.set(0);
-    }
-
-    /// A transfer from a member begins.
-    pub(super) fn begins(&self, who: usize) {
-        let member = &self.members[who];
-        if member.active.replace(member.active.get() + 1) == 0 {
-            member.since.set(Some(Instant::now()));
-        }
-    }
-
-    /// A transfer from a member has ended.
-    pub(super) fn ends(&self, who: usize) {
-        let member = &self.members[who];
-        member.active.set(member.active.get().saturating_sub(1));
-        if member.active.get() == 0
-            && let Some(since) = member.since.take()
-        {
-            member.worked.set(member.worked.get() + since.elapsed());
-        }
-    }
-
-    /// The transfers that were broken off have ended too.
-    pub(super) fn all_end(&self) {
-        for who in 0..self.members.len() {
-            while self.members[who].active.get() > 0 {
-                self.ends(who);
-            }
-        }
     }
 
     /// The time until a member's first byte.
@@ -312,37 +276,6 @@ impl<'a> Pool<'a> {
         let member = &self.members[who];
         let least = member.latency.get().map_or(after, |l| l.min(after));
         member.latency.set(Some(least));
-    }
-
-    /// Looks at everybody's speed; who is far slower than the best is left.
-    pub(super) fn watch(&self, since: Duration) {
-        for member in &self.members {
-            let bytes = member.bytes.get();
-            let now = (bytes - member.looked.replace(bytes)) as f64 / since.as_secs_f64();
-            if member.active.get() == 0 {
-                member.busy.set(None);
-                continue;
-            }
-            if member.busy.get().is_none() {
-                member.busy.set(Some(Instant::now()));
-            }
-            let rate = member.rate.get();
-            member.rate.set(if rate == 0.0 { now } else { rate * 0.6 + now * 0.4 });
-            member.best.set(member.best.get().max(member.rate.get()));
-        }
-        for (i, member) in self.members.iter().enumerate() {
-            let watched = member.busy.get().is_some_and(|since| since.elapsed() > WATCHED);
-            let rate = member.rate.get();
-            let others = self.members.iter().enumerate();
-            let others = others.filter(|(n, m)| *n != i && m.standing.get() == Standing::Good);
-            // What the others do now: a line that is slow for all is nobody's fault.
-            let now = |m: &Member<'_>| if m.active.get() > 0 { m.rate.get() } else { m.best.get() };
-            let best = others.map(|(_, m)| now(m)).fold(0.0, f64::max);
-            if watched && rate < FAST_ENOUGH && rate * SLOWER < best {
-                let (rate, best) = (megabytes(rate), megabytes(best));
-                self.leave(i, &format!("slow ({rate} MB/s, the best source has {best})"));
-            }
-        }
     }
 
     /// A blob was wrong: finds out whose bytes are. Errors: there is no further way to get it; who
@@ -463,11 +396,6 @@ impl<'a> Pool<'a> {
     }
 }
 
-/// MB/s with one digit.
-fn megabytes(rate: f64) -> String {
-    format!("{:.1}", rate / 1e6)
-}
-
 impl<'a> Member<'a> {
     /// Bytes a second while it worked; 0 when there were too few to tell.
     fn mean_rate(&self) -> f64 {
@@ -489,10 +417,8 @@ impl<'a> Member<'a> {
             since: Cell::default(),
             worked: Cell::default(),
             bytes: Cell::default(),
-            looked: Cell::default(),
-            rate: Cell::default(),
-            busy: Cell::default(),
-            best: Cell::default(),
+            meter: Meter::default(),
+            tries: Cell::default(),
             latency: Cell::default(),
             trouble: RefCell::default(),
         }

@@ -111,7 +111,7 @@ impl Pool<'_> {
             while let Some((bytes, who)) = division.ready.remove(&division.head) {
                 sink.append(&bytes)
                     .map_err(|source| SourceError::Keep { digest: blob.digest.clone(), source })?;
-                self.progress.blob_bytes(&blob.digest, bytes.len() as u64);
+                self.arrived(&blob.digest, bytes.len() as u64);
                 self.note_served(&blob.digest, sink.len(), Server::Member(who));
                 division.head += 1;
             }

@@ -3,6 +3,7 @@
 use super::fault::{Fault, fault};
 use super::origin::{Part, Served};
 use super::pool::{Member, Pool, Server, Standing, Trial};
+use super::speed::SILENT;
 use super::{Fetch, Sink, SourceError, Wanted};
 use crate::image::hash::digest_like;
 use crate::image::registry::blobs::HEADWAY;
@@ -20,12 +21,8 @@ use std::time::{Duration, Instant};
 const PARALLEL: usize = 6;
 /// How often a pull looks whether it is still wanted.
 const STOP_CHECK: Duration = Duration::from_millis(100);
-/// How often the speed of the places is looked at.
-const LOOK: Duration = Duration::from_millis(500);
 /// How often a transfer looks whether its place is still asked.
 const STANDING_CHECK: Duration = Duration::from_millis(100);
-/// A place that sends nothing for so long is left when there is another.
-const SILENT: Duration = Duration::from_secs(5);
 /// Bytes of each suspect that a witness is asked for.
 const WITNESSED: u64 = 4 << 20;
 /// A blob that is bigger is fetched from all places at once, in ranges.
@@ -33,13 +30,14 @@ pub(super) const BIG: u64 = 24 << 20;
 
 impl Fetch for Pool<'_> {
     fn fetch(&self, wanted: Vec<Wanted<'_>>, stopped: &AtomicBool) {
-        self.island.run(async {
+        let lacks = |w: &Wanted<'_>| w.blob.size.saturating_sub(w.sink.len());
+        self.left.set(wanted.iter().map(lacks).sum());
+        self.island.run(self.watched(async {
             // One big blob at a time: its ranges wait in memory for their turn.
             let splitting = tokio::sync::Mutex::new(());
             let mut waiting = wanted.into_iter();
             let mut running: FuturesUnordered<_> =
                 waiting.by_ref().take(PARALLEL).map(|w| self.fetch_one(w, &splitting)).collect();
-            let mut looked = Instant::now();
             while !stopped.load(Ordering::Relaxed) {
                 match tokio::time::timeout(STOP_CHECK, running.next()).await {
                     Ok(Some(())) => {
@@ -48,13 +46,8 @@ impl Fetch for Pool<'_> {
                     Ok(None) => break,
                     Err(_) => {}
                 }
-                if looked.elapsed() >= LOOK {
-                    self.watch(looked.elapsed());
-                    looked = Instant::now();
-                }
             }
-        });
-        self.all_end();
+        }));
     }
 }
 
@@ -131,7 +124,7 @@ impl Pool<'_> {
             let mut keep = |bytes: &[u8]| {
                 sink.append(bytes)
                     .map_err(|source| SourceError::Keep { digest: digest.clone(), source })?;
-                self.progress.blob_bytes(digest, bytes.len() as u64);
+                self.arrived(digest, bytes.len() as u64);
                 Ok(())
             };
             let part = Part { from: before, until: None };
@@ -208,16 +201,16 @@ impl Pool<'_> {
         let (start, first, came) = (Instant::now(), Cell::new(true), Cell::new(0));
         let heard = Cell::new(start);
         let standing = member.standing.get();
+        let under_way = self.begins(who, blob, part);
         let mut counted = |bytes: &[u8]| {
             if first.replace(false) {
                 self.answered(who, start.elapsed());
             }
             heard.set(Instant::now());
-            self.count(who, bytes.len() as u64);
+            under_way.came(bytes.len() as u64);
             came.set(came.get() + bytes.len() as u64);
             receive(bytes)
         };
-        self.begins(who);
         let result = {
             let mut transfer = member.origin.part(blob, part, &mut counted);
             loop {
@@ -229,7 +222,7 @@ impl Pool<'_> {
                 }
             }
         };
-        self.ends(who);
+        drop(under_way);
         if came.get() >= HEADWAY || matches!(result, Ok(Some(_))) {
             self.forgive(who);
         }
@@ -302,7 +295,7 @@ impl Pool<'_> {
             if who == trial.trusted {
                 let count = end - sink.len();
                 sink.reuse(count).map_err(kept)?;
-                self.progress.blob_bytes(&blob.digest, count);
+                self.arrived(&blob.digest, count);
                 continue;
             }
             let (mut from, mut failures) = (trial.trusted, 0);
@@ -312,7 +305,7 @@ impl Pool<'_> {
                 let mut replace = |bytes: &[u8]| {
                     differs |= sink.differs(sink.len(), bytes).map_err(kept)?;
                     sink.append(bytes).map_err(kept)?;
-                    self.progress.blob_bytes(&blob.digest, bytes.len() as u64);
+                    self.arrived(&blob.digest, bytes.len() as u64);
                     Ok(())
                 };
                 let result = self.part(from, blob, part, &mut replace).await;
@@ -347,7 +340,7 @@ impl Pool<'_> {
         if wanted.size > limit {
             return Err(too_large());
         }
-        self.island.run(self.verified(wanted))
+        self.island.run(self.watched(self.verified(wanted)))
     }
 
     async fn verified(&self, wanted: &Descriptor) -> Result<Vec<u8>, SourceError> {
