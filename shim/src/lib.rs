@@ -1,5 +1,5 @@
-//! The contract between `bolt` and `bolt-shim`: plain serde types, and the one file to which both
-//! append ([`eventlog`]).
+//! The contract between `bolt` and `bolt-shim`: plain serde types, the one file to which both
+//! append ([`eventlog`]), and the links that both remove ([`link`]).
 //!
 //! [`launch::Launch`] goes down in a sealed memfd; [`report::Report`] comes up on a socket;
 //! [`control`] is what later `bolt` processes say to the supervisor over `control.sock`.
@@ -8,5 +8,6 @@ pub mod control;
 pub mod eventlog;
 pub mod head;
 pub mod launch;
+pub mod link;
 pub mod report;
 pub mod secret;

@@ -21,7 +21,11 @@ const OVERLAY: &[(&str, bool)] = &[
 ];
 
 /// The files beside them.
-const FILES: &[&str] = &["lock", "control.sock", "state.json", "localtime", "log"];
+const FILES: &[&str] = &["lock", "control.sock", "localtime", "log"];
+
+/// How often a directory that files still come to is emptied: `bolt rename` and `update` write
+/// theirs anew without asking us.
+const ROUNDS: u32 = 16;
 
 /// The records of a container that is about to be removed.
 pub(crate) fn records(dir: impl AsFd) {
@@ -52,8 +56,8 @@ fn unlink(dir: impl AsFd, name: &str, is_dir: bool) {
 }
 
 /// Removes a container's directory: first what is usually there, by name and without reading a
-/// single directory; what is left then, whatever it is. `ahead`: [`records`] and [`overlay`] have
-/// been called.
+/// single directory; what is left then, whatever it is. [`records`] has been called, and with
+/// `ahead` [`overlay`] too.
 pub(crate) fn container(
     parent: impl AsFd,
     dir: impl AsFd,
@@ -61,8 +65,6 @@ pub(crate) fn container(
     ahead: bool,
 ) -> Result<(), Errno> {
     if !ahead {
-        // Without it the directory counts as garbage, should we be killed on the way.
-        unlink(&dir, "config.json", false);
         OVERLAY.iter().for_each(|(name, is_dir)| unlink(&dir, name, *is_dir));
     }
     FILES.iter().for_each(|name| unlink(&dir, name, false));
@@ -88,10 +90,34 @@ pub(crate) fn tree(parent: impl AsFd, name: &str) -> Result<(), Errno> {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
         Err(_) => {}
     }
-    let top = open(parent, &CString::new(name).map_err(|_| Errno::INVAL)?)?;
+    let top = match open(parent, &CString::new(name).map_err(|_| Errno::INVAL)?) {
+        Err(Errno::NOENT) => return Ok(()),
+        other => other?,
+    };
     let mut counter = 0u64;
-    while clear(&top, &mut counter)? {}
-    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+    let mut result = Ok(());
+    for _ in 0..ROUNDS {
+        result = empty(&top, &mut counter)
+            .and_then(|()| gone(rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)));
+        // Something came in between.
+        if !matches!(result, Err(Errno::NOTEMPTY | Errno::EXIST)) {
+            break;
+        }
+    }
+    result
+}
+
+/// Whoever removed it.
+fn gone(result: Result<(), Errno>) -> Result<(), Errno> {
+    match result {
+        Err(Errno::NOENT) => Ok(()),
+        other => other,
+    }
+}
+
+fn empty(top: &OwnedFd, counter: &mut u64) -> Result<(), Errno> {
+    while clear(top, counter)? {}
+    Ok(())
 }
 
 /// Removes the files of `top` and of its directories; non-empty grandchildren move up into
@@ -101,22 +127,25 @@ fn clear(top: &OwnedFd, counter: &mut u64) -> Result<bool, Errno> {
     for (name, is_dir) in entries(top)? {
         if !is_dir || rustix::fs::unlinkat(top, &name, AtFlags::REMOVEDIR).is_ok() {
             if !is_dir {
-                rustix::fs::unlinkat(top, &name, AtFlags::empty())?;
+                gone(rustix::fs::unlinkat(top, &name, AtFlags::empty()))?;
             }
             continue;
         }
         left = true;
-        let dir = open(top.as_fd(), &name)?;
+        let dir = match open(top.as_fd(), &name) {
+            Err(Errno::NOENT) => continue,
+            other => other?,
+        };
         for (inner, inner_is_dir) in entries(&dir)? {
             if !inner_is_dir {
-                rustix::fs::unlinkat(&dir, &inner, AtFlags::empty())?;
+                gone(rustix::fs::unlinkat(&dir, &inner, AtFlags::empty()))?;
             } else if rustix::fs::unlinkat(&dir, &inner, AtFlags::REMOVEDIR).is_err() {
                 let _ = rustix::fs::chmodat(&dir, &inner, Mode::RWXU, AtFlags::empty());
                 *counter += 1;
-                rustix::fs::renameat(&dir, &inner, top, format!(".bolt-rm-{counter}"))?;
+                gone(rustix::fs::renameat(&dir, &inner, top, format!(".bolt-rm-{counter}")))?;
             }
         }
-        rustix::fs::unlinkat(top, &name, AtFlags::REMOVEDIR)?;
+        gone(rustix::fs::unlinkat(top, &name, AtFlags::REMOVEDIR))?;
     }
     Ok(left)
 }
@@ -140,10 +169,10 @@ fn entries(dir: &OwnedFd) -> Result<Vec<(CString, bool)>, Errno> {
             continue;
         }
         let is_dir = match entry.file_type() {
-            FileType::Unknown => {
-                let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-                FileType::from_raw_mode(stat.st_mode) == FileType::Directory
-            }
+            FileType::Unknown => match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(Errno::NOENT) => continue,
+                stat => FileType::from_raw_mode(stat?.st_mode) == FileType::Directory,
+            },
             kind => kind == FileType::Directory,
         };
         list.push((name.to_owned(), is_dir));
@@ -174,6 +203,7 @@ mod tests {
         assert_eq!(overlay(&dir).len(), 3);
         assert!(!base.join("c/upper").exists() && !base.join("c/work").exists());
         assert!(base.join("c/lock").exists());
+        records(&dir);
         container(&parent, &dir, "c", true).unwrap();
         assert!(!base.join("c").exists());
         std::fs::remove_dir(base).unwrap();
@@ -189,6 +219,33 @@ mod tests {
         container(&parent, &dir, "c", true).unwrap();
         assert!(!base.join("c").exists());
         std::fs::remove_dir(base).unwrap();
+    }
+
+    /// As `bolt rename` beside the end of a container does.
+    #[test]
+    fn a_directory_goes_although_its_record_is_written_anew() {
+        for round in 0..200 {
+            let (base, parent) = scratch(&format!("anew-{round}"));
+            let path = base.join("c");
+            let dir = open(&parent, c"c").unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    for n in 0..10 {
+                        let temp = path.join(format!(".config.json.1.{n}.tmp"));
+                        let written = std::fs::write(&temp, "x")
+                            .and_then(|()| std::fs::rename(&temp, path.join("config.json")));
+                        if written.is_err() {
+                            return;
+                        }
+                    }
+                });
+                records(&dir);
+                let removed = container(&parent, &dir, "c", false);
+                assert_eq!(removed, Ok(()), "round {round}");
+            });
+            assert!(!path.exists());
+            std::fs::remove_dir(base).unwrap();
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::container::orphan::Orphan;
 use crate::container::state::Status;
 use crate::exit;
 use crate::shim::client::{ClientError, Connection};
+use crate::spec::defaults;
 use std::time::Duration;
 
 /// How long a supervisor that has told the end may still unmount.
@@ -42,9 +43,10 @@ enum How {
 /// seconds (`None`: the container's own). [`Asked::end`] waits for it.
 pub fn ask(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<Asked> {
     let now = dir.snapshot()?;
-    let seconds = || match timeout {
-        Some(seconds) => Ok(seconds),
-        None => dir.read_config().map(|config| config.stop_timeout),
+    let seconds = || match timeout.map_or_else(|| Ok(dir.read_config()?.stop_timeout), Ok) {
+        // A supervisor that removes it (--rm) is soon done.
+        Err(Error::NotFound(_)) => Ok(defaults::STOP_TIMEOUT),
+        other => other,
     };
     let mut limit = Duration::ZERO;
     let how = match now.status {

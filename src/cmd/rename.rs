@@ -1,9 +1,14 @@
 //! `bolt rename`: gives a container another name.
 
 use super::ending;
-use crate::container::dir::Containers;
+use crate::container::dir::{ContainerDir, Containers};
 use crate::container::events::Event;
 use crate::settings::Settings;
+use crate::shim::client::ClientError;
+use std::time::Duration;
+
+/// How long the supervisor is waited for: others wait for the names meanwhile.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Rename a container
 #[derive(Debug, clap::Args)]
@@ -18,13 +23,23 @@ pub struct Args {
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let all = Containers::open(&settings.dirs)?;
     let dir = all.find(&args.container)?;
-    all.rename(&dir, &args.name)?;
-    if dir.status()?.is_active()
-        && let Some(conn) = ending::connect(&dir)?
-    {
-        // It unlinks the name with --rm.
-        conn.renamed(&args.name)?;
-    }
-    settings.event_log().write(&Event::of_container(&dir.read_config()?, "rename"));
+    let config = all.rename(&dir, &args.name, || tell(&dir, &args.name))?;
+    settings.event_log().write(&Event::of_container(&config, "rename"));
     Ok(0)
+}
+
+/// The supervisor unlinks the name with --rm.
+fn tell(dir: &ContainerDir, name: &str) -> anyhow::Result<()> {
+    if !dir.status()?.is_active() {
+        return Ok(());
+    }
+    let Some(conn) = ending::connect(dir)? else { return Ok(()) };
+    conn.wait_at_most(PATIENCE)?;
+    match conn.renamed(name) {
+        // It has ended.
+        Err(ClientError::Died(_) | ClientError::Refused { .. }) => Ok(()),
+        // It reads that when it comes to it.
+        Err(ClientError::Silent(_)) => Ok(()),
+        other => Ok(other?),
+    }
 }

@@ -1,7 +1,8 @@
 //! `bolt system check`: what is wrong among the containers and their volumes, and mending it.
 
+use super::collection::Named;
 use super::config::{Config, MountKind, Origin};
-use super::dir::{CONFIG, Containers};
+use super::dir::{CONFIG, ContainerDir, Containers};
 use super::error::{Error, io};
 use super::name;
 use super::volume::{VolumeError, Volumes};
@@ -25,7 +26,6 @@ pub fn check(
 ) -> Result<Vec<Problem>, Error> {
     let mut found = left_overs(all, &dirs.containers(), repair)?;
     found.extend(volumes(dirs, repair)?);
-    found.extend(names(all, &dirs.containers(), repair)?);
     for id in all.ids()? {
         let dir = match all.open_id(&id) {
             Err(Error::NotFound(_)) => continue,
@@ -34,11 +34,7 @@ pub fn check(
         match dir.read_config() {
             Ok(config) => {
                 found.extend(parts(&config, dirs, store).into_iter().map(damaged));
-                if all.find(&config.name).map(|d| d.id() != id).unwrap_or(true) {
-                    let text =
-                        format!("container {id}: its name {:?} does not lead to it", config.name);
-                    found.push(damaged(text));
-                }
+                found.extend(lost_name(all, &dir, &config.name, repair)?);
             }
             // Half made: told by `left_overs`.
             Err(Error::NotFound(_)) => {}
@@ -48,7 +44,28 @@ pub fn check(
             Err(e) => return Err(e),
         }
     }
+    // Once each has its own again.
+    found.extend(names(all, &dirs.containers(), repair)?);
     Ok(found)
+}
+
+/// A name that does not lead to the container that has it: somebody was killed who changed it.
+fn lost_name(
+    all: &Containers,
+    dir: &ContainerDir,
+    name: &str,
+    repair: bool,
+) -> Result<Option<Problem>, Error> {
+    let text = format!("container {}: its name {name:?} does not lead to it", dir.id());
+    Ok(match all.name_stands(dir, repair)? {
+        Named::Well => None,
+        Named::Lost => Some(damaged(text)),
+        Named::Mended => Some(Problem { text, repaired: true, harmless: false }),
+        Named::Taken(other) => Some(damaged(format!(
+            "{text}, but to {other}; 'bolt rename {} NAME' gives it another",
+            &dir.id()[..12]
+        ))),
+    })
 }
 
 fn damaged(text: String) -> Problem {
@@ -103,7 +120,7 @@ fn volumes(dirs: &Dirs, repair: bool) -> Result<Vec<Problem>, Error> {
     Ok(left.into_iter().map(told).collect())
 }
 
-/// Names that lead nowhere.
+/// Names that lead nowhere, and second names.
 fn names(all: &Containers, path: &Path, repair: bool) -> Result<Vec<Problem>, Error> {
     let dir = path.join("by-name");
     // Held by whoever takes a stale name over: no link changes between the look and the removal.
@@ -118,11 +135,18 @@ fn names(all: &Containers, path: &Path, repair: bool) -> Result<Vec<Problem>, Er
         let Ok(target) = fs::read_link(&link) else { continue };
         let id = target.to_str().and_then(super::name::from_link);
         let id = id.unwrap_or_else(|| target.display().to_string());
-        if !matches!(all.open_id(&id), Err(Error::NotFound(_))) {
-            continue;
-        }
+        let why = match all.open_id(&id) {
+            Err(Error::NotFound(_)) => "which is gone".to_owned(),
+            Ok(dir) => match dir.read_config() {
+                Ok(config) if config.name != entry && all.leads_to(&config.name, &id)? => {
+                    format!("which is called {:?}", config.name)
+                }
+                _ => continue,
+            },
+            Err(_) => continue,
+        };
         let repaired = repair && fs::remove_file(&link).is_ok();
-        let text = format!("containers/by-name/{entry} leads to {id}, which is gone");
+        let text = format!("containers/by-name/{entry} leads to {id}, {why}");
         found.push(Problem { text, repaired, harmless: false });
     }
     Ok(found)
@@ -209,6 +233,51 @@ mod tests {
         assert_eq!((found.len(), found.iter().all(|p| p.repaired)), (3, true), "{found:?}");
         assert_eq!(check(&all, &dirs, &store, false).unwrap(), []);
         assert!(all.find("whole").is_ok());
+    }
+
+    #[test]
+    fn lost_names_and_second_names_are_found_and_mended() {
+        let scratch = Scratch::new("check");
+        let dirs = dirs(scratch.path());
+        let all = Containers::open(&dirs).unwrap();
+        let store = Store::open(&dirs.store()).unwrap();
+        let names = dirs.containers().join("by-name");
+        let add = |name: &str| {
+            let made = all.create(None, Some(name)).unwrap();
+            let mut config = config(made.id(), name);
+            config.origin = Origin::Directory(scratch.path().to_owned());
+            made.write_config(&config, Sync::Fast).unwrap();
+            made.id().to_owned()
+        };
+        let texts = |repair: bool| {
+            let found = check(&all, &dirs, &store, repair).unwrap();
+            found.into_iter().map(|p| (p.text, p.repaired)).collect::<Vec<_>>()
+        };
+        // The link moved, the config did not.
+        let moved = add("old");
+        fs::rename(names.join("old"), names.join("new")).unwrap();
+        let lost = format!("container {moved}: its name \"old\" does not lead to it");
+        assert_eq!(texts(false), [(lost.clone(), false)]);
+        let second = format!("containers/by-name/new leads to {moved}, which is called \"old\"");
+        assert_eq!(texts(true), [(lost, true), (second, true)]);
+        assert_eq!(texts(false), []);
+        assert_eq!(all.find("old").unwrap().id(), moved);
+        // Another has the name by now.
+        fs::remove_file(names.join("old")).unwrap();
+        let other = add("old");
+        for repair in [false, true] {
+            let advice = format!("'bolt rename {} NAME' gives it another", &moved[..12]);
+            let text = format!(
+                "container {moved}: its name \"old\" does not lead to it, but to {other}; {advice}"
+            );
+            assert_eq!(texts(repair), [(text, false)]);
+        }
+        assert_eq!(all.find("old").unwrap().id(), other);
+        // That is gone, but for its name.
+        fs::remove_dir_all(dirs.containers().join(&other)).unwrap();
+        assert!(texts(true).iter().all(|(_, repaired)| *repaired));
+        assert_eq!(all.find("old").unwrap().id(), moved);
+        assert_eq!(texts(false), []);
     }
 
     #[test]

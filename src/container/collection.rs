@@ -15,6 +15,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+mod rename;
+
+pub(super) use rename::Named;
+
 const BY_NAME: &str = "by-name";
 /// Lock file of the one who mends names of containers that are no more.
 pub(super) const MEND: &str = ".mend";
@@ -188,9 +192,18 @@ impl Containers {
                 if whole || !dir.try_lock()? {
                     return Err(Error::NameInUse { name: name.to_owned(), id });
                 }
-                // Its creator was killed before the config was written.
+                // Its creator was killed before the config was written, or who removed it after
+                // it was gone.
                 self.unlink_name(name)?;
-                self.discard(&id)
+                match self.discard(&id) {
+                    // Files of subordinate ids: nobody finds them, and a sweep has them.
+                    Err(Error::Io { source, .. })
+                        if source.kind() == ErrorKind::PermissionDenied =>
+                    {
+                        Ok(())
+                    }
+                    other => other,
+                }
             }
             Err(Error::NotFound(_)) => self.unlink_name(name),
             Err(e) => Err(e),
@@ -273,33 +286,6 @@ impl Containers {
         Ok(None)
     }
 
-    /// Gives a container another name: the link first, then `config.json`.
-    pub fn rename(&self, dir: &ContainerDir, to: &str) -> Result<(), Error> {
-        name::check(to)?;
-        // No removal in between, which would take the old name away and leave the new one.
-        let held = self.hold_names()?;
-        let mut config = dir.read_config()?;
-        let from = std::mem::replace(&mut config.name, to.to_owned());
-        if from == to {
-            return Err(Error::Renamed { name: from, id: dir.id().to_owned() });
-        }
-        self.open_id(dir.id())?;
-        self.move_name(&from, to, &held).map_err(|error| match error {
-            Error::NameInUse { name, id } => Error::Renamed { name, id },
-            other => other,
-        })?;
-        let written = dir.write_config(&config, atomic::Sync::Durable);
-        // A supervisor removes its container (`--rm`) without asking anybody.
-        if let Err(gone @ Error::NotFound(_)) = self.open_id(dir.id()) {
-            self.unlink_name(to)?;
-            return Err(gone);
-        }
-        if written.is_err() {
-            let _ = self.move_name(to, &from, &held);
-        }
-        written
-    }
-
     /// Changes what is written of a container; nobody else does so meanwhile. With an error, and
     /// where nothing is another, nothing is written.
     pub fn edit<T, E: From<Error>>(
@@ -315,17 +301,6 @@ impl Containers {
             dir.write_config(&config, atomic::Sync::Durable)?;
         }
         Ok(result)
-    }
-
-    fn move_name(&self, from: &str, to: &str, held: &OwnedFd) -> Result<(), Error> {
-        loop {
-            let flags = RenameFlags::NOREPLACE;
-            match fs::renameat_with(&self.names, from, &self.names, to, flags) {
-                Ok(()) => return Ok(()),
-                Err(Errno::EXIST) => self.free_stale_held(to, held)?,
-                Err(e) => return Err(errno("rename", self.shown_name(from))(e)),
-            }
-        }
     }
 
     /// Removes a container that does not run: its name and its files.
@@ -366,15 +341,13 @@ impl Containers {
             Ok(config) => Some(config.name),
             Err(_) => self.name_of(dir.id())?,
         };
-        if let Some(name) = name
-            && name::check(&name).is_ok()
-            && self.target(&name)?.as_deref() == Some(dir.id())
-        {
-            self.unlink_name(&name)?;
+        // First: a name of nothing is free, but one who lost his name would be hard to find.
+        let gone = self.hide(dir.id())?;
+        if let Some(name) = name {
+            self.unlink_own(&name, dir.id())?;
         }
-        let gone = self.hide(dir.id());
         drop(held);
-        gone
+        Ok(gone)
     }
 
     fn discard(&self, id: &str) -> Result<(), Error> {
@@ -457,11 +430,21 @@ impl Containers {
         Ok(link.to_str().ok().and_then(name::from_link))
     }
 
+    /// Whether a name leads to `id`.
+    pub(super) fn leads_to(&self, name: &str, id: &str) -> Result<bool, Error> {
+        Ok(name::check(name).is_ok() && self.target(name)?.as_deref() == Some(id))
+    }
+
     fn unlink_name(&self, name: &str) -> Result<(), Error> {
         match fs::unlinkat(&self.names, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(e) => Err(errno("remove", self.shown_name(name))(e)),
         }
+    }
+
+    /// [`Self::unlink_name`] where it leads to `id`; names are held.
+    fn unlink_own(&self, name: &str, id: &str) -> Result<(), Error> {
+        if self.leads_to(name, id)? { self.unlink_name(name) } else { Ok(()) }
     }
 
     fn shown_name(&self, name: &str) -> String {

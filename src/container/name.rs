@@ -1,6 +1,7 @@
 //! Names and ids: what is allowed, and new ones by chance.
 
 use super::error::Error;
+pub use bolt_shim::link::{from_link, to_link};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 const ADJECTIVES: &[&str] = &[
@@ -42,61 +43,6 @@ pub fn is_hex(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-/// The 43 characters by which a name leads to a container: its id in base64url (RFC 4648
-/// section 5) without padding. ext4 keeps a link of fewer than 60 bytes in the inode; one to 64
-/// digits takes a block of the disk, and five times as long to make and to remove.
-pub fn to_link(id: &str) -> Option<String> {
-    if !is_id(id) {
-        return None;
-    }
-    let mut link = String::with_capacity(43);
-    let (mut bits, mut count) = (0u32, 0);
-    for digit in id.bytes() {
-        let value = if digit.is_ascii_digit() { digit - b'0' } else { digit - b'a' + 10 };
-        bits = bits << 4 | u32::from(value);
-        count += 4;
-        if count >= 6 {
-            count -= 6;
-            link.push(char::from(LINK[(bits >> count) as usize & 63]));
-        }
-    }
-    // 256 bits are 42 characters and 4 bits more.
-    link.push(char::from(LINK[(bits << (6 - count)) as usize & 63]));
-    Some(link)
-}
-
-/// The id behind [`to_link`], or behind a link as the first builds made it: `../<id>`.
-pub fn from_link(link: &str) -> Option<String> {
-    if let Some(id) = link.strip_prefix("../").filter(|id| is_id(id)) {
-        return Some(id.to_owned());
-    }
-    let mut id = String::with_capacity(64);
-    let (mut bits, mut count) = (0u32, 0);
-    for character in link.bytes() {
-        bits = bits << 6 | link_value(character)?;
-        count += 6;
-        while count >= 4 && id.len() < 64 {
-            count -= 4;
-            id.push(char::from(HEX[(bits >> count) as usize & 15]));
-        }
-    }
-    // The two bits behind the last digit are zero, or another link would lead to the same id.
-    (link.len() == 43 && bits & 3 == 0).then_some(id)
-}
-
-fn link_value(character: u8) -> Option<u32> {
-    let value = match character {
-        b'A'..=b'Z' => character - b'A',
-        b'a'..=b'z' => character - b'a' + 26,
-        b'0'..=b'9' => character - b'0' + 52,
-        b'-' => 62,
-        b'_' => 63,
-        _ => return None,
-    };
-    Some(u32::from(value))
-}
-
-const LINK: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// A new container id: 256 random bits as hex digits.
@@ -153,19 +99,6 @@ mod tests {
         assert_ne!(one, two);
         assert!(!is_id("abc"));
         assert!(!is_hex("ABC") && !is_hex("") && !is_hex("../x"));
-    }
-
-    #[test]
-    fn a_link_is_short_and_leads_back() {
-        for id in [new_id().unwrap(), "0".repeat(64), "f".repeat(64)] {
-            let link = to_link(&id).unwrap();
-            assert_eq!((link.len(), from_link(&link)), (43, Some(id)), "{link}");
-        }
-        assert_eq!(to_link("abc"), None);
-        assert_eq!(from_link(&format!("../{}", "a".repeat(64))), Some("a".repeat(64)));
-        for odd in ["", "../x", "/etc", &"A".repeat(42), &"A".repeat(44), &"_".repeat(43)] {
-            assert_eq!(from_link(odd), None, "{odd}");
-        }
     }
 
     #[test]

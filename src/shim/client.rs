@@ -221,9 +221,14 @@ impl Connection {
         }
     }
 
-    /// Tells the new name of the container. No answer is given.
+    /// Tells the new name of the container and waits until the supervisor has heard it.
     pub fn renamed(&self, name: &str) -> Result<(), ClientError> {
-        self.send(&Request::Renamed { name: name.to_owned() })
+        self.send(&Request::Renamed { name: name.to_owned() })?;
+        match self.answer()? {
+            // It was the end that it told, and the answer is behind that.
+            Report::Done | Report::Exited { .. } => Ok(()),
+            _ => Err(ClientError::Protocol(self.id.clone())),
+        }
     }
 
     /// Waits for the payload's end, of which word was asked for; its exit code.

@@ -11,6 +11,7 @@ mod keep_alive;
 mod list;
 mod logs;
 mod memory;
+mod names;
 mod pause;
 mod programs;
 mod restarts;

@@ -10,6 +10,7 @@ use crate::events::{self, Event};
 use crate::start::Payload;
 use crate::{pidfile, remove, state};
 use bolt_shim::launch::{Launch, Restart, Root};
+use bolt_shim::link;
 use bolt_shim::report::{Report, Step};
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -142,8 +143,7 @@ impl Supervisor {
         let last = launch.monitor.remove && matches!(self.again.policy, Restart::No) && !self.renew;
         if last && !self.is_cleaned_ahead && state::is_ending(payload.pid) {
             self.is_cleaned_ahead = true;
-            self.unlink_name();
-            remove::records(&self.place.dir);
+            self.forget(launch);
             // The kernel kills the other processes of its pid namespace next, and nobody will see
             // what one of them still does there.
             if !launch.share.pid && matches!(launch.root, Root::Overlay { .. }) {
@@ -152,9 +152,22 @@ impl Supervisor {
         }
     }
 
-    fn unlink_name(&self) {
-        let link = format!("../by-name/{}", self.name);
-        let _ = rustix::fs::unlinkat(&self.place.dir, &link, rustix::fs::AtFlags::empty());
+    /// Records and name of a container that is removed. A directory without a record is garbage,
+    /// and its name free, should we be killed on the way; a record without a name would stay.
+    pub(super) fn forget(&self, launch: &Launch) {
+        remove::records(&self.place.dir);
+        self.unlink_name(&launch.id);
+    }
+
+    /// Another container may have the name by now: only what leads to this one goes. Nobody puts
+    /// another link there in between. Who wants the name finds our lock held, and `bolt rename`
+    /// takes an old name away only once we know the new one.
+    fn unlink_name(&self, id: &str) {
+        let path = format!("../by-name/{}", self.name);
+        let found = rustix::fs::readlinkat(&self.place.dir, &path, Vec::new());
+        if found.is_ok_and(|found| found.to_str().is_ok_and(|found| link::leads_to(found, id))) {
+            let _ = rustix::fs::unlinkat(&self.place.dir, &path, rustix::fs::AtFlags::empty());
+        }
     }
 
     /// `--rm`: name, files, volumes, directory.
@@ -176,8 +189,11 @@ impl Supervisor {
                 let _ = remove::tree(&dir, name);
             }
         }
-        self.unlink_name();
+        if !self.is_cleaned_ahead {
+            self.forget(launch);
+        }
         let ahead = !self.let_go.is_empty();
+        // What the disk refuses to give up has no record: the next `rm` or `prune` sweeps it.
         let _ = remove::container(&parent, &self.place.dir, &launch.id, ahead);
     }
 

@@ -454,8 +454,12 @@ impl Supervisor {
             Request::HealthCheck => self.ask_check(launch, payload.as_deref(), n),
             Request::Restart { policy } => self.answer_policy(launch, n, policy, &fds),
             Request::Renamed { name } => {
-                self.name = name;
                 client.send(&Report::Done, &[]);
+                self.name = name;
+                if self.is_cleaned_ahead {
+                    // It was written down again.
+                    self.forget(launch);
+                }
             }
             Request::Signal { signo } if client.role == Role::Exec => {
                 self.exec_signal(n, signo);

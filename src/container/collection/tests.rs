@@ -13,6 +13,11 @@ fn add(all: &Containers, name: &str) -> ContainerDir {
     dir
 }
 
+/// Without a supervisor.
+fn rename(all: &Containers, dir: &ContainerDir, to: &str) -> Result<(), Error> {
+    all.rename(dir, to, || Ok(())).map(drop)
+}
+
 fn with_id(all: &Containers, digits: &str, name: &str) -> String {
     let id = format!("{digits:0<64}");
     let dir = all.create(Some(&id), Some(name)).unwrap();
@@ -101,13 +106,13 @@ fn rename_moves_the_link_and_the_config() {
     let dir = add(&all, "old");
     add(&all, "taken");
     for taken in ["taken", "old"] {
-        let said = all.rename(&dir, taken).unwrap_err().to_string();
+        let said = rename(&all, &dir, taken).unwrap_err().to_string();
         let id = all.find(taken).unwrap().id().to_owned();
         let wanted = format!("the name {taken:?} is already in use by {id}; give a name that");
         assert!(said.starts_with(&wanted) && !said.contains("--replace"), "{said}");
     }
-    assert!(matches!(all.rename(&dir, "a b"), Err(Error::BadName(_))));
-    all.rename(&dir, "new").unwrap();
+    assert!(matches!(rename(&all, &dir, "a b"), Err(Error::BadName(_))));
+    rename(&all, &dir, "new").unwrap();
     assert_eq!(all.find("new").unwrap().read_config().unwrap().name, "new");
     assert!(all.find("old").is_err());
 }
@@ -120,7 +125,7 @@ fn a_rename_and_a_removal_at_once_leave_no_name_of_nothing() {
         let mut dir = add(&all, "a");
         let other = all.find("a").unwrap();
         std::thread::scope(|scope| {
-            let renamed = scope.spawn(|| all.rename(&other, "b"));
+            let renamed = scope.spawn(|| rename(&all, &other, "b"));
             all.remove(&mut dir).unwrap();
             // Before, or not at all.
             assert!(matches!(renamed.join().unwrap(), Ok(()) | Err(Error::NotFound(_))));
@@ -170,4 +175,100 @@ fn generated_names_are_taken_and_found_again() {
     assert!(name.contains('_'), "{name}");
     assert_eq!(all.find(&name).unwrap().id(), dir.id());
     assert!(matches!(all.create(Some("abc"), None), Err(Error::BadId(_))));
+}
+
+fn with_names(scratch: &Scratch) -> std::path::PathBuf {
+    scratch.path().join("data/containers/by-name")
+}
+
+/// What a rename leaves that is killed after its first step, and after its second.
+#[test]
+fn a_rename_that_was_broken_off_is_completed_by_the_next() {
+    for (written, to) in [(false, "new"), (false, "other"), (true, "new"), (true, "other")] {
+        let (scratch, all) = containers();
+        let dir = add(&all, "old");
+        symlink(to_link(dir.id()).unwrap(), with_names(&scratch).join("new")).unwrap();
+        if written {
+            dir.write_config(&config(dir.id(), "new"), atomic::Sync::Fast).unwrap();
+        }
+        for name in ["old", "new"] {
+            assert_eq!(all.find(name).unwrap().id(), dir.id());
+        }
+        if (written, to) != (true, "new") {
+            rename(&all, &dir, to).unwrap();
+        }
+        assert_eq!(
+            (all.find(to).unwrap().id(), dir.read_config().unwrap().name),
+            (dir.id(), to.into())
+        );
+    }
+}
+
+/// Earlier versions moved the link first: killed then, they left a config of the old name.
+#[test]
+fn a_container_that_has_lost_its_name_gets_one() {
+    for (link, to) in [(Some("new"), "new"), (Some("new"), "other"), (None, "old"), (None, "new")] {
+        let (scratch, all) = containers();
+        let dir = add(&all, "old");
+        let names = with_names(&scratch);
+        std::fs::remove_file(names.join("old")).unwrap();
+        if let Some(link) = link {
+            symlink(to_link(dir.id()).unwrap(), names.join(link)).unwrap();
+        }
+        rename(&all, &dir, to).unwrap();
+        assert_eq!(all.find(to).unwrap().read_config().unwrap().name, to);
+    }
+    let (scratch, all) = containers();
+    let dir = add(&all, "old");
+    std::fs::remove_file(with_names(&scratch).join("old")).unwrap();
+    let next = add(&all, "old");
+    assert!(matches!(rename(&all, &dir, "old"), Err(Error::Renamed { id, .. }) if id == next.id()));
+    rename(&all, &dir, "new").unwrap();
+    assert_eq!(all.find("old").unwrap().id(), next.id(), "a name of another stays");
+    assert_eq!(all.find("new").unwrap().id(), dir.id());
+}
+
+#[test]
+fn a_rename_that_cannot_be_told_changes_nothing() {
+    let (_scratch, all) = containers();
+    let dir = add(&all, "old");
+    let refused = all.rename(&dir, "new", || Err(Error::Busy(String::new())));
+    assert!(matches!(refused, Err(Error::Busy(_))));
+    assert_eq!(all.find("old").unwrap().read_config().unwrap().name, "old");
+    assert!(matches!(all.find("new"), Err(Error::NotFound(_))));
+}
+
+/// A supervisor takes record and name away (`--rm`) while a rename is on its way.
+#[test]
+fn a_rename_beside_the_end_of_a_container_leaves_no_name_and_no_record() {
+    for early in [true, false] {
+        let (scratch, all) = containers();
+        let dir = add(&all, "old");
+        let gone = all.rename(&dir, "new", || {
+            // The rest of the directory is on its way.
+            let file = if early { CONFIG } else { LOCK };
+            std::fs::remove_file(dir.path().join(file)).map_err(io("remove", file))
+        });
+        assert!(matches!(gone, Err(Error::NotFound(_))), "{gone:?}");
+        assert!(!dir.path().join(CONFIG).exists());
+        let left: Vec<_> = std::fs::read_dir(with_names(&scratch)).unwrap().collect();
+        assert_eq!(left.len(), 1, "the lock alone: {left:?}");
+    }
+}
+
+/// One who is killed between the two steps of a removal leaves no container without a name.
+#[test]
+fn a_removal_hides_the_files_before_it_frees_the_name() {
+    let (scratch, all) = containers();
+    let mut dir = add(&all, "game");
+    // The rename of the directory cannot be done.
+    let root = scratch.path().join("data/containers");
+    let in_the_way = root.join(format!("{GONE}{}", dir.id()));
+    std::fs::create_dir(&in_the_way).unwrap();
+    std::fs::write(in_the_way.join("file"), "").unwrap();
+    all.remove(&mut dir).unwrap_err();
+    assert_eq!(all.find("game").unwrap().id(), dir.id());
+    std::fs::remove_dir_all(in_the_way).unwrap();
+    all.remove(&mut dir).unwrap();
+    assert!(all.find("game").is_err());
 }
