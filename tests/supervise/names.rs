@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::Duration;
 
+/// The second one has none of the container's streams: what its end waits for is its tracer alone.
+const TWO: &str = "sleep 1000 >/dev/null 2>&1 & exec sleep 1000";
 const KILL: i32 = 9;
 const CONT: i32 = 18;
 const STOP: i32 = 19;
@@ -41,7 +43,7 @@ fn trace(s: &Session, pid: u32, flags: &[&str]) -> Child {
 
 impl Slow {
     fn start(s: &Session, name: &str) -> Slow {
-        let id = s.detached(name, &["--rm"], "sleep 1000 & exec sleep 1000");
+        let id = s.detached(name, &["--rm"], TWO);
         let (monitor, payload) = s.pids(&id);
         until("a second process", || !others(payload).is_empty());
         let tracer = trace(s, others(payload)[0], &["-e", "trace=none"]);
@@ -104,7 +106,7 @@ fn a_rename_beside_the_end_leaves_nothing() {
     }
     let containers = s.data().join("containers");
     for slow in [false, true] {
-        let id = s.detached("x", &["--rm"], "sleep 1000 & exec sleep 1000");
+        let id = s.detached("x", &["--rm"], TWO);
         let (monitor, payload) = s.pids(&id);
         until("a second process", || !others(payload).is_empty());
         let tracer = slow.then(|| trace(&s, others(payload)[0], &["-e", "trace=none"]));
@@ -182,12 +184,14 @@ fn a_killed_removal_leaves_no_container_without_a_name() {
     if !has("strace") {
         skip!("no strace");
     }
+    let create = ["create", "--replace", "--name", "x", "--network", "none", IMAGE, "true"];
     for call in ["renameat", "unlinkat"] {
+        s.ok(&create);
         killed_at_each(&s, call, &["rm", "-f", "x"], || {
             for id in s.ok(&["ps", "-aq", "--no-trunc"]).lines() {
                 assert_eq!(s.inspect("x", ".Id"), id);
             }
-            s.ok(&["create", "--replace", "--name", "x", "--network", "none", IMAGE, "true"]);
+            s.ok(&create);
             assert_whole(&s);
         });
         s.ok(&["rm", "-f", "x"]);
