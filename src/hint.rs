@@ -58,7 +58,7 @@ pub fn of(error: &anyhow::Error) -> Option<String> {
         let io = cause.downcast_ref::<std::io::Error>()?;
         io.raw_os_error()
     })?;
-    by_errno(errno).map(str::to_owned)
+    of_errno(errno).map(str::to_owned)
 }
 
 /// Advice for a start that was refused at `stage` with `errno`, on a host with these `facts`.
@@ -69,7 +69,7 @@ pub fn of_failure(stage: Stage, errno: i32, facts: &Facts) -> Option<String> {
         |wanted: Status| all.iter().find(|c| concerned.contains(&c.name) && c.status == wanted);
     match guilty(Status::Fail).or_else(|| guilty(Status::Warn)) {
         Some(check) => Some(sentence(check)),
-        None => by_errno(errno).map(str::to_owned),
+        None => of_errno(errno).map(str::to_owned),
     }
 }
 
@@ -80,10 +80,11 @@ fn sentence(check: &Check) -> String {
     }
 }
 
-/// What an errno means wherever it comes from.
-fn by_errno(errno: i32) -> Option<&'static str> {
+/// What to do about an errno wherever it comes from.
+pub fn of_errno(errno: i32) -> Option<&'static str> {
     Some(match Errno::from_raw_os_error(errno) {
         Errno::NOSPC => "the disk is full, or out of inodes; see which: df -h; df -i",
+        Errno::FBIG => "a file would be larger than your limit; raise it: ulimit -f unlimited",
         Errno::DQUOT => "your disk quota is used up; see it: quota -s",
         Errno::ROFS => "the file system is mounted read-only; see why: dmesg | tail",
         Errno::MFILE => "too many open files for one program; raise the limit: ulimit -n 65536",

@@ -2,6 +2,11 @@
 
 use bolt_shim::report::{Failure, Step};
 
+/// PATH_MAX of linux/limits.h, in bytes.
+const LONGEST: usize = 4096;
+/// Characters that are told of what is longer.
+const BEGINNING: usize = 64;
+
 /// Result of a step.
 pub(crate) type Res<T> = Result<T, Failure>;
 
@@ -39,7 +44,29 @@ impl<T, E: Errno> At<T> for Result<T, E> {
     }
 }
 
-/// A [`Failure`] made by hand.
+/// A [`Failure`] made by hand. What is longer than any path is told by its beginning and its length:
+/// a packet has to carry it, and the user to read it.
 pub(crate) fn failure(step: Step, object: &str, errno: i32) -> Failure {
-    Failure { step, object: object.to_owned(), errno }
+    let object = match object.len() {
+        0..LONGEST => object.to_owned(),
+        bytes => {
+            let beginning: String = object.chars().take(BEGINNING).collect();
+            format!("{beginning}... ({bytes} bytes)")
+        }
+    };
+    Failure { step, object, errno }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_as_long_as_a_path_at_most() {
+        let object = |text: &str| failure(Step::User, text, 0).object;
+        let path = "p".repeat(LONGEST - 1);
+        assert_eq!(object(&path), path);
+        let long = object(&"é".repeat(50_000));
+        assert!(long.ends_with("é... (100000 bytes)") && long.len() < 160, "{long}");
+    }
 }

@@ -287,8 +287,10 @@ fn note_running(supervisor: &mut Supervisor, state: &mut State) {
     state.started = state::now();
     state.finished = 0;
     state.denied.clone_from(&supervisor.denied);
-    if state.write(supervisor.dir()).is_err() {
-        supervisor.denied.push(failure(Step::State, "state.json", libc::EIO));
+    // It can be found by what it said as `starting`.
+    if let Err(error) = state.write(supervisor.dir()) {
+        let errno = error.raw_os_error();
+        supervisor.denied.push(failure(Step::State, "state.json", errno));
     }
 }
 

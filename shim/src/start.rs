@@ -282,7 +282,7 @@ fn bring_up(
     // All of it while I mounts. It waits for this word: should we be killed once it has it, it
     // can be found.
     supervisor.listen()?;
-    note_starting(pid, supervisor, state);
+    note_starting(pid, supervisor, state)?;
     supervisor.await_config()?;
     handshake::send(socket, &Message::Recorded, &[])?;
     let [mut output, error, mut input] = ends;
@@ -347,12 +347,11 @@ fn last_words(socket: &OwnedFd, failure: Failure) -> Failure {
     failure
 }
 
-fn note_starting(pid: i32, supervisor: &mut Supervisor, state: &mut State) {
+/// What is not written down nobody could find, should we be killed: then nothing is to run.
+fn note_starting(pid: i32, supervisor: &Supervisor, state: &mut State) -> Res<()> {
     state.status = "starting";
     state.pid = pid;
     state.start = state::start_time(pid);
     state.pidns = state::namespace(&format!("/proc/{pid}/ns/pid"));
-    if state.write(supervisor.dir()).is_err() {
-        supervisor.denied.push(failure(Step::State, "state.json", libc::EIO));
-    }
+    state.write(supervisor.dir()).at(Step::State, "state.json")
 }

@@ -3,7 +3,8 @@
 
 use crate::small;
 use bolt_shim::report::Failure;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
+use rustix::io::Errno;
 use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 
@@ -63,25 +64,23 @@ impl Own {
 }
 
 impl State {
-    /// Replaces `state.json` in `dir`. No fsync: torn with a free lock means dead anyway.
+    /// Replaces `state.json` in `dir`. No fsync: torn with a free lock means dead anyway. Where no
+    /// new file can be made, the present one is written over; with an error it is as it was.
     ///
     /// While the lock is held, torn means `starting`. So `running` is written over just that, and
     /// the first record of a container comes without a rename.
-    pub(crate) fn write(&mut self, dir: &OwnedFd) -> Result<(), rustix::io::Errno> {
+    pub(crate) fn write(&mut self, dir: &OwnedFd) -> Result<(), Errno> {
         let mut text = self.text();
         if let Some((file, length)) = self.starting.take_if(|_| self.status == "running") {
-            // Blanks behind it are JSON too.
-            text.extend(std::iter::repeat_n(' ', length.saturating_sub(text.len())));
+            pad(&mut text, length);
             if rustix::io::pwrite(&file, text.as_bytes(), 0) == Ok(text.len()) {
                 return Ok(());
             }
         }
         let file = match create(dir, "state.json", OFlags::EXCL) {
-            Ok(file) => {
-                write_all(&file, &text)?;
-                file
-            }
-            Err(_) => replace(dir, "state.json", "state.json.new", &text)?,
+            Ok(file) => whole(dir, "state.json", file, &text)?,
+            Err(_) => replace(dir, "state.json", "state.json.new", &text)
+                .or_else(|error| overwrite(dir, "state.json", &mut text).map_err(|_| error))?,
         };
         self.starting = (self.status == "starting").then_some((file, text.len()));
         Ok(())
@@ -123,14 +122,8 @@ impl State {
 /// By exchange: ext4 writes the data of a file to the disk before that file may take another
 /// one's place by a plain rename (ext4(5), `auto_da_alloc`), which costs as much as all of the
 /// rest, twice when the file is removed a moment later.
-pub(crate) fn replace(
-    dir: &OwnedFd,
-    name: &str,
-    temp: &str,
-    text: &str,
-) -> Result<OwnedFd, rustix::io::Errno> {
-    let file = create(dir, temp, OFlags::TRUNC)?;
-    write_all(&file, text)?;
+pub(crate) fn replace(dir: &OwnedFd, name: &str, temp: &str, text: &str) -> Result<OwnedFd, Errno> {
+    let file = whole(dir, temp, create(dir, temp, OFlags::TRUNC)?, text)?;
     let exchange = rustix::fs::RenameFlags::EXCHANGE;
     match rustix::fs::renameat_with(dir, temp, dir, name, exchange) {
         Ok(()) => rustix::fs::unlinkat(dir, temp, AtFlags::empty())?,
@@ -140,12 +133,48 @@ pub(crate) fn replace(
     Ok(file)
 }
 
-fn create(dir: &OwnedFd, name: &str, how: OFlags) -> Result<OwnedFd, rustix::io::Errno> {
+/// Writes over the file `name`, whose blocks are its own, where the disk has none for another file:
+/// the whole of `text`, or nothing. Gets blanks at its end where the file was longer.
+fn overwrite(dir: &OwnedFd, name: &str, text: &mut String) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = rustix::fs::openat(dir, name, flags, Mode::empty())?;
+    pad(text, usize::try_from(rustix::fs::fstat(&file)?.st_size).unwrap_or(0));
+    match rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, text.len() as u64) {
+        // A file system that cannot tell before.
+        Ok(()) | Err(Errno::OPNOTSUPP) => {}
+        Err(error) => return Err(error),
+    }
+    if rustix::io::pwrite(&file, text.as_bytes(), 0)? < text.len() {
+        return Err(Errno::NOSPC);
+    }
+    // As a rename would have done: a list of containers reads again where this has changed.
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let _ = rustix::fs::futimens(dir, &Timestamps { last_access: now, last_modification: now });
+    Ok(file)
+}
+
+/// Blanks behind a record are JSON too.
+fn pad(text: &mut String, length: usize) {
+    text.extend(std::iter::repeat_n(' ', length.saturating_sub(text.len())));
+}
+
+/// Fills the new file `name`. Half of it would be worse than none.
+fn whole(dir: &OwnedFd, name: &str, file: OwnedFd, text: &str) -> Result<OwnedFd, Errno> {
+    match write_all(&file, text) {
+        Ok(()) => Ok(file),
+        Err(error) => {
+            let _ = rustix::fs::unlinkat(dir, name, AtFlags::empty());
+            Err(error)
+        }
+    }
+}
+
+fn create(dir: &OwnedFd, name: &str, how: OFlags) -> Result<OwnedFd, Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | how;
     rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o644))
 }
 
-fn write_all(file: &OwnedFd, text: &str) -> Result<(), rustix::io::Errno> {
+fn write_all(file: &OwnedFd, text: &str) -> Result<(), Errno> {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
         let n = rustix::io::write(file, rest)?;
@@ -269,6 +298,37 @@ mod tests {
         assert!(inodes[0] == inodes[1] && inodes[3] == inodes[4], "{inodes:?}");
         assert!(inodes[1] != inodes[2] && inodes[2] != inodes[3] && inodes[4] != inodes[5]);
         assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
+        std::fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn where_no_file_can_be_made_the_present_one_is_written_over() {
+        let path = std::env::temp_dir().join(format!("bolt-full-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        let dir = rustix::fs::open(&path, OFlags::DIRECTORY, Mode::empty()).unwrap();
+        let file = path.join("state.json");
+        let mut state = State { status: "exited", notes: vec!["x".repeat(99)], ..State::default() };
+        state.write(&dir).unwrap();
+        // In the way of every new file.
+        std::fs::create_dir(path.join("state.json.new")).unwrap();
+        state.notes.clear();
+        let touched = || std::fs::metadata(&path).unwrap().modified().unwrap();
+        for status in ["starting", "running", "exited", "starting"] {
+            state.status = status;
+            let before = touched();
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            state.write(&dir).unwrap();
+            assert!(status == "running" || touched() > before, "{status}");
+            let text = std::fs::read_to_string(&file).unwrap();
+            assert_eq!(text.trim_end(), state.text().trim_end());
+        }
+        // Neither does a link lead elsewhere.
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(path.join("other"), "other").unwrap();
+        std::os::unix::fs::symlink("other", &file).unwrap();
+        state.status = "exited";
+        assert!(state.write(&dir).is_err());
+        assert_eq!(std::fs::read_to_string(path.join("other")).unwrap(), "other");
         std::fs::remove_dir_all(path).unwrap();
     }
 

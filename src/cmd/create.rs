@@ -153,7 +153,9 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
     match result {
         Ok(()) => Ok(created),
         Err(error) => {
-            undo(settings, created);
+            // What it held is needed, where this process may open no further file.
+            drop((early, base));
+            undo(settings, &containers, created);
             Err(error)
         }
     }
@@ -176,11 +178,21 @@ pub fn record(
 }
 
 /// Removes what [`make`] made, with a supervisor that has not started anything.
-pub fn undo(settings: &Settings, created: Created) {
-    let Created { mut dir, begun, .. } = created;
+pub fn undo(settings: &Settings, containers: &Containers, created: Created) {
+    let Created { mut dir, begun, config, recorded } = created;
     drop(begun);
-    if let Ok(containers) = Containers::open(&settings.dirs) {
-        let _ = crate::cmd::rm::remove(settings, &containers, &mut dir, true);
+    let removed = if dir.has_lock() && !recorded {
+        containers.take_back(dir, &config.name).is_ok()
+    } else {
+        crate::cmd::rm::remove(settings, containers, &mut dir, true).is_ok()
+    };
+    if removed
+        && !config.anonymous_volumes.is_empty()
+        && let Ok(made) = Volumes::open(&settings.dirs)
+    {
+        for name in &config.anonymous_volumes {
+            let _ = made.remove(name);
+        }
     }
 }
 

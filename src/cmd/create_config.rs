@@ -13,6 +13,11 @@ use anyhow::{Context, bail};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// Bytes of `USER:GROUP`: useradd(8) makes none of more than 32 letters, LOGIN_NAME_MAX is 256.
+const LONGEST_USER: usize = 1024;
+/// Bytes of a path (PATH_MAX of linux/limits.h, without the zero at its end).
+const LONGEST_PATH: usize = 4095;
+
 impl CreateArgs {
     /// What the flags mean for a container of this origin. `caller` is the caller's environment.
     pub fn config(
@@ -120,6 +125,8 @@ impl CreateArgs {
         let cwd = self.workdir.clone().unwrap_or_else(|| {
             if image.working_dir.is_empty() { "/".into() } else { image.working_dir.clone() }
         });
+        self.check_length("user", "User", self.user.is_some(), &user, LONGEST_USER)?;
+        self.check_length("workdir", "WorkingDir", self.workdir.is_some(), &cwd, LONGEST_PATH)?;
         if !cwd.starts_with('/') {
             bail!("--workdir {cwd:?} must be an absolute path");
         }
@@ -136,6 +143,27 @@ impl CreateArgs {
             stdin: self.interactive,
             oom_score_adj: self.oom_score_adj,
         })
+    }
+
+    /// Refuses what is too long to be anything, and names who said it: the flag, or else the image.
+    fn check_length(
+        &self,
+        flag: &str,
+        field: &str,
+        given: bool,
+        value: &str,
+        most: usize,
+    ) -> anyhow::Result<()> {
+        match (value.len() <= most, given) {
+            (true, _) => Ok(()),
+            (_, true) => bail!("--{flag} has {} bytes; at most {most} can be right", value.len()),
+            (_, false) => bail!(
+                "the configuration of {} is damaged: its {field} has {} bytes, and at most {most} \
+                 can be right; give another one with --{flag}",
+                self.image(),
+                value.len()
+            ),
+        }
     }
 
     fn umask(&self) -> anyhow::Result<u32> {

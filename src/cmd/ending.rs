@@ -2,7 +2,9 @@
 
 use crate::container::dir::ContainerDir;
 use crate::container::error::Error;
+use crate::container::holder::{self, Holder};
 use crate::container::orphan::Orphan;
+use crate::container::service::Unit;
 use crate::container::state::Status;
 use crate::exit;
 use crate::shim::client::{ClientError, Connection};
@@ -39,11 +41,35 @@ enum How {
     Orphan(Option<Orphan>),
 }
 
+/// How the container in `dir` wants to end; as any other where its config cannot be read, since
+/// what is damaged must be there to be ended and removed.
+struct Wishes {
+    timeout: u32,
+    signal: i32,
+    unit: Unit,
+}
+
+fn wishes(dir: &ContainerDir) -> Result<Wishes, Error> {
+    match dir.read_config() {
+        Ok(config) => Ok(Wishes {
+            timeout: config.stop_timeout,
+            signal: config.stop_signal,
+            unit: config.unit,
+        }),
+        Err(Error::Damaged { .. } | Error::Version { .. }) => Ok(Wishes {
+            timeout: defaults::STOP_TIMEOUT,
+            signal: libc::SIGTERM,
+            unit: Unit::default(),
+        }),
+        Err(e) => Err(e),
+    }
+}
+
 /// Asks the payload of `dir` to end if it has one: by its stop signal, and SIGKILL after `timeout`
 /// seconds (`None`: the container's own). [`Asked::end`] waits for it.
 pub fn ask(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<Asked> {
     let now = dir.snapshot()?;
-    let seconds = || match timeout.map_or_else(|| Ok(dir.read_config()?.stop_timeout), Ok) {
+    let seconds = || match timeout.map_or_else(|| Ok(wishes(dir)?.timeout), Ok) {
         // A supervisor that removes it (--rm) is soon done.
         Err(Error::NotFound(_)) => Ok(defaults::STOP_TIMEOUT),
         other => other,
@@ -57,7 +83,7 @@ pub fn ask(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<Asked> {
             limit = Duration::from_secs(seconds()?.into());
             let orphan = Orphan::open(&now.recorded)?;
             if let (Some(orphan), false) = (&orphan, limit.is_zero()) {
-                orphan.ask(dir.read_config()?.stop_signal)?;
+                orphan.ask(wishes(dir)?.signal)?;
             }
             How::Orphan(orphan)
         }
@@ -87,7 +113,7 @@ impl Asked {
                 if let Some(orphan) = orphan {
                     orphan.end(self.limit)?;
                 }
-                dir.read_config()?.unit.remove_pidfiles(&dir.read_state()?);
+                wishes(dir)?.unit.remove_pidfiles(&dir.snapshot()?.recorded);
                 Ok(true)
             }
             How::Told(line) => match line.exited() {
@@ -176,11 +202,32 @@ pub fn connect(dir: &ContainerDir) -> anyhow::Result<Option<Connection>> {
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(200));
     }
-    anyhow::bail!(
-        "the supervisor of container {} holds its lock but does not answer; end process {} and use rm -f",
-        dir.id(),
-        dir.snapshot()?.recorded.monitor
-    )
+    Err(unheard(dir)?)
+}
+
+/// Why there is a lock and no supervisor to talk to.
+fn unheard(dir: &ContainerDir) -> anyhow::Result<anyhow::Error> {
+    let (id, recorded) = (dir.id(), dir.snapshot()?.recorded);
+    if Orphan::supervisor(&recorded)?.is_some() {
+        let pid = recorded.monitor;
+        return Ok(anyhow::anyhow!(
+            "the supervisor of container {id} holds its lock but does not answer; end process {pid} \
+             and use rm -f"
+        ));
+    }
+    Ok(match holder::of(dir) {
+        Some(Holder { pid, stopped: true }) => anyhow::anyhow!(
+            "process {pid} starts container {id} or works on its files, and is stopped; let it go \
+             on (kill -CONT {pid}) or end it (kill -KILL {pid}), then try again"
+        ),
+        Some(Holder { pid, stopped: false }) => anyhow::anyhow!(
+            "process {pid} starts container {id} or works on its files; wait for it or end it \
+             (kill {pid}), then try again"
+        ),
+        None => anyhow::anyhow!(
+            "another command starts container {id} or works on its files; try again when it is done"
+        ),
+    })
 }
 
 /// Exit code of an attached command that failed: 126 and 127 when the program is the reason.
@@ -188,5 +235,24 @@ pub fn code_of_error(error: &ClientError) -> u8 {
     match error {
         ClientError::Refused { failure, .. } => crate::shim::client::exit_code(failure),
         _ => exit::ENGINE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::testing::{config, containers};
+    use crate::sys::atomic::Sync;
+
+    /// `kill 0` would end the caller's own process group.
+    #[test]
+    fn a_start_that_has_not_ended_is_told_with_its_process_and_never_with_pid_0() {
+        let (_scratch, all) = containers();
+        let held = all.create(None, Some("c")).unwrap();
+        held.write_config(&config(held.id(), "c"), Sync::Fast).unwrap();
+        let error = connect(&all.find("c").unwrap()).unwrap_err().to_string();
+        let pid = std::process::id();
+        assert!(error.contains(&format!("process {pid} ")), "{error}");
+        assert!(!error.contains("process 0"), "{error}");
     }
 }

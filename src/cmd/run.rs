@@ -201,7 +201,9 @@ fn not_started(settings: &Settings, created: Created, error: anyhow::Error) -> a
         return Ok(crate::exit::signalled(*signo));
     }
     if !created.recorded {
-        create::undo(settings, created);
+        if let Ok(containers) = Containers::open(&settings.dirs) {
+            create::undo(settings, &containers, created);
+        }
     } else if created.config.remove {
         let id = created.dir.id().to_owned();
         // Its lock goes with it.

@@ -2,10 +2,10 @@
 
 use crate::exit;
 use crate::settings::Settings;
+use crate::sys::exec;
 use crate::userns;
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 /// Run a command in the user namespace of the containers
@@ -24,7 +24,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         None => OsString::from("/bin/sh"),
     };
     userns::enter(&settings.dirs)?;
-    let error = Command::new(&program).args(words).exec();
+    let error = exec::replace(Command::new(&program).args(words));
     let code = match error.kind() {
         io::ErrorKind::NotFound => exit::NOT_FOUND,
         _ => exit::NOT_EXECUTABLE,

@@ -9,6 +9,7 @@ use super::volume::{VolumeError, Volumes};
 use crate::store::{Problem, Store};
 use crate::sys::dirs::Dirs;
 use crate::sys::lock;
+use crate::ui::print::causes;
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -37,11 +38,20 @@ pub fn check(
                 found.extend(lost_name(all, &dir, &config.name, repair)?);
             }
             // Half made: told by `left_overs`.
-            Err(Error::NotFound(_)) => {}
+            Err(Error::NotFound(_)) => continue,
             Err(e @ (Error::Damaged { .. } | Error::Version { .. })) => {
-                found.push(damaged(format!("{e}; 'bolt rm {}' removes it", &id[..12])));
+                found.push(damaged(format!(
+                    "{}; 'bolt rm -f {}' removes it",
+                    causes(&e),
+                    &id[..12]
+                )));
             }
             Err(e) => return Err(e),
+        }
+        if let Err(e @ (Error::Damaged { .. } | Error::Version { .. })) = dir.read_state() {
+            // A power cut does that to what ran, and the next start mends it.
+            let text = format!("{}; its next start, or end, writes it anew", causes(&e));
+            found.push(Problem { text, repaired: false, harmless: true });
         }
     }
     // Once each has its own again.

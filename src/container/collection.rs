@@ -330,6 +330,23 @@ impl Containers {
         self.delete(&rest.id, &rest.gone)
     }
 
+    /// Removes a container of ours that was never written down, under the name it was made with.
+    ///
+    /// For a process that can open hardly any file more, so it opens none before it has closed
+    /// some: nobody else renames or removes what is held and has no config.
+    pub fn take_back(&self, dir: ContainerDir, name: &str) -> Result<(), Error> {
+        if !dir.has_lock() {
+            return Err(Error::Busy(dir.id().to_owned()));
+        }
+        if self.target(name)?.as_deref() == Some(dir.id()) {
+            self.unlink_name(name)?;
+        }
+        let gone = self.hide(dir.id())?;
+        let id = dir.id().to_owned();
+        drop(dir);
+        self.delete(&id, &gone)
+    }
+
     /// The name that the files have from now on, which no search finds.
     fn take_away(&self, dir: &mut ContainerDir) -> Result<String, Error> {
         if !dir.try_lock()? {

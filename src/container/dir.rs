@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::error::{Error, errno, io};
-use super::files::Files;
+use super::files::{Files, MOST};
 use super::health::Checks;
 use super::live;
 use super::state::{Recorded, Status};
@@ -80,6 +80,10 @@ impl ContainerDir {
             file: CONFIG,
             source,
         })?;
+        if text.len() >= MOST {
+            // Nobody would read it again.
+            return Err(io("write", self.shown(CONFIG))(std::io::ErrorKind::FileTooLarge.into()));
+        }
         atomic::write(&self.fd, CONFIG, &text, sync).map_err(io("write", self.shown(CONFIG)))
     }
 

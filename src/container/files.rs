@@ -3,7 +3,7 @@
 
 use super::config::{self, Listed};
 use super::dir::{CONFIG, LOCK, STATE, Snapshot, judge};
-use super::error::{Error, errno, io};
+use super::error::{Error, io};
 use super::freezer::Freezer;
 use super::health::{Checks, HEALTH};
 use super::state::{Recorded, Status};
@@ -17,6 +17,8 @@ use std::path::Path;
 
 /// Bytes that the files of nearly every container fit in.
 const READ: usize = 8192;
+/// Fewer bytes than so many: a command line and the configuration of an image are less.
+pub(super) const MOST: usize = 16 << 20;
 /// Exit code of a run whose end nobody saw.
 const UNKNOWN_EXIT: i32 = 255;
 
@@ -78,7 +80,8 @@ impl Files<'_> {
     /// Lock, record and process together; `ours`: the lock is held by whoever asks.
     ///
     /// A torn record is no error: with a free lock it means that the machine went down while it
-    /// was written (state is not synced), so nothing runs.
+    /// was written (state is not synced), so nothing runs. Nor is something else in its place: what
+    /// runs is then asked of the supervisor.
     pub(super) fn snapshot(&self, ours: bool) -> Result<Snapshot, Error> {
         // The lock comes first: a supervisor that ends between the two reads has then already
         // written its last state.
@@ -113,17 +116,21 @@ impl Files<'_> {
         }
     }
 
-    /// Opens a file, no link followed; `None`: it is not there.
+    /// Opens a file, no link followed and nobody waited for; `None`: it is not there.
     pub(super) fn open(&self, name: &str, flags: OFlags) -> Result<Option<OwnedFd>, Error> {
+        self.try_open(name, flags).map_err(io("open", self.shown(name)))
+    }
+
+    fn try_open(&self, name: &str, flags: OFlags) -> std::io::Result<Option<OwnedFd>> {
         let mode = match flags.contains(OFlags::CREATE) {
             true => Mode::RUSR | Mode::WUSR,
             false => Mode::empty(),
         };
         let path = [self.below, name].concat();
-        match beneath::open_no_links(self.at, path, flags, mode) {
+        match beneath::open_no_links(self.at, path, flags | OFlags::NONBLOCK, mode) {
             Ok(fd) => Ok(Some(fd)),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(io("open", self.shown(name))(e)),
+            Err(e) => Err(e),
         }
     }
 
@@ -151,20 +158,89 @@ impl Files<'_> {
         Err(Error::Version { id: self.id.to_owned(), file, version, known })
     }
 
-    /// The whole of a small file. A list reads two of every container, so this asks for no
-    /// size first: a regular file gives less than was asked for only at its end (read(2)).
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        let Some(file) = self.open(name, OFlags::RDONLY)? else { return Ok(None) };
+    /// The whole of a small file. A list reads two of every container, so this asks for neither
+    /// kind nor size first: a regular file gives less than was asked for only at its end (read(2)),
+    /// and what else stands in its place has no offset (pread(2)) or is longer than any.
+    fn read(&self, name: &'static str) -> Result<Option<Vec<u8>>, Error> {
+        let file = match self.try_open(name, OFlags::RDONLY) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(None),
+            Err(e) => return Err(self.unreadable(name, "open", e)),
+        };
         let mut bytes = Vec::with_capacity(READ);
         loop {
             if bytes.spare_capacity_mut().is_empty() {
+                if bytes.len() >= MOST {
+                    let why = format!("it has {} MiB or more", MOST >> 20);
+                    return Err(self.damaged(name, serde_json::Error::custom(why)));
+                }
                 bytes.reserve(bytes.len());
             }
             let room = bytes.spare_capacity_mut().len();
-            match rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes)) {
+            let offset = bytes.len() as u64;
+            match rustix::io::pread(&file, rustix::buffer::spare_capacity(&mut bytes), offset) {
                 Ok(n) if n < room => return Ok(Some(bytes)),
                 Ok(_) | Err(Errno::INTR) => {}
-                Err(e) => return Err(errno("read", self.shown(name))(e)),
+                Err(e) => return Err(self.unreadable(name, "read", e.into())),
+            }
+        }
+    }
+
+    /// What lies there is no file of ours, if not this process or the system is at its limits.
+    fn unreadable(&self, name: &'static str, action: &'static str, e: std::io::Error) -> Error {
+        let why = match e.raw_os_error() {
+            Some(libc::ELOOP | libc::ENXIO | libc::EISDIR | libc::ESPIPE) => {
+                "it is no regular file".to_owned()
+            }
+            Some(libc::EACCES | libc::EPERM | libc::EIO) => format!("it cannot be read: {e}"),
+            _ => return io(action, self.shown(name))(e),
+        };
+        self.damaged(name, serde_json::Error::custom(why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{config, containers};
+    use super::*;
+    use crate::sys::atomic::Sync;
+    use std::os::unix::fs::symlink;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn what_is_no_file_of_ours_is_damage_and_not_waited_for() {
+        let (_scratch, all) = containers();
+        let dir = all.create(None, Some("c")).unwrap();
+        let path = dir.path().to_owned();
+        let sparse = |path: &Path| {
+            std::fs::File::create(path).unwrap().set_len(3 << 30).unwrap();
+        };
+        let pipe = |path: &Path| {
+            rustix::fs::mkfifoat(rustix::fs::CWD, path, 0o600.into()).unwrap();
+        };
+        let socket = |path: &Path| {
+            let kind = rustix::fs::FileType::Socket;
+            rustix::fs::mknodat(rustix::fs::CWD, path, kind, 0o600.into(), 0).unwrap();
+        };
+        let link = |path: &Path| symlink("/dev/zero", path).unwrap();
+        let directory = |path: &Path| std::fs::create_dir(path).unwrap();
+        let makers: [&dyn Fn(&Path); 5] = [&pipe, &sparse, &socket, &link, &directory];
+        let names = ["pipe", "large", "socket", "link", "directory"];
+        for (what, make) in names.iter().zip(makers) {
+            dir.write_config(&config(dir.id(), "c"), Sync::Fast).unwrap();
+            make(&path.join(STATE));
+            let other = all.find("c").unwrap();
+            let begun = Instant::now();
+            assert!(matches!(other.read_state(), Err(Error::Damaged { .. })), "{what}");
+            assert_eq!(other.status().unwrap(), Status::Starting, "{what}, held");
+            std::fs::remove_file(path.join(CONFIG)).unwrap();
+            make(&path.join(CONFIG));
+            let error = other.read_config().unwrap_err();
+            assert!(matches!(error, Error::Damaged { file: CONFIG, .. }), "{what}: {error}");
+            assert!(begun.elapsed() < Duration::from_secs(2), "{what}");
+            for name in [STATE, CONFIG] {
+                let path = path.join(name);
+                let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path));
             }
         }
     }

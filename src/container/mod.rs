@@ -21,6 +21,7 @@ mod files;
 pub mod filter;
 pub mod freezer;
 pub mod health;
+pub mod holder;
 pub mod inspect;
 pub mod list;
 pub mod live;

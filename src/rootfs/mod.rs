@@ -15,8 +15,11 @@ use anyhow::Context;
 use bolt_shim::launch::{FileId, Root};
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+/// Directory of the store in which there is never anything.
+const EMPTY: &str = "empty";
 
 /// Why a root could not be planned.
 #[derive(Debug, thiserror::Error)]
@@ -153,13 +156,17 @@ fn names(dir: &OwnedFd) -> std::io::Result<Vec<CString>> {
     Ok(names)
 }
 
-/// Layer directories, uppermost first.
+/// Layer directories, uppermost first; of an image without layers an empty one, since an overlay
+/// needs something to lie over.
 fn lower(
     dirs: &Dirs,
     layers: &[String],
     layout: Layout,
     image: &str,
 ) -> Result<Vec<String>, RootError> {
+    if layers.is_empty() {
+        return Ok(vec![text(&empty(dirs)?)?]);
+    }
     let base = dirs.store().join("layers").join(layout.to_string());
     layers
         .iter()
@@ -170,6 +177,17 @@ fn lower(
                 .map_err(|_| RootError::NoLayer { chain: chain.clone(), image: image.to_owned() })
         })
         .collect()
+}
+
+/// The directory that is always empty. Its mode is that of the `/` above it, open to all users.
+fn empty(dirs: &Dirs) -> Result<PathBuf, RootError> {
+    let path = dirs.store().join(EMPTY);
+    make(&path)?;
+    let open = std::fs::Permissions::from_mode(0o755);
+    match std::fs::set_permissions(&path, open) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(RootError::Make { path, source }),
+    }
 }
 
 /// Where the container's files go; made here for who mounts it without a supervisor.

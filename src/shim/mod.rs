@@ -21,6 +21,7 @@ use crate::container::config::Config;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::error::Error;
 use crate::container::service::{Cgroups, SdNotify};
+use crate::hint::{self, Hint};
 use crate::launch::{self, Mode};
 use crate::settings::Settings;
 use crate::sys::memfd;
@@ -172,7 +173,7 @@ pub fn start(
             }
             Heard::Report(Some((Report::Failed(failure), _))) => {
                 remove_groups();
-                return Err(StartError::Step(failure).into());
+                return Err(refused(failure));
             }
             Heard::Report(Some((Report::Started { .. }, _))) => {
                 patience.give_back()?;
@@ -185,6 +186,18 @@ pub fn start(
             }
             Heard::Report(Some(_)) => {}
         }
+    }
+}
+
+/// Why nothing was started, and what to do where the disk, or the user's part of it, is full.
+fn refused(failure: Failure) -> anyhow::Error {
+    let full = [libc::ENOSPC, libc::EDQUOT, libc::EFBIG].contains(&failure.errno)
+        && [Step::Root, Step::ControlSocket, Step::State].contains(&failure.step);
+    let advice = hint::of_errno(failure.errno).filter(|_| full);
+    let error = anyhow::Error::new(StartError::Step(failure));
+    match advice {
+        Some(advice) => error.context(Hint::new("nothing was started", advice)),
+        None => error,
     }
 }
 
@@ -339,6 +352,20 @@ fn plain(errno: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_start_that_cannot_be_recorded_says_what_to_do() {
+        let of = |step| {
+            let error = refused(Failure { step, object: "f".into(), errno: libc::ENOSPC });
+            assert!(matches!(error.downcast_ref(), Some(StartError::Step(_))));
+            (format!("{error:#}"), hint::of(&error).unwrap_or_default())
+        };
+        let (said, advice) = of(Step::State);
+        assert_eq!(said, "nothing was started: write the state f: No space left on device");
+        assert!(advice.contains("df -h"), "{advice}");
+        // There may be no further namespace.
+        assert_eq!(of(Step::Clone).1, "");
+    }
 
     #[test]
     fn an_init_that_was_killed_is_told_from_one_that_speaks() {

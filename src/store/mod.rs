@@ -11,6 +11,7 @@
 //!       images/<manifest hex>.json          ImageRecord
 //!       refs/<encoded full name>            name → manifest
 //!       lists/<encoded full name>           an image list under construction
+//!       empty/                              lies below the roots of images without layers
 //! ```
 //! Order of writes: layers, blobs, image record, name. Whoever finds a name finds all behind it;
 //! whatever a crash leaves is unreferenced and goes with the next gc. Lock order: `lock`, then one

@@ -1,15 +1,21 @@
-//! What this process was given before Rust's start-up changed it: whether SIGPIPE was ignored, and
-//! which of the three standard streams were closed. A program that is executed in our place gets
-//! both back as they were.
+//! What this process was given before Rust's start-up and this file changed it: whether SIGPIPE and
+//! SIGXFSZ were ignored, and which of the three standard streams were closed. A program that is
+//! executed in our place gets all of it back.
+//!
+//! SIGXFSZ is ignored here: a write beyond the limit of file sizes then fails with EFBIG, which is
+//! told, where the signal would end this process without a word (setrlimit(2), RLIMIT_FSIZE).
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
+/// Signals that are ignored while this program runs.
+const OURS: [libc::c_int; 2] = [libc::SIGPIPE, libc::SIGXFSZ];
+/// Whether each of [`OURS`] was ignored before.
+static IGNORED: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
 /// One bit for each of descriptors 0, 1 and 2.
 static CLOSED: AtomicU8 = AtomicU8::new(0);
 
 /// Called by the C library before `main`, and so before Rust ignores SIGPIPE and opens /dev/null in
-/// the place of closed streams.
+/// the place of closed streams. SIGXFSZ Rust leaves alone.
 #[used]
 // SAFETY: the section holds pointers to functions of this type (System V ABI, "Initialization and
 // Termination Functions"); the function uses nothing of std but atomics.
@@ -17,12 +23,10 @@ static CLOSED: AtomicU8 = AtomicU8::new(0);
 static NOTE: extern "C" fn() = note;
 
 extern "C" fn note() {
-    // SAFETY: sigaction is plain data; all-zero is a valid value.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: only asks; the struct is ours to be written.
-    let asked = unsafe { libc::sigaction(libc::SIGPIPE, std::ptr::null(), &mut action) };
-    if asked == 0 && action.sa_sigaction == libc::SIG_IGN {
-        PIPE_IGNORED.store(true, Ordering::Relaxed);
+    for (signal, ignored) in OURS.iter().zip(&IGNORED) {
+        // SAFETY: SIG_IGN installs no code.
+        let before = unsafe { libc::signal(*signal, libc::SIG_IGN) };
+        ignored.store(before == libc::SIG_IGN, Ordering::Relaxed);
     }
     let stream = |fd| libc::pollfd { fd, events: 0, revents: 0 };
     let mut streams = [stream(0), stream(1), stream(2)];
@@ -33,15 +37,17 @@ extern "C" fn note() {
     }
 }
 
-/// Gives SIGPIPE and closed streams back; nothing can be written to a stream that was closed after
-/// this.
+/// Gives both signals and closed streams back; nothing can be written to a stream that was closed
+/// after this.
 pub(super) fn restore() {
     // Named here so that the linker keeps the function above.
     std::hint::black_box(&NOTE);
-    let ignored = PIPE_IGNORED.load(Ordering::Relaxed);
-    let disposition = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
-    // SAFETY: no handler of ours is involved.
-    unsafe { libc::signal(libc::SIGPIPE, disposition) };
+    for (signal, ignored) in OURS.iter().zip(&IGNORED) {
+        let ignored = ignored.load(Ordering::Relaxed);
+        let disposition = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+        // SAFETY: no handler of ours is involved.
+        unsafe { libc::signal(*signal, disposition) };
+    }
     let closed = CLOSED.swap(0, Ordering::Relaxed);
     for fd in (0..3).filter(|fd| closed & (1 << fd) != 0) {
         // SAFETY: it was closed when we started; what is there now is Rust's own /dev/null.

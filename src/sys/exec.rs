@@ -4,7 +4,9 @@ use super::at_start;
 use std::ffi::{CStr, CString, OsStr, OsString, c_char};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 use std::ptr;
 
 unsafe extern "C" {
@@ -45,6 +47,12 @@ pub fn exec(program: &Path, argv: &[OsString], environment: &[OsString]) -> io::
     // SAFETY: terminated arrays of terminated strings, which live until the call returns.
     unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), environment.as_ptr()) };
     io::Error::last_os_error()
+}
+
+/// Becomes `command`, likewise; it is looked up in PATH.
+pub fn replace(command: &mut Command) -> io::Error {
+    at_start::restore();
+    command.exec()
 }
 
 fn terminated(words: &[OsString]) -> Result<Vec<CString>, std::ffi::NulError> {

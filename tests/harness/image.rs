@@ -49,6 +49,19 @@ impl TestImage {
         image
     }
 
+    /// An image without any layer, `v1` like the other.
+    pub(crate) fn without_layers() -> Self {
+        let image = TestImage { dir: Scratch::new() };
+        run("umoci", &["init", "--layout", image.layout().to_str().unwrap()]);
+        run("umoci", &["new", "--image", &image.name()]);
+        image
+    }
+
+    /// Changes its configuration: `--config.FIELD VALUE`.
+    pub(crate) fn configure(&self, field: &str, value: &str) {
+        run("umoci", &["config", "--image", &self.name(), &format!("--config.{field}"), value]);
+    }
+
     /// Adds one layer with what `fill` puts into an empty directory.
     pub(crate) fn add(&self, fill: impl FnOnce(&Path)) {
         self.add_by(&[], fill);

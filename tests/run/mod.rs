@@ -6,6 +6,7 @@ mod cves;
 mod environment;
 mod exit;
 mod first;
+mod limits;
 mod network;
 mod ports;
 mod roots;

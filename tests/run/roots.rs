@@ -1,5 +1,6 @@
 //! The root file system where the kernel mounts no overlay.
 
+use crate::harness::image::TestImage;
 use crate::harness::process::{Out, finish};
 use crate::harness::user::{IMAGE, Session};
 use std::os::unix::fs::MetadataExt;
@@ -34,6 +35,49 @@ fn without_fuse(s: &Session, args: &[&str]) -> Out {
     let home = std::fs::metadata(s.home()).unwrap();
     command.env("UID_OF", home.uid().to_string()).env("GID_OF", home.gid().to_string());
     finish(command.spawn().unwrap(), Duration::from_secs(60), &format!("{args:?}"))
+}
+
+/// overlayfs lies over something: an image that has nothing is given nothing to lie over.
+#[test]
+fn an_image_without_layers_runs_what_a_volume_brings() {
+    let s = session!();
+    let image = TestImage::without_layers();
+    s.pull(&image);
+    let name = image.source();
+    let none = s.run(&["run", "--rm", "--network", "none", &name, "/busybox", "true"]);
+    assert!(none.code == 127 && none.err.contains("/busybox: not found"), "{none:?}");
+    let volume = ["-v", "/bin/busybox:/busybox:ro"];
+    let script = "/busybox stat -c %a /; echo x >/written";
+    let mut args = vec!["run", "--name", "x", "--network", "none"];
+    args.extend(volume.iter().chain(&[name.as_str(), "/busybox", "sh", "-c", script]));
+    assert_eq!(s.ok(&args), "755");
+    assert!(s.ok(&["diff", "x"]).contains("A /written"));
+    s.ok(&["start", "-a", "x"]);
+    assert!(s.run(&["export", "x"]).out.contains("written"));
+    s.ok(&["rm", "x"]);
+    s.ok(&["system", "check"]);
+}
+
+/// What no user and no path can be is refused by its name, and what the kernel refuses is told in
+/// a message that a packet can carry.
+#[test]
+fn endless_words_of_an_image_are_told_in_short() {
+    let s = session!();
+    let long = |letter: &str| letter.repeat(100_000);
+    for (field, value, flag, says) in [
+        ("user", long("u"), ["--user", "root"], "its User has 100000 bytes"),
+        ("workingdir", format!("/{}", long("w")), ["--workdir", "/"], "its WorkingDir has 100001"),
+        ("entrypoint", format!("/{}", long("e")), ["--entrypoint", ""], "eee... (100001 bytes)"),
+    ] {
+        let image = TestImage::busybox();
+        image.configure(field, &value);
+        s.pull(&image);
+        let out = s.run(&["run", "--rm", "--network", "none", &image.source(), "true"]);
+        assert!(out.code >= 125 && out.err.contains(says), "{field}: {}", out.code);
+        assert!(out.err.len() < 700, "{field}: {}", out.err.len());
+        let other = ["run", "--rm", "--network", "none", flag[0], flag[1], &image.source(), "true"];
+        s.ok(&other);
+    }
 }
 
 /// The layers are copied inside the user namespace that the supervisor makes: as the user's

@@ -2,6 +2,7 @@
 
 mod at_once;
 mod crashes;
+mod damage;
 mod events;
 mod files;
 mod generate;

@@ -121,8 +121,8 @@ fn execute(process: &Process, env: &[Vec<u8>]) -> Failure {
     let Some((argv, envp)) = strings(&process.args).zip(strings(env)) else {
         return failure(Step::Exec, name, libc::EINVAL);
     };
-    // Rust's start-up ignores SIGPIPE; the program must not inherit that.
-    proc::default_sigpipe();
+    // Rust's start-up ignores SIGPIPE, and M SIGXFSZ; the program must not inherit that.
+    proc::default_signals();
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
     proc::cloexec_from(3 + process.passed);
     let mut errno = Errno::ENOENT;

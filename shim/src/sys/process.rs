@@ -12,6 +12,9 @@ pub(crate) fn sanitise() {
     let _ = nix::unistd::setsid();
     let _ = nix::unistd::chdir("/");
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None);
+    // Beyond the limit of file sizes a write fails, and is told; so do those of programs of ours.
+    // SAFETY: SIG_IGN installs no code.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
 }
 
@@ -212,10 +215,16 @@ pub(crate) fn signal_all(signo: i32) -> bool {
     unsafe { libc::kill(-1, signo) == 0 }
 }
 
-/// Gives SIGPIPE its default action back.
-pub(crate) fn default_sigpipe() {
-    // SAFETY: SIG_DFL installs no code.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+/// Gives the signals that were ignored here their default action back. One that waits because it is
+/// blocked is forgotten.
+pub(crate) fn default_signals() {
+    for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
+        // SAFETY: neither installs code.
+        unsafe {
+            libc::signal(signal, libc::SIG_IGN);
+            libc::signal(signal, libc::SIG_DFL)
+        };
+    }
 }
 
 /// Ends this process at once: no atexit handlers, nothing flushed twice after a fork.

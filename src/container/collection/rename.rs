@@ -50,7 +50,7 @@ impl Containers {
             return Err(Error::NotFound(dir.id().to_owned()).into());
         }
         if let Err(error) = told {
-            self.take_back(dir, &before, to)?;
+            self.undo_rename(dir, &before, to)?;
             return Err(error);
         }
         if before.name != to {
@@ -124,7 +124,7 @@ impl Containers {
     }
 
     /// Nothing is another than it was, but for a name that had been lost.
-    fn take_back(&self, dir: &ContainerDir, before: &Config, to: &str) -> Result<(), Error> {
+    fn undo_rename(&self, dir: &ContainerDir, before: &Config, to: &str) -> Result<(), Error> {
         if before.name != to && self.leads_to(&before.name, dir.id())? {
             let _ = dir.write_config(before, atomic::Sync::Durable);
             self.unlink_own(to, dir.id())?;
