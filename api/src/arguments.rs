@@ -38,6 +38,21 @@ pub(crate) fn sort(env: &[String], volumes: &[String]) -> Result<Sorted, Runtime
     Ok(sorted)
 }
 
+/// Checks a container's name as `bolt` does, which would meet names of volumes made of it first.
+pub(crate) fn check_name(name: &str) -> Result<(), RuntimeError> {
+    let is_fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+    let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+    if first && name.bytes().all(is_fine) && name.len() <= 255 {
+        return Ok(());
+    }
+    Err(RuntimeError::BadArgument {
+        argument: name.to_owned(),
+        reason: "it is no name of a container: use letters, digits, '_', '.' and '-', the first \
+                 one a letter or digit, at most 255"
+            .to_owned(),
+    })
+}
+
 /// `NAME=…` with a name as POSIX has it.
 pub(crate) fn is_variable(text: &str) -> bool {
     let Some((name, _)) = text.split_once('=') else { return false };
@@ -134,6 +149,17 @@ mod tests {
         for odd in ["DISPLAY", "=x", "1A=x", "/a", "/a:b", ":/b", "/a:/b:/c", "/a:/b:ro:z", ""] {
             let error = sort(&list(&[odd]), &[]).unwrap_err();
             assert!(error.to_string().starts_with(&format!("{odd:?}: it is neither")), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_program() {
+        for fine in ["q", "Q1_a.b-c", &"9".repeat(255)] {
+            check_name(fine).unwrap();
+        }
+        for odd in ["", "-q", ".q", "my game", "q/1", "q\n", "\u{fc}", &"9".repeat(256)] {
+            let error = check_name(odd).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{odd:?}: it is no name")), "{error}");
         }
     }
 

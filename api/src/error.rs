@@ -123,12 +123,15 @@ pub enum RuntimeError {
 #[non_exhaustive]
 pub enum GamingError {
     /// No directory of an installed Proton has this name.
-    #[error("Proton {name:?} is not installed; {}", told(installed))]
+    #[error("Proton {name:?} is not installed; {}", told(installed, unread))]
     ProtonNotFound {
         /// As it was given.
         name: String,
         /// What is installed, by directory.
         installed: Vec<String>,
+        /// Files of Steam's that could not be read, and why: builds that they lead to are not in
+        /// `installed`.
+        unread: Vec<String>,
     },
     /// Wine cannot be set up as asked.
     #[error("Wine cannot be set up: {reason}")]
@@ -138,10 +141,17 @@ pub enum GamingError {
     },
 }
 
-fn told(installed: &[String]) -> String {
-    match installed {
-        [] => "none is: install one by Steam, or below ~/.steam/root/compatibilitytools.d".into(),
-        names => format!("there are: {}", names.join(", ")),
+fn told(installed: &[String], unread: &[String]) -> String {
+    match (installed, unread) {
+        ([], []) => {
+            "none is: install one by Steam, or below ~/.steam/root/compatibilitytools.d".into()
+        }
+        (names, []) => format!("there are: {}", names.join(", ")),
+        ([], files) => format!("none was found, but not all could be read: {}", files.join("; ")),
+        (names, files) => {
+            let (names, files) = (names.join(", "), files.join("; "));
+            format!("there are: {names}; but not all could be read: {files}")
+        }
     }
 }
 
@@ -151,12 +161,18 @@ mod tests {
 
     #[test]
     fn what_is_installed_is_listed() {
-        let error = |installed: &[&str]| {
-            let installed = installed.iter().map(|name| (*name).to_owned()).collect();
-            GamingError::ProtonNotFound { name: "X".into(), installed }.to_string()
+        let error = |installed: &[&str], unread: &[&str]| {
+            let [installed, unread] = [installed, unread]
+                .map(|list| list.iter().map(|name| (*name).to_owned()).collect());
+            GamingError::ProtonNotFound { name: "X".into(), installed, unread }.to_string()
         };
-        assert_eq!(error(&["A", "B 9"]), "Proton \"X\" is not installed; there are: A, B 9");
-        assert!(error(&[]).contains("none is: install one"));
+        let start = "Proton \"X\" is not installed; ";
+        assert_eq!(error(&["A", "B 9"], &[]), format!("{start}there are: A, B 9"));
+        assert!(error(&[], &[]).contains("none is: install one"));
+        let rest = "but not all could be read: F is broken";
+        let unread = &["F is broken"];
+        assert_eq!(error(&["A"], unread), format!("{start}there are: A; {rest}"));
+        assert_eq!(error(&[], unread), format!("{start}none was found, {rest}"));
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(crate) struct Operations {
 struct Facts {
     #[serde(default)]
     proton: Vec<Build>,
+    #[serde(default)]
+    unread: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,6 +68,7 @@ impl Operations {
     }
 
     pub(crate) fn run_container(&self, run: &Run) -> Result<()> {
+        run.name.as_deref().map_or(Ok(()), arguments::check_name)?;
         let sorted = arguments::sort(&run.env, &run.volumes)?;
         if sorted.swapped && !self.warned.swap(true, Ordering::Relaxed) {
             eprintln!(
@@ -102,21 +105,21 @@ impl Operations {
     ) -> Result<()> {
         windows.as_deref().map_or(Ok(()), game::check_windows)?;
         if let Some(name) = &proton {
-            let installed = self.proton_builds()?;
+            let Facts { proton, unread } = self.facts()?;
+            let installed: Vec<String> = proton.into_iter().map(|build| build.name).collect();
             if !installed.contains(name) {
                 let name = name.clone();
-                return Err(GamingError::ProtonNotFound { name, installed }.into());
+                return Err(GamingError::ProtonNotFound { name, installed, unread }.into());
             }
         }
         self.session().gaming = Some(Gaming { proton, windows });
         Ok(())
     }
 
-    fn proton_builds(&self) -> Result<Vec<String>> {
+    fn facts(&self) -> Result<Facts> {
         let answer = self.succeed(&["info", "--facts"], "")?;
-        let facts: Facts = serde_json::from_str(&answer.out)
-            .map_err(|error| BoltError::Json { command: "bolt info --facts".into(), error })?;
-        Ok(facts.proton.into_iter().map(|build| build.name).collect())
+        serde_json::from_str(&answer.out)
+            .map_err(|error| BoltError::Json { command: "bolt info --facts".into(), error })
     }
 
     pub(crate) fn launch_game(&self, command: &str, options: &[String]) -> Result<()> {

@@ -36,22 +36,37 @@ impl BusAddress {
     /// directory where there is one (what systemd and dbus-broker make).
     pub fn session(given: Option<&str>, runtime: Option<&Path>) -> Option<BusAddress> {
         let usual = || runtime.map(|dir| dir.join("bus")).filter(|socket| socket.exists());
-        given.and_then(BusAddress::parse).or_else(|| usual().map(BusAddress::Path))
+        given.and_then(BusAddress::given).or_else(|| usual().map(BusAddress::Path))
     }
 
-    /// The first Unix address of `$DBUS_SESSION_BUS_ADDRESS`; other transports are passed over.
-    pub fn parse(addresses: &str) -> Option<BusAddress> {
-        addresses.split(';').find_map(|address| {
-            let pairs = address.strip_prefix("unix:")?;
-            pairs.split(',').find_map(|pair| match pair.split_once('=')? {
-                ("path", value) => {
-                    let text = String::from_utf8(unescape(value)?).ok()?;
-                    Some(BusAddress::Path(text.into()))
-                }
-                ("abstract", value) => unescape(value).map(BusAddress::Abstract),
-                _ => None,
-            })
+    /// Of the addresses in `$DBUS_SESSION_BUS_ADDRESS` the first where a bus listens: they are
+    /// tried in turn. The first one where none does; an only one is not tried before it is needed.
+    pub fn given(addresses: &str) -> Option<BusAddress> {
+        let all: Vec<BusAddress> = addresses.split(';').filter_map(BusAddress::parse).collect();
+        let listens = |address: &&BusAddress| all.len() > 1 && address.open().is_ok();
+        all.iter().find(listens).or(all.first()).cloned()
+    }
+
+    /// One Unix address; other transports are passed over.
+    fn parse(address: &str) -> Option<BusAddress> {
+        let pairs = address.strip_prefix("unix:")?;
+        pairs.split(',').find_map(|pair| match pair.split_once('=')? {
+            ("path", value) => {
+                let text = String::from_utf8(unescape(value)?).ok()?;
+                Some(BusAddress::Path(text.into()))
+            }
+            ("abstract", value) => unescape(value).map(BusAddress::Abstract),
+            _ => None,
         })
+    }
+
+    fn open(&self) -> io::Result<UnixStream> {
+        match self {
+            BusAddress::Path(path) => UnixStream::connect(path),
+            BusAddress::Abstract(name) => {
+                UnixStream::connect_addr(&SocketAddr::from_abstract_name(name)?)
+            }
+        }
     }
 }
 
@@ -119,12 +134,7 @@ pub(crate) struct Bus {
 impl Bus {
     /// Connects and greets as `uid` without waiting for the answer.
     pub(crate) fn connect(addr: &BusAddress, uid: u32, limit: Duration) -> Result<Bus, BusError> {
-        let stream = match addr {
-            BusAddress::Path(path) => UnixStream::connect(path)?,
-            BusAddress::Abstract(name) => {
-                UnixStream::connect_addr(&SocketAddr::from_abstract_name(name)?)?
-            }
-        };
+        let stream = addr.open()?;
         stream.set_write_timeout(Some(limit))?;
         let deadline = Instant::now() + limit;
         let unread = Vec::new();
@@ -261,8 +271,25 @@ mod tests {
             ("unix:runtime=yes", None),
             ("", None),
         ] {
-            assert_eq!(BusAddress::parse(text), address, "{text}");
+            assert_eq!(BusAddress::given(text), address, "{text}");
         }
+    }
+
+    #[test]
+    fn addresses_are_tried_in_turn() {
+        let scratch = crate::sys::scratch::Scratch::new("buses");
+        let at = |name: &str| scratch.path().join(name);
+        let [good, dead] = ["good", "dead"].map(at);
+        let _bus = std::os::unix::net::UnixListener::bind(&good).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
+        let given = |paths: &[&Path]| {
+            let list: Vec<_> = paths.iter().map(|p| format!("unix:path={}", p.display())).collect();
+            BusAddress::given(&list.join(";"))
+        };
+        let none = at("none");
+        assert_eq!(given(&[&none, &dead, &good]), Some(BusAddress::Path(good.clone())));
+        assert_eq!(given(&[&good, &none]), Some(BusAddress::Path(good)));
+        assert_eq!(given(&[&none, &dead]), Some(BusAddress::Path(none)), "what is told of");
     }
 
     #[test]

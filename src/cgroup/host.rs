@@ -248,7 +248,7 @@ fn detect_systemd(root: &Path, mount: &Path, caller: &Caller) -> Option<Systemd>
     if !runtime.join("systemd/private").exists() {
         return None;
     }
-    let given = caller.bus_address.as_deref().and_then(BusAddress::parse);
+    let given = caller.bus_address.as_deref().and_then(BusAddress::given);
     let usual =
         || Some(BusAddress::Path(runtime.join("bus"))).filter(|_| runtime.join("bus").exists());
     let manager = format!("user.slice/user-{uid}.slice/user@{uid}.service/cgroup.controllers");

@@ -28,11 +28,17 @@ pub(super) fn config(settings: &Settings) -> anyhow::Result<DriftConfig> {
     Ok(DriftConfig::load(&settings.dirs.config_home, "/etc".as_ref())?)
 }
 
-/// This machine, or the one that `BOLT_HOST_FACTS` replays.
+/// This machine, or the one that `BOLT_HOST_FACTS` replays. What of this one cannot be read is told.
 pub(super) fn facts(settings: &Settings) -> anyhow::Result<HostFacts> {
     match &settings.host_facts {
         Some(file) => HostFacts::load(file).context("BOLT_HOST_FACTS"),
-        None => Ok(HostFacts::gather(Path::new("/"), &settings.dirs.home)),
+        None => {
+            let facts = HostFacts::gather(Path::new("/"), &settings.dirs.home);
+            for reason in &facts.unread {
+                print::warning(&format!("Proton builds may be missing: {reason}"));
+            }
+            Ok(facts)
+        }
     }
 }
 

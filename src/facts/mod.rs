@@ -8,6 +8,7 @@ use crate::image::platform;
 use crate::image::types::Platform;
 use crate::proton::{self, ProtonBuild};
 use crate::sys::small;
+use crate::ui::print;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -71,6 +72,9 @@ pub struct HostFacts {
     /// Proton builds.
     #[serde(default)]
     pub proton: Vec<ProtonBuild>,
+    /// What could not be read, by file and reason: builds that it leads to are not in `proton`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
 }
 
 /// Why a file of facts cannot be used.
@@ -107,6 +111,7 @@ impl HostFacts {
         if major_minor(&release) >= (5, 16) {
             features.push(KernelFeature::FutexWaitv);
         }
+        let (proton, unread) = proton::list(root, home);
         HostFacts {
             version: VERSION,
             platform: platform::show(&platform::host()),
@@ -114,7 +119,8 @@ impl HostFacts {
             memory_mb: memory_mb(&text("proc/meminfo")),
             gpus: gpu::list(root),
             vulkan: vulkan::list(root),
-            proton: proton::list(root, home),
+            proton,
+            unread: unread.iter().map(|broken| print::causes(broken)).collect(),
         }
     }
 
@@ -170,8 +176,16 @@ mod tests {
         let facts = HostFacts::gather(&tree.0, &tree.0.join("home"));
         assert_eq!(facts.kernel.features, [KernelFeature::Ntsync, KernelFeature::FutexWaitv]);
         assert_eq!(facts.memory_mb, 32000);
-        let bytes = serde_json::to_vec(&facts).unwrap();
-        assert_eq!(HostFacts::parse(Path::new("f"), &bytes).unwrap(), facts);
+        let replayed = |facts: &HostFacts| {
+            HostFacts::parse(Path::new("f"), &serde_json::to_vec(facts).unwrap()).unwrap()
+        };
+        assert_eq!((replayed(&facts), facts.unread.len()), (facts, 0));
+        let libraries = "home/.local/share/Steam/steamapps/libraryfolders.vdf";
+        tree.put(libraries, "\"libraryfolders\" { \"0\" {");
+        let facts = HostFacts::gather(&tree.0, &tree.0.join("home"));
+        assert_eq!(facts.unread.len(), 1);
+        assert!(facts.unread[0].contains("libraryfolders.vdf is broken"), "{:?}", facts.unread);
+        assert_eq!(replayed(&facts), facts);
         assert_eq!(major_minor("5.15.0-91-generic"), (5, 15));
     }
 

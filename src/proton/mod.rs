@@ -1,6 +1,6 @@
 //! L2: the Proton builds that Steam and the user have installed, by their directories. None is run.
 
-use crate::steam;
+use crate::steam::{self, Broken};
 use crate::sys::small;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -24,13 +24,17 @@ const SYSTEM: &[&str] =
 /// Where GhostForge keeps the builds that it downloads, below the home directory.
 const GHOSTFORGE: &str = ".local/share/ghostforge/wine-versions";
 
-/// The builds of the user whose home is `home`, and those below `root` (`/`), by name.
-pub fn list(root: &Path, home: &Path) -> Vec<ProtonBuild> {
+/// The builds of the user whose home is `home`, and those below `root` (`/`), by name; and the
+/// lists of libraries that could not be read, so that builds in those libraries are missing.
+pub fn list(root: &Path, home: &Path) -> (Vec<ProtonBuild>, Vec<Broken>) {
     let mut found = BTreeMap::new();
+    let mut unread = Vec::new();
     let mut folders: Vec<PathBuf> = SYSTEM.iter().map(|dir| root.join(dir)).collect();
     for root in steam::roots(home) {
         folders.push(root.join("compatibilitytools.d"));
-        folders.extend(steam::libraries(&root).iter().map(|library| library.join("common")));
+        let (libraries, broken) = steam::libraries(&root);
+        folders.extend(libraries.iter().map(|library| library.join("common")));
+        unread.extend(broken);
     }
     let downloads = home.join(GHOSTFORGE);
     // Its archives bring a directory of their own, below the one it makes.
@@ -47,7 +51,8 @@ pub fn list(root: &Path, home: &Path) -> Vec<ProtonBuild> {
             }
         }
     }
-    found.into_iter().map(|(name, version)| ProtonBuild { name, version }).collect()
+    let builds = found.into_iter().map(|(name, version)| ProtonBuild { name, version });
+    (builds.collect(), unread)
 }
 
 /// `version` of a build holds a time and a name: `1718219023 GE-Proton9-7`.
@@ -99,7 +104,8 @@ mod tests {
         );
         tree.put(&format!("{steam}/steamapps/libraryfolders.vdf"), &libraries);
         tree.put("disk/steamapps/common/Proton 8.0/proton", "#!");
-        let found = list(&tree.0, &tree.0.join("home/me"));
+        let (found, unread) = list(&tree.0, &tree.0.join("home/me"));
+        assert!(unread.is_empty(), "{unread:?}");
         let told: Vec<_> = found.iter().map(|b| (b.name.as_str(), b.version.as_deref())).collect();
         let expected = [
             ("GE-Proton-8-4", Some("8.4")),

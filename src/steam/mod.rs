@@ -55,9 +55,12 @@ pub enum Broken {
 }
 
 /// The `steamapps` directories of a Steam: its own, and those of libraryfolders.vdf on other
-/// disks. A broken list counts as none.
-pub fn libraries(root: &Path) -> Vec<PathBuf> {
-    folders(root, list(root).ok().flatten())
+/// disks. A broken list counts as none, and is told beside them.
+pub fn libraries(root: &Path) -> (Vec<PathBuf>, Option<Broken>) {
+    match list(root) {
+        Ok(listed) => (folders(root, listed), None),
+        Err(broken) => (folders(root, None), Some(broken)),
+    }
 }
 
 /// libraryfolders.vdf, where there is one.
@@ -93,11 +96,9 @@ pub fn name_of(appid: u32, roots: &[PathBuf]) -> Result<Option<String>, Broken> 
     let file = format!("appmanifest_{appid}.acf");
     let mut broken = None;
     for root in roots {
-        let listed = list(root).unwrap_or_else(|e| {
-            broken.get_or_insert(e);
-            None
-        });
-        for library in folders(root, listed) {
+        let (libraries, unread) = libraries(root);
+        broken = broken.or(unread);
+        for library in libraries {
             match name_in(&library.join(&file)) {
                 Ok(Some(name)) => return Ok(Some(name)),
                 Ok(None) => {}
@@ -156,7 +157,8 @@ mod tests {
         std::os::unix::fs::symlink(tree.0.join(steam), home.join(".steam/root")).unwrap();
         let roots = roots(&home);
         assert_eq!(roots, [tree.0.join(steam).canonicalize().unwrap()]);
-        let all = libraries(&tree.0.join(steam));
+        let (all, broken) = libraries(&tree.0.join(steam));
+        assert!(broken.is_none(), "{broken:?}");
         let old = PathBuf::from("/old/steamapps");
         assert_eq!(all, [tree.0.join(steam).join("steamapps"), disk.join("steamapps"), old]);
         assert_eq!(name_of(70, &roots).unwrap().as_deref(), Some("Half-Life"));
@@ -177,7 +179,7 @@ mod tests {
             let error = name_of(71, &roots).unwrap_err().to_string();
             assert!(error.contains("s/steamapps/libraryfolders.vdf"), "{error}");
             assert_eq!(name_of(70, &roots).unwrap().as_deref(), Some("Half-Life"));
-            assert_eq!(libraries(&roots[0]), [roots[0].join("steamapps")]);
+            assert_eq!(libraries(&roots[0]).0, [roots[0].join("steamapps")]);
         }
         tree.put("s/steamapps/libraryfolders.vdf", "\"libraryfolders\" { }");
         assert_eq!(name_of(71, &roots).unwrap(), None);

@@ -126,6 +126,43 @@ fn proton_is_found_by_its_directory_or_what_is_there_is_told() {
     assert!(!home.join(".wine").exists());
 }
 
+/// 10: what could not be looked at is told beside what is there.
+#[test]
+fn a_proton_that_a_broken_file_may_lead_to_is_told() {
+    let forge = forge!();
+    let root = forge.session.home().join(".steam/root");
+    fs::create_dir_all(root.join("compatibilitytools.d")).unwrap();
+    fs::create_dir_all(root.join("steamapps")).unwrap();
+    fs::write(root.join("steamapps/libraryfolders.vdf"), "\"libraryfolders\" { \"0\"").unwrap();
+    let missing = || {
+        let mut play = forge.play(&[]);
+        let play = play.env("PROTON", "Proton 9.0").spawn().unwrap();
+        let out = finish(play, PATIENCE, "play");
+        let file = "steamapps/libraryfolders.vdf is broken; let Steam write it anew";
+        assert!(out.code == 1 && out.err.contains(file), "{out:?}");
+        out.err
+    };
+    let start = "ProtonNotFound: Proton \"Proton 9.0\" is not installed; ";
+    let said = missing();
+    let none = format!("{start}none was found, but not all could be read: /");
+    assert!(said.contains(&none), "{said}");
+    let build = root.join("compatibilitytools.d/GE-Proton9-7");
+    fs::create_dir_all(&build).unwrap();
+    fs::write(build.join("proton"), "#!/bin/sh\n").unwrap();
+    let said = missing();
+    assert!(said.contains(&format!("{start}there are: GE-Proton9-7; but not all could")), "{said}");
+}
+
+/// Its name is what is wrong, and not the volume that is called after it.
+#[test]
+fn a_name_that_is_none_is_told() {
+    let forge = forge!();
+    let game = forge.game.to_str().unwrap();
+    let out = forge.run(&["play", "my game", game, "wine x"]);
+    let want = "BadArgument: \"ghostforge-my game\": it is no name of a container";
+    assert!(out.code == 1 && out.err.contains(want), "{out:?}");
+}
+
 /// 11: no image, no container, and the kind of error that says so.
 #[test]
 fn an_image_that_cannot_be_had_is_told() {

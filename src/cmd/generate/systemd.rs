@@ -262,7 +262,9 @@ fn program() -> anyhow::Result<String> {
 fn environment(asked: &[String]) -> anyhow::Result<Vec<String>> {
     let mut pairs = Vec::new();
     for name in ["BOLT_ROOT", "BOLT_SHIM", "XDG_DATA_HOME"] {
-        pairs.extend(variable(name).map(|value| format!("{name}={value}")));
+        // A relative base directory is none.
+        let holds = |value: &String| !name.starts_with("XDG_") || value.starts_with('/');
+        pairs.extend(variable(name).filter(holds).map(|value| format!("{name}={value}")));
     }
     let caller = variables();
     for word in asked {
