@@ -5,12 +5,15 @@
 //! SIGXFSZ is ignored here: a write beyond the limit of file sizes then fails with EFBIG, which is
 //! told, where the signal would end this process without a word (setrlimit(2), RLIMIT_FSIZE).
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// Signals that are ignored while this program runs.
 const OURS: [libc::c_int; 2] = [libc::SIGPIPE, libc::SIGXFSZ];
 /// Whether each of [`OURS`] was ignored before.
 static IGNORED: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
+/// The mask of blocked signals. The C library unblocks those it takes for itself (33 and 34), which
+/// another library's programs may have blocked.
+static MASK: AtomicU64 = AtomicU64::new(0);
 /// One bit for each of descriptors 0, 1 and 2.
 static CLOSED: AtomicU8 = AtomicU8::new(0);
 
@@ -28,6 +31,9 @@ extern "C" fn note() {
         let before = unsafe { libc::signal(*signal, libc::SIG_IGN) };
         ignored.store(before == libc::SIG_IGN, Ordering::Relaxed);
     }
+    let mut mask = 0u64;
+    set_mask(libc::SIG_BLOCK, std::ptr::null(), &mut mask);
+    MASK.store(mask, Ordering::Relaxed);
     let stream = |fd| libc::pollfd { fd, events: 0, revents: 0 };
     let mut streams = [stream(0), stream(1), stream(2)];
     // SAFETY: an array of three, and its length.
@@ -37,7 +43,13 @@ extern "C" fn note() {
     }
 }
 
-/// Gives both signals and closed streams back; nothing can be written to a stream that was closed
+/// rt_sigprocmask(2) itself: the C library's own leaves its signals out.
+fn set_mask(how: libc::c_int, new: *const u64, old: *mut u64) {
+    // SAFETY: null, or the place of a kernel's mask, whose size in bytes is the last argument.
+    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, new, old, size_of::<u64>()) };
+}
+
+/// Gives both signals, the mask and closed streams back; nothing can be written to a stream that was closed
 /// after this.
 pub(super) fn restore() {
     // Named here so that the linker keeps the function above.
@@ -48,6 +60,8 @@ pub(super) fn restore() {
         // SAFETY: no handler of ours is involved.
         unsafe { libc::signal(*signal, disposition) };
     }
+    let mask = MASK.load(Ordering::Relaxed);
+    set_mask(libc::SIG_SETMASK, &mask, std::ptr::null_mut());
     let closed = CLOSED.swap(0, Ordering::Relaxed);
     for fd in (0..3).filter(|fd| closed & (1 << fd) != 0) {
         // SAFETY: it was closed when we started; what is there now is Rust's own /dev/null.

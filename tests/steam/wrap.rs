@@ -33,7 +33,9 @@ fn the_game_is_given_what_steam_gave() {
         for wrapped in [false, true] {
             let file = steam.home(&format!("told-{number}-{wrapped}"));
             let mut command = steam.session.command("sh");
-            command.args(prepared(script)).arg("LD_LIBRARY_PATH=/steam");
+            // One that the C library here takes for itself.
+            command.args(prepared(script)).arg("--block-signal=RTMIN");
+            command.arg("LD_LIBRARY_PATH=/steam");
             command.arg(format!("LD_PRELOAD={}", steam.path("preload")));
             if wrapped {
                 command.arg(steam.session.program()).args(["game", "wrap", "--"]);
