@@ -131,7 +131,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from diff" -l format -d 'json: one object with three lists' -r -f -a "json\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from diff" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Keys that leave a terminal, which hangs up on the command; empty: none' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Keys that leave a terminal, and the command to itself; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s e -l env -d 'Set an environment variable; without =VALUE: the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'Read environment variables from a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from exec" -s u -l user -d 'User of the command, USER[:GROUP]' -r
@@ -337,7 +337,7 @@ false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand events" -l no-trunc -d 'Whole IDs' -r -f -a "true\t''
 false\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand events" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand exec" -l detach-keys -d 'Keys that leave a terminal, which hangs up on the command; empty: none' -r
+complete -c bolt -n "__fish_bolt_using_subcommand exec" -l detach-keys -d 'Keys that leave a terminal, and the command to itself; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s e -l env -d 'Set an environment variable; without =VALUE: the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -l env-file -d 'Read environment variables from a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s u -l user -d 'User of the command, USER[:GROUP]' -r

@@ -26,7 +26,7 @@ pub struct Args {
     /// Do not wait for the command
     #[arg(short, long)]
     detach: bool,
-    /// Keys that leave a terminal, which hangs up on the command; empty: none
+    /// Keys that leave a terminal, and the command to itself; empty: none
     #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
     detach_keys: String,
     /// Set an environment variable; without =VALUE: the caller's

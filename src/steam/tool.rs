@@ -140,11 +140,13 @@ fn is_our_program(path: &Path) -> bool {
     }
 }
 
-/// By its name where it leads to nothing any more.
+/// By its name where it leads to nothing any more. One that another command has just removed stands
+/// in nobody's way.
 fn leads_to_bolt(link: &Path) -> bool {
-    match holds_mark(link) {
-        Ok(marked) => marked,
-        Err(_) => fs::read_link(link).is_ok_and(|target| target.ends_with("bolt")),
+    match (holds_mark(link), fs::read_link(link)) {
+        (Ok(marked), _) => marked,
+        (Err(_), Ok(target)) => target.ends_with("bolt"),
+        (Err(_), Err(error)) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 
