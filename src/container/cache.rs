@@ -2,8 +2,9 @@
 //! not changed since is not read again. Nothing else reads it, and it may be removed at any time.
 //!
 //! Every change of `config.json`, and of a `state.json` that is remembered here, is a rename in that
-//! directory, which gives it another modification time, or is followed by one of that time alone. Whether a container is supervised stands in
-//! no file and is asked each time, but for one that has ended.
+//! directory, which gives it another modification time, or is followed by one of that time alone.
+//! Whether a container is supervised stands in no file and is asked each time, but for one that has
+//! ended.
 
 use super::config::{Listed, Summary, SummaryFields};
 use super::dir::Containers;
