@@ -37,7 +37,7 @@ pub struct Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        // It shares our end of the supervisor's line.
+        // Before Linux 5.9 (close_range(2)) its holder shares our end of the supervisor's line.
         self.making = None;
         self.monitor.end();
     }

@@ -1,6 +1,6 @@
 //! What this process was given before Rust's start-up and this file changed it: whether SIGPIPE and
-//! SIGXFSZ were ignored, and which of the three standard streams were closed. A program that is
-//! executed in our place gets all of it back.
+//! SIGXFSZ were ignored, which signals were blocked, and which of the three standard streams were
+//! closed. A program that is executed in our place gets all of it back.
 //!
 //! SIGXFSZ is ignored here: a write beyond the limit of file sizes then fails with EFBIG, which is
 //! told, where the signal would end this process without a word (setrlimit(2), RLIMIT_FSIZE).

@@ -11,8 +11,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 #[derive(Debug)]
 pub struct Making {
     namespace: OwnedFd,
-    // Ended after the two programs that look at it.
     writers: Option<Writers>,
+    // Ends after the two programs that look at it: dropping this waits for them first.
     _holder: Holder,
 }
 

@@ -62,8 +62,7 @@ fn clone<T>(
     let pid: i64;
     // SAFETY: the child starts behind the system call on a stack that nobody else uses, aligned
     // as the ABI wants it at a call; it calls `main`, which does not return, and no signal
-    // interrupts it. The parent goes on behind the label with what a system call
-    // clobbers declared.
+    // interrupts it. The parent goes on behind the label with what a system call clobbers declared.
     unsafe {
         std::arch::asm!(
             "syscall",
