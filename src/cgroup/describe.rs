@@ -2,7 +2,7 @@
 
 use super::host::Host;
 use super::limits::Limits;
-use super::plan::{Denied, plan};
+use super::plan::{Denied, Ends, plan};
 
 /// A host's cgroups in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub fn describe(host: &Host) -> Description {
         pids: Some(1024),
         pids_implied: false,
     };
-    let plan = plan(host, "info", &all);
+    let plan = plan(host, "info", &all, Ends::WithCaller);
     let works = |flag: &str| !plan.denied.iter().any(|denied| denied.setting == flag);
     let mut controllers: Vec<String> = all
         .asked()

@@ -1,7 +1,7 @@
 //! Carries a plan out: directories, controllers, values; and takes it down again.
 
 use super::limits::Setting;
-use super::plan::{Denied, DirPlan, Manager, Plan};
+use super::plan::{Denied, DirPlan, Ends, Manager, Plan};
 use super::scope::systemd_scope;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
@@ -137,6 +137,11 @@ impl Work {
                     if !write.implied {
                         self.deny(write.setting.flag(), &why);
                     }
+                }
+                if self.plan.ends == Ends::ByItself {
+                    let stays = "the container stays in the control group of its caller, and ends \
+                                 with it";
+                    self.deny("--cgroups", &format!("{why}; {stays}"));
                 }
                 let denied = std::mem::take(&mut self.plan.denied);
                 self.plan = Plan { denied, ..Plan::none() };

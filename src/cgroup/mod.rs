@@ -34,7 +34,7 @@ pub use limits::{
     v2_cpu_max, v2_cpu_weight, v2_memory_max, v2_swap_max,
 };
 pub use make::{CgroupError, Made, make, remove};
-pub use plan::{Denied, DirPlan, Manager, Plan, ScopePlan, Write, plan};
+pub use plan::{Denied, DirPlan, Ends, Manager, Plan, ScopePlan, Write, plan};
 pub use scope::{ScopeError, systemd_scope};
 pub use split::plan_split;
 pub use update::update;

@@ -35,6 +35,8 @@ pub struct Plan {
     pub manager: Manager,
     /// The scope to ask systemd for.
     pub scope: Option<ScopePlan>,
+    /// What the container is to end with: without its scope that is its caller.
+    pub ends: Ends,
     /// Directories in the order they are made; existing ones are taken as they are.
     pub dirs: Vec<DirPlan>,
     /// Values in the order they are written, after the directories.
@@ -119,6 +121,7 @@ impl Plan {
         Plan {
             manager: Manager::None,
             scope: None,
+            ends: Ends::WithCaller,
             dirs: Vec::new(),
             writes: Vec::new(),
             denied: Vec::new(),
@@ -162,13 +165,27 @@ impl Plan {
     }
 }
 
+/// What a container ends with. systemd kills all that is in the control group of a unit that is
+/// over (systemd.kill(5), `KillMode=`), and who pauses a container needs a group of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// With its caller, who waits for it or is a unit's main process.
+    WithCaller,
+    /// By itself: its caller goes on without it.
+    ByItself,
+}
+
 /// Plans the cgroup of container `id` (64 lower-case hex digits, so a safe file name). `limits`
 /// must have passed [`Limits::validate`].
 ///
-/// Without limits nothing is asked of systemd: the container gets a plain v2 leaf where one can
-/// be made by one mkdir, else it stays in the caller's cgroup.
-pub fn plan(host: &Host, id: &str, limits: &Limits) -> Plan {
+/// A container that ends by itself gets a scope wherever systemd makes one. For another one
+/// without limits nothing is asked of systemd: it gets a plain v2 leaf where one can be made by
+/// one mkdir, else it stays in the caller's cgroup.
+pub fn plan(host: &Host, id: &str, limits: &Limits, ends: Ends) -> Plan {
     match host {
+        Host::V2(v2) if ends == Ends::ByItself && v2.systemd.is_some() => {
+            plan_scope(v2, id, limits, ends)
+        }
         Host::V2(v2) => plan_v2(v2, id, limits),
         Host::Hybrid { v1, v2 } => {
             let mut plan = plan_v1(v1, id, limits);
@@ -235,7 +252,7 @@ fn plan_v2(v2: &V2, id: &str, limits: &Limits) -> Plan {
         return plan_nest(v2, nest, id, limits);
     }
     if v2.systemd.is_some() {
-        return plan_scope(v2, id, limits);
+        return plan_scope(v2, id, limits, Ends::WithCaller);
     }
     let why = match &v2.nest {
         Some(nest) => format!(
@@ -289,9 +306,9 @@ pub(super) fn plan_nest(v2: &V2, nest: &Nest, id: &str, limits: &Limits) -> Plan
     plan
 }
 
-fn plan_scope(v2: &V2, id: &str, limits: &Limits) -> Plan {
+fn plan_scope(v2: &V2, id: &str, limits: &Limits, ends: Ends) -> Plan {
     let Some(systemd) = &v2.systemd else { return Plan::none() };
-    let mut plan = Plan { manager: Manager::Systemd, ..Plan::none() };
+    let mut plan = Plan { manager: Manager::Systemd, ends, ..Plan::none() };
     let shares = limits.cpu_shares.filter(|shares| *shares != 0);
     plan.scope = Some(ScopePlan {
         name: format!("bolt-{id}.scope"),
@@ -508,18 +525,22 @@ mod tests {
             let mount = "/sys/fs/cgroup".into();
             Host::V2(V2 { mount, nest: Some(nest), systemd: None, cpus: vec![0] })
         };
-        silent(&plan(&v2(Occupied::Free, &[]), "x", &limits), 1);
-        silent(&plan(&v2(Occupied::Others, &["pids"]), "x", &limits), 1);
-        silent(&plan(&v2(Occupied::Others, &[]), "x", &limits), 0);
-        silent(&plan(&v2(Occupied::OnlyCaller, &[]), "x", &limits), 0);
+        let planned = |occupied, enabled: &[&str]| {
+            plan(&v2(occupied, enabled), "x", &limits, Ends::WithCaller)
+        };
+        silent(&planned(Occupied::Free, &[]), 1);
+        silent(&planned(Occupied::Others, &["pids"]), 1);
+        silent(&planned(Occupied::Others, &[]), 0);
+        silent(&planned(Occupied::OnlyCaller, &[]), 0);
         for (parent, written) in [(None, 0), (Some("/proc/nosuch".into()), 1)] {
             let hierarchy = Hierarchy { mount: "/proc".into(), parent };
             let controllers = [("pids".to_owned(), hierarchy)].into();
-            let planned = plan(&Host::V1(V1 { controllers, cpus: vec![0] }), "x", &limits);
+            let planned =
+                plan(&Host::V1(V1 { controllers, cpus: vec![0] }), "x", &limits, Ends::WithCaller);
             silent(&planned, written);
             assert_eq!(make(&planned, std::process::id(), false).unwrap().denied.len(), 0);
         }
-        silent(&plan(&Host::None, "x", &limits), 0);
+        silent(&plan(&Host::None, "x", &limits, Ends::WithCaller), 0);
     }
 
     /// A container of v1 can be paused where its user may make a group for that.
@@ -530,7 +551,7 @@ mod tests {
             controllers: [("freezer".to_owned(), hierarchy(parent.map(Into::into)))].into(),
             cpus: vec![0],
         };
-        let joined = |host: &Host| plan(host, "x", &Limits::default()).join_v1;
+        let joined = |host: &Host| plan(host, "x", &Limits::default(), Ends::ByItself).join_v1;
         let group = [PathBuf::from("/f/bolt/x/cgroup.procs")];
         assert_eq!(joined(&Host::V1(v1(Some("/f")))), group);
         assert!(joined(&Host::V1(v1(None))).is_empty());

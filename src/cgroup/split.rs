@@ -3,7 +3,7 @@
 
 use super::host::{Host, Occupied, V2};
 use super::limits::Limits;
-use super::plan::{Denied, Plan, all_denied, leaf, plan, plan_nest};
+use super::plan::{Denied, Ends, Plan, all_denied, leaf, plan, plan_nest};
 
 const FLAG: &str = "--cgroups";
 const NOT_V2: &str = "only cgroup v2 can be divided by its users; the container's groups are made \
@@ -14,7 +14,7 @@ const NOT_V2: &str = "only cgroup v2 can be divided by its users; the container'
 /// v1, where a directory is one of many, is used as without the option.
 pub fn plan_split(host: &Host, id: &str, limits: &Limits) -> Plan {
     let Host::V2(v2) = host else {
-        let mut plan = plan(host, id, limits);
+        let mut plan = plan(host, id, limits, Ends::WithCaller);
         deny(&mut plan, NOT_V2);
         return plan;
     };
@@ -104,6 +104,6 @@ mod tests {
         let [Denied { setting: "--cgroups", why }] = &split.denied[..] else { panic!("{split:?}") };
         assert!(why.ends_with("as without the option"), "{why}");
         split.denied.clear();
-        assert_eq!(split, plan(&hybrid, "x", &limits));
+        assert_eq!(split, plan(&hybrid, "x", &limits, Ends::WithCaller));
     }
 }

@@ -121,7 +121,7 @@ fn user(uid: u32) -> Caller {
 }
 
 #[test]
-fn a_user_with_systemd_gets_a_scope_only_for_limits() {
+fn with_systemd_a_scope_is_for_limits_and_for_what_outlives_its_caller() {
     let tree = v2_tree("/user.slice/user-5.slice/session-1.scope");
     tree.group("user.slice/user-5.slice/session-1.scope", ALL, "", "1\n");
     tree.group("user.slice/user-5.slice/user@5.service", "cpu memory pids", "", "");
@@ -131,12 +131,17 @@ fn a_user_with_systemd_gets_a_scope_only_for_limits() {
         fs::write(path, "").unwrap();
     }
     let host = detect(&tree.0, &user(5));
-    let free = plan(&host, ID, &Limits::default());
+    let free = plan(&host, ID, &Limits::default(), Ends::WithCaller);
     assert_eq!((free.manager, free.denied.len()), (Manager::None, 0));
     // A default is not worth a scope.
-    assert_eq!(plan(&host, ID, &Limits { pids_implied: true, ..pids(9) }), free);
+    assert_eq!(plan(&host, ID, &Limits { pids_implied: true, ..pids(9) }, Ends::WithCaller), free);
 
-    let plan = plan(&host, ID, &everything());
+    // A unit that is over takes all with it that is in its control group.
+    let alone = plan(&host, ID, &Limits::default(), Ends::ByItself);
+    assert_eq!(alone.scope.as_ref().unwrap().name, format!("bolt-{ID}.scope"));
+    assert_eq!((alone.payload_v2, alone.denied.len()), (Some("payload".into()), 0));
+
+    let plan = plan(&host, ID, &everything(), Ends::WithCaller);
     let scope = plan.scope.as_ref().unwrap();
     assert_eq!(scope.name, format!("bolt-{ID}.scope"));
     assert_eq!(scope.bus, BusAddress::Path(tree.0.join("run/user/5/bus")));
@@ -154,7 +159,7 @@ fn a_user_with_systemd_gets_a_scope_only_for_limits() {
     assert!(plan.denied[0].why.contains("Delegate=cpu cpuset"), "{}", plan.denied[0].why);
 
     let kept = Limits { memory_reservation: Some(9), ..Limits::default() };
-    let kept = super::plan(&host, ID, &kept);
+    let kept = super::plan(&host, ID, &kept, Ends::WithCaller);
     assert_eq!(kept.scope.as_ref().unwrap().memory_low, Some(9));
     assert_eq!(files(&kept), [("memory.low".to_owned(), "9")]);
 
@@ -170,7 +175,7 @@ fn a_user_with_systemd_gets_a_scope_only_for_limits() {
 fn alone_in_a_delegated_directory_the_caller_moves_itself() {
     let tree = v2_tree("/svc");
     tree.group("svc", "memory pids cpu", "", "77\n");
-    let plan = plan(&detect(&tree.0, &user(5)), ID, &everything());
+    let plan = plan(&detect(&tree.0, &user(5)), ID, &everything(), Ends::WithCaller);
     let svc = tree.0.join("sys/fs/cgroup/svc");
     assert_eq!(plan.manager, Manager::Cgroupfs);
     assert_eq!(plan.launcher, Some(svc.join("bolt-launcher")));
@@ -183,7 +188,7 @@ fn alone_in_a_delegated_directory_the_caller_moves_itself() {
 fn others_in_the_directory_are_never_moved() {
     let tree = v2_tree("/svc");
     tree.group("svc", ALL, "", "77\n78\n");
-    let plan = plan(&detect(&tree.0, &user(5)), ID, &everything());
+    let plan = plan(&detect(&tree.0, &user(5)), ID, &everything(), Ends::WithCaller);
     assert_eq!(plan.launcher, None);
     assert_eq!(plan.denied.len(), 6);
     assert!(plan.denied[0].why.contains("other processes live in"));
@@ -197,7 +202,7 @@ fn an_empty_writable_parent_is_divided_rather_than_the_own_directory() {
     let tree = v2_tree("/box/init");
     tree.group("box", ALL, "memory", "");
     tree.group("box/init", "memory", "", "77\n78\n");
-    let plan = plan(&detect(&tree.0, &user(5)), ID, &everything());
+    let plan = plan(&detect(&tree.0, &user(5)), ID, &everything(), Ends::WithCaller);
     assert_eq!(plan.launcher, None);
     assert_eq!(plan.dirs[0].path, tree.0.join("sys/fs/cgroup/box"));
     assert_eq!(plan.dirs[0].enable, ["pids", "cpu", "cpuset"], "memory is enabled already");
@@ -209,7 +214,7 @@ fn a_processor_that_is_not_there_is_denied() {
     let tree = v2_tree("/svc");
     tree.group("svc", ALL, "", "");
     let limits = Limits { cpuset_cpus: Some("2-9".into()), ..Limits::default() };
-    let plan = plan(&detect(&tree.0, &user(5)), ID, &limits);
+    let plan = plan(&detect(&tree.0, &user(5)), ID, &limits, Ends::WithCaller);
     assert_eq!(plan.denied[0].why, "processor 4 may not be used here; choose from 0,1,2,3");
 }
 
@@ -218,8 +223,8 @@ fn no_cgroups_deny_what_was_asked_and_nothing_else() {
     let tree = Tree::new(&[("proc/self/mountinfo", ""), ("proc/self/cgroup", "")]);
     let host = detect(&tree.0, &user(5));
     assert_eq!(host, Host::None);
-    assert_eq!(plan(&host, ID, &Limits::default()).denied, []);
-    assert_eq!(plan(&host, ID, &everything()).denied.len(), 6);
+    assert_eq!(plan(&host, ID, &Limits::default(), Ends::WithCaller).denied, []);
+    assert_eq!(plan(&host, ID, &everything(), Ends::WithCaller).denied.len(), 6);
     let said = describe(&host);
     assert_eq!((said.version, said.manager.as_str()), ("none", "none"));
     assert_eq!(said.controllers, Vec::<String>::new());
@@ -231,7 +236,7 @@ fn v1_that_a_user_cannot_write_is_denied_with_the_fix() {
     let hierarchy = Hierarchy { mount: "/sys/fs/cgroup/memory".into(), parent: None };
     let controllers = [("memory".to_owned(), hierarchy)].into();
     let v1 = V1 { controllers, cpus: vec![0] };
-    let plan = plan(&Host::V1(v1), ID, &everything());
+    let plan = plan(&Host::V1(v1), ID, &everything(), Ends::WithCaller);
     assert_eq!((plan.manager, plan.join_v1.len(), plan.denied.len()), (Manager::None, 0, 6));
     assert!(plan.denied[0].why.contains("/sys/fs/cgroup/memory is not writable"));
     assert!(plan.denied[2].why.contains("no `cpu` controller is mounted"));
@@ -242,7 +247,7 @@ fn a_joint_v1_hierarchy_is_made_and_joined_once() {
     let hierarchy = || Hierarchy { mount: "/c".into(), parent: Some("/c".into()) };
     let controllers = [("cpu".to_owned(), hierarchy()), ("cpuset".to_owned(), hierarchy())].into();
     let limits = Limits { memory: None, memory_swap: None, pids: None, ..everything() };
-    let plan = plan(&Host::V1(V1 { controllers, cpus: vec![0] }), ID, &limits);
+    let plan = plan(&Host::V1(V1 { controllers, cpus: vec![0] }), ID, &limits, Ends::WithCaller);
     assert_eq!(plan.join_v1, [PathBuf::from(format!("/c/bolt/{ID}/cgroup.procs"))]);
     assert_eq!(plan.dirs.len(), 2);
     assert!(plan.dirs.iter().all(|dir| dir.inherit_cpuset));
@@ -254,7 +259,7 @@ fn a_joint_v1_hierarchy_is_made_and_joined_once() {
 fn what_cannot_be_made_is_denied_and_required_limits_fail() {
     let hierarchy = Hierarchy { mount: "/proc".into(), parent: Some("/proc".into()) };
     let controllers = [("pids".to_owned(), hierarchy)].into();
-    let plan = plan(&Host::V1(V1 { controllers, cpus: vec![0] }), ID, &pids(5));
+    let plan = plan(&Host::V1(V1 { controllers, cpus: vec![0] }), ID, &pids(5), Ends::WithCaller);
     let made = make(&plan, std::process::id(), false).unwrap();
     assert_eq!((made.manager, made.denied.len()), (Manager::None, 1));
     assert!(made.join_v1.is_empty());
@@ -266,14 +271,14 @@ fn what_cannot_be_made_is_denied_and_required_limits_fail() {
 fn own_v1() -> Option<Host> {
     let host = detect(Path::new("/"), &caller());
     let works = matches!(host, Host::Hybrid { .. } | Host::V1(_));
-    (works && plan(&host, ID, &everything()).denied.is_empty()).then_some(host)
+    (works && plan(&host, ID, &everything(), Ends::WithCaller).denied.is_empty()).then_some(host)
 }
 
 #[test]
 fn limits_really_apply_on_v1() {
     let Some(host) = own_v1() else { return };
     let id = unique_id();
-    let made = make(&plan(&host, &id, &everything()), std::process::id(), true);
+    let made = make(&plan(&host, &id, &everything(), Ends::WithCaller), std::process::id(), true);
     let made = made.unwrap();
     let sleeper = Waiting::new();
     let pid = sleeper.0.id().to_string();
@@ -322,7 +327,9 @@ fn run_in(procs: &[PathBuf], script: &str) -> std::process::ExitStatus {
 fn an_out_of_memory_kill_is_counted_on_v1() {
     let Some(host) = own_v1() else { return };
     let limits = Limits { memory: Some(16 << 20), ..Limits::default() };
-    let made = make(&plan(&host, &unique_id(), &limits), std::process::id(), true).unwrap();
+    let made =
+        make(&plan(&host, &unique_id(), &limits, Ends::WithCaller), std::process::id(), true)
+            .unwrap();
     let oom = made.oom.clone().unwrap();
     assert_eq!(oom_kills(&oom), 0);
     // tail(1) keeps the last line, and there is only one.
@@ -532,7 +539,7 @@ fn lab_scope() {
     limits.memory = Some(24 << 20);
     limits.memory_swap = Some(24 << 20);
     let supervisor = Waiting::new();
-    let made = make(&plan(&host, &id, &limits), supervisor.0.id(), true).unwrap();
+    let made = make(&plan(&host, &id, &limits, Ends::WithCaller), supervisor.0.id(), true).unwrap();
     assert_eq!(made.manager, Manager::Systemd);
     let payload = made.payload_v2.clone().unwrap();
     let scope = payload.parent().unwrap().to_owned();
@@ -567,7 +574,7 @@ fn lab_alone() {
         // The second time the directory is divided already.
         let host = detect(Path::new("/"), &caller());
         let supervisor = Waiting::new();
-        let plan = plan(&host, &unique_id(), &limits);
+        let plan = plan(&host, &unique_id(), &limits, Ends::WithCaller);
         let made = make(&plan, supervisor.0.id(), true).unwrap();
         assert_eq!(made.manager, Manager::Cgroupfs);
         let weight = made.payload_v2.as_ref().unwrap().join("cpu.weight");

@@ -56,8 +56,9 @@ fn pause(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<()> {
     }
     let freezer = Freezer::of(&now.recorded).with_context(|| {
         format!(
-            "cannot pause container {}: it has no control group to freeze; that needs cgroup v2 \
-             with a part of its own for this user ('bolt doctor' tells), or root",
+            "cannot pause container {}: it has no control group to freeze; one that is started \
+             with -d or with a limit such as --pids-limit gets one where cgroup v2 has a part for \
+             this user ('bolt doctor' tells)",
             dir.id()
         )
     })?;

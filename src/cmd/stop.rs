@@ -4,7 +4,6 @@ use super::ending::{self, Asked};
 use super::selection::Selection;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::events::Event;
-use crate::container::state::Status;
 use crate::settings::Settings;
 use std::collections::HashMap;
 
@@ -21,7 +20,7 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let all = Containers::open(&settings.dirs)?;
-    let targets = args.selection.targets(&all, |s| s.is_active() && s != Status::Paused)?;
+    let targets = args.selection.targets(&all, |s| s.is_active())?;
     let timeout = args.time.map(seconds);
     let mut code = 0;
     let mut rest = targets.into_iter();
@@ -49,10 +48,9 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 fn ask(settings: &Settings, dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<Asked> {
     // Told by its supervisor is only the end.
     let event = Event::of_container(&dir.read_config()?, "stop");
-    match dir.status()? {
-        Status::Paused => return Err(super::pause::refusal("stop", dir)),
-        status if status.is_active() => settings.event_log().write(&event),
-        _ => {}
+    // A paused one is thawed by its supervisor: podman refuses it, and systemd then waits in vain.
+    if dir.status()?.is_active() {
+        settings.event_log().write(&event);
     }
     ending::ask(dir, timeout)
 }

@@ -56,8 +56,17 @@ fn caller(settings: &Settings, supervisor: Option<u32>, split: bool) -> cgroup::
     }
 }
 
-/// A cgroup is made where limits were asked for, for root, on a pure v2 host, where it costs
-/// one mkdir and gives `cgroup.kill`, and where the caller's is to be split. Elsewhere the
+/// Who stays attached waits for the container. A service manager that is notified takes what the
+/// caller leaves behind as its unit.
+fn ends(mode: &Mode) -> cgroup::Ends {
+    match mode.attach || mode.given.notify {
+        true => cgroup::Ends::WithCaller,
+        false => cgroup::Ends::ByItself,
+    }
+}
+
+/// A cgroup is made where limits were asked for, for root, on a pure v2 host, and where the
+/// caller's is to be split. Elsewhere the
 /// payload stays in the caller's.
 pub(super) fn plan(
     settings: &Settings,
@@ -86,5 +95,5 @@ pub(super) fn plan(
         // A scope would take the supervisor away from where the caller is.
         v2.systemd = None;
     }
-    Ok(Some(cgroup::plan(&host, &config.id, &limits)))
+    Ok(Some(cgroup::plan(&host, &config.id, &limits, ends(mode))))
 }

@@ -123,7 +123,8 @@ pub fn boot(program: &str, data: &Path, environment: &[String]) -> Result<String
     }
     let start = ["start", "--all", "--cgroups=split", "--filter", "should-start-on-boot=true"];
     let words: Vec<Word> = start.into_iter().map(Word::from).collect();
-    let _ = writeln!(text, "ExecStart={}", line(program, &words)?);
+    // "-": where the start of one fails, systemd would end all others with the unit.
+    let _ = writeln!(text, "ExecStart=-{}", line(program, &words)?);
     // A stop by this unit is one by signal, after which the policy still holds.
     text.push_str("TimeoutStopSec=70\n\n[Install]\nWantedBy=default.target\n");
     checked(text)

@@ -1,4 +1,5 @@
-//! `pause` and `unpause`. What a paused container refuses is podman 4.3.1's, recorded with crun.
+//! `pause` and `unpause`. What a paused container refuses is podman 4.3.1's, recorded with crun;
+//! `stop`, which that refuses too, ends it.
 
 use crate::harness::cgroup::Delegated;
 use crate::harness::process::signal;
@@ -48,7 +49,6 @@ fn a_paused_container_stands_still_and_refuses_what_waits_for_it() {
     assert_eq!(s.ok(&["wait", "--condition", "paused", "x"]), "-1");
     for (words, code) in [
         (&["pause", "x"][..], 125),
-        (&["stop", "-t", "0", "x"], 125),
         (&["restart", "-t", "0", "x"], 125),
         (&["start", "x"], 125),
         (&["exec", "x", "true"], 125),
@@ -109,6 +109,21 @@ fn a_paused_container_is_removed_by_force_and_starts_again_thawed() {
     group.detached(&s, "y", &[], TICKS);
     s.ok(&["pause", "y"]);
     assert_eq!(s.ok(&["rm", "-f", "-t", "0", "y"]), "y");
+}
+
+/// podman refuses it; `systemctl stop` of its unit would then wait until systemd kills.
+#[test]
+fn a_paused_container_is_stopped_by_its_own_stop_signal() {
+    let s = session!();
+    let group = delegated!(&s);
+    group.detached(&s, "x", &[], "trap 'exit 7' TERM; while :; do echo tick; sleep 0.02; done");
+    until("ticks", || ticks(&s, "x") > 0);
+    s.ok(&["pause", "x"]);
+    assert_eq!(s.ok(&["stop", "-t", "60", "x"]), "x");
+    assert_eq!(
+        (state(&s, "x").as_str(), s.inspect("x", ".State.ExitCode").as_str()),
+        ("exited", "7")
+    );
 }
 
 #[test]

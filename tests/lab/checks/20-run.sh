@@ -109,13 +109,29 @@ half_updated() {
 	[ "$(bolt exec grow cat /sys/fs/cgroup/pids.max)" = 44 ] || return 1
 	bolt inspect -f '{{.HostConfig.CpusetCpus}} {{.HostConfig.PidsLimit}}' grow | grep -qx '1 44' || return 1
 	bolt rm -f -t 0 grow >/dev/null
-	bolt run -d --name bare $plain one sleep 1000 || return 1
+}
+# One that is waited for has no control group of its own without limits.
+without_group() {
+	"$BOLT" run --name bare $plain one sleep 1000 >/dev/null 2>&1 &
+	for _ in $(seq 100); do
+		[ "$(bolt ps --format '{{.State}}')" = running ] && break
+		sleep 0.1
+	done
+	later_limited
+	status=$?
+	bolt rm -f -t 0 bare
+	return $status
+}
+later_limited() {
+	bolt pause bare 2>err && return 1
+	cat err
+	grep -q 'it has no control group to freeze' err || return 1
 	status=0
 	bolt update -m 64m bare 2>err || status=$?
 	cat err
 	[ "$status" = 125 ] && grep -q 'denied: --memory: it .*stop the container, update it' err || return 1
 	bolt stop -t 0 bare && bolt update -m 64m bare && bolt start bare || return 1
-	[ "$(bolt exec bare cat /sys/fs/cgroup/memory.max)" = 67108864 ] && bolt rm -f -t 0 bare
+	[ "$(bolt exec bare cat /sys/fs/cgroup/memory.max)" = 67108864 ]
 }
 # Its control groups were made for it already.
 dead_supervisor() {
@@ -156,6 +172,7 @@ check 'an exec counts in the limits' exec_is_limited
 check 'an exec from another cgroup counts too' foreign_exec
 check 'limits of a container that runs are changed' updated
 check 'a limit that is denied is told and not recorded' half_updated
+check 'a container without a control group gets its limits at its next start' without_group
 check 'a container without its supervisor is an orphan, and can be removed' orphan
 check 'files of a container that has ended are copied' copied_out
 check 'a supervisor that dies at once leaves nothing' dead_supervisor

@@ -184,11 +184,55 @@ s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])' "$XDG_RUNTIME_DIR/act1"
 	grep -qE '^1 2 name[12]:name[12]$' log && [ "$(grep -c '^socket:' log)" = 2 ]
 }
 
+# Whoever is started without being waited for outlives the unit that it is started in.
+in_a_unit() {
+	systemd-run --user -q --wait -p Type=oneshot -E "BOLT_ROOT=$BOLT_ROOT" "$BOLT" "$@"
+}
+outlives() {
+	in_a_unit run -d --name stays --restart always \
+		--network none one sh -c 'sleep 1000' >/dev/null || return 1
+	first=$(bolt inspect -f '{{.State.Pid}}' stays)
+	grep -q "/bolt-.*\.scope/payload$" "/proc/$first/cgroup" && bolt pause stays &&
+		[ "$(bolt ps -a --format '{{.State}}' -f name=stays)" = paused ] && bolt unpause stays || return 1
+	kill -9 "$first"
+	anew() {
+		now=$(bolt inspect -f '{{.State.Pid}}' stays) && [ "$now" != 0 ] && [ "$now" != "$first" ]
+	}
+	soon anew && grep -q "/bolt-.*\.scope/payload$" "/proc/$now/cgroup" && bolt stop -t 0 stays || return 1
+	in_a_unit start stays && sleep 1 &&
+		[ "$(bolt inspect -f '{{.State.Status}}' stays)" = running ] && bolt rm -f -t 0 stays
+}
+# What a unit requires was started for it, and stays when it goes.
+required() {
+	bolt create --name base --network none one sleep 1000 >/dev/null &&
+		bolt create --name upper --requires base --network none one sleep 1000 >/dev/null &&
+		install --new --restart-policy=no -t 0 upper && bolt rm upper >/dev/null &&
+		sc start container-upper && [ "$(bolt ps --format '{{.Names}}' | sort | tr '\n' ' ')" = 'base upper ' ] &&
+		sc stop container-upper || return 1
+	[ "$(bolt ps --format '{{.Names}}')" = base ] && bolt rm -f -t 0 base
+}
+# Frozen processes hear no signal.
+paused() {
+	bolt create --name ice --network none one sh -c \
+		'trap "exit 0" TERM; echo up; while :; do sleep 0.1; done' >/dev/null &&
+		install --new --restart-policy=no -t 2 ice && bolt rm ice >/dev/null &&
+		sc start container-ice || return 1
+	up() { [ "$(bolt logs ice)" = up ]; }
+	soon up && bolt pause ice || return 1
+	begin=$(date +%s)
+	sc stop container-ice
+	took=$(($(date +%s) - begin))
+	echo "$took seconds, then $(bolt ps -a --format '{{.Names}} {{.Status}}')"
+	[ $took -lt 9 ] && is container-ice Result success && [ -z "$(bolt ps -aq --filter name=ice)" ]
+}
+
 # What `enable` and `--restart` bring back is in two-boots; here the unit of `--boot` by itself.
 boot_unit() {
 	for policy in always unless-stopped no; do
 		bolt create --name "boot-$policy" --network none --restart $policy -m 32m one sleep 1000 >/dev/null
 	done
+	mkdir source && bolt create --name boot-broken --network none --restart always -v "$PWD/source:/s" \
+		one sleep 1000 >/dev/null && rmdir source || return 1
 	(cd "$units" && bolt generate systemd --boot --files >/dev/null) && sc daemon-reload &&
 		systemd-analyze verify --user --man=no "$units/bolt-restart.service" &&
 		sc start bolt-restart && is bolt-restart ActiveState active || return 1
@@ -199,7 +243,7 @@ boot-unless-stopped" ] || return 1
 		grep -q bolt-restart.service/bolt- "/proc/$pid/cgroup" || return 1
 	done
 	sc stop bolt-restart && [ -z "$(bolt ps -q)" ] &&
-		[ "$(bolt ps -aq --filter should-start-on-boot=true | wc -l)" = 2 ] &&
+		[ "$(bolt ps -aq --filter should-start-on-boot=true | wc -l)" = 3 ] &&
 		bolt rm -f -a >/dev/null
 }
 no_left_overs() {
@@ -225,7 +269,10 @@ check 'with a terminal the supervisor is the main process' terminal
 check 'a payload says itself that it is ready' own_words
 check 'ready when healthy, killed when sick' healthy
 check 'listening sockets are passed on' activated
-check 'the boot unit starts what the policies want' boot_unit
+check 'what is started in a unit and not waited for outlives it' outlives
+check 'what a unit requires outlives it' required
+check 'a unit whose container is paused stops in time' paused
+check 'the boot unit starts what the policies want, whatever else is broken' boot_unit
 check 'nothing is left' no_left_overs
 sc reset-failed
 bolt rm -f -a >/dev/null
