@@ -153,7 +153,13 @@ impl Bus {
         let mut bytes = Vec::new();
         marshal::marshal(message, self.serial, &mut bytes)?;
         bytes.extend_from_slice(message.get_buf());
-        self.stream.write_all(&bytes)?;
+        if let Err(error) = self.stream.write_all(&bytes) {
+            // Who refuses us hangs up: what it said first is the reason.
+            if !self.greeted && error.kind() == io::ErrorKind::BrokenPipe {
+                self.read_greeting()?;
+            }
+            return Err(error.into());
+        }
         Ok(self.serial)
     }
 

@@ -527,6 +527,29 @@ fn the_bus_is_told_the_uid_that_the_plan_names() {
     assert!(said.starts_with("REJECTED"), "{said}");
 }
 
+/// It starts all the same, and ends with the unit that it is started in: that is told.
+#[test]
+fn a_container_that_gets_no_scope_stays_with_its_caller() {
+    let systemd = Systemd {
+        bus: BusAddress::Path("/nosuch/bus".into()),
+        uid: caller().uid,
+        controllers: vec!["memory".to_owned(), "pids".to_owned()],
+    };
+    let (mount, cpus) = ("/sys/fs/cgroup".into(), vec![0]);
+    let host = Host::V2(V2 { mount, nest: None, systemd: Some(systemd), cpus });
+    for (limits, flags) in [
+        (Limits::default(), &["--cgroups"][..]),
+        (Limits { memory: Some(64 << 20), ..Limits::default() }, &["--memory", "--cgroups"]),
+    ] {
+        let plan = plan(&host, ID, &limits, Ends::ByItself);
+        let made = make(&plan, std::process::id(), false).unwrap();
+        assert_eq!((made.manager, &made.payload_v2), (Manager::None, &None));
+        let told: Vec<_> = made.denied.iter().map(|denied| denied.setting).collect();
+        assert_eq!(told, flags);
+        assert!(made.denied.last().unwrap().why.ends_with("of its caller, and ends with it"));
+    }
+}
+
 #[test]
 #[ignore = "needs systemd --user and cgroup v2: tests/lab/run"]
 fn lab_scope() {
