@@ -635,7 +635,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l cgroups -d 'Control
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l pidfile -d 'Write the pid of the container\'s process to a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l conmon-pidfile -d 'Write the pid of the container\'s supervisor to a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l requires -d 'Containers that are started before this one' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-cmd -d 'Command that tells whether the container is healthy; a JSON array or a line for /bin/sh -c; none disables the image\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-cmd -d 'Command that tells whether the container is healthy: a line for /bin/sh -c, a JSON array, or CMD WORDS; none disables the image\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-interval -d 'Time from one check to the next, or disable [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-timeout -d 'Time after which a check is killed and has failed [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
@@ -1109,7 +1109,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l cgroups -d 'Control gr
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l pidfile -d 'Write the pid of the container\'s process to a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l conmon-pidfile -d 'Write the pid of the container\'s supervisor to a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l requires -d 'Containers that are started before this one' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-cmd -d 'Command that tells whether the container is healthy; a JSON array or a line for /bin/sh -c; none disables the image\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-cmd -d 'Command that tells whether the container is healthy: a line for /bin/sh -c, a JSON array, or CMD WORDS; none disables the image\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-interval -d 'Time from one check to the next, or disable [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-timeout -d 'Time after which a check is killed and has failed [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
@@ -1208,7 +1208,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l pidfile -d 'Write the pid of the container\'s process to a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l conmon-pidfile -d 'Write the pid of the container\'s supervisor to a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l requires -d 'Containers that are started before this one' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-cmd -d 'Command that tells whether the container is healthy; a JSON array or a line for /bin/sh -c; none disables the image\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-cmd -d 'Command that tells whether the container is healthy: a line for /bin/sh -c, a JSON array, or CMD WORDS; none disables the image\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-interval -d 'Time from one check to the next, or disable [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-timeout -d 'Time after which a check is killed and has failed [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r

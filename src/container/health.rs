@@ -30,7 +30,7 @@ impl Health {
     pub fn args(&self) -> Vec<String> {
         match self.test.split_first() {
             Some((kind, line)) if kind == "CMD-SHELL" => {
-                ["/bin/sh", "-c"].into_iter().map(str::to_owned).chain(line.to_vec()).collect()
+                vec!["/bin/sh".to_owned(), "-c".to_owned(), line.join(" ")]
             }
             Some((_, args)) => args.to_vec(),
             None => Vec::new(),
@@ -140,6 +140,7 @@ mod tests {
             on_failure: "none".into(),
         };
         assert_eq!(health(&["CMD-SHELL", "a | b"]).args(), ["/bin/sh", "-c", "a | b"]);
+        assert_eq!(health(&["CMD-SHELL", "a", "b"]).args(), ["/bin/sh", "-c", "a b"]);
         assert_eq!(health(&["CMD", "a", "b"]).args(), ["a", "b"]);
         let shown = health(&["CMD", "a"]).shown();
         assert_eq!(shown, json!({ "Test": ["CMD", "a"], "Interval": 30, "Retries": 3 }));

@@ -14,7 +14,7 @@ const RETRIES: u32 = 3;
 /// podman-run(1), `--health-…`.
 #[derive(Debug, Default, clap::Args)]
 pub struct HealthArgs {
-    /// Command that tells whether the container is healthy; a JSON array or a line for /bin/sh -c; none disables the image's
+    /// Command that tells whether the container is healthy: a line for /bin/sh -c, a JSON array, or CMD WORDS; none disables the image's
     #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
     pub health_cmd: Option<String>,
     /// Time from one check to the next, or disable [default: 30s]
@@ -91,22 +91,35 @@ impl HealthArgs {
                 _ => None,
             });
         };
-        if typed == "none" {
-            return Ok(None);
-        }
-        ensure!(!typed.trim().is_empty(), "--health-cmd is empty; none disables a check");
-        if !typed.trim_start().starts_with('[') {
-            return Ok(Some(vec!["CMD-SHELL".to_owned(), typed.clone()]));
-        }
-        let words: Vec<String> = serde_json::from_str(typed)
-            .with_context(|| format!("--health-cmd {typed:?} is no JSON array of strings"))?;
-        match words.first().map(String::as_str) {
-            None => bail!("--health-cmd []: there is no command in it"),
-            Some("NONE") => Ok(None),
-            Some("CMD" | "CMD-SHELL") => Ok(Some(words)),
-            Some(_) => Ok(Some([vec!["CMD".to_owned()], words].concat())),
-        }
+        command("health-cmd", typed)
     }
+}
+
+/// What a typed command means: `CMD` and argv, or `CMD-SHELL` and one line; `None`: no check.
+///
+/// A JSON array, or else a line whose first word may be one of docker's keywords, in capitals or
+/// not: the words after `CMD` are split at blanks, `CMD-SHELL` has the rest for the shell. Without
+/// a keyword a list of several words is argv, and anything else a line for the shell.
+fn command(flag: &str, typed: &str) -> anyhow::Result<Option<Vec<String>>> {
+    ensure!(!typed.trim().is_empty(), "--{flag} is empty; none disables a check");
+    let list = serde_json::from_str::<Vec<String>>(typed).ok();
+    let listed = list.is_some();
+    let words = list.unwrap_or_else(|| typed.splitn(2, ' ').map(str::to_owned).collect());
+    let first = words.first().map(String::as_str).unwrap_or_default();
+    let keyword = first.to_ascii_uppercase();
+    let words = match keyword.as_str() {
+        "NONE" => return Ok(None),
+        "CMD" if !listed => typed.split_whitespace().map(str::to_owned).collect(),
+        "CMD" | "CMD-SHELL" => words,
+        _ if words.is_empty() => Vec::new(),
+        _ if listed && words.len() > 1 => [vec!["CMD".to_owned()], words].concat(),
+        _ if listed => vec!["CMD-SHELL".to_owned(), words.concat()],
+        _ => vec!["CMD-SHELL".to_owned(), typed.to_owned()],
+    };
+    let Some((kind, rest)) = words.split_first().filter(|(_, rest)| !rest.is_empty()) else {
+        bail!("--{flag} {typed:?}: there is no command in it");
+    };
+    Ok(Some([&[kind.to_ascii_uppercase()], rest].concat()))
 }
 
 fn span(flag: &str, text: &str) -> anyhow::Result<u64> {
@@ -134,11 +147,29 @@ mod tests {
 
     #[test]
     fn commands_are_read_as_podman_reads_them() {
-        assert_eq!(test("a | b"), ["CMD-SHELL", "a | b"]);
-        assert_eq!(test(r#"["a", "b c"]"#), ["CMD", "a", "b c"]);
-        assert_eq!(test(r#"["CMD-SHELL", "a | b"]"#), ["CMD-SHELL", "a | b"]);
-        assert!(test("none").is_empty() && test(r#"["NONE"]"#).is_empty());
-        for bad in ["", "[", "[]", "[1]"] {
+        for (typed, want) in [
+            ("a | b", &["CMD-SHELL", "a | b"][..]),
+            ("true", &["CMD-SHELL", "true"]),
+            ("CMD-SHELL true", &["CMD-SHELL", "true"]),
+            ("CMD-SHELL a | b  c", &["CMD-SHELL", "a | b  c"]),
+            ("cmd-shell a", &["CMD-SHELL", "a"]),
+            ("CMD true  x", &["CMD", "true", "x"]),
+            ("cmd true", &["CMD", "true"]),
+            (r#"["true"]"#, &["CMD-SHELL", "true"]),
+            (r#"["a", "b c"]"#, &["CMD", "a", "b c"]),
+            (r#"["CMD", "a b"]"#, &["CMD", "a b"]),
+            (r#"["CMD-SHELL", "a | b"]"#, &["CMD-SHELL", "a | b"]),
+            // No list of words, and so a line: test(1) is spelt like that.
+            ("[ -e /up ]", &["CMD-SHELL", "[ -e /up ]"]),
+            ("[1]", &["CMD-SHELL", "[1]"]),
+            ("NONESUCH", &["CMD-SHELL", "NONESUCH"]),
+        ] {
+            assert_eq!(test(typed), want, "{typed}");
+        }
+        for none in ["none", "NONE", "none of it", r#"["NONE"]"#, r#"["none", "x"]"#] {
+            assert!(test(none).is_empty(), "{none}");
+        }
+        for bad in ["", " ", "[]", "CMD", "CMD ", "CMD-SHELL", r#"["CMD"]"#] {
             assert!(args(Some(bad)).health(None).is_err(), "{bad}");
         }
     }
