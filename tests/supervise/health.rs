@@ -149,13 +149,15 @@ fn a_sick_container_is_killed_stopped_or_started_anew() {
     assert_eq!(s.ok(&["wait", "killed"]), "137");
     s.detached("stopped", &flags("stop"), script);
     assert_eq!(s.ok(&["wait", "stopped"]), "7");
-    // Whatever the restart policy says.
-    let anew = "echo run; test -e /was && rm /sick && exec sleep 1000; touch /was /sick; \
-        trap 'exit 7' TERM; while :; do sleep 0.05; done";
+    // Whatever the restart policy says. The second run is well from its first moment on, however
+    // late its program comes to run.
+    let anew = "echo run; test -e /was && exec sleep 1000; touch /was; \
+        trap 'rm /sick; exit 7' TERM; touch /sick; while :; do sleep 0.05; done";
     s.detached("x", &flags("restart"), anew);
     until("started anew", || s.inspect("x", ".RestartCount") == "1");
     until("healthy", || status(&s) == "healthy");
-    assert_eq!(s.ok(&["logs", "x"]), "run\nrun");
+    until("both have run", || s.ok(&["logs", "x"]) == "run\nrun");
+    assert_eq!(s.inspect("x", ".RestartCount"), "1");
     s.ok(&["stop", "-t", "0", "x"]);
     assert_eq!(s.inspect("x", ".State.Status"), "exited");
 }
