@@ -298,8 +298,11 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-period -d 'Microseconds after which the quota of CPU time begins anew [default: 100000]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-quota -d 'Microseconds of CPU time within each period; 0 and -1 are unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -s h -l help -d 'Print help'
@@ -624,8 +627,11 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -s m -l memory -d 'Mem
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpu-period -d 'Microseconds after which the quota of CPU time begins anew [default: 100000]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpu-quota -d 'Microseconds of CPU time within each period; 0 and -1 are unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-driver -d 'Log driver: k8s-file or none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-opt -d 'Log options: max-size=SIZE' -r
@@ -815,8 +821,11 @@ complete -c bolt -n "__fish_bolt_using_subcommand update" -s m -l memory -d 'Mem
 complete -c bolt -n "__fish_bolt_using_subcommand update" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand update" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand update" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand update" -l cpu-period -d 'Microseconds after which the quota of CPU time begins anew [default: 100000]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand update" -l cpu-quota -d 'Microseconds of CPU time within each period; 0 and -1 are unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand update" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
 complete -c bolt -n "__fish_bolt_using_subcommand update" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand update" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand update" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand update" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
 complete -c bolt -n "__fish_bolt_using_subcommand update" -s h -l help -d 'Print help'
@@ -1098,8 +1107,11 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -s m -l memory -d 'Memory
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpu-period -d 'Microseconds after which the quota of CPU time begins anew [default: 100000]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpu-quota -d 'Microseconds of CPU time within each period; 0 and -1 are unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-driver -d 'Log driver: k8s-file or none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-opt -d 'Log options: max-size=SIZE' -r
@@ -1197,8 +1209,11 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpu-period -d 'Microseconds after which the quota of CPU time begins anew [default: 100000]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpu-quota -d 'Microseconds of CPU time within each period; 0 and -1 are unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-driver -d 'Log driver: k8s-file or none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-opt -d 'Log options: max-size=SIZE' -r
