@@ -647,6 +647,14 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-timeout -d '
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-cmd -d 'Command that tells whether the container is up; until it has succeeded the regular check is not run' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-interval -d 'Time from one startup check to the next, or disable [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-retries -d 'Failures of the startup check after which the container is started anew; 0: never [default: 0]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-success -d 'Successes of the startup check after which the regular check begins; 0 is 1 [default: 0]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-timeout -d 'Time after which a startup check is killed and has failed [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-log-destination -d 'Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-max-log-count -d 'Checks that are kept; 0: as many as have room in 2 MiB [default: 5]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-max-log-size -d 'Bytes of a check\'s output that are kept; 0: as many as can be, 1048576 [default: 500]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l secret -d 'Give a secret to the container, as a file below /run/secrets or as a variable' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l authfile -d 'Path of the credentials file' -r -F
@@ -1127,6 +1135,14 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-timeout -d 'Tim
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-cmd -d 'Command that tells whether the container is up; until it has succeeded the regular check is not run' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-interval -d 'Time from one startup check to the next, or disable [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-retries -d 'Failures of the startup check after which the container is started anew; 0: never [default: 0]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-success -d 'Successes of the startup check after which the regular check begins; 0 is 1 [default: 0]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-timeout -d 'Time after which a startup check is killed and has failed [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-log-destination -d 'Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-max-log-count -d 'Checks that are kept; 0: as many as have room in 2 MiB [default: 5]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-max-log-size -d 'Bytes of a check\'s output that are kept; 0: as many as can be, 1048576 [default: 500]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l secret -d 'Give a secret to the container, as a file below /run/secrets or as a variable' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l authfile -d 'Path of the credentials file' -r -F
@@ -1229,6 +1245,14 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-cmd -d 'Command that tells whether the container is up; until it has succeeded the regular check is not run' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-interval -d 'Time from one startup check to the next, or disable [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-retries -d 'Failures of the startup check after which the container is started anew; 0: never [default: 0]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-success -d 'Successes of the startup check after which the regular check begins; 0 is 1 [default: 0]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-timeout -d 'Time after which a startup check is killed and has failed [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-log-destination -d 'Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-max-log-count -d 'Checks that are kept; 0: as many as have room in 2 MiB [default: 5]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-max-log-size -d 'Bytes of a check\'s output that are kept; 0: as many as can be, 1048576 [default: 500]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l secret -d 'Give a secret to the container, as a file below /run/secrets or as a variable' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l authfile -d 'Path of the credentials file' -r -F

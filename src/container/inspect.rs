@@ -198,7 +198,14 @@ fn config_part(config: &Config) -> Value {
     if let Some(health) = &config.health {
         part["Healthcheck"] = health.shown();
         part["HealthcheckOnFailureAction"] = json!(health.on_failure);
+        if let Some(startup) = &health.startup {
+            part["StartupHealthCheck"] = startup.shown();
+        }
     }
+    let log = config.health.as_ref().map(|health| health.log.clone()).unwrap_or_default();
+    part["HealthLogDestination"] = json!(log.destination);
+    part["HealthcheckMaxLogCount"] = json!(log.max_count);
+    part["HealthcheckMaxLogSize"] = json!(log.max_size);
     part
 }
 
