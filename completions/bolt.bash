@@ -3668,7 +3668,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__secret__subcmd__create)
-            opts="-l -d -h --env --label --driver --help"
+            opts="-l -d -h --env --label --driver --replace --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3712,7 +3712,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__secret__subcmd__inspect)
-            opts="-f -h --format --pretty --help"
+            opts="-f -h --format --pretty --showsecret --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1042,13 +1042,14 @@ complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_su
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "create" -d 'Create a secret and print its ID'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "ls" -d 'List secrets'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "list" -d 'List secrets'
-complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "inspect" -d 'Show secrets in detail, without their values'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "inspect" -d 'Show secrets in detail, without their values unless those are asked for'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "rm" -d 'Remove secrets; containers that were created with them keep what they got'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "remove" -d 'Remove secrets; containers that were created with them keep what they got'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "exists" -d 'Exit with 0 if the secret exists, else with 1'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label' -r
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from create" -s d -l driver -d 'Where secrets are kept: file' -r -f -a "file\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from create" -l env -d 'SOURCE is a variable of the environment'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from create" -l replace -d 'Replace the secret of that name, if there is one; containers that have it keep what they got'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Only secrets that match: name, id' -r
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from ls" -l format -d 'Go template or json' -r
@@ -1062,6 +1063,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcom
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Go template or json' -r
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from inspect" -l pretty -d 'For reading'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from inspect" -l showsecret -d 'Show the values too, as .SecretData'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from rm" -s a -l all -d 'All secrets'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
