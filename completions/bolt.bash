@@ -1068,7 +1068,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__container__subcmd__update)
-            opts="-m -c -h --memory --memory-reservation --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --restart --help"
+            opts="-m -c -h --memory --memory-reservation --memory-swap --cpus --cpu-period --cpu-quota --cpu-shares --cpuset-cpus --cpuset-mems --pids-limit --restart --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1094,6 +1094,14 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --cpu-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-quota)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --cpu-shares)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1103,6 +1111,10 @@ _bolt() {
                     return 0
                     ;;
                 --cpuset-cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpuset-mems)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1178,7 +1190,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__create)
-            opts="-i -t -e -v -w -u -h -l -p -P -m -c -q --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --ports --publish --publish-all --expose --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
+            opts="-i -t -e -v -w -u -h -l -p -P -m -c -q --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --ports --publish --publish-all --expose --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-period --cpu-quota --cpu-shares --cpuset-cpus --cpuset-mems --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1388,6 +1400,14 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --cpu-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-quota)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --cpu-shares)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1397,6 +1417,10 @@ _bolt() {
                     return 0
                     ;;
                 --cpuset-cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpuset-mems)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1457,6 +1481,38 @@ _bolt() {
                     return 0
                     ;;
                 --health-on-failure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-cmd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-retries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-success)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-log-destination)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-max-log-count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-max-log-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3170,7 +3226,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__run)
-            opts="-d -i -t -e -v -w -u -h -l -p -P -m -c -q --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --ports --publish --publish-all --expose --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
+            opts="-d -i -t -e -v -w -u -h -l -p -P -m -c -q --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --ports --publish --publish-all --expose --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-period --cpu-quota --cpu-shares --cpuset-cpus --cpuset-mems --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3392,6 +3448,14 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --cpu-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-quota)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --cpu-shares)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3401,6 +3465,10 @@ _bolt() {
                     return 0
                     ;;
                 --cpuset-cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpuset-mems)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3461,6 +3529,38 @@ _bolt() {
                     return 0
                     ;;
                 --health-on-failure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-cmd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-retries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-success)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-log-destination)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-max-log-count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-max-log-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3568,7 +3668,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__secret__subcmd__create)
-            opts="-l -d -h --env --label --driver --help"
+            opts="-l -d -h --env --label --driver --replace --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3612,7 +3712,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__secret__subcmd__inspect)
-            opts="-f -h --format --pretty --help"
+            opts="-f -h --format --pretty --showsecret --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3860,7 +3960,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__surge__subcmd__run)
-            opts="-d -i -t -e -v -w -u -h -l -p -P -m -c -q --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --ports --publish --publish-all --expose --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help --seccomp --apparmor --gpus --gpu --cdi-device --runtime-optimization --capsule-isolation"
+            opts="-d -i -t -e -v -w -u -h -l -p -P -m -c -q --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --group-add --entrypoint --hostname --label --annotation --read-only --net --network --ports --publish --publish-all --expose --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-period --cpu-quota --cpu-shares --cpuset-cpus --cpuset-mems --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help --seccomp --apparmor --gpus --gpu --cdi-device --runtime-optimization --capsule-isolation"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4082,6 +4182,14 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --cpu-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-quota)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --cpu-shares)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4091,6 +4199,10 @@ _bolt() {
                     return 0
                     ;;
                 --cpuset-cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpuset-mems)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4151,6 +4263,38 @@ _bolt() {
                     return 0
                     ;;
                 --health-on-failure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-cmd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-retries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-success)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-startup-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-log-destination)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-max-log-count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-max-log-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4424,7 +4568,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__update)
-            opts="-m -c -h --memory --memory-reservation --memory-swap --cpus --cpu-shares --cpuset-cpus --pids-limit --restart --help"
+            opts="-m -c -h --memory --memory-reservation --memory-swap --cpus --cpu-period --cpu-quota --cpu-shares --cpuset-cpus --cpuset-mems --pids-limit --restart --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4450,6 +4594,14 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --cpu-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-quota)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --cpu-shares)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4459,6 +4611,10 @@ _bolt() {
                     return 0
                     ;;
                 --cpuset-cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpuset-mems)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -298,8 +298,11 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-period -d 'Microseconds after which the quota of CPU time begins anew [default: 100000]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-quota -d 'Microseconds of CPU time within each period; 0 and -1 are unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -s h -l help -d 'Print help'
@@ -624,8 +627,11 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -s m -l memory -d 'Mem
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpu-period -d 'Microseconds after which the quota of CPU time begins anew [default: 100000]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpu-quota -d 'Microseconds of CPU time within each period; 0 and -1 are unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-driver -d 'Log driver: k8s-file or none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-opt -d 'Log options: max-size=SIZE' -r
@@ -635,12 +641,20 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l cgroups -d 'Control
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l pidfile -d 'Write the pid of the container\'s process to a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l conmon-pidfile -d 'Write the pid of the container\'s supervisor to a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l requires -d 'Containers that are started before this one' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-cmd -d 'Command that tells whether the container is healthy; a JSON array or a line for /bin/sh -c; none disables the image\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-cmd -d 'Command that tells whether the container is healthy: a line for /bin/sh -c, a JSON array, or CMD WORDS; none disables the image\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-interval -d 'Time from one check to the next, or disable [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-timeout -d 'Time after which a check is killed and has failed [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-cmd -d 'Command that tells whether the container is up; until it has succeeded the regular check is not run' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-interval -d 'Time from one startup check to the next, or disable [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-retries -d 'Failures of the startup check after which the container is started anew; 0: never [default: 0]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-success -d 'Successes of the startup check after which the regular check begins; 0 is 1 [default: 0]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-timeout -d 'Time after which a startup check is killed and has failed [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-log-destination -d 'Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-max-log-count -d 'Checks that are kept; 0: as many as have room in 2 MiB [default: 5]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-max-log-size -d 'Bytes of a check\'s output that are kept; 0: as many as can be, 1048576 [default: 500]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l secret -d 'Give a secret to the container, as a file below /run/secrets or as a variable' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l authfile -d 'Path of the credentials file' -r -F
@@ -815,8 +829,11 @@ complete -c bolt -n "__fish_bolt_using_subcommand update" -s m -l memory -d 'Mem
 complete -c bolt -n "__fish_bolt_using_subcommand update" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand update" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand update" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand update" -l cpu-period -d 'Microseconds after which the quota of CPU time begins anew [default: 100000]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand update" -l cpu-quota -d 'Microseconds of CPU time within each period; 0 and -1 are unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand update" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
 complete -c bolt -n "__fish_bolt_using_subcommand update" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand update" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand update" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand update" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
 complete -c bolt -n "__fish_bolt_using_subcommand update" -s h -l help -d 'Print help'
@@ -1025,13 +1042,14 @@ complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_su
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "create" -d 'Create a secret and print its ID'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "ls" -d 'List secrets'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "list" -d 'List secrets'
-complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "inspect" -d 'Show secrets in detail, without their values'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "inspect" -d 'Show secrets in detail, without their values unless those are asked for'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "rm" -d 'Remove secrets; containers that were created with them keep what they got'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "remove" -d 'Remove secrets; containers that were created with them keep what they got'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and not __fish_seen_subcommand_from create ls list inspect rm remove exists" -f -a "exists" -d 'Exit with 0 if the secret exists, else with 1'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label' -r
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from create" -s d -l driver -d 'Where secrets are kept: file' -r -f -a "file\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from create" -l env -d 'SOURCE is a variable of the environment'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from create" -l replace -d 'Replace the secret of that name, if there is one; containers that have it keep what they got'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Only secrets that match: name, id' -r
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from ls" -l format -d 'Go template or json' -r
@@ -1045,6 +1063,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcom
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Go template or json' -r
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from inspect" -l pretty -d 'For reading'
+complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from inspect" -l showsecret -d 'Show the values too, as .SecretData'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from rm" -s a -l all -d 'All secrets'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
@@ -1098,8 +1117,11 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -s m -l memory -d 'Memory
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpu-period -d 'Microseconds after which the quota of CPU time begins anew [default: 100000]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpu-quota -d 'Microseconds of CPU time within each period; 0 and -1 are unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-driver -d 'Log driver: k8s-file or none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-opt -d 'Log options: max-size=SIZE' -r
@@ -1109,12 +1131,20 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l cgroups -d 'Control gr
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l pidfile -d 'Write the pid of the container\'s process to a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l conmon-pidfile -d 'Write the pid of the container\'s supervisor to a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l requires -d 'Containers that are started before this one' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-cmd -d 'Command that tells whether the container is healthy; a JSON array or a line for /bin/sh -c; none disables the image\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-cmd -d 'Command that tells whether the container is healthy: a line for /bin/sh -c, a JSON array, or CMD WORDS; none disables the image\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-interval -d 'Time from one check to the next, or disable [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-timeout -d 'Time after which a check is killed and has failed [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-cmd -d 'Command that tells whether the container is up; until it has succeeded the regular check is not run' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-interval -d 'Time from one startup check to the next, or disable [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-retries -d 'Failures of the startup check after which the container is started anew; 0: never [default: 0]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-success -d 'Successes of the startup check after which the regular check begins; 0 is 1 [default: 0]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-timeout -d 'Time after which a startup check is killed and has failed [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-log-destination -d 'Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-max-log-count -d 'Checks that are kept; 0: as many as have room in 2 MiB [default: 5]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-max-log-size -d 'Bytes of a check\'s output that are kept; 0: as many as can be, 1048576 [default: 500]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l secret -d 'Give a secret to the container, as a file below /run/secrets or as a variable' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l authfile -d 'Path of the credentials file' -r -F
@@ -1197,8 +1227,11 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpus -d 'Number of CPUs' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpu-period -d 'Microseconds after which the quota of CPU time begins anew [default: 100000]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpu-quota -d 'Microseconds of CPU time within each period; 0 and -1 are unlimited' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s c -l cpu-shares -d 'CPU shares, relative weight' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpuset-cpus -d 'CPUs to run on' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-driver -d 'Log driver: k8s-file or none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-opt -d 'Log options: max-size=SIZE' -r
@@ -1208,12 +1241,20 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l pidfile -d 'Write the pid of the container\'s process to a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l conmon-pidfile -d 'Write the pid of the container\'s supervisor to a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l requires -d 'Containers that are started before this one' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-cmd -d 'Command that tells whether the container is healthy; a JSON array or a line for /bin/sh -c; none disables the image\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-cmd -d 'Command that tells whether the container is healthy: a line for /bin/sh -c, a JSON array, or CMD WORDS; none disables the image\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-interval -d 'Time from one check to the next, or disable [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-timeout -d 'Time after which a check is killed and has failed [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-cmd -d 'Command that tells whether the container is up; until it has succeeded the regular check is not run' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-interval -d 'Time from one startup check to the next, or disable [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-retries -d 'Failures of the startup check after which the container is started anew; 0: never [default: 0]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-success -d 'Successes of the startup check after which the regular check begins; 0 is 1 [default: 0]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-timeout -d 'Time after which a startup check is killed and has failed [default: 30s]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-log-destination -d 'Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-max-log-count -d 'Checks that are kept; 0: as many as have room in 2 MiB [default: 5]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-max-log-size -d 'Bytes of a check\'s output that are kept; 0: as many as can be, 1048576 [default: 500]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l secret -d 'Give a secret to the container, as a file below /run/secrets or as a variable' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l authfile -d 'Path of the credentials file' -r -F

@@ -80,8 +80,11 @@ fn sentence(check: &Check) -> String {
     }
 }
 
-/// What to do about an errno wherever it comes from.
+/// What to do about an errno wherever it comes from; 0 is none.
 pub fn of_errno(errno: i32) -> Option<&'static str> {
+    if errno <= 0 {
+        return None;
+    }
     Some(match Errno::from_raw_os_error(errno) {
         Errno::NOSPC => "the disk is full, or out of inodes; see which: df -h; df -i",
         Errno::FBIG => "a file would be larger than your limit; raise it: ulimit -f unlimited",
@@ -108,5 +111,6 @@ mod tests {
         let full = Err::<(), _>(std::io::Error::from(Errno::NOSPC)).context("write").unwrap_err();
         assert!(of(&full).is_some_and(|hint| hint.contains("df -h")));
         assert_eq!(of(&anyhow::anyhow!("other")), None);
+        assert_eq!(of_errno(0), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Lines in the log of events that only the supervisor can write: `bolt` may be gone by then.
 //! By hand, as state.json. Runs in M.
 
+use crate::health::Check;
 use crate::{log, state};
 use bolt_shim::eventlog;
 use bolt_shim::launch::Launch;
@@ -18,8 +19,8 @@ pub(crate) enum Event<'a> {
     Died(u8, bool),
     /// A program of an exec ended.
     ExecDied(u8),
-    /// A check is over: what it led to.
-    Health(&'static str),
+    /// A check is over: what it led to, and itself where that is wanted.
+    Health(&'static str, Option<&'a Check>),
     /// A volume of the container's own was removed with it: its name.
     VolumeRemoved(&'a str),
 }
@@ -36,7 +37,7 @@ pub(crate) fn write(launch: &Launch, name: &str, events: &[Event<'_>]) {
             Event::Plain(status) => (status, None, None, None),
             Event::Died(code, oom) => ("died", Some(code), Some(oom), None),
             Event::ExecDied(code) => ("exec_died", Some(code), None, None),
-            Event::Health(word) => ("health_status", None, None, Some(word)),
+            Event::Health(word, check) => ("health_status", None, None, Some((word, check))),
             Event::VolumeRemoved(volume) => {
                 let _ = writeln!(
                     text,
@@ -56,12 +57,22 @@ pub(crate) fn write(launch: &Launch, name: &str, events: &[Event<'_>]) {
             let _ = write!(text, "\"OOMKilled\":{oom},");
         }
         let _ = write!(text, "\"Status\":\"{status}\",\"Time\":\"{time}\",\"Type\":\"container\",");
-        if let Some(health) = health {
-            let _ = write!(text, "\"health_status\":\"{health}\",");
+        if let Some((word, check)) = health {
+            let _ = write!(text, "\"health_status\":\"{word}\",");
+            check.into_iter().for_each(|check| tell_check(&mut text, check));
         }
         let _ = writeln!(text, "\"Attributes\":{}}}", log.attributes);
     }
     let _ = append(Path::new(&log.path), text.as_bytes());
+}
+
+/// As podman has it: JSON in a string.
+fn tell_check(text: &mut String, check: &Check) {
+    let mut own = String::new();
+    check.tell(&mut own);
+    text.push_str("\"health_log\":");
+    state::quote(text, &own);
+    text.push(',');
 }
 
 fn append(path: &Path, text: &[u8]) -> Result<(), Errno> {

@@ -3,17 +3,20 @@
 
 use crate::log::timestamp;
 use crate::state;
-use bolt_shim::launch::Health;
+use bolt_shim::launch::{Health, Startup};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 
 /// Name in the container's directory.
 const FILE: &str = "health.json";
-/// Checks that are remembered.
-const KEPT: usize = 5;
-/// Bytes of a check's output that are.
-pub(crate) const OUTPUT: usize = 500;
+/// What all checks that are kept may hold, in bytes: they stay in memory, and `bolt` reads no file
+/// of 16 MiB or more, which is what that much of control characters makes as JSON.
+const MOST: usize = 2 << 20;
+/// Of that each check takes so much besides its output.
+const EACH: usize = 128;
 
 /// What is known of the payload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,6 +54,54 @@ pub(crate) struct Check {
     pub(crate) output: Vec<u8>,
 }
 
+impl Check {
+    /// Appends it as JSON, with podman's keys.
+    pub(crate) fn tell(&self, text: &mut String) {
+        let (start, end) = (timestamp(self.start), timestamp(self.end));
+        let _ = write!(
+            text,
+            "{{\"Start\":\"{start}\",\"End\":\"{end}\",\"ExitCode\":{},\"Output\":",
+            self.code
+        );
+        state::quote(text, &String::from_utf8_lossy(&self.output));
+        text.push('}');
+    }
+}
+
+/// The startup checks of one run, until they are over.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Trial {
+    good: u32,
+    bad: u32,
+}
+
+/// Where a startup check led.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// To another one.
+    Again,
+    /// The payload is up.
+    Up,
+    /// It will never be: it is to be started anew.
+    Anew,
+}
+
+impl Trial {
+    /// Takes in a check that ended with this code. Successes and failures need not come in a row.
+    pub(crate) fn add(&mut self, startup: &Startup, code: i32) -> Verdict {
+        let (count, most) = match code {
+            0 => (&mut self.good, startup.success.max(1)),
+            _ => (&mut self.bad, startup.retries),
+        };
+        *count = count.saturating_add(1);
+        match code {
+            _ if most == 0 || *count < most => Verdict::Again,
+            0 => Verdict::Up,
+            _ => Verdict::Anew,
+        }
+    }
+}
+
 /// The checks of one run of the payload.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
@@ -61,6 +112,8 @@ pub(crate) struct Record {
     pub(crate) status: Status,
     streak: u32,
     checks: VecDeque<Check>,
+    /// What they hold, in bytes.
+    size: usize,
 }
 
 impl Record {
@@ -80,15 +133,41 @@ impl Record {
                 self.status = Status::Unhealthy;
             }
         }
-        while self.checks.len() >= KEPT {
-            self.checks.pop_front();
-        }
+        self.keep(health, check);
+    }
+
+    /// Takes in a check that is no measure of the payload's health.
+    pub(crate) fn keep(&mut self, health: &Health, check: Check) {
+        let most = usize::try_from(health.log.checks).unwrap_or(0);
+        let size = |check: &Check| check.output.len() + EACH;
+        self.size += size(&check);
         self.checks.push_back(check);
+        while (most > 0 && self.checks.len() > most) || self.size > MOST {
+            let Some(oldest) = self.checks.pop_front() else { return };
+            self.size -= size(&oldest);
+        }
+    }
+
+    /// The check that was taken in last.
+    pub(crate) fn last(&self) -> Option<&Check> {
+        self.checks.back()
     }
 
     /// Replaces the file in `dir`.
-    pub(crate) fn write(&self, dir: &OwnedFd) -> Result<(), rustix::io::Errno> {
+    pub(crate) fn write(&self, dir: &OwnedFd) -> Result<(), Errno> {
         state::replace(dir, FILE, "health.json.new", &self.text()).map(drop)
+    }
+
+    /// Replaces the file of this absolute path, with podman's keys.
+    pub(crate) fn write_to(&self, path: &str) -> Result<(), Errno> {
+        let (dir, name) = path.rsplit_once('/').ok_or(Errno::INVAL)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::open(if dir.is_empty() { "/" } else { dir }, flags, Mode::empty())?;
+        let mut text = String::with_capacity(256);
+        let (status, streak) = (self.status.word(), self.streak);
+        let _ = write!(text, "{{\"Status\":\"{status}\",\"FailingStreak\":{streak},\"Log\":[");
+        self.list(&mut text);
+        state::replace(&dir, name, &format!("{name}.new"), &text).map(drop)
     }
 
     fn text(&self) -> String {
@@ -99,26 +178,26 @@ impl Record {
             "{{\"version\":1,\"run\":{},\"status\":\"{status}\",\"streak\":{streak},\"log\":[",
             self.run
         );
+        self.list(&mut text);
+        text
+    }
+
+    /// The checks, and the end of the text.
+    fn list(&self, text: &mut String) {
         for (n, check) in self.checks.iter().enumerate() {
-            let comma = if n > 0 { "," } else { "" };
-            let (start, end) = (timestamp(check.start), timestamp(check.end));
-            let _ = write!(
-                text,
-                "{comma}{{\"Start\":\"{start}\",\"End\":\"{end}\",\"ExitCode\":{},\"Output\":",
-                check.code
-            );
-            state::quote(&mut text, &String::from_utf8_lossy(&check.output));
-            text.push('}');
+            if n > 0 {
+                text.push(',');
+            }
+            check.tell(text);
         }
         text.push_str("]}\n");
-        text
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bolt_shim::launch::{Groups, OnFailure, Process};
+    use bolt_shim::launch::{Groups, HealthLog, HealthLogTo, OnFailure, Process};
 
     fn health() -> Health {
         let process = Process {
@@ -140,8 +219,16 @@ mod tests {
             passed: 0,
             listens: false,
         };
-        let on_failure = OnFailure::None;
-        Health { process, interval: 0, timeout: 0, start_period: 0, retries: 2, on_failure }
+        Health {
+            process,
+            interval: 0,
+            timeout: 0,
+            start_period: 0,
+            retries: 2,
+            on_failure: OnFailure::None,
+            startup: None,
+            log: HealthLog { checks: 5, output: 500, to: HealthLogTo::Local },
+        }
     }
 
     fn check(code: i32) -> Check {
@@ -163,7 +250,54 @@ mod tests {
             record.add(&health, check(code), counts);
             assert_eq!(record.status, want, "step {n}");
         }
-        assert_eq!(record.checks.len(), KEPT);
+        assert_eq!(record.checks.len(), 5);
+    }
+
+    #[test]
+    fn a_startup_check_counts_successes_and_failures_each() {
+        use Verdict::{Again, Anew, Up};
+        for (retries, success, steps) in [
+            (0, 0, &[(1, Again), (1, Again), (0, Up)][..]),
+            (2, 2, &[(0, Again), (1, Again), (0, Up)]),
+            (2, 3, &[(-1, Again), (0, Again), (1, Anew)]),
+        ] {
+            let startup = Startup { args: Vec::new(), interval: 0, timeout: 0, retries, success };
+            let mut trial = Trial::default();
+            for (n, (code, want)) in steps.iter().enumerate() {
+                assert_eq!(trial.add(&startup, *code), *want, "{retries} {success}: step {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_checks_are_kept_as_are_wanted() {
+        for (most, want) in [(2, 2), (0, 9)] {
+            let (mut health, mut record) = (health(), Record::default());
+            health.log.checks = most;
+            (0..9).for_each(|code| record.add(&health, check(code), true));
+            assert_eq!((record.checks.len(), record.last().unwrap().code), (want, 8));
+        }
+        let (mut health, mut record) = (health(), Record::default());
+        health.log.checks = 0;
+        for code in 0..9 {
+            record.add(&health, Check { output: vec![1; 1 << 20], ..check(code) }, true);
+        }
+        assert_eq!((record.checks.len(), record.last().unwrap().code), (1, 8));
+        assert!(record.text().len() < 8 << 20);
+    }
+
+    #[test]
+    fn a_file_elsewhere_has_podmans_keys() {
+        let path = std::env::temp_dir().join(format!("bolt-health-{}", std::process::id()));
+        let mut record = Record::default();
+        record.add(&health(), check(1), true);
+        record.write_to(path.to_str().unwrap()).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            text.starts_with("{\"Status\":\"starting\",\"FailingStreak\":1,\"Log\":[{\"Start\":")
+        );
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(record.write_to("/nosuch/file"), Err(Errno::NOENT));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// Version of the whole contract; both programs refuse any other.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// Descriptors that `bolt` places at fixed numbers before it starts `bolt-shim monitor`.
 pub mod fd {
@@ -496,6 +496,47 @@ pub struct Health {
     pub retries: u32,
     /// What is done then.
     pub on_failure: OnFailure,
+    /// What is run in its place until that has succeeded.
+    pub startup: Option<Startup>,
+    /// What is kept of each check, and where.
+    pub log: HealthLog,
+}
+
+/// The check of a payload that is not up yet: the same process with another command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Startup {
+    /// argv.
+    pub args: Vec<String>,
+    /// Milliseconds from the end of one to the next; 0: only when asked for.
+    pub interval: u64,
+    /// Milliseconds after which one is killed and has failed.
+    pub timeout: u64,
+    /// After so many failures the payload is started anew; 0: never.
+    pub retries: u32,
+    /// So many successes end it; 0 is 1.
+    pub success: u32,
+}
+
+/// What is kept of the checks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthLog {
+    /// How many; 0: as many as have room.
+    pub checks: u32,
+    /// Bytes of the output of one.
+    pub output: u32,
+    /// Who gets them, besides `health.json`.
+    pub to: HealthLogTo,
+}
+
+/// Who gets the results of checks besides whoever reads `health.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HealthLogTo {
+    /// Nobody.
+    Local,
+    /// A file of this absolute path.
+    File(String),
+    /// The event that tells of the check.
+    Events,
 }
 
 /// What an unhealthy payload gets (podman-run(1), `--health-on-failure`).

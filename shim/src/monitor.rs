@@ -210,7 +210,9 @@ fn supervise(launch: &mut Launch, mut state: State, report: OwnedFd, inherited: 
 
 /// Nothing will start the payload again.
 fn is_last_start(launch: &Launch, policy: Restart) -> bool {
-    let renews = |h: &Health| h.on_failure == OnFailure::Restart;
+    let renews = |h: &Health| {
+        h.on_failure == OnFailure::Restart || h.startup.as_ref().is_some_and(|s| s.retries > 0)
+    };
     policy == Restart::No && !launch.health.as_deref().is_some_and(renews)
 }
 

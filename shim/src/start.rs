@@ -339,12 +339,16 @@ fn last_words(socket: &OwnedFd, failure: Failure) -> Failure {
     if failure.step != Step::Read {
         return failure;
     }
-    while let Ok(Some((message, _))) = handshake::receive(socket) {
-        if let Message::Failed(real) = message {
-            return real;
+    // What I did not read of ours is told first, once (unix(7), ECONNRESET).
+    let mut is_told = false;
+    loop {
+        match handshake::receive(socket) {
+            Ok(Some((Message::Failed(real), _))) => return real,
+            Ok(Some(_)) => {}
+            Err(broken) if broken.errno == libc::ECONNRESET && !is_told => is_told = true,
+            Ok(None) | Err(_) => return failure,
         }
     }
-    failure
 }
 
 /// What is not written down nobody could find, should we be killed: then nothing is to run.
@@ -354,4 +358,25 @@ fn note_starting(pid: i32, supervisor: &Supervisor, state: &mut State) -> Res<()
     state.start = state::start_time(pid);
     state.pidns = state::namespace(&format!("/proc/{pid}/ns/pid"));
     state.write(supervisor.dir()).at(Step::State, "state.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It was not: an init that could make no process was told as one that `--memory` had killed.
+    #[test]
+    fn what_init_said_is_heard_though_it_did_not_listen() {
+        let (ours, theirs) = socket::pair().unwrap();
+        handshake::send(&ours, &Message::Recorded, &[]).unwrap();
+        let said = failure(Step::Unshare, "network", libc::EAGAIN);
+        handshake::send(&theirs, &Message::Failed(said), &[]).unwrap();
+        drop(theirs);
+        let broken = failure(Step::Read, "handshake", libc::EPIPE);
+        assert_eq!(last_words(&ours, broken).step, Step::Unshare);
+        let (ours, theirs) = socket::pair().unwrap();
+        drop(theirs);
+        let broken = failure(Step::Read, "handshake", libc::EPIPE);
+        assert_eq!(last_words(&ours, broken).step, Step::Read);
+    }
 }

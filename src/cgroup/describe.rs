@@ -36,8 +36,11 @@ pub fn describe(host: &Host) -> Description {
         memory_reservation: Some(1 << 20),
         memory_swap: Some(1 << 30),
         cpus: Some(1.0),
+        cpu_period: None,
+        cpu_quota: None,
         cpu_shares: Some(1024),
         cpuset_cpus: Some(cpu.unwrap_or(&0).to_string()),
+        cpuset_mems: None,
         pids: Some(1024),
         pids_implied: false,
     };

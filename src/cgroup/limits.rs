@@ -7,6 +7,8 @@ use thiserror::Error;
 const CPU_PERIOD_US: u64 = 100_000;
 /// The smallest quota the kernel takes, in µs (kernel/sched/core.c: `min_cfs_quota_period`).
 const CPU_MIN_QUOTA_US: u64 = 1_000;
+/// The periods that it takes, in µs (kernel/sched/core.c: `min_cfs_quota_period` and its like).
+const CPU_PERIODS_US: std::ops::RangeInclusive<u64> = 1_000..=1_000_000;
 /// NR_CPUS is at most 8192 on any distribution; the kernel's own range of quotas ends far above.
 const CPUS_MOST: f64 = 65_536.0;
 
@@ -21,10 +23,16 @@ pub struct Limits {
     pub memory_swap: Option<i64>,
     /// `--cpus`, processors' worth of time; 0 means no limit.
     pub cpus: Option<f64>,
+    /// `--cpu-period`, µs; 0 is not given.
+    pub cpu_period: Option<u64>,
+    /// `--cpu-quota`, µs of processor time in each period; 0 and less is unlimited.
+    pub cpu_quota: Option<i64>,
     /// `--cpu-shares`, the v1 scale 2 to 262144 (1024 is the kernel's default); 0 is not given.
     pub cpu_shares: Option<u64>,
     /// `--cpuset-cpus`, a list such as `0-3,5`.
     pub cpuset_cpus: Option<String>,
+    /// `--cpuset-mems`, a list of memory nodes.
+    pub cpuset_mems: Option<String>,
     /// `--pids-limit`, processes and threads; 0 and -1 are unlimited.
     pub pids: Option<i64>,
     /// Nobody typed `pids`: it is written where that costs a directory at most, and its absence
@@ -57,10 +65,16 @@ pub enum Setting {
     MemorySwap,
     /// `--cpus`
     Cpus,
+    /// `--cpu-period`
+    CpuPeriod,
+    /// `--cpu-quota`
+    CpuQuota,
     /// `--cpu-shares`
     CpuShares,
     /// `--cpuset-cpus`
     CpusetCpus,
+    /// `--cpuset-mems`
+    CpusetMems,
     /// `--pids-limit`
     Pids,
 }
@@ -73,8 +87,11 @@ impl Setting {
             Setting::MemoryReservation => "--memory-reservation",
             Setting::MemorySwap => "--memory-swap",
             Setting::Cpus => "--cpus",
+            Setting::CpuPeriod => "--cpu-period",
+            Setting::CpuQuota => "--cpu-quota",
             Setting::CpuShares => "--cpu-shares",
             Setting::CpusetCpus => "--cpuset-cpus",
+            Setting::CpusetMems => "--cpuset-mems",
             Setting::Pids => "--pids-limit",
         }
     }
@@ -83,8 +100,8 @@ impl Setting {
     pub fn controller(self) -> &'static str {
         match self {
             Setting::Memory | Setting::MemorySwap | Setting::MemoryReservation => "memory",
-            Setting::Cpus | Setting::CpuShares => "cpu",
-            Setting::CpusetCpus => "cpuset",
+            Setting::Cpus | Setting::CpuPeriod | Setting::CpuQuota | Setting::CpuShares => "cpu",
+            Setting::CpusetCpus | Setting::CpusetMems => "cpuset",
             Setting::Pids => "pids",
         }
     }
@@ -109,6 +126,7 @@ impl Limits {
                 return bad("the kernel cannot give less than 0.01 of a processor");
             }
         }
+        self.validate_cpu_parts()?;
         if let Some(shares) = self.cpu_shares
             && shares != 0
             && !(2..=262_144).contains(&shares)
@@ -121,6 +139,12 @@ impl Limits {
                 error("cpuset-cpus", list, &reason, "give a list of processors such as 0-3,5")
             })?;
         }
+        if let Some(list) = &self.cpuset_mems {
+            parse_cpu_list(list).map_err(|reason| {
+                let reason = reason.replace("processor", "memory node");
+                error("cpuset-mems", list, &reason, "give a list of memory nodes such as 0-1")
+            })?;
+        }
         if let Some(pids) = self.pids
             && pids < -1
         {
@@ -128,6 +152,30 @@ impl Limits {
             return Err(error("pids-limit", pids, "a negative number of processes", fix));
         }
         Ok(())
+    }
+
+    fn validate_cpu_parts(&self) -> Result<(), LimitError> {
+        let period = self.cpu_period.filter(|period| *period != 0);
+        let quota = self.cpu_quota.filter(|quota| *quota > 0);
+        let parts =
+            [("cpu-period", self.cpu_period.is_some()), ("cpu-quota", self.cpu_quota.is_some())];
+        if let (Some(cpus), Some((part, _))) = (self.cpus, parts.iter().find(|(_, given)| *given)) {
+            let reason = format!("--{part} and --cpus cannot be set together");
+            return Err(error("cpus", cpus, &reason, "give one of both"));
+        }
+        if let Some(period) = period
+            && !CPU_PERIODS_US.contains(&period)
+        {
+            let fix = "give 1000 to 1000000 microseconds";
+            return Err(error("cpu-period", period, "outside the kernel's range", fix));
+        }
+        match quota {
+            Some(quota) if (quota as u64) < CPU_MIN_QUOTA_US => {
+                let fix = "give 1000 microseconds or more, or -1 for no limit";
+                Err(error("cpu-quota", quota, "less than the kernel gives", fix))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn validate_swap(&self) -> Result<(), LimitError> {
@@ -174,8 +222,11 @@ impl Limits {
             (Setting::MemorySwap, swap && self.memory.is_some_and(|bytes| bytes != 0)),
             (Setting::MemoryReservation, self.memory_reservation.is_some_and(|bytes| bytes != 0)),
             (Setting::Cpus, self.cpus.is_some_and(|cpus| cpus > 0.0)),
+            (Setting::CpuPeriod, self.cpu_period.is_some_and(|period| period != 0)),
+            (Setting::CpuQuota, self.cpu_quota.is_some_and(|quota| quota > 0)),
             (Setting::CpuShares, self.cpu_shares.is_some_and(|shares| shares != 0)),
             (Setting::CpusetCpus, self.cpuset_cpus.as_ref().is_some_and(|list| !list.is_empty())),
+            (Setting::CpusetMems, self.cpuset_mems.as_ref().is_some_and(|list| !list.is_empty())),
             (Setting::Pids, self.pids.is_some_and(|pids| pids > 0)),
         ]
         .into_iter()
@@ -204,18 +255,28 @@ pub fn v2_cpu_weight(shares: u64) -> u64 {
     1 + (shares.clamp(2, 262_144) - 2) * 9_999 / 262_142
 }
 
-/// `--cpus` as `cpu.max`: quota and period in µs.
-pub fn v2_cpu_max(cpus: f64) -> String {
-    match cpus > 0.0 {
-        true => format!("{} {CPU_PERIOD_US}", cpu_quota_us(cpus)),
-        false => format!("max {CPU_PERIOD_US}"),
+/// `cpu.max`: quota and period in µs.
+pub fn v2_cpu_max(limits: &Limits) -> String {
+    match cpu_quota_and_period(limits) {
+        (Some(quota), period) => format!("{quota} {period}"),
+        (None, period) => format!("max {period}"),
     }
 }
 
-/// `--cpus` as v1's `cpu.cfs_quota_us` and `cpu.cfs_period_us`.
-pub fn v1_cpu_quota(cpus: f64) -> (i64, u64) {
-    let quota = if cpus > 0.0 { cpu_quota_us(cpus) as i64 } else { -1 };
-    (quota, CPU_PERIOD_US)
+/// v1's `cpu.cfs_quota_us` and `cpu.cfs_period_us`.
+pub fn v1_cpu_quota(limits: &Limits) -> (i64, u64) {
+    let (quota, period) = cpu_quota_and_period(limits);
+    (quota.and_then(|quota| i64::try_from(quota).ok()).unwrap_or(-1), period)
+}
+
+/// `--cpus`, or what it is short for.
+fn cpu_quota_and_period(limits: &Limits) -> (Option<u64>, u64) {
+    if let Some(cpus) = limits.cpus {
+        return ((cpus > 0.0).then(|| cpu_quota_us(cpus)), CPU_PERIOD_US);
+    }
+    let quota = limits.cpu_quota.and_then(|quota| u64::try_from(quota).ok());
+    let period = limits.cpu_period.filter(|period| *period != 0);
+    (quota.filter(|quota| *quota != 0), period.unwrap_or(CPU_PERIOD_US))
 }
 
 /// `memory.max`.
@@ -310,6 +371,18 @@ mod tests {
             (with(|l| l.cpuset_cpus = Some("0,".into())), "--cpuset-cpus 0,: \"\" is not a proc"),
             (with(|l| l.cpuset_cpus = Some("+1".into())), "--cpuset-cpus +1: \"+1\" is not a"),
             (with(|l| l.cpuset_cpus = Some("0-4294967295".into())), "--cpuset-cpus 0-4294967295:"),
+            (with(|l| l.cpuset_mems = Some("x".into())), "--cpuset-mems x: \"x\" is not a memory"),
+            (with(|l| l.cpu_period = Some(999)), "--cpu-period 999: outside the kernel's range"),
+            (with(|l| l.cpu_period = Some(1_000_001)), "--cpu-period 1000001: outside"),
+            (with(|l| l.cpu_quota = Some(999)), "--cpu-quota 999: less than the kernel gives"),
+            (
+                with(|l| (l.cpus, l.cpu_period) = (Some(1.0), Some(50_000))),
+                "--cpus 1: --cpu-period and --cpus cannot be set together",
+            ),
+            (
+                with(|l| (l.cpus, l.cpu_quota) = (Some(1.0), Some(50_000))),
+                "--cpus 1: --cpu-quota and --cpus cannot be set together",
+            ),
             (with(|l| l.pids = Some(-2)), "--pids-limit -2: a negative number"),
             (with(|l| l.memory_swap = Some(5)), "--memory-swap 5: there is no --memory"),
             (
@@ -339,6 +412,9 @@ mod tests {
             with(|l| l.memory_swap = Some(-1)),
             with(|l| (l.memory, l.memory_swap) = (Some(10), Some(10))),
             with(|l| l.cpuset_cpus = Some("0-1,1,7".into())),
+            with(|l| l.cpuset_mems = Some("0".into())),
+            with(|l| (l.cpu_quota, l.cpu_period) = (Some(1000), Some(1000))),
+            with(|l| (l.cpu_quota, l.cpu_period) = (Some(-1), Some(0))),
         ] {
             assert_eq!(limits.validate(), Ok(()), "{limits:?}");
         }
@@ -354,15 +430,22 @@ mod tests {
     #[test]
     fn numbers_of_the_kernel() {
         assert_eq!([2, 1024, 262_144].map(v2_cpu_weight), [1, 39, 10_000]);
-        assert_eq!(v2_cpu_max(0.5), "50000 100000");
-        assert_eq!(v1_cpu_quota(1.5), (150_000, 100_000));
+        let cpus = |cpus| with(|l| l.cpus = Some(cpus));
+        let parts = |quota, period| with(|l| (l.cpu_quota, l.cpu_period) = (quota, period));
+        assert_eq!(v2_cpu_max(&cpus(0.5)), "50000 100000");
+        assert_eq!(v1_cpu_quota(&cpus(1.5)), (150_000, 100_000));
+        assert_eq!(v2_cpu_max(&parts(Some(5000), Some(20_000))), "5000 20000");
+        assert_eq!(v2_cpu_max(&parts(None, Some(20_000))), "max 20000");
+        assert_eq!(v1_cpu_quota(&parts(Some(5000), None)), (5000, 100_000));
+        assert_eq!(v1_cpu_quota(&parts(Some(-1), Some(0))), (-1, 100_000));
         assert_eq!(v2_swap_max(100, Some(100)), "0");
         assert_eq!(v2_swap_max(100, Some(150)), "50");
         assert_eq!(v2_swap_max(100, None), "100");
         assert_eq!(v2_swap_max(100, Some(-1)), "max");
         assert_eq!([v2_swap_max(0, Some(5)), v1_memsw(0, None)], ["max", "-1"]);
         assert_eq!([v2_memory_max(0), v1_memory_limit(0), v2_memory_max(9)], ["max", "-1", "9"]);
-        assert_eq!((v2_cpu_max(0.0).as_str(), v1_cpu_quota(0.0).0), ("max 100000", -1));
+        assert_eq!(v2_cpu_max(&cpus(0.0)), "max 100000");
+        assert_eq!(v1_cpu_quota(&cpus(0.0)).0, -1);
         assert_eq!(v1_memsw(100, None), "200");
         assert_eq!(v1_memsw(100, Some(-1)), "-1");
         assert_eq!(pids_max(-1), "max");

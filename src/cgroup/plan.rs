@@ -163,6 +163,13 @@ impl Plan {
         let file = dir.join(file);
         self.writes.push(Write { file, value: value.to_string(), setting, implied: false });
     }
+
+    /// What several settings say together.
+    fn put_once(&mut self, dir: &Path, file: &str, value: impl ToString, setting: Setting) {
+        if !self.writes.iter().any(|write| write.file == dir.join(file)) {
+            self.put(dir, file, value, setting);
+        }
+    }
 }
 
 /// What a container ends with. systemd kills all that is in the control group of a unit that is
@@ -387,8 +394,12 @@ pub(super) fn write_v2(plan: &mut Plan, dir: &Path, setting: Setting, v2: &V2, l
         Setting::MemoryReservation => {
             plan.put(dir, "memory.low", limits.memory_reservation.unwrap_or(0), setting);
         }
-        Setting::Cpus => {
-            plan.put(dir, "cpu.max", limits::v2_cpu_max(limits.cpus.unwrap_or(0.0)), setting);
+        Setting::Cpus | Setting::CpuPeriod | Setting::CpuQuota => {
+            plan.put_once(dir, "cpu.max", limits::v2_cpu_max(limits), setting);
+        }
+        Setting::CpusetMems => {
+            let list = limits.cpuset_mems.as_deref().unwrap_or_default();
+            plan.put(dir, "cpuset.mems", list.trim(), setting);
         }
         Setting::CpusetCpus => write_cpuset(plan, dir, &v2.cpus, limits),
         Setting::Pids => {
@@ -485,10 +496,14 @@ pub(super) fn write_v1(plan: &mut Plan, dir: &Path, setting: Setting, v1: &V1, l
             let bytes = limits::v1_memory_limit(limits.memory_reservation.unwrap_or(0));
             plan.put(dir, "memory.soft_limit_in_bytes", bytes, setting);
         }
-        Setting::Cpus => {
-            let (quota, period) = limits::v1_cpu_quota(limits.cpus.unwrap_or(0.0));
-            plan.put(dir, "cpu.cfs_period_us", period, setting);
-            plan.put(dir, "cpu.cfs_quota_us", quota, setting);
+        Setting::Cpus | Setting::CpuPeriod | Setting::CpuQuota => {
+            let (quota, period) = limits::v1_cpu_quota(limits);
+            plan.put_once(dir, "cpu.cfs_period_us", period, setting);
+            plan.put_once(dir, "cpu.cfs_quota_us", quota, setting);
+        }
+        Setting::CpusetMems => {
+            let list = limits.cpuset_mems.as_deref().unwrap_or_default();
+            plan.put(dir, "cpuset.mems", list.trim(), setting);
         }
         Setting::CpuShares => {
             plan.put(dir, "cpu.shares", limits.cpu_shares.unwrap_or(0), setting);

@@ -22,7 +22,7 @@ fn everything() -> Limits {
         cpu_shares: Some(512),
         cpuset_cpus: Some("0".to_owned()),
         pids: Some(40),
-        pids_implied: false,
+        ..Limits::default()
     }
 }
 

@@ -178,7 +178,7 @@ mod tests {
             cpu_shares: Some(512),
             cpuset_cpus: Some("0".into()),
             pids: Some(9),
-            pids_implied: false,
+            ..Limits::default()
         }
     }
 
@@ -236,6 +236,39 @@ mod tests {
         let limits = Limits { memory_swap: Some(-1), ..all() };
         let denied = update(&v2(), &dirs, &limits, &[Setting::MemorySwap]);
         assert_eq!(denied.iter().map(|d| d.setting).collect::<Vec<_>>(), ["--memory-swap"]);
+    }
+
+    #[test]
+    fn quota_period_and_memory_nodes_go_to_their_files() {
+        let scratch = Scratch::new("cgroup-update-parts");
+        let settings = [Setting::CpuPeriod, Setting::CpuQuota, Setting::CpusetMems];
+        let limits = Limits {
+            cpu_period: Some(20_000),
+            cpu_quota: Some(5000),
+            cpuset_mems: Some("0-1".into()),
+            ..Limits::default()
+        };
+        let files = [("cgroup.controllers", "cpu cpuset\n"), ("cpu.max", ""), ("cpuset.mems", "")];
+        let own = group(&scratch, "bolt-x", &files);
+        assert_eq!(update(&v2(), std::slice::from_ref(&own), &limits, &settings), []);
+        let read = |dir: &Path, file: &str| fs::read_to_string(dir.join(file)).unwrap();
+        assert_eq!(
+            (read(&own, "cpu.max"), read(&own, "cpuset.mems")),
+            ("5000 20000".into(), "0-1".into())
+        );
+        // One of them alone keeps the other, and is what is denied.
+        fs::remove_file(own.join("cpu.max")).unwrap();
+        let denied = update(&v2(), std::slice::from_ref(&own), &limits, &[Setting::CpuPeriod]);
+        assert_eq!(denied.iter().map(|d| d.setting).collect::<Vec<_>>(), ["--cpu-period"]);
+        let cpu = group(&scratch, "cpu/x", &[("cpu.cfs_period_us", ""), ("cpu.cfs_quota_us", "")]);
+        let nodes = group(&scratch, "cpuset/x", &[("cpuset.mems", "")]);
+        let hierarchy = |name: &str| Hierarchy { mount: scratch.path().join(name), parent: None };
+        let controllers = ["cpu", "cpuset"].map(|name| (name.to_owned(), hierarchy(name))).into();
+        let host = Host::V1(V1 { controllers, cpus: vec![0] });
+        assert_eq!(update(&host, &[cpu.clone(), nodes.clone()], &limits, &settings), []);
+        assert_eq!(read(&cpu, "cpu.cfs_period_us"), "20000");
+        assert_eq!(read(&cpu, "cpu.cfs_quota_us"), "5000");
+        assert_eq!(read(&nodes, "cpuset.mems"), "0-1");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::container::config::{Config, MountKind, Origin, Userns};
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::error::Error;
 use crate::container::events::Event;
+use crate::container::health::Health;
 use crate::container::secret;
 use crate::container::state::Status;
 use crate::container::volume::Volumes;
@@ -108,6 +109,7 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
         matches!(&base.origin, Origin::Image { driver, .. } if driver == Kind::Copy.name());
     let caller = crate::settings::variables();
     let mut config = args.config("", "", &base, &caller)?;
+    are_told(settings, &config)?;
     sources(&config)?;
     let secrets = args.secret.take(settings)?;
     config.secrets = secrets.iter().map(|(given, _)| given.clone()).collect();
@@ -409,6 +411,17 @@ fn write_cidfile(path: Option<&Path>, id: &str) -> anyhow::Result<()> {
         atomic::write(dir, name, id.as_bytes(), Sync::Fast)
     };
     write().with_context(about)
+}
+
+/// Checks that are to be told by events need a log of those.
+fn are_told(settings: &Settings, config: &Config) -> anyhow::Result<()> {
+    let by_events = |health: &Health| health.log.destination == "events_logger";
+    anyhow::ensure!(
+        settings.event_log().file().is_some() || !config.health.as_ref().is_some_and(by_events),
+        "--health-log-destination events_logger: events are not kept here (events_logger=\"none\" \
+         in containers.conf); name a directory, or leave it out"
+    );
+    Ok(())
 }
 
 /// `--dry-run`: the plan as JSON. The small files are planned in a scratch directory that goes

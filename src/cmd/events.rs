@@ -179,6 +179,7 @@ fn plain(event: &Event, whole: bool) -> String {
         "container" => {
             let mut parts = vec![format!("image={}", event.image), format!("name={}", event.name)];
             parts.extend(event.health_status.iter().map(|word| format!("health_status={word}")));
+            parts.extend(event.health_log.iter().map(|check| format!("health_log={check}")));
             let labels = event.attributes.iter().flatten();
             parts.extend(labels.map(|(key, value)| format!("{key}={value}")));
             format!("{head} {id} ({})", parts.join(", "))
@@ -194,6 +195,7 @@ fn row(event: &Event) -> Value {
     json!({
         "Attributes": event.attributes.clone().unwrap_or_default(),
         "ContainerExitCode": event.container_exit_code.unwrap_or(0),
+        "HealthLog": event.health_log.as_deref().unwrap_or_default(),
         "HealthStatus": event.health_status.as_deref().unwrap_or_default(),
         "ID": event.id,
         "Image": event.image,

@@ -179,6 +179,9 @@ pub fn main() -> ExitCode {
         }
         Ok(verb) => verb,
         Err(e) => {
+            if let Some(refusal) = absent::refusal(&e) {
+                return code(Err(anyhow::Error::msg(refusal)));
+            }
             let _ = e.print();
             if let Some(advice) = absent::advice(&e) {
                 print::hint(&advice);

@@ -4,7 +4,7 @@ mod input;
 
 use super::selection::report;
 use crate::container::events::Event;
-use crate::container::secret::{Record, SecretError, Secrets};
+use crate::container::secret::{Over, Record, SecretError, Secrets};
 use crate::container::time;
 use crate::exit;
 use crate::settings::Settings;
@@ -28,7 +28,7 @@ enum Verb {
     /// List secrets
     #[command(visible_alias = "list")]
     Ls(Ls),
-    /// Show secrets in detail, without their values
+    /// Show secrets in detail, without their values unless those are asked for
     Inspect {
         /// Names or IDs
         #[arg(required = true, value_name = "SECRET")]
@@ -39,6 +39,9 @@ enum Verb {
         /// For reading
         #[arg(long)]
         pretty: bool,
+        /// Show the values too, as .SecretData
+        #[arg(long, conflicts_with = "pretty")]
+        showsecret: bool,
     },
     /// Remove secrets; containers that were created with them keep what they got
     #[command(visible_alias = "remove")]
@@ -68,6 +71,9 @@ struct Create {
     /// Where secrets are kept: file
     #[arg(short, long, value_name = "DRIVER", default_value = "file", value_parser = ["file"])]
     driver: String,
+    /// Replace the secret of that name, if there is one; containers that have it keep what they got
+    #[arg(long)]
+    replace: bool,
     /// Name
     name: String,
     /// File with the value, or - for standard input
@@ -97,8 +103,9 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     match args.verb {
         Verb::Create(args) => create(&args, settings, &secrets),
         Verb::Ls(ls) => show(&secrets, &ls),
-        Verb::Inspect { secrets: wanted, format, pretty } => {
-            inspect(&secrets, &wanted, format.as_deref(), pretty)
+        Verb::Inspect { secrets: wanted, format, pretty, showsecret } => {
+            let how = if pretty { Shown::ForReading } else { Shown::Data { value: showsecret } };
+            inspect(&secrets, &wanted, format.as_deref(), how)
         }
         Verb::Rm { secrets: wanted, all } => rm(settings, &secrets, wanted, all),
         Verb::Exists { secret } => match secrets.find(&secret) {
@@ -115,10 +122,13 @@ fn create(args: &Create, settings: &Settings, secrets: &Secrets) -> anyhow::Resu
         None => (word.clone(), String::new()),
     };
     let labels: BTreeMap<_, _> = args.label.iter().map(pair).collect();
+    let over = if args.replace { Over::Anybody } else { Over::Nobody };
     // Before anybody is asked for the value.
-    secrets.is_free(&args.name)?;
+    if over == Over::Nobody {
+        secrets.is_free(&args.name)?;
+    }
     let value = if args.env { input::variable(&args.source) } else { input::read(&args.source) }?;
-    let record = secrets.create(&args.name, &value, labels)?;
+    let record = secrets.create(&args.name, &value, labels, over)?;
     tell(settings, "create", &record.name, &record.id);
     print::line(&record.id);
     Ok(0)
@@ -152,23 +162,25 @@ fn show(secrets: &Secrets, ls: &Ls) -> anyhow::Result<u8> {
 }
 
 fn row(secret: &Record) -> Value {
-    let age = u64::try_from(time::now().saturating_sub(secret.created)).unwrap_or(0);
-    let ago = format!("{} ago", human::duration(Duration::from_nanos(age)));
+    let now = time::now();
+    let ago = |at: i64| {
+        let age = u64::try_from(now.saturating_sub(at)).unwrap_or(0);
+        format!("{} ago", human::duration(Duration::from_nanos(age)))
+    };
     json!({
         "ID": secret.id,
         "Name": secret.name,
         "Driver": "file",
-        "CreatedAt": ago,
-        "UpdatedAt": ago,
+        "CreatedAt": ago(secret.created),
+        "UpdatedAt": ago(secret.updated()),
     })
 }
 
 fn detail(secrets: &Secrets, secret: &Record) -> Value {
-    let created = time::rfc3339_utc(secret.created);
     json!({
         "ID": secret.id,
-        "CreatedAt": created,
-        "UpdatedAt": created,
+        "CreatedAt": time::rfc3339_utc(secret.created),
+        "UpdatedAt": time::rfc3339_utc(secret.updated()),
         "Spec": {
             "Name": secret.name,
             "Driver": { "Name": "file", "Options": { "path": secrets.path() } },
@@ -178,39 +190,63 @@ fn detail(secrets: &Secrets, secret: &Record) -> Value {
 }
 
 fn pretty(secret: &Record) -> String {
-    let at = time::go_string(secret.created);
+    let (made, renewed) = (time::go_string(secret.created), time::go_string(secret.updated()));
     let labels: String =
         secret.labels.iter().map(|(key, value)| format!(" - {key}={value}\n")).collect();
     let Record { id, name, .. } = secret;
     let text = format!(
         "ID:              {id}\nName:              {name}\nLabels:\n{labels}Driver:            file\n\
-         Created at:        {at}\nUpdated at:        {at}\n"
+         Created at:        {made}\nUpdated at:        {renewed}\n"
     );
     print::escaped_text(&text).into_owned()
+}
+
+/// How secrets are shown in detail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// Without values.
+    ForReading,
+    /// As JSON, or by a template; with the values or without.
+    Data { value: bool },
+}
+
+/// One in detail, with its value; bytes that are no UTF-8 are replaced, as podman's are.
+fn whole(secrets: &Secrets, wanted: &str) -> Result<(Record, Value), SecretError> {
+    let (secret, value) = secrets.value(wanted)?;
+    let mut row = detail(secrets, &secret);
+    row["SecretData"] = String::from_utf8_lossy(value.bytes()).into();
+    Ok((secret, row))
 }
 
 fn inspect(
     secrets: &Secrets,
     wanted: &[String],
     format: Option<&str>,
-    readable: bool,
+    how: Shown,
 ) -> anyhow::Result<u8> {
     let mut found = Vec::new();
     let mut code = 0;
     for name in wanted {
-        match secrets.find(name) {
-            Ok(secret) => found.push(secret),
+        let one = match how {
+            Shown::Data { value: true } => whole(secrets, name),
+            _ => secrets.find(name).map(|secret| {
+                let row = detail(secrets, &secret);
+                (secret, row)
+            }),
+        };
+        match one {
+            Ok(one) => found.push(one),
             Err(e) => {
                 report(&e.into());
                 code = exit::ENGINE;
             }
         }
     }
-    if readable {
-        print::stdout(&found.iter().map(pretty).collect::<String>())?;
+    if how == Shown::ForReading {
+        print::stdout(&found.iter().map(|(secret, _)| pretty(secret)).collect::<String>())?;
         return Ok(code);
     }
-    let rows: Vec<_> = found.iter().map(|secret| detail(secrets, secret)).collect();
+    let rows: Vec<_> = found.into_iter().map(|(_, row)| row).collect();
     super::output::objects(&rows, format)?;
     Ok(code)
 }

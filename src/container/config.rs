@@ -266,10 +266,19 @@ pub struct Resources {
     pub memory_swap: Option<i64>,
     /// `--cpus`.
     pub cpus: Option<f64>,
+    /// `--cpu-period` in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_period: Option<u64>,
+    /// `--cpu-quota` in microseconds; 0 and less is unlimited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_quota: Option<i64>,
     /// `--cpu-shares`.
     pub cpu_shares: Option<u64>,
     /// `--cpuset-cpus`.
     pub cpuset_cpus: Option<String>,
+    /// `--cpuset-mems`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpuset_mems: Option<String>,
     /// `--pids-limit`, -1 unlimited.
     pub pids: Option<i64>,
 }

@@ -54,6 +54,9 @@ pub struct Event {
     /// What a check led to, of `health_status`.
     #[serde(rename = "health_status", skip_serializing_if = "Option::is_none")]
     pub health_status: Option<String>,
+    /// The check itself as JSON, of `health_status` with `--health-log-destination events_logger`.
+    #[serde(rename = "health_log", skip_serializing_if = "Option::is_none")]
+    pub health_log: Option<String>,
     /// Labels of a container.
     pub attributes: Option<BTreeMap<String, String>>,
 }

@@ -23,35 +23,113 @@ pub struct Health {
     pub retries: u32,
     /// `none`, `kill`, `restart` or `stop`.
     pub on_failure: String,
+    /// `--health-startup-…`: what is checked first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup: Option<Startup>,
+    /// `--health-log-destination` and its like.
+    #[serde(default, skip_serializing_if = "HealthLog::is_default")]
+    pub log: HealthLog,
+}
+
+/// The check of a container that is not up yet. Times in nanoseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Startup {
+    /// As [`Health::test`].
+    pub test: Vec<String>,
+    /// From the end of a check to the next; 0: only when asked for.
+    pub interval: u64,
+    /// When a check is killed.
+    pub timeout: u64,
+    /// After so many failures the container is started anew; 0: never.
+    pub retries: u32,
+    /// After so many successes the regular checks begin; 0 is 1.
+    pub success: u32,
+}
+
+/// What is kept of checks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthLog {
+    /// `local`, `events_logger`, or the absolute path of a directory.
+    pub destination: String,
+    /// How many checks; 0: as many as have room in 2 MiB.
+    pub max_count: u32,
+    /// Bytes of the output of each; 0: all, up to [`LONGEST_OUTPUT`].
+    pub max_size: u32,
+}
+
+/// What a check may have written at most to be kept whole, in bytes: the supervisor holds it in
+/// memory.
+pub const LONGEST_OUTPUT: u32 = 1 << 20;
+
+impl Default for HealthLog {
+    /// podman's.
+    fn default() -> Self {
+        HealthLog { destination: "local".into(), max_count: 5, max_size: 500 }
+    }
+}
+
+impl HealthLog {
+    fn is_default(&self) -> bool {
+        *self == HealthLog::default()
+    }
 }
 
 impl Health {
     /// The command of a check.
     pub fn args(&self) -> Vec<String> {
-        match self.test.split_first() {
-            Some((kind, line)) if kind == "CMD-SHELL" => {
-                ["/bin/sh", "-c"].into_iter().map(str::to_owned).chain(line.to_vec()).collect()
-            }
-            Some((_, args)) => args.to_vec(),
-            None => Vec::new(),
-        }
+        args(&self.test)
     }
 
     /// As docker and podman write it; what is 0 is left out.
     pub fn shown(&self) -> Value {
-        let mut value = json!({ "Test": self.test });
-        for (key, number) in [
-            ("StartPeriod", self.start_period),
-            ("Interval", self.interval),
-            ("Timeout", self.timeout),
-            ("Retries", self.retries.into()),
-        ] {
-            if number > 0 {
-                value[key] = json!(number);
-            }
-        }
-        value
+        shown(
+            &self.test,
+            &[
+                ("StartPeriod", self.start_period),
+                ("Interval", self.interval),
+                ("Timeout", self.timeout),
+                ("Retries", self.retries.into()),
+            ],
+        )
     }
+}
+
+impl Startup {
+    /// The command of a check.
+    pub fn args(&self) -> Vec<String> {
+        args(&self.test)
+    }
+
+    /// As podman writes it; what is 0 is left out.
+    pub fn shown(&self) -> Value {
+        shown(
+            &self.test,
+            &[
+                ("Interval", self.interval),
+                ("Timeout", self.timeout),
+                ("Retries", self.retries.into()),
+                ("Successes", self.success.into()),
+            ],
+        )
+    }
+}
+
+fn args(test: &[String]) -> Vec<String> {
+    match test.split_first() {
+        Some((kind, line)) if kind == "CMD-SHELL" => {
+            vec!["/bin/sh".to_owned(), "-c".to_owned(), line.join(" ")]
+        }
+        Some((_, args)) => args.to_vec(),
+        None => Vec::new(),
+    }
+}
+
+fn shown(test: &[String], numbers: &[(&str, u64)]) -> Value {
+    let mut value = json!({ "Test": test });
+    for (key, number) in numbers.iter().filter(|(_, number)| *number > 0) {
+        value[*key] = json!(number);
+    }
+    value
 }
 
 /// `health.json` as the supervisor writes it (by hand: no JSON library lives there).
@@ -64,7 +142,7 @@ pub struct Checks {
     pub status: String,
     /// Failures in a row.
     pub streak: u32,
-    /// The last five.
+    /// The last ones.
     pub log: Vec<Check>,
 }
 
@@ -78,7 +156,7 @@ pub struct Check {
     pub end: String,
     /// Its exit code; -1: killed at its time-out.
     pub exit_code: i32,
-    /// The first 500 bytes of what it wrote.
+    /// The beginning of what it wrote.
     pub output: String,
 }
 
@@ -138,8 +216,11 @@ mod tests {
             start_period: 0,
             retries: 3,
             on_failure: "none".into(),
+            startup: None,
+            log: HealthLog::default(),
         };
         assert_eq!(health(&["CMD-SHELL", "a | b"]).args(), ["/bin/sh", "-c", "a | b"]);
+        assert_eq!(health(&["CMD-SHELL", "a", "b"]).args(), ["/bin/sh", "-c", "a b"]);
         assert_eq!(health(&["CMD", "a", "b"]).args(), ["a", "b"]);
         let shown = health(&["CMD", "a"]).shown();
         assert_eq!(shown, json!({ "Test": ["CMD", "a"], "Interval": 30, "Retries": 3 }));

@@ -198,7 +198,14 @@ fn config_part(config: &Config) -> Value {
     if let Some(health) = &config.health {
         part["Healthcheck"] = health.shown();
         part["HealthcheckOnFailureAction"] = json!(health.on_failure);
+        if let Some(startup) = &health.startup {
+            part["StartupHealthCheck"] = startup.shown();
+        }
     }
+    let log = config.health.as_ref().map(|health| health.log.clone()).unwrap_or_default();
+    part["HealthLogDestination"] = json!(log.destination);
+    part["HealthcheckMaxLogCount"] = json!(log.max_count);
+    part["HealthcheckMaxLogSize"] = json!(log.max_size);
     part
 }
 
@@ -350,12 +357,12 @@ fn host_resources(config: &Config) -> Value {
         "KernelMemory": 0,
         "NanoCpus": nano_cpus,
         "CpuShares": resources.cpu_shares.unwrap_or(0),
-        "CpuPeriod": if nano_cpus > 0 { 100_000 } else { 0 },
-        "CpuQuota": nano_cpus / 10_000,
+        "CpuPeriod": resources.cpu_period.unwrap_or(if nano_cpus > 0 { 100_000 } else { 0 }),
+        "CpuQuota": resources.cpu_quota.unwrap_or(nano_cpus / 10_000),
         "CpuRealtimePeriod": 0,
         "CpuRealtimeRuntime": 0,
         "CpusetCpus": resources.cpuset_cpus.as_deref().unwrap_or(""),
-        "CpusetMems": "",
+        "CpusetMems": resources.cpuset_mems.as_deref().unwrap_or(""),
         "CpuCount": 0,
         "CpuPercent": 0,
         "PidsLimit": resources.pids.unwrap_or(0),

@@ -44,11 +44,34 @@ pub struct Record {
     pub name: String,
     /// Nanoseconds since 1970.
     pub created: i64,
+    /// When it took the place of an older one, nanoseconds since 1970; 0: it never did.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub updated: i64,
     /// Labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// Bytes of the value.
     pub size: usize,
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+impl Record {
+    /// When its value was given, nanoseconds since 1970.
+    pub fn updated(&self) -> i64 {
+        if is_zero(&self.updated) { self.created } else { self.updated }
+    }
+}
+
+/// Whose place a secret may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Nobody's: the name must be free.
+    Nobody,
+    /// That of whoever has its name, a damaged one too.
+    Anybody,
 }
 
 /// Why a secret cannot be had.
@@ -66,7 +89,9 @@ pub enum SecretError {
         count: usize,
     },
     /// There is one already.
-    #[error("secret name {0:?} is in use; remove it first ('bolt secret rm {0}')")]
+    #[error(
+        "secret name {0:?} is in use; give it the new value with --replace, or remove it ('bolt secret rm {0}')"
+    )]
     Exists(String),
     /// A name has a letter that is not allowed.
     #[error(
@@ -155,12 +180,14 @@ impl Secrets {
         }
     }
 
-    /// Keeps a value under a name that nobody has; its record.
+    /// Keeps a value under this name; its record. It counts as created when the one was whose place
+    /// it takes.
     pub fn create(
         &self,
         name: &str,
         value: &Secret,
         labels: BTreeMap<String, String>,
+        over: Over,
     ) -> Result<Record, SecretError> {
         check(name)?;
         let size = value.bytes().len();
@@ -168,8 +195,14 @@ impl Secrets {
             return Err(SecretError::Size(size));
         }
         let id = name::new_id()?[..ID].to_owned();
-        let created = super::time::now();
-        let record = Record { version: 1, id, name: name.to_owned(), created, labels, size };
+        let now = super::time::now();
+        let older = match over {
+            Over::Nobody => None,
+            Over::Anybody => self.read(name).ok().map(|(older, _)| older.created),
+        };
+        let (created, updated) = older.map_or((now, 0), |created| (created, now));
+        let record =
+            Record { version: 1, id, name: name.to_owned(), created, updated, labels, size };
         let mut head =
             serde_json::to_vec(&record).map_err(|_| SecretError::Damaged(name.into()))?;
         head.push(b'\n');
@@ -178,7 +211,12 @@ impl Secrets {
             return Err(io("write the labels of", self.shown(name))(large).into());
         }
         self.sweep();
-        match self.write(name, &[&head, value.bytes()]) {
+        let parts = [&head, value.bytes()];
+        let written = match over {
+            Over::Nobody => self.write(name, &parts),
+            Over::Anybody => self.write_named(name, &parts, RenameFlags::empty()),
+        };
+        match written {
             Ok(()) => Ok(record),
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
                 Err(SecretError::Exists(name.to_owned()))
@@ -192,7 +230,9 @@ impl Secrets {
         let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
         let fd = match fs::openat(&self.fd, ".", flags, Mode::RUSR | Mode::WUSR) {
             // As a file system without such files says it, and a kernel that knows none.
-            Err(Errno::OPNOTSUPP | Errno::ISDIR) => return self.write_named(name, parts),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR) => {
+                return self.write_named(name, parts, RenameFlags::NOREPLACE);
+            }
             other => other?,
         };
         let mut file = File::from(fd);
@@ -203,15 +243,16 @@ impl Secrets {
         Ok(fs::fsync(&self.fd)?)
     }
 
-    /// The same by a file of another name, which [`Self::sweep`] takes when its creator is killed.
-    fn write_named(&self, name: &str, parts: &[&[u8]]) -> std::io::Result<()> {
+    /// The same by a file of another name, which [`Self::sweep`] takes when its creator is killed;
+    /// `how` says whether one that has the name gives way.
+    fn write_named(&self, name: &str, parts: &[&[u8]], how: RenameFlags) -> std::io::Result<()> {
         let temp = atomic::temp_name(name);
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let fd = fs::openat(&self.fd, &temp, flags, Mode::RUSR | Mode::WUSR)?;
         let written = (|| {
             fill(&mut File::from(fd), parts)?;
-            fs::renameat_with(&self.fd, &temp, &self.fd, name, RenameFlags::NOREPLACE)?;
+            fs::renameat_with(&self.fd, &temp, &self.fd, name, how)?;
             fs::fsync(&self.fd)?;
             Ok(())
         })();
@@ -446,7 +487,7 @@ mod tests {
     }
 
     fn make(all: &Secrets, name: &str, value: &[u8]) -> Result<Record, SecretError> {
-        all.create(name, &Secret::new(value.to_vec()), BTreeMap::new())
+        all.create(name, &Secret::new(value.to_vec()), BTreeMap::new(), Over::Nobody)
     }
 
     #[test]
@@ -466,6 +507,26 @@ mod tests {
         all.remove("db").unwrap();
         assert!(matches!(all.remove("db"), Err(SecretError::NotFound(_))));
         assert_eq!(std::fs::read_dir(dir).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn one_takes_anothers_place_where_that_is_wanted() {
+        let (scratch, all) = store();
+        let over = |name: &str, value: &[u8]| {
+            all.create(name, &Secret::new(value.to_vec()), BTreeMap::new(), Over::Anybody).unwrap()
+        };
+        let first = over("db", b"old");
+        assert_eq!(first.updated(), first.created);
+        let second = over("db", b"new");
+        assert!(second.id != first.id && second.updated() > first.created);
+        assert_eq!(second.created, first.created);
+        assert_eq!(all.value("db").unwrap().1.bytes(), b"new");
+        assert!(matches!(all.find(&first.id), Err(SecretError::NotFound(_))));
+        let dir = scratch.path().join("data/secrets");
+        std::fs::write(dir.join("torn"), "{").unwrap();
+        over("torn", b"whole");
+        assert_eq!(all.value("torn").unwrap().1.bytes(), b"whole");
+        assert_eq!(std::fs::read_dir(dir).unwrap().count(), 2);
     }
 
     #[test]

@@ -15,8 +15,11 @@ pub fn limits(resources: &Resources) -> cgroup::Limits {
         memory_reservation: resources.memory_reservation,
         memory_swap: resources.memory_swap,
         cpus: resources.cpus,
+        cpu_period: resources.cpu_period,
+        cpu_quota: resources.cpu_quota,
         cpu_shares: resources.cpu_shares,
         cpuset_cpus: resources.cpuset_cpus.clone(),
+        cpuset_mems: resources.cpuset_mems.clone(),
         pids: resources.pids,
         pids_implied: false,
     }

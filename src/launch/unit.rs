@@ -2,12 +2,14 @@
 //! sees of both.
 
 use crate::container::config::Config;
+use crate::container::health::{HealthLog as Kept, LONGEST_OUTPUT};
 use crate::container::service::SdNotify;
 use crate::launch::{Mode, payload};
 use crate::rootfs::text;
 use crate::settings::Settings;
 use bolt_shim::launch::{
-    Health, Mount as Step, MountFlags, MountKind, NOTIFY, Notify, OnFailure, Process, Unit,
+    Health, HealthLog, HealthLogTo, Mount as Step, MountFlags, MountKind, NOTIFY, Notify,
+    OnFailure, Process, Startup, Unit,
 };
 
 /// Where the payload finds the socket that it notifies.
@@ -92,5 +94,24 @@ pub(super) fn health(settings: &Settings, config: &Config) -> anyhow::Result<Opt
             "stop" => OnFailure::Stop,
             _ => OnFailure::None,
         },
+        startup: health.startup.as_ref().map(|startup| Startup {
+            args: startup.args(),
+            interval: milliseconds(startup.interval),
+            timeout: milliseconds(startup.timeout),
+            retries: startup.retries,
+            success: startup.success,
+        }),
+        log: log(&health.log, &config.id),
     })))
+}
+
+fn log(kept: &Kept, id: &str) -> HealthLog {
+    let to = match kept.destination.as_str() {
+        "local" => HealthLogTo::Local,
+        "events_logger" => HealthLogTo::Events,
+        // As podman names it.
+        dir => HealthLogTo::File(format!("{}/{id}-healthcheck.log", dir.trim_end_matches('/'))),
+    };
+    let output = if kept.max_size == 0 { LONGEST_OUTPUT } else { kept.max_size };
+    HealthLog { checks: kept.max_count, output, to }
 }

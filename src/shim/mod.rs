@@ -173,7 +173,7 @@ pub fn start(
             }
             Heard::Report(Some((Report::Failed(failure), _))) => {
                 remove_groups();
-                return Err(refused(failure));
+                return Err(refused(failure, config.resources.pids));
             }
             Heard::Report(Some((Report::Started { .. }, _))) => {
                 patience.give_back()?;
@@ -189,15 +189,39 @@ pub fn start(
     }
 }
 
-/// Why nothing was started, and what to do where the disk, or the user's part of it, is full.
-fn refused(failure: Failure) -> anyhow::Error {
+/// So many processes of a container's own limit its start needs at most: the init, what makes its
+/// network meanwhile, and the program of an init that stays.
+const PROCESSES: i64 = 3;
+
+/// Why nothing was started, and what to do where the disk, or the user's part of it, is full, or a
+/// limit of processes is reached. `pids`: the container's own.
+fn refused(failure: Failure, pids: Option<i64>) -> anyhow::Error {
     let full = [libc::ENOSPC, libc::EDQUOT, libc::EFBIG].contains(&failure.errno)
         && [Step::Root, Step::ControlSocket, Step::State].contains(&failure.step);
-    let advice = hint::of_errno(failure.errno).filter(|_| full);
+    let advice = hint::of_errno(failure.errno).filter(|_| full).map(str::to_owned);
+    let advice = advice.or_else(|| is_crowded(&failure).then(|| limit_of_processes(pids)));
     let error = anyhow::Error::new(StartError::Step(failure));
     match advice {
         Some(advice) => error.context(Hint::new("nothing was started", advice)),
         None => error,
+    }
+}
+
+/// A process, which a namespace of the network is made by too, was one more than there may be.
+fn is_crowded(failure: &Failure) -> bool {
+    [Step::Clone, Step::Unshare].contains(&failure.step) && failure.errno == libc::EAGAIN
+}
+
+/// Which limit that was: in the container's own group nobody was before.
+fn limit_of_processes(pids: Option<i64>) -> String {
+    match pids {
+        Some(pids @ 1..=PROCESSES) => {
+            format!(
+                "--pids-limit {pids} is too small to start this; give {} or more",
+                PROCESSES + 1
+            )
+        }
+        _ => "you have as many processes as you may; see: ulimit -u".to_owned(),
     }
 }
 
@@ -278,7 +302,9 @@ fn make_cgroup(
 /// A failed step in plain words.
 pub fn words(failure: &Failure) -> String {
     let lost = [libc::ECONNRESET, libc::EPIPE].contains(&failure.errno);
-    if lost && failure.step == Step::Read && failure.object == "handshake" {
+    let lost = lost && failure.step == Step::Read && failure.object == "handshake";
+    let silent = failure.step == Step::Died && failure.object.is_empty() && failure.errno == 0;
+    if lost || silent {
         return "the container's init was killed while it was set up; where --memory limits it, \
                 the limit is too small"
             .into();
@@ -289,7 +315,8 @@ pub fn words(failure: &Failure) -> String {
         Step::MountNamespace => "make the mount namespace",
         Step::ControlSocket => "make the control socket",
         Step::Cgroup => "join the control group",
-        Step::Clone => "make the container's init",
+        // Followed by what: its init, or the socket to that.
+        Step::Clone => "make the container's",
         Step::IdMaps => "write the id maps",
         Step::Unshare => "make the namespaces",
         Step::Root => "mount the root file system",
@@ -335,6 +362,7 @@ fn reason(failure: &Failure, errno: i32) -> String {
         (Step::Network, libc::ECHILD) => {
             "it ended before there was a network; run by hand it says why".into()
         }
+        (Step::Clone | Step::Unshare, libc::EAGAIN) => "no further process is allowed".into(),
         (Step::Port, errno) => port::reason(&failure.object, errno),
         (Step::Died, libc::EINTR) => "it was to stop before its program ran".into(),
         (Step::WorkDir, libc::EXDEV) => "it lies outside the container".into(),
@@ -356,7 +384,7 @@ mod tests {
     #[test]
     fn a_start_that_cannot_be_recorded_says_what_to_do() {
         let of = |step| {
-            let error = refused(Failure { step, object: "f".into(), errno: libc::ENOSPC });
+            let error = refused(Failure { step, object: "f".into(), errno: libc::ENOSPC }, None);
             assert!(matches!(error.downcast_ref(), Some(StartError::Step(_))));
             (format!("{error:#}"), hint::of(&error).unwrap_or_default())
         };
@@ -373,5 +401,24 @@ mod tests {
         let said = words(&of(libc::ECONNRESET));
         assert!(said.contains("was killed") && said.contains("--memory"), "{said}");
         assert!(words(&of(libc::EIO)).starts_with("read the plan handshake"));
+        let died = Failure { step: Step::Died, object: String::new(), errno: 0 };
+        assert!(refused(died, None).to_string().contains("--memory"));
+    }
+
+    #[test]
+    fn the_limit_of_processes_that_was_reached_is_named() {
+        let of = |step, pids| {
+            let error = refused(Failure { step, object: "x".into(), errno: libc::EAGAIN }, pids);
+            let root = error.root_cause().to_string();
+            (root, hint::of(&error).unwrap_or_default())
+        };
+        for step in [Step::Clone, Step::Unshare] {
+            let (said, advice) = of(step, Some(1));
+            assert!(said.ends_with("no further process is allowed"), "{said}");
+            assert!(advice.starts_with("--pids-limit 1 is too small"), "{advice}");
+            assert!(of(step, Some(2048)).1.contains("ulimit -u"));
+            assert!(of(step, None).1.contains("ulimit -u"));
+        }
+        assert_eq!(of(Step::Mount, Some(1)).1, "");
     }
 }

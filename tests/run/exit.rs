@@ -74,6 +74,18 @@ fn what_is_not_in_this_version_is_told() {
         assert!(out.code == 125 && out.err.contains(said), "{args:?}: {out:?}");
     }
     assert!(!s.run(&["run", "--nosuch", IMAGE]).err.contains("hint"));
+    // One line, and nothing of flags that are spelt alike.
+    for args in [
+        &["run", "--pod", "x", IMAGE][..],
+        &["create", "--pod=new:x", IMAGE],
+        &["run", "--pod-id-file", "f", IMAGE],
+        &["ps", "--pod"],
+        &["pod", "ls"],
+    ] {
+        let out = s.run(args);
+        assert!(out.code == 125 && out.err.contains("pods are not supported"), "{args:?}: {out:?}");
+        assert!(out.err.contains("--requires") && out.err.lines().count() == 1, "{out:?}");
+    }
 }
 
 #[test]

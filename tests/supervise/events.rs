@@ -173,6 +173,12 @@ fn no_events_where_none_are_wanted() {
         let out = finish(child, Duration::from_secs(30), "none");
         assert_eq!(out.code, 0, "{out:?}");
     }
+    // Nor is anything promised that would be one.
+    let flags = ["run", "--health-cmd=true", "--health-log-destination=events_logger", IMAGE];
+    let child = s.bolt(&flags).env("CONTAINERS_CONF", &conf).spawn().unwrap();
+    let out = finish(child, Duration::from_secs(30), "none");
+    assert!(out.code == 125 && out.err.contains("events are not kept here"), "{out:?}");
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
     assert_eq!(all(&s, &[]).len(), before);
     s.ok(&["volume", "create", "v"]);
     assert_eq!(all(&s, &[]).len(), before + 1);

@@ -149,13 +149,15 @@ fn a_sick_container_is_killed_stopped_or_started_anew() {
     assert_eq!(s.ok(&["wait", "killed"]), "137");
     s.detached("stopped", &flags("stop"), script);
     assert_eq!(s.ok(&["wait", "stopped"]), "7");
-    // Whatever the restart policy says.
-    let anew = "echo run; test -e /was && rm /sick && exec sleep 1000; touch /was /sick; \
-        trap 'exit 7' TERM; while :; do sleep 0.05; done";
+    // Whatever the restart policy says. The second run is well from its first moment on, however
+    // late its program comes to run.
+    let anew = "echo run; test -e /was && exec sleep 1000; touch /was; \
+        trap 'rm /sick; exit 7' TERM; touch /sick; while :; do sleep 0.05; done";
     s.detached("x", &flags("restart"), anew);
     until("started anew", || s.inspect("x", ".RestartCount") == "1");
     until("healthy", || status(&s) == "healthy");
-    assert_eq!(s.ok(&["logs", "x"]), "run\nrun");
+    until("both have run", || s.ok(&["logs", "x"]) == "run\nrun");
+    assert_eq!(s.inspect("x", ".RestartCount"), "1");
     s.ok(&["stop", "-t", "0", "x"]);
     assert_eq!(s.inspect("x", ".State.Status"), "exited");
 }
@@ -192,4 +194,138 @@ fn each_check_is_an_event() {
     let tail = r#""Type":"container","health_status":"healthy","Attributes":{}}"#;
     assert!(json.ends_with(tail), "{json}");
     assert!(told(&[]).ends_with("name=x, health_status=healthy)"));
+}
+
+/// Until the startup check has succeeded as often as it must the regular one is not run.
+#[test]
+fn a_startup_check_comes_before_the_regular_one() {
+    let s = session!();
+    let flags = [
+        "--health-cmd=echo regular; test ! -e /sick",
+        "--health-interval=50ms",
+        "--health-retries=1",
+        "--health-startup-cmd=echo startup; test -e /up",
+        "--health-startup-interval=50ms",
+        "--health-startup-success=2",
+    ];
+    s.detached("x", &flags, "touch /sick; exec sleep 1000");
+    until("five startup checks", || state(&s)["Log"].as_array().is_some_and(|l| l.len() == 5));
+    let health = state(&s);
+    assert_eq!((&health["Status"], &health["FailingStreak"]), (&"starting".into(), &0.into()));
+    assert!(health["Log"].as_array().unwrap().iter().all(|c| c["Output"] == "startup\n"));
+    let out = s.run(&["healthcheck", "run", "x"]);
+    assert_eq!((out.code, out.out.as_str()), (1, "starting\n"), "{out:?}");
+    s.ok(&["exec", "x", "touch", "/up"]);
+    s.ok(&["wait", "--condition", "unhealthy", "x"]);
+    let log = state(&s)["Log"].clone();
+    assert_eq!(log.as_array().unwrap().last().unwrap()["Output"], "regular\n", "{log}");
+    let told = ["events", "--stream=false", "--filter", "event=health_status"];
+    let told = s.ok(&[&told[..], &["--format", "{{.HealthStatus}}"]].concat());
+    let mut words: Vec<&str> = told.lines().collect();
+    words.dedup();
+    assert_eq!(words[..3], ["starting", "healthy", "unhealthy"], "{told}");
+    let check: Value =
+        serde_json::from_str(&s.inspect("x", "json .Config.StartupHealthCheck")).unwrap();
+    let want = serde_json::json!({
+        "Test": ["CMD-SHELL", "echo startup; test -e /up"],
+        "Interval": 50_000_000, "Timeout": 30_000_000_000u64, "Successes": 2,
+    });
+    assert_eq!(check, want);
+    // A new run begins with it again.
+    s.ok(&["exec", "x", "rm", "/up"]);
+    s.ok(&["restart", "-t", "0", "x"]);
+    until("it is checked", || state(&s)["Log"].is_array());
+    assert_eq!(state(&s)["Log"][0]["Output"], "startup\n");
+    assert_eq!(status(&s), "starting");
+}
+
+#[test]
+fn a_container_that_never_comes_up_is_started_anew() {
+    let s = session!();
+    let flags = [
+        "--health-cmd=true",
+        "--health-interval=disable",
+        "--health-startup-cmd=until test -e /ready; do sleep 0.05; done; test -e /up",
+        "--health-startup-interval=50ms",
+        "--health-startup-retries=2",
+    ];
+    // No policy says so.
+    let script = "echo run; trap 'touch /up; exit 7' TERM; touch /ready; \
+        while :; do sleep 0.05; done";
+    s.detached("x", &flags, script);
+    until("healthy", || status(&s) == "healthy");
+    until("both have run", || s.ok(&["logs", "x"]) == "run\nrun");
+    assert_eq!(s.inspect("x", ".RestartCount"), "1");
+    s.ok(&["stop", "-t", "0", "x"]);
+    assert_eq!(s.inspect("x", ".State.Status"), "exited");
+}
+
+/// By hand alone, and with the flags as a unit of `--new` repeats them.
+#[test]
+fn startup_checks_by_hand_and_in_a_unit() {
+    let s = session!();
+    let flags = [
+        "--health-cmd=echo regular",
+        "--health-interval=disable",
+        "--health-startup-cmd",
+        r#"["echo", "startup"]"#,
+        "--health-startup-interval=disable",
+        "--health-max-log-count=0",
+    ];
+    s.detached("x", &flags, "exec sleep 1000");
+    assert_eq!(status(&s), "starting");
+    for _ in 0..6 {
+        assert_eq!(s.ok(&["healthcheck", "run", "x"]), "");
+    }
+    let log = state(&s)["Log"].clone();
+    let said: Vec<&str> =
+        log.as_array().unwrap().iter().map(|c| c["Output"].as_str().unwrap()).collect();
+    assert_eq!(said, [&["startup\n"][..], &["regular\n"; 5]].concat());
+    let unit = s.ok(&["generate", "systemd", "--new", "x"]);
+    for word in
+        ["--health-startup-cmd", "--health-startup-interval=disable", "--health-max-log-count=0"]
+    {
+        assert!(unit.contains(word), "{word}: {unit}");
+    }
+    let out = s.once(&["--health-startup-retries=2", "--health-cmd=true"], &["true"]);
+    assert!(out.code == 125 && out.err.contains("--health-startup-cmd"), "{out:?}");
+}
+
+#[test]
+fn as_much_of_checks_is_kept_as_was_asked_for() {
+    let s = session!();
+    let dir = s.make_dir("checks");
+    let flags = [
+        "--health-cmd=seq 1000",
+        "--health-interval=disable",
+        "--health-max-log-count=2",
+        "--health-max-log-size=7",
+    ];
+    let to = format!("--health-log-destination={dir}");
+    let id = s.detached("x", &[&flags[..], &[&to]].concat(), "exec sleep 1000");
+    for _ in 0..3 {
+        s.ok(&["healthcheck", "run", "x"]);
+    }
+    let log = state(&s)["Log"].clone();
+    assert_eq!((log.as_array().unwrap().len(), &log[1]["Output"]), (2, &"1\n2\n3\n4".into()));
+    let file = std::path::Path::new(&dir).join(format!("{id}-healthcheck.log"));
+    let there: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    assert_eq!((&there["Status"], there["Log"].as_array().unwrap().len()), (&"healthy".into(), 2));
+    assert_eq!(there["Log"][1]["Output"], log[1]["Output"]);
+    for (key, want) in [
+        ("HealthLogDestination", dir.as_str()),
+        ("HealthcheckMaxLogCount", "2"),
+        ("HealthcheckMaxLogSize", "7"),
+    ] {
+        assert_eq!(s.inspect("x", &format!(".Config.{key}")), want);
+    }
+    let all = ["--health-max-log-size=0", "--health-log-destination=events_logger"];
+    s.detached("y", &[&flags[..2], &all].concat(), "exec sleep 1000");
+    s.ok(&["healthcheck", "run", "y"]);
+    let told = ["events", "--stream=false", "--filter", "container=y", "--filter"];
+    let check = s.ok(&[&told[..], &["event=health_status", "--format", "{{.HealthLog}}"]].concat());
+    let check: Value = serde_json::from_str(&check).unwrap();
+    assert!(check["Output"].as_str().unwrap().ends_with("\n999\n1000\n"), "{check}");
+    let out = s.once(&["--health-cmd=true", "--health-log-destination=/nosuch"], &["true"]);
+    assert!(out.code == 125 && out.err.contains("--health-log-destination"), "{out:?}");
 }

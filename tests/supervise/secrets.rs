@@ -106,6 +106,35 @@ fn secrets_are_created_listed_shown_and_removed() {
     assert_eq!(fs::read_dir(dir).unwrap().count(), 0);
 }
 
+/// The value is shown there alone, and where it was asked for.
+#[test]
+fn a_secret_is_replaced_and_its_value_shown() {
+    let s = session!();
+    let first = make(&s, "db", "old");
+    s.detached("x", &["--secret", "db"], "cat /run/secrets/db; exec sleep 1000");
+    let out = fed(&s, &["secret", "create", "--replace", "db", "-"], CANARY.as_bytes());
+    let second = out.out.trim_end();
+    assert!(out.code == 0 && out.err.is_empty() && second != first, "{out:?}");
+    assert_eq!(s.ok(&["secret", "ls", "-q"]), second);
+    let show = |format: &str| s.ok(&["secret", "inspect", "--showsecret", "-f", format, "db"]);
+    assert_eq!(show("{{.Spec.Name}} {{.SecretData}}"), format!("db {CANARY}"));
+    let shown: Value = serde_json::from_str(&s.ok(&["secret", "inspect", "db"])).unwrap();
+    assert!(shown[0].get("SecretData").is_none(), "{shown}");
+    assert!(shown[0]["UpdatedAt"].as_str() > shown[0]["CreatedAt"].as_str(), "{shown}");
+    fails(&s.run(&["secret", "inspect", "--showsecret", "--pretty", "db"]), "--pretty");
+    let out = s.run(&["secret", "inspect", "--showsecret", "nosuch"]);
+    assert!(out.code == 125 && out.err.contains("no secret with name"), "{out:?}");
+    // Who has it keeps what he got.
+    until("told", || s.ok(&["logs", "x"]) == "old");
+    s.ok(&["restart", "-t", "0", "x"]);
+    until("told again", || s.ok(&["logs", "x"]) == "oldold");
+    // One that is not there is made, and a bad name stays one.
+    let out = fed(&s, &["secret", "create", "--replace", "new", "-"], b"v");
+    assert_eq!(out.code, 0, "{out:?}");
+    fails(&fed(&s, &["secret", "create", "--replace", "a,b", "-"], b"v"), "is not a secret name");
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
+}
+
 #[test]
 fn what_is_no_secret_is_refused_and_changes_nothing() {
     let s = session!();

@@ -100,6 +100,13 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
         (&["-m", "20m", "--memory-reservation", "30m", "x"], "--memory-reservation 31457280: more"),
         (&["--cpus=-1", "x"], "--cpus -1"),
         (&["--cpuset-cpus", "", "x"], "--cpuset-cpus"),
+        (&["--cpuset-mems", "1-0", "x"], "--cpuset-mems 1-0"),
+        (
+            &["--cpus=1", "--cpu-period=20000", "x"],
+            "--cpu-period and --cpus cannot be set together",
+        ),
+        (&["--cpus=1", "--cpu-quota=20000", "x"], "--cpu-quota and --cpus cannot be set together"),
+        (&["--cpu-quota=9", "x"], "--cpu-quota 9"),
         (&["--restart", "always", "--pids-limit", "-7", "x"], "--pids-limit -7"),
         (&[], "CONTAINER"),
         (&["x"], "nothing to update"),

@@ -6,11 +6,11 @@ use super::{Supervisor, signal};
 use crate::at::failure;
 use crate::clients::Role;
 use crate::events::{self, Event};
-use crate::health::{Check, OUTPUT, Record, Status};
+use crate::health::{Check, Record, Status, Trial, Verdict};
 use crate::start::Payload;
 use crate::sys::process;
 use crate::{freeze, join, state};
-use bolt_shim::launch::{Health, Launch, Notify, OnFailure};
+use bolt_shim::launch::{Health, HealthLogTo, Launch, Notify, OnFailure, Process, Startup};
 use bolt_shim::report::{Report, Step};
 use rustix::fs::{Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -29,6 +29,8 @@ pub(super) struct Watch {
     began: i64,
     next_at: Option<i64>,
     running: Option<Running>,
+    /// The startup checks, until they are over.
+    trial: Option<Trial>,
 }
 
 /// A check on its way.
@@ -52,9 +54,68 @@ impl Watch {
         }
     }
 
+    /// The startup check, while that is what is run.
+    fn startup<'a>(&self, health: &'a Health) -> Option<&'a Startup> {
+        health.startup.as_ref().filter(|_| self.trial.is_some())
+    }
+
+    /// Milliseconds: the interval of the checks that are run now, and their time-out.
+    fn times(&self, health: &Health) -> (u64, u64) {
+        match self.startup(health) {
+            Some(startup) => (startup.interval, startup.timeout),
+            None => (health.interval, health.timeout),
+        }
+    }
+
+    /// Takes in a check that ended with this code, and says when the next one is due. True: the
+    /// payload is to be started anew.
+    fn take_in(&mut self, health: &Health, mut running: Running, code: u8) -> bool {
+        let now = state::ticks();
+        let (interval, timeout) = self.times(health);
+        if running.timed_out {
+            running.note(health, timeout);
+        }
+        let check = Check {
+            start: running.start,
+            end: state::now(),
+            code: if running.timed_out { -1 } else { code.into() },
+            output: running.output,
+        };
+        self.next_at = (interval > 0).then(|| now.saturating_add_unsigned(interval));
+        let Some((trial, startup)) = self.trial.as_mut().zip(health.startup.as_ref()) else {
+            let young = now < self.began.saturating_add_unsigned(health.start_period);
+            self.record.add(health, check, !young);
+            return false;
+        };
+        let verdict = trial.add(startup, check.code);
+        self.record.keep(health, check);
+        if verdict == Verdict::Up {
+            self.trial = None;
+            self.record.status = Status::Healthy;
+            self.next_at = (health.interval > 0).then_some(now);
+        }
+        verdict == Verdict::Anew
+    }
+
     /// Where a running check writes.
     pub(super) fn output(&self) -> Option<BorrowedFd<'_>> {
         self.running.as_ref()?.pipe.as_ref().map(AsFd::as_fd)
+    }
+}
+
+impl Running {
+    /// How much of its output is still wanted.
+    fn room(&self, health: &Health) -> usize {
+        usize::try_from(health.log.output).unwrap_or(0).saturating_sub(self.output.len())
+    }
+
+    /// Why it ended, at the end of what is kept of its output.
+    fn note(&mut self, health: &Health, timeout: u64) {
+        let note = format!("the check was killed after {timeout} ms\n");
+        let most = usize::try_from(health.log.output).unwrap_or(0);
+        self.output.truncate(most.saturating_sub(note.len()));
+        self.output.extend_from_slice(note.as_bytes());
+        self.output.truncate(most);
     }
 }
 
@@ -64,12 +125,15 @@ impl Supervisor {
     pub(crate) fn begin_checks(&mut self, launch: &Launch, started: i64) {
         let Some(health) = &launch.health else { return };
         let now = state::ticks();
-        self.health = Some(Box::new(Watch {
+        let mut watch = Watch {
             record: Record::of(started),
             began: now,
-            next_at: (health.interval > 0).then_some(now),
+            next_at: None,
             running: None,
-        }));
+            trial: health.startup.as_ref().map(|_| Trial::default()),
+        };
+        watch.next_at = (watch.times(health).0 > 0).then_some(now);
+        self.health = Some(Box::new(watch));
     }
 
     /// Starts the check that is due, ends the one whose time is over.
@@ -124,14 +188,15 @@ impl Supervisor {
             self.tell_check(125);
             return;
         }
+        let Some(watch) = &mut self.health else { return };
         let start = state::now();
+        let other = watch.startup(health).map(|startup| of_startup(health, startup));
+        let process = other.as_ref().unwrap_or(&health.process);
         let started = streams().and_then(|(pipe, streams)| {
-            let (socket, helper) =
-                join::start(launch, payload.pidfd.as_fd(), &health.process, streams)?;
+            let (socket, helper) = join::start(launch, payload.pidfd.as_fd(), process, streams)?;
             Ok((pipe, Exec::new(socket, helper, CHECK)))
         });
-        let Some(watch) = &mut self.health else { return };
-        let kill_at = state::ticks().saturating_add_unsigned(health.timeout);
+        let kill_at = state::ticks().saturating_add_unsigned(watch.times(health).1);
         let mut running = Running {
             start,
             kill_at: Some(kill_at),
@@ -153,14 +218,15 @@ impl Supervisor {
     }
 
     /// Reads a turn of what the check writes; the beginning of it is kept.
-    pub(super) fn check_speaks(&mut self) {
+    pub(super) fn check_speaks(&mut self, launch: &Launch) {
+        let Some(health) = &launch.health else { return };
         let Some(running) = self.health.as_mut().and_then(|w| w.running.as_mut()) else { return };
         let Some(pipe) = &running.pipe else { return };
         let mut buffer = [0; 4096];
         match rustix::io::read(pipe, &mut buffer) {
             Ok(0) => running.pipe = None,
             Ok(n) => {
-                let room = OUTPUT - running.output.len();
+                let room = running.room(health);
                 running.output.extend_from_slice(&buffer[..n.min(room)]);
             }
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
@@ -170,39 +236,39 @@ impl Supervisor {
 
     /// A check is over with this code.
     pub(super) fn check_ended(&mut self, launch: &Launch, payload: &Payload, code: u8) {
+        let Some(health) = &launch.health else { return };
         // What it started and left behind may go on writing: only as much as is kept is read.
         let wants = |w: &Watch| {
             w.output().is_some_and(has_more)
-                && w.running.as_ref().is_some_and(|r| r.output.len() < OUTPUT)
+                && w.running.as_ref().is_some_and(|r| r.room(health) > 0)
         };
         while self.health.as_deref().is_some_and(wants) {
-            self.check_speaks();
+            self.check_speaks(launch);
         }
-        let (Some(health), Some(watch)) = (&launch.health, &mut self.health) else { return };
-        let Some(mut running) = watch.running.take() else { return };
-        let now = state::ticks();
-        watch.next_at = (health.interval > 0).then(|| now.saturating_add_unsigned(health.interval));
+        let Some(watch) = &mut self.health else { return };
+        let Some(running) = watch.running.take() else { return };
+        let code = if running.timed_out { 255 } else { code };
         let before = watch.record.status;
-        if running.timed_out {
-            let note = format!("the check was killed after {} ms\n", health.timeout);
-            running.output.truncate(OUTPUT - note.len().min(OUTPUT));
-            running.output.extend_from_slice(note.as_bytes());
-        }
-        let check = Check {
-            start: running.start,
-            end: state::now(),
-            code: if running.timed_out { -1 } else { code.into() },
-            output: running.output,
-        };
-        let young = now < watch.began.saturating_add_unsigned(health.start_period);
-        watch.record.add(health, check, !young);
+        let anew = watch.take_in(health, running, code);
         let status = watch.record.status;
         // The next check writes it again.
         let _ = watch.record.write(&self.place.dir);
-        events::write(launch, &self.name, &[Event::Health(status.word())]);
-        self.tell_check(if running.timed_out { 255 } else { code });
+        let mut told = None;
+        match &health.log.to {
+            HealthLogTo::Local => {}
+            HealthLogTo::File(path) => drop(watch.record.write_to(path)),
+            HealthLogTo::Events => told = watch.record.last(),
+        }
+        events::write(launch, &self.name, &[Event::Health(status.word(), told)]);
+        self.tell_check(code);
         // A service that is shutting down may well fail its check.
-        if status == before || self.stopping || self.kill_at.is_some() {
+        if self.stopping || self.kill_at.is_some() {
+            return;
+        }
+        if anew {
+            return self.act(launch, OnFailure::Restart, payload);
+        }
+        if status == before {
             return;
         }
         match status {
@@ -250,6 +316,12 @@ impl Supervisor {
             }
         }
     }
+}
+
+/// The program of a startup check.
+#[inline(never)]
+fn of_startup(health: &Health, startup: &Startup) -> Process {
+    Process { args: startup.args.clone(), ..health.process.clone() }
 }
 
 /// Our end of its output, and the three streams of a check.

@@ -395,7 +395,7 @@ impl Supervisor {
                     notifier.turn();
                 }
             }
-            Source::Check => self.check_speaks(),
+            Source::Check => self.check_speaks(launch),
             Source::ExecTerminal(n) => self.drop_output(n),
             // There are none without a payload, and with one `watch` sees to them.
             Source::ExecSocket(_)

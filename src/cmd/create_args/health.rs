@@ -1,6 +1,6 @@
 //! Flags of `run` and `create` about health checks, and what they and the image mean together.
 
-use crate::container::health::Health;
+use crate::container::health::{Health, HealthLog, LONGEST_OUTPUT, Startup};
 use crate::container::time;
 use crate::image::types::Healthcheck;
 use anyhow::{Context, bail, ensure};
@@ -14,7 +14,7 @@ const RETRIES: u32 = 3;
 /// podman-run(1), `--health-…`.
 #[derive(Debug, Default, clap::Args)]
 pub struct HealthArgs {
-    /// Command that tells whether the container is healthy; a JSON array or a line for /bin/sh -c; none disables the image's
+    /// Command that tells whether the container is healthy: a line for /bin/sh -c, a JSON array, or CMD WORDS; none disables the image's
     #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
     pub health_cmd: Option<String>,
     /// Time from one check to the next, or disable [default: 30s]
@@ -33,8 +33,32 @@ pub struct HealthArgs {
     #[arg(long, value_name = "ACTION", default_value = "none")]
     pub health_on_failure: String,
     /// Do not check the container's health
-    #[arg(long, conflicts_with = "health_cmd")]
+    #[arg(long, conflicts_with_all = ["health_cmd", "health_startup_cmd"])]
     pub no_healthcheck: bool,
+    /// Command that tells whether the container is up; until it has succeeded the regular check is not run
+    #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
+    pub health_startup_cmd: Option<String>,
+    /// Time from one startup check to the next, or disable [default: 30s]
+    #[arg(long, value_name = "TIME", requires = "health_startup_cmd")]
+    pub health_startup_interval: Option<String>,
+    /// Failures of the startup check after which the container is started anew; 0: never [default: 0]
+    #[arg(long, value_name = "N", requires = "health_startup_cmd")]
+    pub health_startup_retries: Option<u32>,
+    /// Successes of the startup check after which the regular check begins; 0 is 1 [default: 0]
+    #[arg(long, value_name = "N", requires = "health_startup_cmd")]
+    pub health_startup_success: Option<u32>,
+    /// Time after which a startup check is killed and has failed [default: 30s]
+    #[arg(long, value_name = "TIME", requires = "health_startup_cmd")]
+    pub health_startup_timeout: Option<String>,
+    /// Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger
+    #[arg(long, value_name = "DESTINATION", default_value = "local")]
+    pub health_log_destination: String,
+    /// Checks that are kept; 0: as many as have room in 2 MiB [default: 5]
+    #[arg(long, value_name = "N")]
+    pub health_max_log_count: Option<u32>,
+    /// Bytes of a check's output that are kept; 0: as many as can be, 1048576 [default: 500]
+    #[arg(long, value_name = "N")]
+    pub health_max_log_size: Option<u32>,
 }
 
 impl HealthArgs {
@@ -45,7 +69,13 @@ impl HealthArgs {
             ["none", "kill", "restart", "stop"].contains(&action),
             "--health-on-failure {action:?} is not known; use none, kill, restart or stop"
         );
+        let startup = self.startup()?;
+        let log = self.log()?;
         let Some(test) = self.test(image)? else {
+            ensure!(
+                startup.is_none(),
+                "a startup check comes before a regular one, and there is none; add --health-cmd"
+            );
             ensure!(
                 action == "none",
                 "cannot set on-failure action to {action} without a health check"
@@ -75,8 +105,49 @@ impl HealthArgs {
             Some(retries) => retries,
             None => said(|c| c.retries).and_then(|n| n.try_into().ok()).unwrap_or(RETRIES),
         };
-        let on_failure = action.to_owned();
-        Ok(Some(Health { test, interval, timeout, start_period, retries, on_failure }))
+        Ok(Some(Health {
+            test,
+            interval,
+            timeout,
+            start_period,
+            retries,
+            on_failure: action.to_owned(),
+            startup,
+            log,
+        }))
+    }
+
+    fn startup(&self) -> anyhow::Result<Option<Startup>> {
+        let Some(typed) = &self.health_startup_cmd else { return Ok(None) };
+        let Some(test) = command("health-startup-cmd", typed)? else { return Ok(None) };
+        let interval = match self.health_startup_interval.as_deref() {
+            Some("disable") => 0,
+            Some(text) => span("startup-interval", text)?,
+            None => INTERVAL,
+        };
+        let timeout = match &self.health_startup_timeout {
+            Some(text) => span("startup-timeout", text)?,
+            None => TIMEOUT,
+        };
+        ensure!(timeout > 0, "--health-startup-timeout must be longer than 0");
+        let retries = self.health_startup_retries.unwrap_or(0);
+        let success = self.health_startup_success.unwrap_or(0);
+        Ok(Some(Startup { test, interval, timeout, retries, success }))
+    }
+
+    fn log(&self) -> anyhow::Result<HealthLog> {
+        let usual = HealthLog::default();
+        let max_size = self.health_max_log_size.unwrap_or(usual.max_size);
+        ensure!(
+            max_size <= LONGEST_OUTPUT,
+            "--health-max-log-size {max_size}: a supervisor keeps at most {LONGEST_OUTPUT} bytes \
+             of a check's output in its memory; give less, or 0 for as many as can be"
+        );
+        Ok(HealthLog {
+            destination: destination(&self.health_log_destination)?,
+            max_count: self.health_max_log_count.unwrap_or(usual.max_count),
+            max_size,
+        })
     }
 
     /// `CMD` or `CMD-SHELL` with what belongs to it.
@@ -91,22 +162,49 @@ impl HealthArgs {
                 _ => None,
             });
         };
-        if typed == "none" {
-            return Ok(None);
-        }
-        ensure!(!typed.trim().is_empty(), "--health-cmd is empty; none disables a check");
-        if !typed.trim_start().starts_with('[') {
-            return Ok(Some(vec!["CMD-SHELL".to_owned(), typed.clone()]));
-        }
-        let words: Vec<String> = serde_json::from_str(typed)
-            .with_context(|| format!("--health-cmd {typed:?} is no JSON array of strings"))?;
-        match words.first().map(String::as_str) {
-            None => bail!("--health-cmd []: there is no command in it"),
-            Some("NONE") => Ok(None),
-            Some("CMD" | "CMD-SHELL") => Ok(Some(words)),
-            Some(_) => Ok(Some([vec!["CMD".to_owned()], words].concat())),
-        }
+        command("health-cmd", typed)
     }
+}
+
+/// What a typed command means: `CMD` and argv, or `CMD-SHELL` and one line; `None`: no check.
+///
+/// A JSON array, or else a line whose first word may be one of docker's keywords, in capitals or
+/// not: the words after `CMD` are split at blanks, `CMD-SHELL` has the rest for the shell. Without
+/// a keyword a list of several words is argv, and anything else a line for the shell.
+fn command(flag: &str, typed: &str) -> anyhow::Result<Option<Vec<String>>> {
+    ensure!(!typed.trim().is_empty(), "--{flag} is empty; none disables a check");
+    let list = serde_json::from_str::<Vec<String>>(typed).ok();
+    let listed = list.is_some();
+    let words = list.unwrap_or_else(|| typed.splitn(2, ' ').map(str::to_owned).collect());
+    let first = words.first().map(String::as_str).unwrap_or_default();
+    let keyword = first.to_ascii_uppercase();
+    let words = match keyword.as_str() {
+        "NONE" => return Ok(None),
+        "CMD" if !listed => typed.split_whitespace().map(str::to_owned).collect(),
+        "CMD" | "CMD-SHELL" => words,
+        _ if words.is_empty() => Vec::new(),
+        _ if listed && words.len() > 1 => [vec!["CMD".to_owned()], words].concat(),
+        _ if listed => vec!["CMD-SHELL".to_owned(), words.concat()],
+        _ => vec!["CMD-SHELL".to_owned(), typed.to_owned()],
+    };
+    let Some((kind, rest)) = words.split_first().filter(|(_, rest)| !rest.is_empty()) else {
+        bail!("--{flag} {typed:?}: there is no command in it");
+    };
+    Ok(Some([&[kind.to_ascii_uppercase()], rest].concat()))
+}
+
+/// `local`, `events_logger`, or the absolute path of a directory that can be written to.
+fn destination(typed: &str) -> anyhow::Result<String> {
+    if matches!(typed, "" | "local" | "events_logger") {
+        return Ok(if typed.is_empty() { "local" } else { typed }.to_owned());
+    }
+    let about = || format!("--health-log-destination {typed:?} is not local or events_logger");
+    let kind = std::fs::metadata(typed).with_context(about)?;
+    ensure!(kind.is_dir(), "{}, nor a directory", about());
+    let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(typed, access).with_context(|| format!("write to {typed}"))?;
+    let path = std::path::absolute(typed).with_context(about)?;
+    path.into_os_string().into_string().ok().with_context(|| format!("{}, nor UTF-8", about()))
 }
 
 fn span(flag: &str, text: &str) -> anyhow::Result<u64> {
@@ -123,6 +221,10 @@ mod tests {
         HealthArgs { health_cmd, health_on_failure: "none".into(), ..HealthArgs::default() }
     }
 
+    fn up(cmd: &str) -> HealthArgs {
+        HealthArgs { health_startup_cmd: Some(cmd.to_owned()), ..args(Some("x")) }
+    }
+
     fn image() -> Healthcheck {
         let test = vec!["CMD-SHELL".to_owned(), "of the image".to_owned()];
         Healthcheck { test, interval: 7, retries: 5, ..Healthcheck::default() }
@@ -134,11 +236,29 @@ mod tests {
 
     #[test]
     fn commands_are_read_as_podman_reads_them() {
-        assert_eq!(test("a | b"), ["CMD-SHELL", "a | b"]);
-        assert_eq!(test(r#"["a", "b c"]"#), ["CMD", "a", "b c"]);
-        assert_eq!(test(r#"["CMD-SHELL", "a | b"]"#), ["CMD-SHELL", "a | b"]);
-        assert!(test("none").is_empty() && test(r#"["NONE"]"#).is_empty());
-        for bad in ["", "[", "[]", "[1]"] {
+        for (typed, want) in [
+            ("a | b", &["CMD-SHELL", "a | b"][..]),
+            ("true", &["CMD-SHELL", "true"]),
+            ("CMD-SHELL true", &["CMD-SHELL", "true"]),
+            ("CMD-SHELL a | b  c", &["CMD-SHELL", "a | b  c"]),
+            ("cmd-shell a", &["CMD-SHELL", "a"]),
+            ("CMD true  x", &["CMD", "true", "x"]),
+            ("cmd true", &["CMD", "true"]),
+            (r#"["true"]"#, &["CMD-SHELL", "true"]),
+            (r#"["a", "b c"]"#, &["CMD", "a", "b c"]),
+            (r#"["CMD", "a b"]"#, &["CMD", "a b"]),
+            (r#"["CMD-SHELL", "a | b"]"#, &["CMD-SHELL", "a | b"]),
+            // No list of words, and so a line: test(1) is spelt like that.
+            ("[ -e /up ]", &["CMD-SHELL", "[ -e /up ]"]),
+            ("[1]", &["CMD-SHELL", "[1]"]),
+            ("NONESUCH", &["CMD-SHELL", "NONESUCH"]),
+        ] {
+            assert_eq!(test(typed), want, "{typed}");
+        }
+        for none in ["none", "NONE", "none of it", r#"["NONE"]"#, r#"["none", "x"]"#] {
+            assert!(test(none).is_empty(), "{none}");
+        }
+        for bad in ["", " ", "[]", "CMD", "CMD ", "CMD-SHELL", r#"["CMD"]"#] {
             assert!(args(Some(bad)).health(None).is_err(), "{bad}");
         }
     }
@@ -159,6 +279,41 @@ mod tests {
     }
 
     #[test]
+    fn a_startup_check_and_its_defaults() {
+        let of = |args: HealthArgs| args.health(None).unwrap().unwrap().startup.unwrap();
+        let usual = of(up("CMD a"));
+        assert_eq!(
+            (usual.test, usual.interval, usual.timeout),
+            (vec!["CMD".into(), "a".into()], INTERVAL, TIMEOUT)
+        );
+        assert_eq!((usual.retries, usual.success), (0, 0));
+        let typed = of(HealthArgs {
+            health_startup_interval: Some("disable".into()),
+            health_startup_timeout: Some("2s".into()),
+            health_startup_retries: Some(7),
+            health_startup_success: Some(3),
+            ..up("a b")
+        });
+        assert_eq!((typed.interval, typed.timeout), (0, 2 * SECOND));
+        assert_eq!((typed.retries, typed.success), (7, 3));
+        assert_eq!(up("none").health(None).unwrap().unwrap().startup, None);
+    }
+
+    #[test]
+    fn where_checks_go_and_how_many() {
+        let log = |args: HealthArgs| args.health(None).unwrap().unwrap().log;
+        assert_eq!(log(args(Some("x"))), HealthLog::default());
+        let typed = HealthArgs {
+            health_log_destination: "/tmp".into(),
+            health_max_log_count: Some(0),
+            health_max_log_size: Some(0),
+            ..args(Some("x"))
+        };
+        let want = HealthLog { destination: "/tmp".into(), max_count: 0, max_size: 0 };
+        assert_eq!(log(typed), want);
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         let bad = [
             HealthArgs { health_retries: Some(0), ..args(Some("x")) },
@@ -167,6 +322,14 @@ mod tests {
             HealthArgs { health_interval: Some("-1s".into()), ..args(Some("x")) },
             HealthArgs { health_on_failure: "kill".into(), ..args(None) },
             HealthArgs { health_on_failure: "pray".into(), ..args(Some("x")) },
+            HealthArgs { health_cmd: None, ..up("x") },
+            HealthArgs { health_cmd: Some("none".into()), ..up("x") },
+            HealthArgs { health_startup_timeout: Some("0s".into()), ..up("x") },
+            HealthArgs { health_startup_interval: Some("often".into()), ..up("x") },
+            up(" "),
+            HealthArgs { health_log_destination: "/nosuch".into(), ..args(Some("x")) },
+            HealthArgs { health_log_destination: "/dev/null".into(), ..args(Some("x")) },
+            HealthArgs { health_max_log_size: Some(LONGEST_OUTPUT + 1), ..args(Some("x")) },
         ];
         for args in bad {
             assert!(args.health(None).is_err(), "{args:?}");
