@@ -21,11 +21,11 @@ const TICK: i64 = 1_000_000_000;
 /// Show what happens to containers, images, volumes and the store
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only events since this time (2026-01-31T18:30:00Z, seconds since 1970, or a span such as 10m)
-    #[arg(long, value_name = "TIME")]
+    /// Only events since this time (2026-01-31T18:30:00Z, seconds since 1970, or a span such as 10m ago)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
-    /// Only events until this time
-    #[arg(long, value_name = "TIME")]
+    /// Only events until this time; a span lies ahead: 10m is in ten minutes, -10m was ten minutes ago
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     until: Option<String>,
     /// Only events that match: container, event, image, label, type, volume
     #[arg(short, long, value_name = "KEY=VALUE")]
@@ -44,8 +44,8 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let now = time::now();
-    let at = |text: &Option<String>| text.as_deref().map(|t| time::parse(t, now)).transpose();
-    let (since, until) = (at(&args.since)?, at(&args.until)?);
+    let since = args.since.as_deref().map(|text| time::parse(text, now)).transpose()?;
+    let until = args.until.as_deref().map(|text| time::parse_end(text, now)).transpose()?;
     let choice = Choice {
         // Without a beginning a stream shows what is new, and a list everything.
         since: since.unwrap_or(if args.stream && until.is_none() { now } else { i64::MIN }),
