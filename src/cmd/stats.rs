@@ -68,7 +68,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     loop {
         let (rows, now) = look(&args, &all, &wanted, &before)?;
         if clears {
-            print::stdout("\u{1b}[2J\u{1b}[H")?;
+            print::clear()?;
         }
         output::table(&rows, COLUMNS, HEADINGS, args.format.as_deref(), false)?;
         if args.no_stream {

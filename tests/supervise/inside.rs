@@ -2,6 +2,7 @@
 
 use crate::harness::image::TestImage;
 use crate::harness::process::finish;
+use crate::harness::pty::Terminal;
 use crate::harness::user::{IMAGE, until};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -251,6 +252,26 @@ fn an_export_goes_into_a_pipe_and_a_killed_one_leaves_nothing() {
     let left = std::fs::read_dir(s.home()).unwrap().flatten().map(|entry| entry.file_name());
     let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("big.tar")).collect();
     assert!(left.is_empty() || left == ["big.tar"], "{left:?}");
+}
+
+/// podman clears the terminal for each look.
+#[test]
+fn stats_clear_the_terminal() {
+    let s = session!();
+    s.detached("x", &[], "exec sleep 1000");
+    let mut t = Terminal::start(s.bolt(&["stats", "--interval", "1"]), 24, 132);
+    for _ in 0..2 {
+        t.expect("\u{1b}[2J\u{1b}[H");
+        t.expect("CPU %");
+        t.expect(" x ");
+    }
+    drop(t);
+    // Nothing of that is written to what is no terminal, nor where it is not wanted.
+    let out = s.run(&["stats", "--no-stream"]);
+    assert!(!out.out.contains('\u{1b}') && !out.out.contains("\\x1b"), "{out:?}");
+    let mut t = Terminal::start(s.bolt(&["stats", "--no-stream"]), 24, 132);
+    t.expect("ID ");
+    assert_eq!(t.end(), 0);
 }
 
 #[test]
