@@ -9,13 +9,13 @@ use crate::container::list::{self, Entry, List};
 use crate::container::state::{Recorded, Status};
 use crate::container::time;
 use crate::settings::Settings;
-use crate::ui::{format, human, print};
+use crate::ui::{format, human, print, template};
 use serde_json::{Value, json};
 
 const COLUMNS: &str =
-    "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.Created}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
+    "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.CreatedHuman}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
 /// Fields and headings of the plain table, which is [`COLUMNS`] without a template.
-const FIELDS: [&str; 7] = ["ID", "Image", "Command", "Created", "Status", "Ports", "Names"];
+const FIELDS: [&str; 7] = ["ID", "Image", "Command", "CreatedHuman", "Status", "Ports", "Names"];
 const PLAIN: [&str; 7] =
     ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
 const NAMESPACES: &str = "{{.ID}}\t{{.Names}}\t{{.Pid}}\t{{.CGROUPNS}}\t{{.IPC}}\t{{.MNT}}\t{{.NET}}\t{{.PIDNS}}\t{{.USERNS}}\t{{.UTS}}";
@@ -249,7 +249,7 @@ fn flatten(row: &mut Value, entry: &Entry, args: &Args) {
     row["ExposedPorts"] = json!(config.ports.exposed_column());
     row["CIDFile"] = json!(config.cidfile);
     row["CreatedAt"] = json!(time::go_string(config.created));
-    row["CreatedHuman"] = json!(ago(config.created));
+    row["Created"] = template::time(&time::rfc3339(config.created));
     row["RunningFor"] = json!(ago(config.created));
     row["Mounts"] = json!(mounts);
     row["Networks"] = json!(network_name(&config.network));

@@ -31,6 +31,7 @@ const ROWS: &[(&str, &[&str])] = &[
             "rules::lists::format_is_gos_templates_table_and_json",
             "rules::shown::the_template_json_is_the_word_json",
             "rules::shown::lists_and_maps_stay_what_they_are_in_templates",
+            "rules::shown::times_and_nils_in_templates_are_gos",
         ],
     ),
     ("ps JSON keys", &["rules::lists::ps_json_keys", "rules::keys::keys_and_types_are_podmans"]),
