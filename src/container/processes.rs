@@ -29,6 +29,8 @@ pub struct Process {
     pub tty: i32,
     /// User and kernel time in clock ticks.
     pub cpu_ticks: u64,
+    /// Kernel time alone.
+    pub system_ticks: u64,
     /// Start in clock ticks since boot.
     pub start_ticks: u64,
     /// -20 to 19.
@@ -202,6 +204,7 @@ fn parse_stat(pid: i32, stat: &[u8]) -> Option<Seen> {
 fn parse_status(status: &str, seen: &mut Seen) {
     for line in status.lines() {
         let Some((key, value)) = line.split_once(':') else { continue };
+        system_ticks: number(15)?.max(0) as u64,
         let numbers = || value.split_ascii_whitespace().filter_map(|n| n.parse::<u32>().ok());
         match key {
             "Uid" => numbers().zip(&mut seen.process.uids).for_each(|(n, to)| *to = n),
@@ -250,6 +253,7 @@ mod tests {
         let own = found.iter().find(|p| p.host_pid == pid).unwrap();
         assert_eq!(own.uids[0], rustix::process::getuid().as_raw());
         assert!(!own.args.is_empty() && own.resident_bytes > 0);
+        assert_eq!(seen.process.system_ticks, 50);
         assert!(table.of(i32::MAX, pidns).is_empty());
         let short = Table::read(Look::Usage).unwrap().of(pid, pidns);
         let own = short.iter().find(|p| p.host_pid == pid).unwrap();
