@@ -386,7 +386,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subc
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l restart-sec -d 'RestartSec= of the unit' -r
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l start-timeout -d 'Seconds that a start may take' -r
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s t -l stop-timeout -l time -d 'Seconds before the container is killed at a stop [default: the container\'s own]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l wants -d 'Units that are to run too' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l wants -d 'Units that are to run too; one without a kind is a .service' -r
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l after -d 'Units that are started before' -r
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l requires -d 'Units without which this one does not run' -r
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s e -l env -d 'Variables for bolt in the unit; without =VALUE: the caller\'s, and NAME* all that begin so' -r
