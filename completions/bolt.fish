@@ -330,7 +330,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand diff" -s l -l latest -d 'The c
 complete -c bolt -n "__fish_bolt_using_subcommand diff" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand events" -l since -d 'Only events since this time (2026-01-31T18:30:00Z, seconds since 1970, or a span such as 10m ago)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand events" -l until -d 'Only events until this time; a span lies ahead: 10m is in ten minutes, -10m was ten minutes ago' -r
-complete -c bolt -n "__fish_bolt_using_subcommand events" -s f -l filter -d 'Only events that match: container, event, image, label, type, volume' -r
+complete -c bolt -n "__fish_bolt_using_subcommand events" -s f -l filter -d 'Only events that match: artifact, container, event, image, label, status, type, volume' -r
 complete -c bolt -n "__fish_bolt_using_subcommand events" -l format -d 'Go template, or json: one object a line' -r
 complete -c bolt -n "__fish_bolt_using_subcommand events" -l stream -d 'Go on with new events; with =false end after those that are there' -r -f -a "true\t''
 false\t''"
@@ -794,7 +794,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcom
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from df" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l since -d 'Only events since this time (2026-01-31T18:30:00Z, seconds since 1970, or a span such as 10m ago)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l until -d 'Only events until this time; a span lies ahead: 10m is in ten minutes, -10m was ten minutes ago' -r
-complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -s f -l filter -d 'Only events that match: container, event, image, label, type, volume' -r
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -s f -l filter -d 'Only events that match: artifact, container, event, image, label, status, type, volume' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l format -d 'Go template, or json: one object a line' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l stream -d 'Go on with new events; with =false end after those that are there' -r -f -a "true\t''
 false\t''"

@@ -27,7 +27,7 @@ pub struct Args {
     /// Only events until this time; a span lies ahead: 10m is in ten minutes, -10m was ten minutes ago
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     until: Option<String>,
-    /// Only events that match: container, event, image, label, type, volume
+    /// Only events that match: artifact, container, event, image, label, status, type, volume
     #[arg(short, long, value_name = "KEY=VALUE")]
     filter: Vec<String>,
     /// Go template, or json: one object a line
@@ -98,8 +98,10 @@ struct Choice {
     wanted: Wanted,
 }
 
-const KEYS: &[&str] = &["container", "event", "image", "label", "pod", "type", "volume"];
-const KINDS: &[&str] = &["container", "image", "network", "pod", "secret", "system", "volume"];
+const KEYS: &[&str] =
+    &["artifact", "container", "event", "image", "label", "pod", "status", "type", "volume"];
+const KINDS: &[&str] =
+    &["artifact", "container", "image", "network", "pod", "secret", "system", "volume"];
 
 fn wanted(words: &[String]) -> Result<Wanted, BadFilter> {
     Wanted::parse(words, "events", KEYS, |key, value| match key {
@@ -130,9 +132,12 @@ fn is(event: &Event, key: &str, value: &str) -> bool {
         event.kind == kind && (event.name == value || by_id)
     };
     match key {
-        "event" => event.status == value,
+        // `die` is Docker's word.
+        "event" | "status" => event.status == if value == "die" { "died" } else { value },
         "type" => event.kind == value,
-        "container" | "image" | "volume" => named(key),
+        "artifact" | "container" | "image" => named(key),
+        // The beginning of a name is enough, as with Docker.
+        "volume" => event.kind == key && event.name.starts_with(value),
         // There are no pods.
         _ => false,
     }
@@ -294,6 +299,8 @@ mod tests {
             &["event=start", "event=died"][..],
             &["container=r2", "type=container"],
             &["container=e07e"],
+            &["event=die"],
+            &["status=died"],
             &["label=a", "label=maker=me"],
         ] {
             assert!(takes(words), "{words:?}");
@@ -304,6 +311,9 @@ mod tests {
             &["label=a", "label=b"],
             &["image=localhost/lay:latest"],
             &["pod=x"],
+            &["artifact=r2"],
+            &["type=artifact"],
+            &["status=start"],
         ] {
             assert!(!takes(words), "{words:?}");
         }

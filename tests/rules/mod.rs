@@ -96,6 +96,7 @@ const ROWS: &[(&str, &[&str])] = &[
             "rules::lists::events_have_their_types_and_the_exit_code_and_the_oom_killer_on_died",
             "supervise::events::the_life_of_a_container",
             "supervise::events::what_happens_to_images_volumes_and_the_system",
+            "supervise::events::a_stream_ends_when_its_span_is_over",
         ],
     ),
     ("Default ulimits", &["rules::payload::ulimits_are_clamped_to_the_callers"]),

@@ -115,6 +115,10 @@ fn times_filters_and_formats() {
     assert_eq!(names(&["--until", "-1h"]), [""; 0]);
     assert_eq!(names(&["--since", "-1h"]), [""; 0]);
     assert_eq!(names(&["--since", "1h", "--filter", "volume=a"]), ["a"]);
+    // podman 5: the beginning of a volume's name is enough, and an event is a status too.
+    let long = ["--filter", "volume=v", "--filter", "status=create"];
+    s.ok(&["volume", "create", "vol-1"]);
+    assert_eq!(names(&long), ["vol-1"]);
     // An end that has passed ends a stream.
     let out = s.run(&["events", "--until", time, "--filter", "volume=a"]);
     assert!(out.code == 0 && out.out.ends_with("volume create a\n"), "{out:?}");
