@@ -221,7 +221,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -l ns -d 'Namespaces too'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -l since -d 'Nothing before this time, or longer ago than this span' -r
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -l until -d 'Nothing after this time' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -l until -d 'Nothing after this time; a span lies ahead: 10m is in ten minutes, -10m was ten minutes ago' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -l tail -d 'Only this many lines from the end; -1: all' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on until the containers end'
@@ -331,9 +331,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand cp" -s h -l help -d 'Print hel
 complete -c bolt -n "__fish_bolt_using_subcommand diff" -l format -d 'json: one object with three lists' -r -f -a "json\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand diff" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand diff" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand events" -l since -d 'Only events since this time (2026-01-31T18:30:00Z, seconds since 1970, or a span such as 10m)' -r
-complete -c bolt -n "__fish_bolt_using_subcommand events" -l until -d 'Only events until this time' -r
-complete -c bolt -n "__fish_bolt_using_subcommand events" -s f -l filter -d 'Only events that match: container, event, image, label, type, volume' -r
+complete -c bolt -n "__fish_bolt_using_subcommand events" -l since -d 'Only events since this time (2026-01-31T18:30:00Z, seconds since 1970, or a span such as 10m ago)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand events" -l until -d 'Only events until this time; a span lies ahead: 10m is in ten minutes, -10m was ten minutes ago' -r
+complete -c bolt -n "__fish_bolt_using_subcommand events" -s f -l filter -d 'Only events that match: artifact, container, event, image, label, status, type, volume' -r
 complete -c bolt -n "__fish_bolt_using_subcommand events" -l format -d 'Go template, or json: one object a line' -r
 complete -c bolt -n "__fish_bolt_using_subcommand events" -l stream -d 'Go on with new events; with =false end after those that are there' -r -f -a "true\t''
 false\t''"
@@ -389,7 +389,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subc
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l restart-sec -d 'RestartSec= of the unit' -r
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l start-timeout -d 'Seconds that a start may take' -r
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s t -l stop-timeout -l time -d 'Seconds before the container is killed at a stop [default: the container\'s own]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l wants -d 'Units that are to run too' -r
+complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l wants -d 'Units that are to run too; one without a kind is a .service' -r
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l after -d 'Units that are started before' -r
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l requires -d 'Units without which this one does not run' -r
 complete -c bolt -n "__fish_bolt_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s e -l env -d 'Variables for bolt in the unit; without =VALUE: the caller\'s, and NAME* all that begin so' -r
@@ -423,7 +423,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand kill" -s l -l latest -d 'The c
 complete -c bolt -n "__fish_bolt_using_subcommand kill" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
 complete -c bolt -n "__fish_bolt_using_subcommand kill" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand logs" -l since -d 'Nothing before this time, or longer ago than this span' -r
-complete -c bolt -n "__fish_bolt_using_subcommand logs" -l until -d 'Nothing after this time' -r
+complete -c bolt -n "__fish_bolt_using_subcommand logs" -l until -d 'Nothing after this time; a span lies ahead: 10m is in ten minutes, -10m was ten minutes ago' -r
 complete -c bolt -n "__fish_bolt_using_subcommand logs" -l tail -d 'Only this many lines from the end; -1: all' -r
 complete -c bolt -n "__fish_bolt_using_subcommand logs" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand logs" -s f -l follow -d 'Go on until the containers end'
@@ -806,9 +806,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcom
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from df" -l format -d 'Print as "json", or by a Go template' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from df" -s v -l verbose -d 'Show every image, container and volume'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from df" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l since -d 'Only events since this time (2026-01-31T18:30:00Z, seconds since 1970, or a span such as 10m)' -r
-complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l until -d 'Only events until this time' -r
-complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -s f -l filter -d 'Only events that match: container, event, image, label, type, volume' -r
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l since -d 'Only events since this time (2026-01-31T18:30:00Z, seconds since 1970, or a span such as 10m ago)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l until -d 'Only events until this time; a span lies ahead: 10m is in ten minutes, -10m was ten minutes ago' -r
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -s f -l filter -d 'Only events that match: artifact, container, event, image, label, status, type, volume' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l format -d 'Go template, or json: one object a line' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l stream -d 'Go on with new events; with =false end after those that are there' -r -f -a "true\t''
 false\t''"

@@ -21,13 +21,13 @@ const TICK: i64 = 1_000_000_000;
 /// Show what happens to containers, images, volumes and the store
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only events since this time (2026-01-31T18:30:00Z, seconds since 1970, or a span such as 10m)
-    #[arg(long, value_name = "TIME")]
+    /// Only events since this time (2026-01-31T18:30:00Z, seconds since 1970, or a span such as 10m ago)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
-    /// Only events until this time
-    #[arg(long, value_name = "TIME")]
+    /// Only events until this time; a span lies ahead: 10m is in ten minutes, -10m was ten minutes ago
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     until: Option<String>,
-    /// Only events that match: container, event, image, label, type, volume
+    /// Only events that match: artifact, container, event, image, label, status, type, volume
     #[arg(short, long, value_name = "KEY=VALUE")]
     filter: Vec<String>,
     /// Go template, or json: one object a line
@@ -44,8 +44,8 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let now = time::now();
-    let at = |text: &Option<String>| text.as_deref().map(|t| time::parse(t, now)).transpose();
-    let (since, until) = (at(&args.since)?, at(&args.until)?);
+    let since = args.since.as_deref().map(|text| time::parse(text, now)).transpose()?;
+    let until = args.until.as_deref().map(|text| time::parse_end(text, now)).transpose()?;
     let choice = Choice {
         // Without a beginning a stream shows what is new, and a list everything.
         since: since.unwrap_or(if args.stream && until.is_none() { now } else { i64::MIN }),
@@ -98,8 +98,10 @@ struct Choice {
     wanted: Wanted,
 }
 
-const KEYS: &[&str] = &["container", "event", "image", "label", "pod", "type", "volume"];
-const KINDS: &[&str] = &["container", "image", "network", "pod", "secret", "system", "volume"];
+const KEYS: &[&str] =
+    &["artifact", "container", "event", "image", "label", "pod", "status", "type", "volume"];
+const KINDS: &[&str] =
+    &["artifact", "container", "image", "network", "pod", "secret", "system", "volume"];
 
 fn wanted(words: &[String]) -> Result<Wanted, BadFilter> {
     Wanted::parse(words, "events", KEYS, |key, value| match key {
@@ -130,9 +132,12 @@ fn is(event: &Event, key: &str, value: &str) -> bool {
         event.kind == kind && (event.name == value || by_id)
     };
     match key {
-        "event" => event.status == value,
+        // `die` is Docker's word.
+        "event" | "status" => event.status == if value == "die" { "died" } else { value },
         "type" => event.kind == value,
-        "container" | "image" | "volume" => named(key),
+        "artifact" | "container" | "image" => named(key),
+        // The beginning of a name is enough, as with Docker.
+        "volume" => event.kind == key && event.name.starts_with(value),
         // There are no pods.
         _ => false,
     }
@@ -296,6 +301,8 @@ mod tests {
             &["event=start", "event=died"][..],
             &["container=r2", "type=container"],
             &["container=e07e"],
+            &["event=die"],
+            &["status=died"],
             &["label=a", "label=maker=me"],
         ] {
             assert!(takes(words), "{words:?}");
@@ -306,6 +313,9 @@ mod tests {
             &["label=a", "label=b"],
             &["image=localhost/lay:latest"],
             &["pod=x"],
+            &["artifact=r2"],
+            &["type=artifact"],
+            &["status=start"],
         ] {
             assert!(!takes(words), "{words:?}");
         }

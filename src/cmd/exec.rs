@@ -93,8 +93,13 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     launch::pass(&mut process, args.preserve_fds, None);
     let conn =
         ending::connect(&dir)?.with_context(|| format!("container {} has just ended", dir.id()))?;
-    let options =
-        Options { stdin: args.interactive, detach: args.detach, detach_keys: keys, passed };
+    let options = Options {
+        stdin: args.interactive,
+        detach: args.detach,
+        detach_keys: keys,
+        passed,
+        output: None,
+    };
     match exec(&conn, process, options) {
         // Its terminal is gone with us, and the program with it.
         Ok(End::OutputClosed) => Ok(crate::exit::signalled(libc::SIGPIPE)),

@@ -31,10 +31,10 @@ pub struct Args {
     #[arg(short, long)]
     follow: bool,
     /// Nothing before this time, or longer ago than this span
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
-    /// Nothing after this time
-    #[arg(long, value_name = "TIME")]
+    /// Nothing after this time; a span lies ahead: 10m is in ten minutes, -10m was ten minutes ago
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     until: Option<String>,
     /// Only this many lines from the end; -1: all
     #[arg(long, value_name = "LINES", default_value = "-1", allow_negative_numbers = true)]
@@ -62,11 +62,10 @@ struct Source {
 /// Runs the verb.
 pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let now = time::now();
-    let at = |text: &Option<String>| text.as_deref().map(|t| time::parse(t, now)).transpose();
     let query = Query {
         tail: u64::try_from(args.tail).ok(),
-        since: at(&args.since)?,
-        until: at(&args.until)?,
+        since: args.since.as_deref().map(|text| time::parse(text, now)).transpose()?,
+        until: args.until.as_deref().map(|text| time::parse_end(text, now)).transpose()?,
     };
     let all = Containers::open(&settings.dirs)?;
     let mut names = args.containers.clone();
@@ -87,7 +86,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         let reader = LogReader::open(dir, query)?;
         sources.push(Source { reader, prefix, suffix, timestamps: args.timestamps, done: false });
     }
-    match copy(&mut sources, args.follow) {
+    match copy(&mut sources, args.follow, query.until) {
         Ok(()) => Ok(0),
         // `bolt logs | head` is no failure.
         Err(e) if is_closed(&e) => Ok(0),
@@ -118,13 +117,14 @@ fn is_closed(error: &anyhow::Error) -> bool {
         .any(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
-fn copy(sources: &mut [Source], follow: bool) -> anyhow::Result<()> {
+fn copy(sources: &mut [Source], follow: bool, until: Option<i64>) -> anyhow::Result<()> {
     let watch = if follow { watch(sources) } else { None };
     let mut out = io::BufWriter::new(io::stdout().lock());
     loop {
+        // Looked at before the read: what was written before the end is then seen.
+        let over = !follow || until.is_some_and(|until| time::now() > until);
         for source in sources.iter_mut().filter(|s| !s.done) {
-            // Looked at before the read: what was written before the end is then seen.
-            let ended = !follow || !source.reader.dir().is_supervised()?;
+            let ended = over || !source.reader.dir().is_supervised()?;
             source.done = source.read(&mut out)? || ended;
         }
         out.flush().context("write standard output")?;

@@ -9,13 +9,13 @@ use crate::container::list::{self, Entry, List};
 use crate::container::state::{Recorded, Status};
 use crate::container::time;
 use crate::settings::Settings;
-use crate::ui::{format, human, print};
+use crate::ui::{format, human, print, template};
 use serde_json::{Value, json};
 
 const COLUMNS: &str =
-    "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.Created}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
+    "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.CreatedHuman}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
 /// Fields and headings of the plain table, which is [`COLUMNS`] without a template.
-const FIELDS: [&str; 7] = ["ID", "Image", "Command", "Created", "Status", "Ports", "Names"];
+const FIELDS: [&str; 7] = ["ID", "Image", "Command", "CreatedHuman", "Status", "Ports", "Names"];
 const PLAIN: [&str; 7] =
     ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"];
 const NAMESPACES: &str = "{{.ID}}\t{{.Names}}\t{{.Pid}}\t{{.CGROUPNS}}\t{{.IPC}}\t{{.MNT}}\t{{.NET}}\t{{.PIDNS}}\t{{.USERNS}}\t{{.UTS}}";
@@ -124,7 +124,7 @@ fn select<C: Listed>(
     if let Some(last) = last {
         entries.drain(..entries.len().saturating_sub(last));
     } else if !args.all && !filters.names_a_state() {
-        entries.retain(|e| is_running(e.status));
+        entries.retain(is_running);
     }
     // The list has the oldest first, as podman shows them.
     sort(&mut entries, args.sort);
@@ -138,8 +138,14 @@ fn quiet<C: Listed>(entries: &[Entry<C>], args: &Args) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn is_running(status: Status) -> bool {
-    status.is_active()
+/// Whether a list without `--all` shows it: podman's has what runs, not what is paused. One that
+/// waits for its next start counts as running; podman's do not wait.
+fn is_running<C>(entry: &Entry<C>) -> bool {
+    match entry.status {
+        Status::Running | Status::Orphaned => true,
+        Status::Starting => entry.recorded.status == "restarting",
+        Status::Created | Status::Paused | Status::Exited => false,
+    }
 }
 
 fn sort<C: Listed>(entries: &mut [Entry<C>], by: Sort) {
@@ -193,7 +199,7 @@ fn row(
         "default" | "none" | "host" => Vec::new(),
         name => vec![name],
     };
-    let pid = if is_running(entry.status) { recorded.pid } else { 0 };
+    let pid = if entry.status.is_active() { recorded.pid } else { 0 };
     let mut row = json!({
         "AutoRemove": config.remove,
         "Command": config.args(),
@@ -243,7 +249,7 @@ fn flatten(row: &mut Value, entry: &Entry, args: &Args) {
     row["ExposedPorts"] = json!(config.ports.exposed_column());
     row["CIDFile"] = json!(config.cidfile);
     row["CreatedAt"] = json!(time::go_string(config.created));
-    row["CreatedHuman"] = json!(ago(config.created));
+    row["Created"] = template::time(&time::rfc3339(config.created));
     row["RunningFor"] = json!(ago(config.created));
     row["Mounts"] = json!(mounts);
     row["Networks"] = json!(network_name(&config.network));

@@ -6,12 +6,12 @@ use crate::container::config::{Listed, Summary};
 use crate::container::dir::Containers;
 use crate::container::list::{self, Entry};
 use crate::container::time;
-use crate::container::usage::{Observer, Usage};
+use crate::container::usage::{Device, Observer, Usage};
 use crate::settings::Settings;
 use crate::ui::{format, human, print};
 use crate::userns;
-use anyhow::{Context, bail};
-use serde_json::{Value, json};
+use anyhow::Context;
+use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -26,13 +26,11 @@ const HEADINGS: &[(&str, &str)] = &[
     ("UpTime", "CPU TIME"),
     ("AVGCPU", "AVG CPU %"),
 ];
-/// What stands where a container that does not run has no number.
-const NOTHING: &str = "--";
 
 /// Show what running containers use
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Names or IDs; without any, all that run
+    /// Names or IDs, also of those that do not run; without any, all that run
     #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
     /// Those that do not run too
@@ -68,14 +66,11 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     loop {
         let (rows, now) = look(&args, &all, &wanted, &before)?;
         if clears {
-            print::stdout("\u{1b}[2J\u{1b}[H")?;
+            print::clear()?;
         }
         output::table(&rows, COLUMNS, HEADINGS, args.format.as_deref(), false)?;
         if args.no_stream {
             return Ok(0);
-        }
-        if !wanted.is_empty() && now.is_empty() {
-            bail!("none of the containers runs any more");
         }
         before = now;
         std::thread::sleep(Duration::from_secs(args.interval));
@@ -86,12 +81,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 fn wanted(args: &Args, all: &Containers) -> anyhow::Result<Vec<String>> {
     let mut ids = Vec::new();
     for name in &args.containers {
-        let dir = all.find(name)?;
-        let status = dir.status()?;
-        if !status.has_processes() {
-            bail!("container {name} is {}: stats shows running containers", status.word());
-        }
-        ids.push(dir.id().to_owned());
+        ids.push(all.find(name)?.id().to_owned());
     }
     if args.latest {
         let newest = list::read(all)?.entries.pop().context("there is no container yet")?;
@@ -113,117 +103,156 @@ fn look(
     for error in found.damaged {
         report(&error.into());
     }
+    let is_there = |id: &&String| found.entries.iter().any(|entry| entry.config.id() == *id);
+    if let Some(gone) = wanted.iter().find(|id| !is_there(id)) {
+        // Says that there is none, or that it is damaged.
+        all.find(gone)?.read_config()?;
+    }
     let mut observer = Observer::new().context("list the processes")?;
     let (mut rows, mut seen) = (Vec::new(), Seen::new());
     let json = format::is_json(args.format.as_deref());
     for entry in found.entries {
         let runs = entry.status.has_processes();
         let id = entry.config.id();
-        let named = wanted.is_empty() || wanted.iter().any(|wanted| wanted == id);
-        if !named || !(runs || args.all) {
+        let shown = match wanted {
+            [] => runs || args.all,
+            named => named.iter().any(|wanted| wanted == id),
+        };
+        if !shown {
             continue;
         }
-        let usage = runs.then(|| observer.read(&entry.recorded));
         let now = time::now();
-        if let Some(usage) = usage {
-            seen.insert(id.to_owned(), (usage.cpu_nanos, now));
+        // What does not run uses nothing, which is no error (podman).
+        let look = match runs {
+            true => Look::at(&entry, observer.read(&entry.recorded), now, before),
+            false => Look::default(),
+        };
+        if runs {
+            seen.insert(id.to_owned(), (look.usage.cpu_nanos, now));
         }
-        let shares = usage.map(|usage| Shares::of(&entry, &usage, now, before));
         rows.push(match json {
-            true => object(&entry.config, usage, shares, args.no_trunc),
-            false => row(&entry.config, usage, shares, args.no_trunc),
+            true => object(&entry.config, &look, args.no_trunc),
+            false => row(&entry.config, &look, args.no_trunc),
         });
     }
     Ok((rows, seen))
 }
 
-/// Percents of one processor.
-#[derive(Debug, Clone, Copy)]
-struct Shares {
-    /// Since the last look, or at the first one since the container began.
+/// What one container uses, and how much of a processor that is.
+#[derive(Debug, Default)]
+struct Look {
+    usage: Usage,
+    /// Nanoseconds since 1970; 0: it does not run.
+    at: i64,
+    /// Percents of one processor since the last look, or at the first one since it began.
     now: f64,
-    /// Since it began.
+    /// The same since it began.
     average: f64,
 }
 
-impl Shares {
-    fn of(entry: &Entry<Summary>, usage: &Usage, now: i64, before: &Seen) -> Shares {
+impl Look {
+    fn at(entry: &Entry<Summary>, usage: Usage, at: i64, before: &Seen) -> Look {
         let percent = |nanos: u64, span: i64| match span {
             span if span > 0 => nanos as f64 / span as f64 * 100.0,
             _ => 0.0,
         };
-        let average = percent(usage.cpu_nanos, now - entry.recorded.started);
+        let average = percent(usage.cpu_nanos, at - entry.recorded.started);
         let now = match before.get(entry.config.id()) {
-            Some((nanos, at)) => percent(usage.cpu_nanos.saturating_sub(*nanos), now - at),
-            None => average,
+            // A new start counts from nothing.
+            Some((nanos, then)) if usage.cpu_nanos >= *nanos => {
+                percent(usage.cpu_nanos - nanos, at - then)
+            }
+            _ => average,
         };
-        Shares { now, average }
+        Look { usage, at, now, average }
+    }
+
+    fn memory_share(&self) -> f64 {
+        match self.usage.memory_limit {
+            0 => 0.0,
+            limit => self.usage.memory as f64 / limit as f64 * 100.0,
+        }
     }
 }
 
-fn percent(value: Option<f64>) -> String {
-    value.map_or_else(|| NOTHING.to_owned(), |value| format!("{value:.2}%"))
+fn percent(value: f64) -> String {
+    format!("{value:.2}%")
 }
 
-fn pair(values: Option<(u64, u64)>) -> String {
-    let (one, other) = match values {
-        Some((one, other)) => (human::size_short(one), human::size_short(other)),
-        None => (NOTHING.to_owned(), NOTHING.to_owned()),
-    };
-    format!("{one} / {other}")
-}
-
-fn memory_share(usage: &Usage) -> f64 {
-    match usage.memory_limit {
-        0 => 0.0,
-        limit => usage.memory as f64 / limit as f64 * 100.0,
-    }
+fn pair((one, other): (u64, u64), size: fn(u64) -> String) -> String {
+    format!("{} / {}", size(one), size(other))
 }
 
 fn shown_id(config: &Summary, whole: bool) -> &str {
     if whole { config.id() } else { config.short_id() }
 }
 
-/// The fields of templates and the table.
-fn row(config: &Summary, usage: Option<Usage>, shares: Option<Shares>, whole: bool) -> Value {
+/// The fields of templates and the table: text where podman has a method, else numbers.
+fn row(config: &Summary, look: &Look, whole: bool) -> Value {
+    let usage = &look.usage;
+    let memory = (usage.memory, usage.memory_limit);
+    let net = usage.net_bytes();
+    let up = human::duration_as_go(usage.cpu_nanos);
     json!({
         "ID": shown_id(config, whole),
-        "ContainerID": shown_id(config, whole),
+        "ContainerID": config.id(),
         "Name": config.name(),
-        "CPUPerc": percent(shares.map(|s| s.now)),
-        "CPU": percent(shares.map(|s| s.now)),
-        "AVGCPU": percent(shares.map(|s| s.average)),
-        "AvgCPU": percent(shares.map(|s| s.average)),
-        "MemUsage": pair(usage.map(|u| (u.memory, u.memory_limit))),
-        "MemPerc": percent(usage.as_ref().map(memory_share)),
-        "MemLimit": usage.map_or(0, |u| u.memory_limit),
-        "NetIO": pair(usage.map(|u| u.net)),
-        "NetInput": usage.map_or(0, |u| u.net.0),
-        "NetOutput": usage.map_or(0, |u| u.net.1),
-        "BlockIO": pair(usage.map(|u| u.block)),
-        "BlockInput": usage.map_or(0, |u| u.block.0),
-        "BlockOutput": usage.map_or(0, |u| u.block.1),
-        "PIDS": usage.map_or_else(|| NOTHING.to_owned(), |u| u.pids.to_string()),
-        "PIDs": usage.map_or_else(|| NOTHING.to_owned(), |u| u.pids.to_string()),
-        "CPUNano": usage.map_or(0, |u| u.cpu_nanos),
-        "UpTime": usage.map_or_else(|| NOTHING.to_owned(), |u| human::duration_as_go(u.cpu_nanos)),
-        "Up": usage.map_or_else(|| NOTHING.to_owned(), |u| human::duration_as_go(u.cpu_nanos)),
+        "CPUPerc": percent(look.now),
+        "CPU": look.now,
+        "AVGCPU": percent(look.average),
+        "AvgCPU": look.average,
+        "CPUNano": usage.cpu_nanos,
+        "CPUSystemNano": usage.system_nanos,
+        "PerCPU": usage.per_cpu,
+        "SystemNano": look.at,
+        "Duration": usage.cpu_nanos,
+        "UpTime": up,
+        "Up": up,
+        "MemUsage": pair(memory, human::size_short),
+        "MemUsageBytes": pair(memory, human::size_binary),
+        "MemPerc": percent(look.memory_share()),
+        "MemLimit": usage.memory_limit,
+        "NetIO": pair(net, human::size_short),
+        "NetInput": net.0,
+        "NetOutput": net.1,
+        "Network": usage.net.iter().map(network).collect::<Map<_, _>>(),
+        "BlockIO": pair(usage.block, human::size_short),
+        "BlockInput": usage.block.0,
+        "BlockOutput": usage.block.1,
+        "PIDS": usage.pids.to_string(),
+        "PIDs": usage.pids,
     })
 }
 
+fn network(device: &Device) -> (String, Value) {
+    let Device { name, received, sent } = device;
+    let numbers = json!({
+        "RxBytes": received.bytes,
+        "RxDropped": received.dropped,
+        "RxErrors": received.errors,
+        "RxPackets": received.packets,
+        "TxBytes": sent.bytes,
+        "TxDropped": sent.dropped,
+        "TxErrors": sent.errors,
+        "TxPackets": sent.packets,
+    });
+    (name.clone(), numbers)
+}
+
 /// The keys of podman's `--format json`.
-fn object(config: &Summary, usage: Option<Usage>, shares: Option<Shares>, whole: bool) -> Value {
+fn object(config: &Summary, look: &Look, whole: bool) -> Value {
+    let usage = &look.usage;
     json!({
         "id": shown_id(config, whole),
         "name": config.name(),
-        "cpu_time": usage.map_or_else(|| NOTHING.to_owned(), |u| human::duration_as_go(u.cpu_nanos)),
-        "cpu_percent": percent(shares.map(|s| s.now)),
-        "avg_cpu": percent(shares.map(|s| s.average)),
-        "mem_usage": pair(usage.map(|u| (u.memory, u.memory_limit))),
-        "mem_percent": percent(usage.as_ref().map(memory_share)),
-        "net_io": pair(usage.map(|u| u.net)),
-        "block_io": pair(usage.map(|u| u.block)),
-        "pids": usage.map_or_else(|| NOTHING.to_owned(), |u| u.pids.to_string()),
+        "cpu_time": human::duration_as_go(usage.cpu_nanos),
+        "cpu_percent": percent(look.now),
+        "avg_cpu": percent(look.average),
+        "mem_usage": pair((usage.memory, usage.memory_limit), human::size_short),
+        "mem_percent": percent(look.memory_share()),
+        "net_io": pair(usage.net_bytes(), human::size_short),
+        "block_io": pair(usage.block, human::size_short),
+        "pids": usage.pids.to_string(),
     })
 }
 
@@ -233,12 +262,10 @@ mod tests {
 
     #[test]
     fn percents_and_pairs() {
-        assert_eq!(percent(Some(1.005)), "1.00%");
-        assert_eq!(percent(None), "--");
-        assert_eq!(pair(Some((1500, 0))), "1.5kB / 0B");
-        assert_eq!(pair(None), "-- / --");
+        assert_eq!(percent(1.005), "1.00%");
+        assert_eq!(pair((1500, 0), human::size_short), "1.5kB / 0B");
         let usage = Usage { memory: 1, memory_limit: 4, ..Usage::default() };
-        assert_eq!(memory_share(&usage), 25.0);
-        assert_eq!(memory_share(&Usage::default()), 0.0);
+        assert_eq!(Look { usage, ..Look::default() }.memory_share(), 25.0);
+        assert_eq!(Look::default().memory_share(), 0.0);
     }
 }

@@ -1,8 +1,12 @@
 //! `bolt top`: the processes of a container.
 
+mod ps;
+
 use crate::container::dir::Containers;
 use crate::container::processes::{Look, Process, Table};
+use crate::container::time;
 use crate::settings::Settings;
+use crate::spec::caps::CapSet;
 use crate::sys::beneath;
 use crate::ui::format;
 use crate::ui::human;
@@ -25,9 +29,10 @@ pub struct Args {
     /// The container created last
     #[arg(short, long)]
     latest: bool,
-    /// Name or ID, then what to show: args comm etime group hgroup hpid huser nice pcpu pgid pid
-    /// ppid rgroup ruser rss seccomp state time tty user vsz
-    #[arg(value_name = "CONTAINER [FORMAT...]")]
+    /// Name or ID, then what to show: args capamb capbnd capeff capinh capprm comm etime group
+    /// groups hgroup hgroups hpid huid huser label nice pcpu pgid pid ppid rgroup rss ruser seccomp
+    /// state stime time tty uid user vsz; anything else is given to ps(1) in the container: -eo pid,comm
+    #[arg(value_name = "CONTAINER [FORMAT... | ARGS...]", trailing_var_arg = true)]
     words: Vec<String>,
 }
 
@@ -42,9 +47,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
             all.find(&words.next().context(missing)?)?
         }
     };
-    let asked: Vec<String> =
-        words.flat_map(|w| w.split([',', ' ']).map(str::to_owned).collect::<Vec<_>>()).collect();
-    let columns = columns(&asked)?;
+    let words: Vec<String> = words.collect();
     let now = dir.snapshot()?;
     if !now.status.has_processes() {
         bail!(
@@ -53,6 +56,12 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
             now.status.word()
         );
     }
+    let Some(columns) = columns(&words) else {
+        let names: Vec<&str> = COLUMNS.iter().map(|c| c.name).collect();
+        let text = ps::ps(settings, &dir, &split(&words), &names.join(" "))?;
+        print::stdout(&text)?;
+        return Ok(0);
+    };
     userns::enter(&settings.dirs)?;
     let view = View::of(now.recorded.pid)?;
     let rows: Vec<Vec<String>> = Table::read(Look::Whole)
@@ -66,48 +75,85 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// One column: its descriptor, its heading, and how its cells are made.
-struct Column {
-    name: &'static str,
-    heading: &'static str,
-    cell: fn(&Process, &View) -> String,
+/// The words of ps(1): a single argument may hold all of them.
+fn split(words: &[String]) -> Vec<String> {
+    match words {
+        [one] => one.split_whitespace().map(str::to_owned).collect(),
+        many => many.to_vec(),
+    }
 }
 
+/// One column: its descriptor, that of AIX where there is one, its heading, and how its cells are
+/// made.
+struct Column {
+    name: &'static str,
+    code: &'static str,
+    heading: &'static str,
+    cell: Cell,
+}
+
+type Cell = fn(&Process, &View) -> String;
+
+const fn column(
+    name: &'static str,
+    code: &'static str,
+    heading: &'static str,
+    cell: Cell,
+) -> Column {
+    Column { name, code, heading, cell }
+}
+
+/// Names and headings are podman's.
 const COLUMNS: &[Column] = &[
-    Column { name: "args", heading: "COMMAND", cell: |p, _| p.args.join(" ") },
-    Column { name: "comm", heading: "COMMAND", cell: |p, _| p.name.clone() },
-    Column { name: "etime", heading: "ELAPSED", cell: |p, v| shown(v.age(p)) },
-    Column { name: "group", heading: "GROUP", cell: |p, v| v.group(p.gids[1]) },
-    Column { name: "hgroup", heading: "HGROUP", cell: |p, v| number(v.outer_gids.get(p.gids[1])) },
-    Column { name: "hpid", heading: "HPID", cell: |p, _| p.host_pid.to_string() },
-    Column { name: "huser", heading: "HUSER", cell: |p, v| number(v.outer_uids.get(p.uids[1])) },
-    Column { name: "nice", heading: "NI", cell: |p, _| p.nice.to_string() },
-    Column { name: "pcpu", heading: "%CPU", cell: |p, v| format!("{:.3}", v.share(p)) },
-    Column { name: "pgid", heading: "PGID", cell: |p, _| p.group.to_string() },
-    Column { name: "pid", heading: "PID", cell: |p, _| p.pid.to_string() },
-    Column { name: "ppid", heading: "PPID", cell: |p, _| p.ppid.to_string() },
-    Column { name: "rgroup", heading: "RGROUP", cell: |p, v| v.group(p.gids[0]) },
-    Column { name: "rss", heading: "RSS", cell: |p, _| (p.resident_bytes / 1024).to_string() },
-    Column { name: "ruser", heading: "RUSER", cell: |p, v| v.user(p.uids[0]) },
-    Column { name: "seccomp", heading: "SECCOMP", cell: |p, _| seccomp(p.seccomp).to_owned() },
-    Column { name: "state", heading: "STATE", cell: |p, _| p.state.to_string() },
-    Column { name: "time", heading: "TIME", cell: |p, v| shown(v.seconds(p.cpu_ticks)) },
-    Column { name: "tty", heading: "TTY", cell: |p, _| tty(p.tty) },
-    Column { name: "user", heading: "USER", cell: |p, v| v.user(p.uids[1]) },
-    Column { name: "vsz", heading: "VSZ", cell: |p, _| (p.virtual_bytes / 1024).to_string() },
+    column("args", "%a", "COMMAND", |p, _| p.args.join(" ")),
+    column("capamb", "", "AMBIENT CAPS", |p, _| caps(p.caps.ambient)),
+    column("capbnd", "", "BOUNDING CAPS", |p, _| caps(p.caps.bounding)),
+    column("capeff", "", "EFFECTIVE CAPS", |p, _| caps(p.caps.effective)),
+    column("capinh", "", "INHERITED CAPS", |p, _| caps(p.caps.inheritable)),
+    column("capprm", "", "PERMITTED CAPS", |p, _| caps(p.caps.permitted)),
+    column("comm", "%c", "COMMAND", |p, _| p.name.clone()),
+    column("etime", "%t", "ELAPSED", |p, v| shown(v.age(p))),
+    column("group", "%G", "GROUP", |p, v| v.group(p.gids[1])),
+    column("groups", "", "GROUPS", |p, v| list(&p.groups, |id| v.group(id))),
+    column("hgroup", "", "HGROUP", |p, v| number(v.outer_gids.get(p.gids[1]))),
+    column("hgroups", "", "HGROUPS", |p, v| list(&p.groups, |id| number(v.outer_gids.get(id)))),
+    column("hpid", "", "HPID", |p, _| p.host_pid.to_string()),
+    column("huid", "", "HUID", |p, v| number(v.outer_uids.get(p.uids[1]))),
+    column("huser", "", "HUSER", |p, v| number(v.outer_uids.get(p.uids[1]))),
+    column("label", "", "LABEL", |p, _| label(p.host_pid)),
+    column("nice", "%n", "NI", |p, _| p.nice.to_string()),
+    column("pcpu", "%C", "%CPU", |p, v| format!("{:.3}", v.share(p))),
+    column("pgid", "%r", "PGID", |p, _| p.group.to_string()),
+    column("pid", "%p", "PID", |p, _| p.pid.to_string()),
+    column("ppid", "%P", "PPID", |p, _| p.ppid.to_string()),
+    column("rgroup", "%g", "RGROUP", |p, v| v.group(p.gids[0])),
+    column("rss", "", "RSS", |p, _| (p.resident_bytes / 1024).to_string()),
+    column("ruser", "%u", "RUSER", |p, v| v.user(p.uids[0])),
+    column("seccomp", "", "SECCOMP", |p, _| seccomp(p.seccomp).to_owned()),
+    column("state", "", "STATE", |p, _| p.state.to_string()),
+    column("stime", "", "STIME", |p, v| v.start(p)),
+    column("time", "%x", "TIME", |p, v| shown(v.seconds(p.cpu_ticks))),
+    column("tty", "%y", "TTY", |p, _| tty(p.tty)),
+    column("uid", "", "UID", |p, v| number(v.inner_uids.get(p.uids[1]))),
+    column("user", "%U", "USER", |p, v| v.user(p.uids[1])),
+    column("vsz", "%z", "VSZ", |p, _| (p.virtual_bytes / 1024).to_string()),
 ];
 
-fn columns(asked: &[String]) -> anyhow::Result<Vec<&'static Column>> {
+/// The columns that were asked for; none where a word is no column.
+fn columns(words: &[String]) -> Option<Vec<&'static Column>> {
     let find = |name: &str| {
-        let known = |c: &&Column| c.name == name || c.heading.eq_ignore_ascii_case(name);
-        COLUMNS.iter().find(known).with_context(|| {
-            let names: Vec<&str> = COLUMNS.iter().map(|c| c.name).collect();
-            format!("{name:?} is no column of top; there are {}", names.join(" "))
+        COLUMNS.iter().find(|c| {
+            c.name == name
+                || (!c.code.is_empty() && c.code == name)
+                || c.heading.eq_ignore_ascii_case(name)
         })
     };
-    match asked.is_empty() {
-        true => USUAL.into_iter().map(find).collect(),
-        false => asked.iter().filter(|w| !w.is_empty()).map(|w| find(w)).collect(),
+    match words {
+        [] => USUAL.into_iter().map(find).collect(),
+        words => {
+            let names = words.iter().flat_map(|word| word.split([',', ' ']));
+            names.filter(|name| !name.is_empty()).map(find).collect()
+        }
     }
 }
 
@@ -122,6 +168,8 @@ struct View {
     /// Clock ticks a second, and since boot.
     rate: f64,
     uptime: f64,
+    /// Nanoseconds since 1970.
+    now: i64,
 }
 
 impl View {
@@ -138,6 +186,7 @@ impl View {
             groups: names(init, "etc/group"),
             rate: rustix::param::clock_ticks_per_second().max(1) as f64,
             uptime: uptime.split(' ').next().and_then(|t| t.parse().ok()).unwrap_or(0.0),
+            now: time::now(),
         })
     }
 
@@ -147,6 +196,11 @@ impl View {
 
     fn age(&self, process: &Process) -> f64 {
         (self.uptime - self.seconds(process.start_ticks)).max(0.0)
+    }
+
+    /// When it began, as Go prints a time.
+    fn start(&self, process: &Process) -> String {
+        time::go_string(self.now - (self.age(process) * 1e9) as i64)
     }
 
     fn share(&self, process: &Process) -> f64 {
@@ -167,6 +221,37 @@ impl View {
 fn named(names: &[(u32, String)], id: Option<u32>) -> String {
     let entry = names.iter().find(|(n, _)| Some(*n) == id);
     entry.map_or_else(|| number(id), |(_, name)| name.clone())
+}
+
+/// Supplementary groups, with commas between them.
+fn list(ids: &[u32], name: impl Fn(u32) -> String) -> String {
+    ids.iter().map(|id| name(*id)).collect::<Vec<_>>().join(",")
+}
+
+/// `full`, `none`, or names without `CAP_`, in the order of the alphabet.
+fn caps(bits: u64) -> String {
+    let set = CapSet::from_bits(bits);
+    if set == CapSet::ALL {
+        return "full".to_owned();
+    }
+    let mut names: Vec<&str> =
+        set.names().map(|name| name.strip_prefix("CAP_").unwrap_or(name)).collect();
+    names.sort_unstable();
+    if names.is_empty() { "none".to_owned() } else { names.join(",") }
+}
+
+/// What the security module of the kernel calls a process; `?`: there is none.
+fn label(pid: i32) -> String {
+    let mut text = Vec::new();
+    // What is no label module may still have the file, and say that it is not permitted.
+    if let Ok(file) = File::open(format!("/proc/{pid}/attr/current")) {
+        let _ = file.take(4096).read_to_end(&mut text);
+    }
+    let text = String::from_utf8_lossy(&text);
+    match text.trim_matches(|c: char| c == '\0' || c.is_whitespace()) {
+        "" => "?".to_owned(),
+        label => label.to_owned(),
+    }
 }
 
 fn number(id: Option<u32>) -> String {
@@ -235,9 +320,24 @@ mod tests {
     }
 
     #[test]
-    fn unknown_columns_are_named() {
-        assert!(columns(&["pid".into(), "%CPU".into()]).is_ok());
-        let error = columns(&["bogus".into()]).err().unwrap().to_string();
-        assert!(error.contains("bogus") && error.contains("hpid"), "{error}");
+    fn columns_have_names_codes_and_headings() {
+        let found = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+            columns(&words).map(|found| found.iter().map(|c| c.name).collect::<Vec<_>>())
+        };
+        assert_eq!(found(&[]).unwrap(), USUAL);
+        assert_eq!(found(&["pid,%C", "%CPU huser"]).unwrap(), ["pid", "pcpu", "pcpu", "huser"]);
+        for words in [&["bogus"][..], &["pid", "-eo"], &["aux"], &["%"]] {
+            assert_eq!(found(words), None, "{words:?}");
+        }
+        assert_eq!(split(&["-eo  pid,comm".into()]), ["-eo", "pid,comm"]);
+        assert_eq!(split(&["-o".into(), "pid comm".into()]), ["-o", "pid comm"]);
+    }
+
+    #[test]
+    fn capabilities_are_names_in_order() {
+        assert_eq!(caps(0), "none");
+        assert_eq!(caps(CapSet::ALL.bits()), "full");
+        assert_eq!(caps(0b1010_0001), "CHOWN,KILL,SETUID");
     }
 }

@@ -164,6 +164,7 @@ fn show(settings: &Settings, volumes: &Volumes, ls: &Ls) -> anyhow::Result<u8> {
     }
     let columns = "{{.Driver}}\t{{.Name}}";
     let headings = [("Name", "VOLUME NAME")];
+    let rows = super::output::typed(&rows, ls.format.as_deref());
     super::output::table(&rows, columns, &headings, ls.format.as_deref(), ls.noheading)?;
     Ok(0)
 }

@@ -1,7 +1,7 @@
 //! `bolt wait`: until containers end, or are in a given state.
 
 use super::ending;
-use super::selection::{Selection, report};
+use super::selection::{Selection, Target, report};
 use crate::container::dir::{ContainerDir, Containers, Snapshot};
 use crate::container::error::Error;
 use crate::container::state::Status;
@@ -79,12 +79,15 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         anyhow::bail!("containers are never in this state: they end and go in one step");
     }
     let all = Containers::open(&settings.dirs)?;
+    let Some(targets) = found(args.selection.targets(&all, |_| true)?, args.selection.ignore)
+    else {
+        return Ok(exit::ENGINE);
+    };
     let mut code = 0;
-    for target in args.selection.targets(&all, |_| true)? {
-        let result = match target.dir {
-            Err(Error::NotFound(_)) if args.selection.ignore => Ok(-1),
-            Err(e) => Err(e.into()),
-            Ok(dir) => wait(&dir, &args.condition, interval),
+    for dir in targets {
+        let result = match dir {
+            None => Ok(-1),
+            Some(dir) => wait(&dir, &args.condition, interval),
         };
         match result {
             Ok(value) => print::line(&value.to_string()),
@@ -95,6 +98,24 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         }
     }
     Ok(code)
+}
+
+/// All that were named, before any of them is waited for; none for one that is not there and need
+/// not be. Without a value it was told which ones cannot be waited for.
+fn found(targets: Vec<Target>, ignore: bool) -> Option<Vec<Option<ContainerDir>>> {
+    let mut dirs = Vec::with_capacity(targets.len());
+    let mut whole = true;
+    for target in targets {
+        match target.dir {
+            Ok(dir) => dirs.push(Some(dir)),
+            Err(Error::NotFound(_)) if ignore => dirs.push(None),
+            Err(e) => {
+                report(&e.into());
+                whole = false;
+            }
+        }
+    }
+    whole.then_some(dirs)
 }
 
 fn interval(text: &str) -> anyhow::Result<Duration> {

@@ -29,6 +29,8 @@ pub struct Process {
     pub tty: i32,
     /// User and kernel time in clock ticks.
     pub cpu_ticks: u64,
+    /// Kernel time alone.
+    pub system_ticks: u64,
     /// Start in clock ticks since boot.
     pub start_ticks: u64,
     /// -20 to 19.
@@ -41,10 +43,29 @@ pub struct Process {
     pub uids: [u32; 2],
     /// Real and effective group, likewise.
     pub gids: [u32; 2],
+    /// Supplementary groups, likewise.
+    pub groups: Vec<u32>,
+    /// Capabilities, bit N for number N.
+    pub caps: Caps,
     /// Seccomp mode: 0, 1 or 2.
     pub seccomp: u32,
     /// Threads.
     pub threads: u64,
+}
+
+/// The five sets of a process (capabilities(7)).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// What execve(2) keeps for a program that has no capabilities in its file.
+    pub ambient: u64,
+    /// What the process can ever get.
+    pub bounding: u64,
+    /// What the kernel goes by.
+    pub effective: u64,
+    /// What execve(2) keeps for a program whose file says so.
+    pub inheritable: u64,
+    /// What may be made effective.
+    pub permitted: u64,
 }
 
 /// How much of each process is looked at.
@@ -183,6 +204,7 @@ fn parse_stat(pid: i32, stat: &[u8]) -> Option<Seen> {
         state: fields.first()?.chars().next()?,
         tty: number(7)? as i32,
         cpu_ticks: (number(14)? + number(15)?).max(0) as u64,
+        system_ticks: number(15)?.max(0) as u64,
         nice: number(19)? as i32,
         start_ticks: number(22)?.max(0) as u64,
         threads: number(20)?.max(0) as u64,
@@ -203,11 +225,18 @@ fn parse_status(status: &str, seen: &mut Seen) {
     for line in status.lines() {
         let Some((key, value)) = line.split_once(':') else { continue };
         let numbers = || value.split_ascii_whitespace().filter_map(|n| n.parse::<u32>().ok());
+        let caps = || u64::from_str_radix(value.trim(), 16).unwrap_or(0);
         match key {
             "Uid" => numbers().zip(&mut seen.process.uids).for_each(|(n, to)| *to = n),
             "Gid" => numbers().zip(&mut seen.process.gids).for_each(|(n, to)| *to = n),
             "NSpgid" => seen.groups = numbers().map(|n| n as i32).collect(),
             "NSpid" => seen.pids = numbers().map(|n| n as i32).collect(),
+            "Groups" => seen.process.groups = numbers().collect(),
+            "CapAmb" => seen.process.caps.ambient = caps(),
+            "CapBnd" => seen.process.caps.bounding = caps(),
+            "CapEff" => seen.process.caps.effective = caps(),
+            "CapInh" => seen.process.caps.inheritable = caps(),
+            "CapPrm" => seen.process.caps.permitted = caps(),
             "Seccomp" => seen.process.seccomp = numbers().next().unwrap_or(0),
             _ => {}
         }
@@ -224,6 +253,7 @@ mod tests {
         let seen = parse_stat(77, format!("77 (a) R 9 (b) {tail}").as_bytes()).unwrap();
         assert_eq!((seen.process.name.as_str(), seen.parent), ("a) R 9 (b", 3));
         assert_eq!((seen.process.cpu_ticks, seen.process.nice), (200, -5));
+        assert_eq!(seen.process.system_ticks, 50);
         assert_eq!((seen.process.start_ticks, seen.process.virtual_bytes), (4242, 8192));
         assert_eq!(seen.process.tty, 34816);
         assert!(parse_stat(1, b"1 (a").is_none());
@@ -234,11 +264,13 @@ mod tests {
     fn ids_and_pids_of_status() {
         let mut seen = parse_stat(1, b"1 (a) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0").unwrap();
         parse_status(
-            "Uid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nNSpid:\t900\t12\t1\nSeccomp:\t2\n",
+            "Uid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nNSpid:\t900\t12\t1\nSeccomp:\t2\n\
+             Groups:\t3 4 \nCapPrm:\t00000000a80425fb\n",
             &mut seen,
         );
         assert_eq!((seen.process.uids, seen.process.gids), ([1, 2], [5, 6]));
         assert_eq!((seen.pids, seen.process.seccomp), (vec![900, 12, 1], 2));
+        assert_eq!((seen.process.groups, seen.process.caps.permitted), (vec![3, 4], 0xa804_25fb));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Points in time as users type them and as logs and records show them.
 
+mod go;
+
+pub use go::GoTime;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -17,8 +20,18 @@ pub fn now() -> i64 {
 }
 
 /// Reads a time in any of podman's forms, as nanoseconds since 1970. A span counts back from
-/// `now`; a time without zone is local.
+/// `now`, a negative one ahead; a time without zone is local.
 pub fn parse(text: &str, now: i64) -> Result<i64, BadTime> {
+    read(text, |span| now.checked_sub(span))
+}
+
+/// Reads the end of a stretch of time (`--until`), as [`parse`] but for a span: `3s` is in three
+/// seconds, `-3s` was three seconds ago.
+pub fn parse_end(text: &str, now: i64) -> Result<i64, BadTime> {
+    read(text, |span| now.checked_add(span))
+}
+
+fn read(text: &str, span_from_now: impl Fn(i64) -> Option<i64>) -> Result<i64, BadTime> {
     let bad = || BadTime(text.to_owned());
     if let Ok(seconds) = text.parse::<f64>() {
         // Log times that matter are far from the limits; `as` saturates.
@@ -33,8 +46,8 @@ pub fn parse(text: &str, now: i64) -> Result<i64, BadTime> {
         return Ok(nanoseconds(zoned.timestamp()));
     }
     let span = text.parse::<SignedDuration>().map_err(|_| bad())?;
-    let back = i64::try_from(span.as_nanos()).map_err(|_| bad())?;
-    now.checked_sub(back).ok_or_else(bad)
+    let span = i64::try_from(span.as_nanos()).map_err(|_| bad())?;
+    span_from_now(span).ok_or_else(bad)
 }
 
 /// Reads a span of time such as `30s`, `2m3s` or `100ms`, as nanoseconds; a number alone is
@@ -100,6 +113,12 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(parse(text, now), Ok(want), "{text}");
         }
+        // Where something ends, a span lies ahead (podman 4.3.1).
+        for (text, ahead) in [("10s", 10), ("1h30m", 5400), ("-10s", -10), ("0s", 0)] {
+            assert_eq!(parse_end(text, now), Ok(now + ahead * second), "{text}");
+            assert_eq!(parse(text, now), Ok(now - ahead * second), "{text}");
+        }
+        assert_eq!(parse_end("5", now), Ok(5 * second));
         assert!(parse("2026-01-31", now).is_ok());
         assert!(parse("2026-01-31T10:00:00", now).is_ok());
         for bad in ["", "soon", "nan", "10x", "2026-13-01"] {

@@ -31,6 +31,8 @@ pub struct Options {
     pub detach_keys: DetachKeys,
     /// Descriptors for it, from number 3 on.
     pub passed: Vec<OwnedFd>,
+    /// Where its output and errors go instead of to ours; not with a terminal.
+    pub output: Option<[OwnedFd; 2]>,
 }
 
 /// Runs `process`; with `process.tty` its terminal is copied to ours.
@@ -46,9 +48,11 @@ pub fn exec(conn: &Connection, process: Process, mut options: Options) -> Result
         .map_err(io_error("open /dev/null"))?;
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let input = if options.stdin && !options.detach { stdin.as_fd() } else { null.as_fd() };
-    let own = match options.detach {
-        true => [null.as_fd(); 3],
-        false => [input, stdout.as_fd(), stderr.as_fd()],
+    let output = options.output.take();
+    let own = match (&output, options.detach) {
+        (_, true) => [null.as_fd(); 3],
+        (Some([out, err]), false) => [input, out.as_fd(), err.as_fd()],
+        (None, false) => [input, stdout.as_fd(), stderr.as_fd()],
     };
     let (mut relay, far) =
         if tty { (Relay::default(), [None, None, None]) } else { Relay::new(own)? };
@@ -63,6 +67,7 @@ pub fn exec(conn: &Connection, process: Process, mut options: Options) -> Result
     drop(streams);
     // The program has the far ends; with ours besides it would see no end.
     drop(far);
+    drop(output);
     options.passed = Vec::new();
     let master = started(conn)?;
     if options.detach {

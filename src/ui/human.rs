@@ -23,6 +23,7 @@ pub enum ParseError {
 }
 
 const DECIMAL: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+const BINARY: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 /// `bytes` with three digits in powers of 1000: `1.23 MB`.
 pub fn size(bytes: u64) -> String {
@@ -40,6 +41,19 @@ pub fn size_short(bytes: u64) -> String {
 pub fn size_of_three(bytes: u64) -> String {
     let (number, unit) = scaled(bytes, 3);
     format!("{number}{unit}")
+}
+
+/// `bytes` with four digits in powers of 1024: `1.5MiB`.
+pub fn size_binary(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while unit + 1 < BINARY.len() && value >= 1024.0 {
+        value /= 1024.0;
+        unit += 1;
+    }
+    // Up to 1023: four digits before the point.
+    let number = if value >= 1000.0 { format!("{value:.0}") } else { significant(value, 4).0 };
+    format!("{number}{}", BINARY[unit])
 }
 
 fn scaled(bytes: u64, digits: usize) -> (String, &'static str) {
@@ -236,6 +250,21 @@ mod tests {
         ];
         for (nanos, text) in cases {
             assert_eq!(duration_as_go(nanos), text);
+        }
+    }
+
+    #[test]
+    fn binary_sizes() {
+        for (bytes, wanted) in [
+            (0, "0B"),
+            (1023, "1023B"),
+            (1536, "1.5KiB"),
+            (5_312_512, "5.066MiB"),
+            (1_073_637_000, "1024MiB"),
+            (2 << 30, "2GiB"),
+            (u64::MAX, "16EiB"),
+        ] {
+            assert_eq!(size_binary(bytes), wanted);
         }
     }
 

@@ -36,6 +36,13 @@ pub fn stdout_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     write_all(&mut io::stdout().lock(), bytes)
 }
 
+/// Clears the terminal that standard output is, and goes to its upper left corner.
+///
+/// Errors: as [`stdout`].
+pub fn clear() -> anyhow::Result<()> {
+    stdout_bytes(b"\x1b[2J\x1b[H")
+}
+
 fn write_all(out: &mut impl Write, bytes: &[u8]) -> anyhow::Result<()> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),

@@ -5,15 +5,18 @@
 //! `functions` is the list of what can be called. Differences from Go, on purpose: a field is
 //! also found when only its case differs (`.ID` and `Id`), and a missing one is an error that
 //! lists those that exist. A method that takes one word (`.Label "k"`) is a map from words to
-//! answers.
+//! answers. Times and nils, which JSON does not tell from text and null, are marked in the data
+//! (`typed`).
 
 mod eval;
 mod functions;
 mod lex;
 mod parse;
+mod typed;
 
 use parse::Node;
 use serde_json::Value;
+pub use typed::{Nil, nil, time};
 
 /// Why a template cannot be read, or not be filled in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -111,6 +111,32 @@ pub fn unit_name(name: &str) -> Result<&str, BadWord> {
     Ok(name)
 }
 
+/// Kinds of units (systemd.unit(5)).
+const KINDS: [&str; 11] = [
+    "service",
+    "socket",
+    "device",
+    "mount",
+    "automount",
+    "swap",
+    "target",
+    "path",
+    "timer",
+    "slice",
+    "scope",
+];
+
+/// A unit that another depends on, as systemctl(1) takes its name: one without a kind is a
+/// service. systemd ignores a dependency that has none.
+pub fn dependency(name: &str) -> Result<String, BadWord> {
+    unit_name(name)?;
+    let kind = name.rsplit_once('.').map(|(_, kind)| kind);
+    match kind.is_some_and(|kind| KINDS.contains(&kind)) {
+        true => Ok(name.to_owned()),
+        false => Ok(format!("{name}.service")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,5 +180,19 @@ mod tests {
             assert!(matches!(unit_name(bad), Err(BadWord::Name(_))), "{bad:?}");
         }
         assert!(matches!(unit_name(&"x".repeat(248)), Err(BadWord::Long(_))));
+    }
+
+    #[test]
+    fn a_dependency_has_a_kind() {
+        for (name, want) in [
+            ("web", "web.service"),
+            ("web.service", "web.service"),
+            ("network-online.target", "network-online.target"),
+            ("web@1", "web@1.service"),
+            ("example.org", "example.org.service"),
+        ] {
+            assert_eq!(dependency(name).as_deref(), Ok(want), "{name}");
+        }
+        assert!(matches!(dependency("a b"), Err(BadWord::Name(_))));
     }
 }

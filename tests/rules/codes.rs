@@ -108,6 +108,11 @@ fn wait_prints_one_code_a_line_in_the_order_of_its_arguments() {
     s.detached("up", &[], "exec sleep 1000");
     assert_eq!(s.ok(&["wait", "slow", "fast", "slow"]), "7\n3\n7");
     assert_eq!(s.ok(&["wait", "fast", "slow"]), "3\n7");
+    // One that is not there ends it at once, whatever stands before it.
+    let out = finish(s.spawn(&["wait", "up", "nosuch"]), Duration::from_secs(20), "wait");
+    assert_eq!((out.code, &*out.out), (125, ""), "{out:?}");
+    assert!(out.err.contains("nosuch"), "{out:?}");
+    assert_eq!(s.ok(&["wait", "--ignore", "fast", "nosuch"]), "3\n-1");
     assert_eq!(s.ok(&["wait", "--condition", "running", "up"]), "-1");
     let either = ["wait", "--condition", "running", "--condition", "exited", "fast", "up"];
     assert_eq!(s.ok(&either), "3\n-1");

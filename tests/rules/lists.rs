@@ -283,7 +283,7 @@ fn states_have_podmans_words() {
 #[test]
 fn events_have_their_types_and_the_exit_code_and_the_oom_killer_on_died() {
     let s = session!();
-    let types = "container pod image volume network secret system";
+    let types = "container pod image volume network secret artifact system";
     for kind in types.split(' ') {
         s.ok(&["events", "--stream=false", "--filter", &format!("type={kind}")]);
     }
@@ -294,6 +294,11 @@ fn events_have_their_types_and_the_exit_code_and_the_oom_killer_on_died() {
     assert_eq!(died["ContainerExitCode"], 4);
     assert_eq!(died["OOMKilled"], false);
     assert_eq!(died["Attributes"]["k"], "v");
+    // Docker's word for it, and podman's other key.
+    assert_eq!(events(&s, "x", "die"), events(&s, "x", "died"));
+    let by_status =
+        ["events", "--stream=false", "--filter", "status=died", "--format", "{{.Name}}"];
+    assert_eq!(s.ok(&by_status), "x");
     let created = &events(&s, "x", "create")[0];
     assert!(created.get("ContainerExitCode").is_none() && created.get("OOMKilled").is_none());
 }

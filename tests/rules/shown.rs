@@ -65,6 +65,62 @@ fn lists_and_maps_stay_what_they_are_in_templates() {
     assert_eq!(table, "MOUNTS      LABELS\n[/data]     map[x:y]");
 }
 
+/// podman 4.3.1: Go's times print as Go prints them, have its methods, and are text in JSON. A nil
+/// prints as what it is a nil of.
+#[test]
+fn times_and_nils_in_templates_are_gos() {
+    let s = session!();
+    s.detached("x", &["-v", "vol:/data"], "exec sleep 1000");
+    let one = |template: &str| s.ok(&["inspect", "-f", template, "x"]);
+    let parts = |shown: String| shown.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    for field in [".Created", ".State.StartedAt"] {
+        let shown = parts(one(&format!("{{{{{field}}}}}")));
+        assert_eq!(shown.len(), 4, "{shown:?}");
+        assert!(
+            shown[1].matches(':').count() == 2 && shown[2].starts_with(['+', '-']),
+            "{shown:?}"
+        );
+        let text = one(&format!("{{{{json {field}}}}}"));
+        assert!(text.starts_with(&format!("\"{}T", shown[0])), "{text}");
+        assert_eq!(
+            one(&format!("{{{{{field}.Format \"2006-01-02 15:04:05\"}}}}")),
+            shown[..2].join(" ").split('.').next().unwrap()
+        );
+        let unix: u64 = one(&format!("{{{{{field}.Unix}}}}")).parse().unwrap();
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        assert!(now - unix < 600, "{unix} {now}");
+        let nanos: u64 = one(&format!("{{{{{field}.UnixNano}}}}")).parse().unwrap();
+        assert_eq!(nanos / 1_000_000_000, unix);
+    }
+    assert_eq!(one("{{.State.FinishedAt}}"), "0001-01-01 00:00:00 +0000 UTC");
+    assert_eq!(one("{{.State.FinishedAt.Unix}}"), "-62135596800");
+    let nils = "{{.HostConfig.VolumesFrom}} {{.HostConfig.LogConfig.Config}} {{.Config.OnBuild}} \
+                {{.HostConfig.IDMappings}} {{.Config.Volumes}} {{json .HostConfig.Links}}";
+    assert_eq!(one(nils), "[] map[] <nil> <nil> map[] null");
+    let created = one("{{.Created}}");
+    assert_eq!(s.ok(&["ps", "--format", "{{.Created}}"]), created);
+    assert_eq!(s.ok(&["ps", "--format", "{{.CreatedAt}}"]), created);
+    assert!(s.ok(&["ps", "--format", "{{.CreatedHuman}}"]).ends_with(" ago"));
+    let unix = one("{{.Created.Unix}}");
+    assert_eq!(s.ok(&["ps", "--format", "{{.Created.Unix}}"]), unix);
+    let row: Value = serde_json::from_str(&s.ok(&["ps", "--format", "json"])).unwrap();
+    assert_eq!(row[0]["Created"].to_string(), unix);
+    // The image's time is in UTC, as it was written.
+    for words in [&["image", "inspect"][..], &["inspect", "--type", "image"]] {
+        let shown = s.ok(&[words, &["-f", "{{.Created}}", IMAGE]].concat());
+        assert!(shown.ends_with(" +0000 UTC"), "{shown}");
+    }
+    let volume = s.ok(&["volume", "inspect", "-f", "{{.CreatedAt}}|{{.CreatedAt.Year}}", "vol"]);
+    assert_eq!(volume, s.ok(&["volume", "ls", "--format", "{{.CreatedAt}}|{{.CreatedAt.Year}}"]));
+    assert!(volume[..4] == volume[volume.len() - 4..], "{volume}");
+    let ages = s.ok(&["images", "--format", "{{.Created}}|{{.CreatedSince}}|{{.CreatedAt}}"]);
+    let ages: Vec<&str> = ages.split('|').collect();
+    assert!(
+        ages[0] == ages[1] && ages[0].ends_with(" ago") && ages[2].ends_with(" UTC"),
+        "{ages:?}"
+    );
+}
+
 #[test]
 fn the_template_json_is_the_word_json() {
     let s = session!();

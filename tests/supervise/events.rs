@@ -110,8 +110,15 @@ fn times_filters_and_formats() {
     };
     assert_eq!(names(&["--since", time]), [second.as_str()]);
     assert_eq!(names(&["--until", time]), ["a", "b"]);
-    assert_eq!(names(&["--until", "1h"]), [""; 0]);
+    // As podman 4.3.1: a span is ago for --since and ahead for --until, and a sign turns it round.
+    assert_eq!(names(&["--until", "1h"]), ["a", "b"]);
+    assert_eq!(names(&["--until", "-1h"]), [""; 0]);
+    assert_eq!(names(&["--since", "-1h"]), [""; 0]);
     assert_eq!(names(&["--since", "1h", "--filter", "volume=a"]), ["a"]);
+    // podman 5: the beginning of a volume's name is enough, and an event is a status too.
+    let long = ["--filter", "volume=v", "--filter", "status=create"];
+    s.ok(&["volume", "create", "vol-1"]);
+    assert_eq!(names(&long), ["vol-1"]);
     // An end that has passed ends a stream.
     let out = s.run(&["events", "--until", time, "--filter", "volume=a"]);
     assert!(out.code == 0 && out.out.ends_with("volume create a\n"), "{out:?}");
@@ -134,6 +141,19 @@ fn times_filters_and_formats() {
     assert!(last(&["--no-trunc=false"]).contains(&format!("container create {} (", &id[..12])));
     let line = last(&["--format", "{{.Type}} {{.ID}} {{.Image}} {{.ContainerExitCode}} {{.Time}}"]);
     assert!(line.starts_with(&format!("container {id} ")) && line.contains(" 0 20"), "{line}");
+}
+
+/// podman 4.3.1: `events --until 2s` ends in two seconds, and tells what happens meanwhile.
+#[test]
+fn a_stream_ends_when_its_span_is_over() {
+    let s = session!();
+    let begin = std::time::Instant::now();
+    let words = ["events", "--since", "1h", "--until", "2s", "--filter", "type=volume"];
+    let stream = s.spawn(&[&words[..], &["--format", "{{.Name}}"]].concat());
+    s.ok(&["volume", "create", "meanwhile"]);
+    let out = finish(stream, Duration::from_secs(20), "events");
+    assert!(out.code == 0 && out.out == "meanwhile\n", "{out:?}");
+    assert!(begin.elapsed() >= Duration::from_secs(2), "{:?}", begin.elapsed());
 }
 
 #[test]

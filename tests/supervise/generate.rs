@@ -56,8 +56,9 @@ fn units_pass_systemds_own_check() {
     }
     let more = [
         "--wants=a.service",
-        "--after=b.service",
-        "--after=c.service",
+        "--wants=w",
+        "--after=b.target",
+        "--after=c",
         "--requires=d.service",
         "--restart-policy=on-abort",
         "--restart-sec=7",
@@ -68,8 +69,9 @@ fn units_pass_systemds_own_check() {
     ];
     let text = s.ok(&[&["generate", "systemd", "-n", "--new"], &more[..], &["web"]].concat());
     for line in [
-        "Wants=a.service",
-        "After=b.service c.service",
+        // systemd ignores a dependency without a kind.
+        "Wants=a.service w.service",
+        "After=b.target c.service",
         "Requires=d.service",
         "Restart=on-abort",
         "RestartSec=7",

@@ -18,7 +18,9 @@ fn parts_of_a_log() {
     let first = timed.lines().next().unwrap();
     assert!(first.ends_with(" 1") && first.starts_with("20") && first.contains('T'), "{first}");
     assert_eq!(s.ok(&["logs", "--since", "1h", "x"]).lines().count(), 6);
-    assert_eq!(s.ok(&["logs", "--until", "1h", "x"]), "");
+    // As podman: a span of --until lies ahead.
+    assert_eq!(s.ok(&["logs", "--until", "1h", "x"]).lines().count(), 6);
+    assert_eq!(s.ok(&["logs", "--until", "-1h", "x"]), "");
     assert_eq!(s.ok(&["logs", "--since", "2100-01-01T00:00:00Z", "x"]), "");
     assert_eq!(s.run(&["logs", "--since", "bogus", "x"]).code, 125);
     assert_eq!(s.run(&["logs", "nosuch"]).code, 125);
@@ -33,6 +35,19 @@ fn following_ends_with_the_container() {
     s.ok(&["exec", "x", "touch", "/go"]);
     let out = finish(follow, Duration::from_secs(20), "logs -f");
     assert_eq!((out.code, out.out.as_str()), (0, "1\n2\n"));
+}
+
+#[test]
+fn following_ends_at_a_time() {
+    let s = session!();
+    s.detached("x", &[], "echo 1; exec sleep 1000");
+    until("it has begun", || s.ok(&["logs", "x"]) == "1");
+    for time in ["1s", "-1h"] {
+        let follow = s.spawn(&["logs", "-f", "--until", time, "x"]);
+        let out = finish(follow, Duration::from_secs(20), "logs --until");
+        let want = if time == "1s" { "1\n" } else { "" };
+        assert_eq!((out.code, out.out.as_str()), (0, want), "{time}");
+    }
 }
 
 #[test]

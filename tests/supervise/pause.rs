@@ -41,7 +41,10 @@ fn a_paused_container_stands_still_and_refuses_what_waits_for_it() {
     until("ticks", || ticks(&s, "x") > 2);
     assert_eq!(s.ok(&["pause", "x"]), "x");
     assert!(stands_still(&s, "x"));
-    assert_eq!(s.ok(&["ps", "--format", "{{.Names}} {{.State}} {{.Status}}"]), "x paused Paused");
+    // As podman: only --all or a filter of states shows it.
+    assert_eq!(s.ok(&["ps", "-q"]), "");
+    let shown = s.ok(&["ps", "-a", "--format", "{{.Names}} {{.State}} {{.Status}}"]);
+    assert_eq!(shown, "x paused Paused");
     assert_eq!(s.ok(&["ps", "-q", "-f", "status=running"]), "");
     assert_eq!(s.ok(&["ps", "--format", "{{.Names}}", "-f", "status=paused"]), "x");
     let flags = s.ok(&["inspect", "x", "--format", "{{.State.Running}} {{.State.Paused}}"]);

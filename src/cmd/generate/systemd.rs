@@ -8,8 +8,9 @@ use crate::container::service::SdNotify;
 use crate::settings::{Settings, variable, variables};
 use crate::ui::{format, print};
 use crate::unit::command::{Flag, Parts, parts};
+use crate::unit::escape::{self, BadWord};
 use crate::unit::service::{Service, Word};
-use crate::unit::{escape, file, service};
+use crate::unit::{file, service};
 use anyhow::{Context, bail, ensure};
 use std::collections::BTreeMap;
 
@@ -50,7 +51,7 @@ pub struct Args {
     /// Seconds before the container is killed at a stop [default: the container's own]
     #[arg(short = 't', long, visible_alias = "time", value_name = "SECONDS")]
     stop_timeout: Option<u32>,
-    /// Units that are to run too
+    /// Units that are to run too; one without a kind is a .service
     #[arg(long, value_name = "UNIT")]
     wants: Vec<String>,
     /// Units that are started before
@@ -131,9 +132,11 @@ fn of_container(
         prefix => format!("{prefix}{}{which}{instance}", args.separator),
     };
     escape::unit_name(&name)?;
-    for unit in args.wants.iter().chain(&args.after).chain(&args.requires) {
-        escape::unit_name(unit)?;
-    }
+    let units = |names: &[String]| -> Result<Vec<String>, BadWord> {
+        names.iter().map(|name| escape::dependency(name)).collect()
+    };
+    let (wants, after, requires) =
+        (units(&args.wants)?, units(&args.after)?, units(&args.requires)?);
     let (program, data) = (program()?, settings.dirs.data.display().to_string());
     let stop_timeout = args.stop_timeout.unwrap_or(config.stop_timeout);
     let restart = restart(args, &config)?;
@@ -141,9 +144,9 @@ fn of_container(
         description: format!("Bolt container {}", config.name),
         program: &program,
         data: &data,
-        wants: &args.wants,
-        after: &args.after,
-        requires: &args.requires,
+        wants: &wants,
+        after: &after,
+        requires: &requires,
         environment: environment(&args.env)?,
         restart: &restart,
         restart_sec: args.restart_sec,

@@ -9,7 +9,7 @@ use crate::image::types::{Digest, ImageRecord, RunConfig};
 use crate::rootfs::driver;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::ui::{format, print};
+use crate::ui::print;
 use serde_json::{Map, Value, json};
 
 /// Show what is known of images
@@ -37,9 +37,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
             }
         }
     }
-    let defaults = format::Defaults { columns: "", headings: &[], bare: true };
-    let format = args.format.as_deref().unwrap_or("json");
-    print::stdout(&format::rows(Some(format), &found, &defaults)?)?;
+    crate::cmd::output::objects(&found, args.format.as_deref())?;
     Ok(code)
 }
 

@@ -2,6 +2,7 @@
 
 use super::functions;
 use super::parse::{Base, Block, Command, Node, Operand, Pipeline};
+use super::typed::{self, Special, special};
 use super::{Fault, Values, fault};
 use crate::ui::print;
 use serde_json::Value;
@@ -17,10 +18,16 @@ pub(super) fn render(nodes: &[Node], data: &Value, values: Values) -> Result<Str
 
 /// What a value prints as: text as it is, JSON's null as Go's missing value.
 pub(super) fn shown(value: &Value) -> String {
+    if let Some(special) = special(value) {
+        return special.shown();
+    }
     match value {
         Value::Null => "<no value>".to_owned(),
         Value::Bool(b) => b.to_string(),
-        Value::Number(n) => n.to_string(),
+        Value::Number(n) => match n.as_f64() {
+            Some(x) if n.is_f64() => float(x),
+            _ => n.to_string(),
+        },
         Value::String(s) => s.clone(),
         Value::Array(items) => {
             let items: Vec<_> = items.iter().map(shown).collect();
@@ -34,8 +41,28 @@ pub(super) fn shown(value: &Value) -> String {
     }
 }
 
+/// The shortest digits that give the number again, as Go prints them: without a point for a whole
+/// one, and with an exponent of two digits for one that is very small or large.
+fn float(x: f64) -> String {
+    if x == 0.0 || (1e-4..1e21).contains(&x.abs()) {
+        return x.to_string();
+    }
+    let text = format!("{x:e}");
+    let Some((digits, exponent)) = text.split_once('e') else { return text };
+    let (sign, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => ('-', exponent),
+        None => ('+', exponent),
+    };
+    format!("{digits}e{sign}{exponent:0>2}")
+}
+
 /// Whether `if`, `and`, `or`, `not` take a value for true: everything but the empty ones.
 pub(super) fn truth(value: &Value) -> bool {
+    match special(value) {
+        Some(Special::Time(_)) => return true,
+        Some(Special::Nil(_)) => return false,
+        None => {}
+    }
     match value {
         Value::Null => false,
         Value::Bool(b) => *b,
@@ -168,6 +195,11 @@ impl Run<'_> {
     ) -> Result<Value, Fault> {
         let Some((first, rest)) = command.split_first() else { return Ok(Value::Null) };
         let Base::Function(name) = &first.base else {
+            if let ([argument], None) = (rest, &piped)
+                && let Some(answer) = self.method(first, argument, dot)?
+            {
+                return Ok(answer);
+            }
             if let (Base::Dot, [argument], None) = (&first.base, rest, &piped)
                 && let Value::Object(answers) = self.operand(first, dot)?
                 && let Value::String(argument) = self.operand(argument, dot)?
@@ -188,11 +220,28 @@ impl Run<'_> {
                     arguments.push(self.operand(operand, dot)?);
                 }
                 arguments.extend(piped);
-                functions::call(name, &arguments)
+                functions::call(name, arguments)
                     .or_else(|reason| fault(first.offset, format!("{name}: {reason}")))?
             }
         };
         fields(value, &first.fields)
+    }
+
+    /// A method that takes one argument, where `call` is one: `.Created.Format "2006-01-02"`.
+    fn method(
+        &mut self,
+        call: &Operand,
+        argument: &Operand,
+        dot: &Value,
+    ) -> Result<Option<Value>, Fault> {
+        let Some(((name, offset), before)) = call.fields.split_last() else { return Ok(None) };
+        let receiver =
+            Operand { base: call.base.clone(), fields: before.to_vec(), offset: call.offset };
+        let Some(Special::Time(time)) = special(&self.operand(&receiver, dot)?) else {
+            return Ok(None);
+        };
+        let argument = self.operand(argument, dot)?;
+        typed::method(&time, name, &argument).or_else(|reason| fault(*offset, reason)).map(Some)
     }
 
     /// `and`, `or`: the first value whose truth is `wanted`, else the last; the rest is not read.
@@ -243,7 +292,10 @@ fn offset_of(pipeline: &Pipeline) -> usize {
 
 /// Keys and values to iterate over, or the name of what cannot be.
 fn items(value: Value) -> Result<Vec<(Value, Value)>, &'static str> {
-    match value {
+    if let Some(Special::Time(_)) = special(&value) {
+        return Err(kind(&value));
+    }
+    match typed::plain(value) {
         Value::Null => Ok(Vec::new()),
         Value::Array(items) => {
             Ok(items.into_iter().enumerate().map(|(i, v)| (Value::from(i), v)).collect())
@@ -259,6 +311,9 @@ fn items(value: Value) -> Result<Vec<(Value, Value)>, &'static str> {
 
 /// What a value is, in words.
 pub(super) fn kind(value: &Value) -> &'static str {
+    if let Some(special) = special(value) {
+        return special.kind();
+    }
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a bool",
@@ -274,24 +329,32 @@ fn fields(value: Value, names: &[(String, usize)]) -> Result<Value, Fault> {
 }
 
 fn fields_of(value: &Value, names: &[(String, usize)]) -> Result<Value, Fault> {
-    let mut value = value;
+    let mut value = Cow::Borrowed(value);
     for (name, offset) in names {
-        value = match value {
-            Value::Object(map) => match map.get(name).or_else(|| any_case(map, name)) {
-                Some(found) => found,
-                None => {
-                    let mut known: Vec<&str> = map.keys().map(String::as_str).collect();
-                    known.sort_unstable();
-                    let known = known.join(" ");
-                    return fault(*offset, format!("can't evaluate field {name}; known: {known}"));
-                }
-            },
-            other => {
-                return fault(*offset, format!("can't evaluate field {name} in {}", kind(other)));
+        value = match (special(&value), value) {
+            (Some(Special::Time(time)), _) => {
+                Cow::Owned(typed::field(&time, name).or_else(|reason| fault(*offset, reason))?)
+            }
+            (None, Cow::Borrowed(Value::Object(map))) => Cow::Borrowed(member(map, name, *offset)?),
+            (_, other) => {
+                return fault(*offset, format!("can't evaluate field {name} in {}", kind(&other)));
             }
         };
     }
-    Ok(value.clone())
+    Ok(value.into_owned())
+}
+
+fn member<'a>(
+    map: &'a serde_json::Map<String, Value>,
+    name: &str,
+    offset: usize,
+) -> Result<&'a Value, Fault> {
+    if let Some(found) = map.get(name).or_else(|| any_case(map, name)) {
+        return Ok(found);
+    }
+    let mut known: Vec<&str> = map.keys().map(String::as_str).collect();
+    known.sort_unstable();
+    fault(offset, format!("can't evaluate field {name}; known: {}", known.join(" ")))
 }
 
 /// The one key that is `name` but for its case: JSON says `Id` where people type `.ID`.

@@ -1,6 +1,7 @@
 //! What templates can call: Go's predefined functions, and those that podman adds.
 
 use super::eval::{kind, shown, truth};
+use super::typed::{self, special};
 use serde_json::Value;
 use std::cmp::Ordering;
 
@@ -14,8 +15,18 @@ pub(super) const NAMES: &[&str] = &[
 const WIDEST: usize = 4096;
 
 /// Calls `name`. Errors: a sentence without the function's name.
-pub(super) fn call(name: &str, arguments: &[Value]) -> Result<Value, String> {
-    match (name, arguments) {
+pub(super) fn call(name: &str, arguments: Vec<Value>) -> Result<Value, String> {
+    if let ("json", [value]) = (name, &*arguments) {
+        return Ok(typed::json(value).to_string().into());
+    }
+    if matches!(name, "print" | "println" | "printf") {
+        return print(name, &arguments);
+    }
+    let arguments: Vec<Value> = arguments.into_iter().map(typed::plain).collect();
+    match (name, &*arguments) {
+        ("len" | "index" | "slice", [value, ..]) if special(value).is_some() => {
+            Err(unfit(name, &arguments))
+        }
         ("not", [value]) => Ok(Value::Bool(!truth(value))),
         ("eq", [first, others @ ..]) if !others.is_empty() => {
             let mut found = false;
@@ -32,10 +43,6 @@ pub(super) fn call(name: &str, arguments: &[Value]) -> Result<Value, String> {
         ("index", [value, keys @ ..]) => index(value, keys),
         ("slice", [value, bounds @ ..]) if bounds.len() <= 2 => slice(value, bounds),
         ("len", [value]) => length(value).map(Value::from),
-        ("print", values) => Ok(joined(values, "").into()),
-        ("println", values) => Ok(format!("{}\n", joined(values, " ")).into()),
-        ("printf", [Value::String(format), values @ ..]) => Ok(printf(format, values)?.into()),
-        ("json", [value]) => Ok(value.to_string().into()),
         ("join", [Value::Array(items), Value::String(between)]) => {
             Ok(joined(items, between).into())
         }
@@ -47,12 +54,24 @@ pub(super) fn call(name: &str, arguments: &[Value]) -> Result<Value, String> {
         ("truncate", [Value::String(text), width]) => {
             Ok(text.chars().take(position(width)?).collect::<String>().into())
         }
-        _ => {
-            let given: Vec<_> = arguments.iter().map(kind).collect();
-            let given = if given.is_empty() { "nothing".to_owned() } else { given.join(", ") };
-            Err(format!("{}, not {given}", wanted(name)))
-        }
+        _ => Err(unfit(name, &arguments)),
     }
+}
+
+/// What shows its arguments: a nil is not an empty list to it.
+fn print(name: &str, arguments: &[Value]) -> Result<Value, String> {
+    match (name, arguments) {
+        ("print", values) => Ok(joined(values, "").into()),
+        ("println", values) => Ok(format!("{}\n", joined(values, " ")).into()),
+        (_, [Value::String(format), values @ ..]) => Ok(printf(format, values)?.into()),
+        _ => Err(unfit(name, arguments)),
+    }
+}
+
+fn unfit(name: &str, arguments: &[Value]) -> String {
+    let given: Vec<_> = arguments.iter().map(kind).collect();
+    let given = if given.is_empty() { "nothing".to_owned() } else { given.join(", ") };
+    format!("{}, not {given}", wanted(name))
 }
 
 /// What a function wants to be given.

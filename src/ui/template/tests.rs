@@ -11,6 +11,10 @@ fn data() -> Value {
         "State": {"Status": "running", "Running": true, "Pid": 42, "Health": null},
         "Size": 1234,
         "Empty": [],
+        "Created": time("2026-11-27T03:00:00.5Z"),
+        "Never": time("0001-01-01T00:00:00Z"),
+        "Nils": {"List": nil(Nil::List), "Map": nil(Nil::Map), "Pointer": nil(Nil::Pointer)},
+        "Shares": [0.0, 5.0, 12.5, 0.00001234, 1e21],
         "Hostile": "a\tb\u{1b}[2Jc"
     })
 }
@@ -70,6 +74,30 @@ fn templates_print_what_go_prints() {
         ("{{(.State).Status}} {{$.State.Pid}}", "running 42"),
         ("{{.State.Health}}", "<no value>"),
         ("{{\"}}\"}}", "}}"),
+        ("{{.Created}}", "2026-11-27 03:00:00.5 +0000 UTC"),
+        (
+            "{{print .Created}} {{printf \"%.10s\" .Created}}",
+            "2026-11-27 03:00:00.5 +0000 UTC 2026-11-27",
+        ),
+        ("{{json .Created}} {{.Created.Unix}}", "\"2026-11-27T03:00:00.5Z\" 1795748400"),
+        ("{{.Created.Format \"2006-01-02\"}} {{.Created.UTC.Year}}", "2026-11-27 2026"),
+        (
+            "{{$t := .Created}}{{$t.Format \"Jan 2\" | upper}} {{.Created.UnixNano}}",
+            "NOV 27 1795748400500000000",
+        ),
+        ("{{with .Created}}{{.Unix}} {{.Format \"15:04\"}}{{end}}", "1795748400 03:00"),
+        ("{{if .Never.IsZero}}never{{end}} {{if .Never}}yes{{end}}", "never yes"),
+        (
+            "{{.Nils.List}} {{.Nils.Map}} {{.Nils.Pointer}} {{print .Nils.List}}",
+            "[] map[] <nil> []",
+        ),
+        ("{{json .Nils}}", r#"{"List":null,"Map":null,"Pointer":null}"#),
+        (
+            "{{range .Nils.List}}x{{else}}none{{end}} {{len .Nils.Map}}{{if .Nils.List}}x{{end}}",
+            "none 0",
+        ),
+        ("{{join .Nils.List \",\"}}|{{index .Nils.Map \"k\"}}|{{eq .Nils.Pointer nil}}", "||true"),
+        ("{{range .Shares}}{{.}} {{end}}", "0 5 12.5 1.234e-05 1e+21 "),
     ] {
         assert_eq!(render(source), wanted, "{source}");
     }
@@ -80,8 +108,8 @@ fn errors_name_the_place_and_the_way_out() {
     for (source, wanted) in [
         (
             "x\n{{.Nope}}",
-            "! template: 2:3: can't evaluate field Nope; known: Empty Hostile Id \
-                          Labels Names Size State",
+            "! template: 2:3: can't evaluate field Nope; known: Created Empty Hostile Id \
+                          Labels Names Never Nils Shares Size State",
         ),
         ("{{.Size.X}}", "! template: 1:8: can't evaluate field X in a number"),
         ("{{.Id", "! template: 1:1: the action that starts here is not closed by }}"),
@@ -105,6 +133,14 @@ fn errors_name_the_place_and_the_way_out() {
         ("{{range .Size}}{{end}}", "! template: 1:9: range can't iterate over a number"),
         ("{{printf \"%99999d\" 1}}", "! template: 1:3: printf: a width above 4096"),
         ("{{ü | é}}", ""),
+        ("{{.Created.Format}}", "! template: 1:11: Format wants a layout: .Format \"2006-01-02\""),
+        ("{{.Created.Unix 1}}", "! template: 1:11: Unix takes no argument"),
+        ("{{.Created.Format 1}}", "! template: 1:11: Format wants a string, not a number"),
+        ("{{.Created.Nope}}", ""),
+        ("{{len .Created}}", "! template: 1:3: len: wants one value, not a time"),
+        ("{{range .Created}}{{end}}", "! template: 1:9: range can't iterate over a time"),
+        ("{{lt .Created .Never}}", "! template: 1:3: lt: a time and a time cannot be compared"),
+        ("{{.Nils.Pointer.X}}", "! template: 1:16: can't evaluate field X in null"),
     ] {
         let got = render(source);
         assert!(got.starts_with("! template: "), "{source}: {got}");
