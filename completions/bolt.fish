@@ -633,8 +633,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -s c -l cpu-shares -d 
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpuset-cpus -d 'CPUs to run on' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-driver -d 'Log driver: k8s-file or none' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-opt -d 'Log options: max-size=SIZE' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-driver -d 'Log driver: k8s-file, journald, none, passthrough or passthrough-tty [default: k8s-file]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-opt -d 'Log options: max-size=SIZE and path=FILE of k8s-file, tag=TEXT of journald' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l pull -d 'Pull policy: always, missing, never, newer' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready: container, conmon, healthy or ignore' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cgroups -d 'Control groups: enabled, disabled, no-conmon or split' -r
@@ -1123,8 +1123,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -s c -l cpu-shares -d 'CP
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpuset-cpus -d 'CPUs to run on' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-driver -d 'Log driver: k8s-file or none' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-opt -d 'Log options: max-size=SIZE' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-driver -d 'Log driver: k8s-file, journald, none, passthrough or passthrough-tty [default: k8s-file]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-opt -d 'Log options: max-size=SIZE and path=FILE of k8s-file, tag=TEXT of journald' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l pull -d 'Pull policy: always, missing, never, newer' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready: container, conmon, healthy or ignore' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cgroups -d 'Control groups: enabled, disabled, no-conmon or split' -r
@@ -1233,8 +1233,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpuset-cpus -d 'CPUs to run on' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-driver -d 'Log driver: k8s-file or none' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-opt -d 'Log options: max-size=SIZE' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-driver -d 'Log driver: k8s-file, journald, none, passthrough or passthrough-tty [default: k8s-file]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-opt -d 'Log options: max-size=SIZE and path=FILE of k8s-file, tag=TEXT of journald' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l pull -d 'Pull policy: always, missing, never, newer' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready: container, conmon, healthy or ignore' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cgroups -d 'Control groups: enabled, disabled, no-conmon or split' -r

@@ -2,6 +2,7 @@
 //! small files of the container's directory.
 
 mod group;
+mod log;
 mod secrets;
 mod unit;
 
@@ -103,7 +104,7 @@ pub fn plan(
         cgroup: Cgroup::default(),
         await_cgroup: group.is_some(),
         denied: notes.clone(),
-        monitor: monitor(settings, config, mode),
+        monitor: monitor(settings, config, mode, log::plan(settings, dir, config)?),
         unit,
         health: unit::health(settings, config)?,
     };
@@ -235,7 +236,7 @@ fn process(settings: &Settings, config: &Config, mode: &Mode) -> anyhow::Result<
         rlimits: Vec::new(),
         umask: config.process.umask,
         tty: config.process.tty.then(|| mode.size.unwrap_or(TtySize { rows: 24, cols: 80 })),
-        stdin: config.process.stdin,
+        stdin: config.takes_input(),
         oom_score_adj: config.process.oom_score_adj,
         passed: 0,
         listens: false,
@@ -290,14 +291,10 @@ fn read_only(config: &Config) -> Vec<String> {
     }
 }
 
-fn monitor(settings: &Settings, config: &Config, mode: &Mode) -> Monitor {
+fn monitor(settings: &Settings, config: &Config, mode: &Mode, log: Log) -> Monitor {
     let volumes = settings.dirs.volumes();
     Monitor {
-        log: if config.log_driver == "none" {
-            Log::None
-        } else {
-            Log::K8sFile { max_size: config.log_max_size }
-        },
+        log,
         restart: restart(&config.restart),
         stop_signal: config.stop_signal,
         stop_timeout: config.stop_timeout,

@@ -7,6 +7,7 @@ use crate::at::{At, Res};
 use crate::fill::Fills;
 use crate::handshake::{self, Message};
 use crate::monitor::decode;
+use crate::stdio::Stdio;
 use crate::step::usual::Usual;
 use crate::step::{dev, exec, ids, limits, masks, mounts, root, tty};
 use crate::sys::{lo, netns, process};
@@ -16,17 +17,6 @@ use bolt_shim::report::{Failure, Step};
 use nix::sched::CloneFlags;
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
 use std::os::fd::{AsFd, OwnedFd};
-
-/// Standard descriptors of the payload when it has no terminal.
-#[derive(Debug)]
-pub(crate) struct Stdio {
-    /// Read by the payload.
-    pub(crate) input: OwnedFd,
-    /// Written by the payload.
-    pub(crate) output: OwnedFd,
-    /// Written by the payload.
-    pub(crate) error: OwnedFd,
-}
 
 /// Runs the plan. Never returns: the process becomes the payload, or ends.
 pub(crate) fn run(

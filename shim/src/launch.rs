@@ -417,7 +417,7 @@ pub struct Cgroup {
 /// What the monitor does while and after the payload runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Monitor {
-    /// `k8s-file` into `log`, or nothing.
+    /// Where the payload's output is kept.
     pub log: Log,
     /// Restart policy.
     pub restart: Restart,
@@ -553,16 +553,30 @@ pub enum OnFailure {
 }
 
 /// Where output goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Log {
-    /// `log` in the container's directory, moved to `log.1` at this many bytes (0: never).
+    /// A file, moved to `FILE.1` at this many bytes (0: never).
     K8sFile {
         /// Limit in bytes.
         max_size: u64,
+        /// Absolute; `None`: `log` in the container's directory.
+        path: Option<String>,
     },
     /// Not kept.
     None,
+    /// The payload's standard descriptors are those of who started it, and nothing goes through
+    /// the monitor. The three came with `Planned`, behind the service manager's socket and before
+    /// the descriptors for the payload.
+    Passthrough,
+    /// The systemd journal at [`JOURNAL`].
+    Journald {
+        /// What each line's entry has besides the line: `FIELD=value`, each with a newline.
+        fields: String,
+    },
 }
+
+/// The journal's socket (systemd-journald.service(8)).
+pub const JOURNAL: &str = "/run/systemd/journal/socket";
 
 /// Restart policy (podman-run(1), `--restart`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,11 @@
-//! The k8s-file log: `RFC3339Nano stdout|stderr F|P text`. Runs in M.
+//! The log: what the payload writes, line by line. Runs in M.
 //!
-//! The payload never waits for it: a write that fails drops whole lines, counts them, and
-//! leaves one marker when the disk takes bytes again.
+//! k8s-file is a file of `RFC3339Nano stdout|stderr F|P text`. The payload never waits for it: a
+//! write that fails drops whole lines, counts them, and leaves one marker when the disk takes
+//! bytes again. The journal has a file of its own (`journal.rs`).
 
+use crate::at::Res;
+use crate::journal::Journal;
 use bolt_shim::launch::Log;
 use rustix::fs::{Mode, OFlags};
 use std::io::Write as _;
@@ -14,10 +17,22 @@ const MAX_LINE: usize = 16 * 1024;
 /// pieces but at once: joined, it is one line in the log. A prompt has no end, and is to be seen.
 const TOGETHER: i64 = 150;
 
+/// Where lines go.
+#[derive(Debug)]
+enum Sink {
+    /// k8s-file: the name as the container's directory sees it, and the limit in bytes.
+    File {
+        name: String,
+        max_size: u64,
+    },
+    Journal(Journal),
+    Nothing,
+}
+
 /// The log of one container.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    how: Log,
+    sink: Sink,
     file: Option<OwnedFd>,
     size: u64,
     dropped: u64,
@@ -28,22 +43,39 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Opened lazily: a silent container has no log file.
-    pub(crate) fn new(how: Log) -> Self {
-        Writer {
-            how,
+    /// A file is opened lazily: a silent container has none. The journal must be there.
+    pub(crate) fn open(how: &Log) -> Res<Self> {
+        let sink = match how {
+            Log::K8sFile { max_size, path } => {
+                let name = path.clone().unwrap_or_else(|| "log".to_owned());
+                Sink::File { name, max_size: *max_size }
+            }
+            Log::Journald { fields } => Sink::Journal(Journal::open(fields)?),
+            Log::None | Log::Passthrough => Sink::Nothing,
+        };
+        Ok(Writer {
+            sink,
             file: None,
             size: 0,
             dropped: 0,
             streams: [Vec::new(), Vec::new()],
             due: None,
             out: Vec::new(),
+        })
+    }
+
+    /// Limit of a generation in bytes, 0: none. `None`: nothing is logged.
+    fn max_size(&self) -> Option<u64> {
+        match self.sink {
+            Sink::File { max_size, .. } => Some(max_size),
+            Sink::Journal(_) => Some(0),
+            Sink::Nothing => None,
         }
     }
 
     /// Takes bytes of stream 0 (stdout) or 1 (stderr) of the container whose directory is `dir`.
     pub(crate) fn write(&mut self, dir: &OwnedFd, stream: usize, bytes: &[u8]) {
-        let Log::K8sFile { max_size } = self.how else { return };
+        let Some(max_size) = self.max_size() else { return };
         let stamp = timestamp(crate::state::now());
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|b| *b == b'\n') {
@@ -61,15 +93,17 @@ impl Writer {
         if !rest.is_empty() {
             self.streams[stream].extend_from_slice(rest);
             while self.streams[stream].len() >= MAX_LINE {
-                let mut part: Vec<u8> = self.streams[stream].drain(..MAX_LINE).collect();
-                format_line(&mut self.out, &stamp, stream, &part, false);
-                part.clear();
+                let part: Vec<u8> = self.streams[stream].drain(..MAX_LINE).collect();
+                self.part(&stamp, stream, &part, false);
             }
         }
         self.flush(dir, max_size);
-        self.due = match self.streams.iter().all(Vec::is_empty) {
-            true => None,
-            false => self.due.or_else(|| Some(crate::state::ticks() + TOGETHER)),
+        // An entry of the journal is a whole line, as conmon's are.
+        let waits = matches!(self.sink, Sink::File { .. })
+            && self.streams.iter().any(|begun| !begun.is_empty());
+        self.due = match waits {
+            true => self.due.or_else(|| Some(crate::state::ticks() + TOGETHER)),
+            false => None,
         };
     }
 
@@ -87,13 +121,13 @@ impl Writer {
 
     /// Writes what has no newline yet.
     pub(crate) fn finish(&mut self, dir: &OwnedFd) {
-        let Log::K8sFile { max_size } = self.how else { return };
+        let Some(max_size) = self.max_size() else { return };
         self.due = None;
         let stamp = timestamp(crate::state::now());
         for stream in 0..2 {
             let rest = std::mem::take(&mut self.streams[stream]);
             if !rest.is_empty() {
-                format_line(&mut self.out, &stamp, stream, &rest, false);
+                self.part(&stamp, stream, &rest, false);
             }
         }
         self.flush(dir, max_size);
@@ -108,12 +142,31 @@ impl Writer {
     fn line(&mut self, stamp: &str, stream: usize, line: &[u8], full: bool) {
         let mut kept = std::mem::take(&mut self.streams[stream]);
         if kept.is_empty() {
-            split_long(&mut self.out, stamp, stream, line, full);
+            self.split_long(stamp, stream, line, full);
         } else {
             kept.extend_from_slice(line);
-            split_long(&mut self.out, stamp, stream, &kept, full);
+            self.split_long(stamp, stream, &kept, full);
             kept.clear();
             self.streams[stream] = kept;
+        }
+    }
+
+    fn split_long(&mut self, stamp: &str, stream: usize, line: &[u8], full: bool) {
+        let mut rest = line;
+        while rest.len() > MAX_LINE {
+            let (part, later) = rest.split_at(MAX_LINE);
+            self.part(stamp, stream, part, false);
+            rest = later;
+        }
+        self.part(stamp, stream, rest, full);
+    }
+
+    /// `full`: the end of its line.
+    fn part(&mut self, stamp: &str, stream: usize, text: &[u8], full: bool) {
+        match &mut self.sink {
+            Sink::File { .. } => format_line(&mut self.out, stamp, stream, text, full),
+            Sink::Journal(journal) => journal.send(stream, text, full),
+            Sink::Nothing => {}
         }
     }
 
@@ -146,13 +199,14 @@ impl Writer {
 
     /// All or nothing: what a full disk took only in part is taken back.
     fn append(&mut self, dir: &OwnedFd, bytes: &[u8]) -> bool {
+        let Sink::File { name, .. } = &self.sink else { return false };
         if self.file.is_none() {
             let flags = OFlags::WRONLY
                 | OFlags::CREATE
                 | OFlags::APPEND
                 | OFlags::CLOEXEC
                 | OFlags::NOFOLLOW;
-            match rustix::fs::openat(dir, "log", flags, Mode::from_raw_mode(0o600)) {
+            match rustix::fs::openat(dir, name.as_str(), flags, Mode::from_raw_mode(0o600)) {
                 Ok(file) => {
                     self.size = rustix::fs::fstat(&file).map_or(0, |s| s.st_size as u64);
                     self.file = Some(file);
@@ -177,21 +231,12 @@ impl Writer {
 
     /// One old generation is kept: `log` → `log.1`.
     fn rotate(&mut self, dir: &OwnedFd) {
-        if rustix::fs::renameat(dir, "log", dir, "log.1").is_ok() {
+        let Sink::File { name, .. } = &self.sink else { return };
+        if rustix::fs::renameat(dir, name.as_str(), dir, format!("{name}.1")).is_ok() {
             self.file = None;
             self.size = 0;
         }
     }
-}
-
-fn split_long(out: &mut Vec<u8>, stamp: &str, stream: usize, line: &[u8], full: bool) {
-    let mut rest = line;
-    while rest.len() > MAX_LINE {
-        let (part, later) = rest.split_at(MAX_LINE);
-        format_line(out, stamp, stream, part, false);
-        rest = later;
-    }
-    format_line(out, stamp, stream, rest, full);
 }
 
 fn format_line(out: &mut Vec<u8>, stamp: &str, stream: usize, text: &[u8], full: bool) {
@@ -228,6 +273,10 @@ pub(crate) fn timestamp(ns: i64) -> String {
 mod tests {
     use super::*;
 
+    fn file(max_size: u64) -> Writer {
+        Writer::open(&Log::K8sFile { max_size, path: None }).unwrap()
+    }
+
     #[test]
     fn timestamps_match_known_days() {
         assert_eq!(timestamp(0), "1970-01-01T00:00:00.000000000Z");
@@ -240,7 +289,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("bolt-log-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         let dir: OwnedFd = std::fs::File::open(&path).unwrap().into();
-        let mut log = Writer::new(Log::K8sFile { max_size: 0 });
+        let mut log = file(0);
         log.write(&dir, 0, b"he");
         log.write(&dir, 0, b"llo\nrest");
         log.write(&dir, 1, b"err\n");
@@ -261,7 +310,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("bolt-begun-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         let dir: OwnedFd = std::fs::File::open(&path).unwrap().into();
-        let mut log = Writer::new(Log::K8sFile { max_size: 0 });
+        let mut log = file(0);
         log.write(&dir, 0, b"a line\n");
         assert_eq!(log.due(), None);
         log.write(&dir, 0, b"name: ");
@@ -285,7 +334,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("bolt-rotate-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         let dir: OwnedFd = std::fs::File::open(&path).unwrap().into();
-        let mut log = Writer::new(Log::K8sFile { max_size: 200 });
+        let mut log = file(200);
         for n in 0..20 {
             log.write(&dir, 0, format!("line {n}\n").as_bytes());
         }

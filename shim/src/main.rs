@@ -14,6 +14,7 @@ mod handshake;
 mod health;
 mod init;
 mod join;
+mod journal;
 mod log;
 mod monitor;
 mod notify;
@@ -23,6 +24,7 @@ mod remove;
 mod small;
 mod start;
 mod state;
+mod stdio;
 mod step;
 #[allow(unsafe_code)]
 mod sys;

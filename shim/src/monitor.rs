@@ -13,9 +13,10 @@ use crate::events::{self, Event};
 use crate::freeze;
 use crate::start::{Ahead, start};
 use crate::state::{self, State};
+use crate::stdio::Stdio;
 use crate::sys::memory::Mapped;
 use crate::sys::{process, socket};
-use crate::{notify, pidfile};
+use crate::{log, notify, pidfile};
 use bolt_shim::control::Request;
 use bolt_shim::head::{FirstInit, Head};
 use bolt_shim::launch::{Health, Launch, OnFailure, Restart, Root, Userns, VERSION, fd};
@@ -172,7 +173,7 @@ fn supervise(launch: &mut Launch, mut state: State, report: OwnedFd, inherited: 
         supervisor.begin_checks(launch, state.started);
         if is_last_start(launch, supervisor.again.policy) {
             forget_start(launch);
-            supervisor.passed = Vec::new();
+            (supervisor.passed, supervisor.stdio) = (Vec::new(), None);
             supervisor.again.forgotten = true;
         }
         let end = supervisor.watch(launch, payload);
@@ -263,12 +264,14 @@ fn prepare(
 ) -> Result<Supervisor, (OwnedFd, Failure)> {
     let made = place(launch, dir, path).and_then(|place| {
         let notifier = notify::of_plan(launch.unit.notify, &mut passed, &place.dir)?;
-        Ok((place, notifier))
+        let stdio = Stdio::of_plan(&launch.monitor.log, &mut passed)?;
+        Ok((place, notifier, stdio, log::Writer::open(&launch.monitor.log)?))
     });
     match made {
-        Ok((place, notifier)) => {
-            let mut supervisor = Supervisor::new(launch, report, place);
+        Ok((place, notifier, stdio, log)) => {
+            let mut supervisor = Supervisor::new(launch, report, place, log);
             (supervisor.notifier, supervisor.passed) = (notifier, passed);
+            supervisor.stdio = stdio;
             Ok(supervisor)
         }
         Err(failure) => Err((report, failure)),

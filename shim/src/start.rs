@@ -8,14 +8,15 @@ use crate::at::{At, Res, failure};
 use crate::event_loop::Supervisor;
 use crate::fill::Fills;
 use crate::handshake::{self, Message};
-use crate::init::{self, Stdio};
+use crate::init;
 use crate::state::{self, State};
+use crate::stdio::Stdio;
 use crate::step::{binds, ids, root};
 use crate::sys::clone::{Cloned, clone3};
 use crate::sys::{process, socket};
 use crate::uplink;
 use bolt_shim::head::{FirstInit, Head, Spaces};
-use bolt_shim::launch::{IdMap, Launch, Net, Root};
+use bolt_shim::launch::{IdMap, Launch, Log, Net, Root};
 use bolt_shim::report::{Failure, Step};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::os::fd::{AsFd, OwnedFd};
@@ -27,8 +28,8 @@ pub(crate) struct Payload {
     pub(crate) pid: i32,
     /// Its pidfd.
     pub(crate) pidfd: OwnedFd,
-    /// Standard output, or the terminal.
-    pub(crate) output: OwnedFd,
+    /// Standard output, or the terminal; `None`: neither this nor the others go through us.
+    pub(crate) output: Option<OwnedFd>,
     /// Standard error, without a terminal.
     pub(crate) error: Option<OwnedFd>,
     /// Standard input, when it is kept open.
@@ -181,7 +182,7 @@ pub(crate) fn start(
 ) -> Res<Payload> {
     supervisor.denied.clear();
     let mut fills = Fills::begin(launch, supervisor)?;
-    let (stdio, ends) = pipes(launch)?;
+    let (stdio, ends) = pipes(launch, supervisor.stdio.as_ref())?;
     let (init, told) = match ahead.take_init(launch, &fills, &supervisor.passed) {
         Some((init, plan)) => {
             let told = init::tell_plan(&init.socket, &plan, stdio.as_ref());
@@ -238,8 +239,11 @@ fn clone_init(
     }
 }
 
-/// The payload's pipes: its three ends, and ours.
-fn pipes(launch: &Launch) -> Res<(Option<Stdio>, [Option<OwnedFd>; 3])> {
+/// The payload's pipes: its three ends, and ours; or what it was `given` instead.
+fn pipes(launch: &Launch, given: Option<&Stdio>) -> Res<(Option<Stdio>, [Option<OwnedFd>; 3])> {
+    if let Some(given) = given {
+        return Ok((Some(given.again()?), [None, None, None]));
+    }
     if launch.process.tty.is_some() {
         return Ok((None, [None, None, None]));
     }
@@ -260,7 +264,7 @@ fn pipes(launch: &Launch) -> Res<(Option<Stdio>, [Option<OwnedFd>; 3])> {
     Ok((Some(Stdio { input, output, error }), [Some(out_read), Some(err_read), in_write]))
 }
 
-type Ends = (OwnedFd, Option<OwnedFd>, Option<OwnedFd>, Option<uplink::Running>);
+type Ends = (Option<OwnedFd>, Option<OwnedFd>, Option<OwnedFd>, Option<uplink::Running>);
 
 fn bring_up(
     launch: &Launch,
@@ -330,7 +334,9 @@ fn bring_up(
             Err(failure) => return Err(failure),
         }
     }
-    let output = output.ok_or_else(|| failure(Step::Died, "init", 0))?;
+    if output.is_none() && launch.monitor.log != Log::Passthrough {
+        return Err(failure(Step::Died, "init", 0));
+    }
     Ok((output, error, input, uplink))
 }
 

@@ -114,7 +114,7 @@ fn launch() -> Launch {
         await_cgroup: true,
         denied: vec!["memory: no controller".into()],
         monitor: Monitor {
-            log: Log::K8sFile { max_size: 1 << 40 },
+            log: Log::K8sFile { max_size: 1 << 40, path: Some("/l".into()) },
             restart: Restart::OnFailure { max: 3 },
             stop_signal: 15,
             stop_timeout: 10,

@@ -38,7 +38,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let (_, dir) = one(settings, args.container.as_deref(), args.latest)?;
     let config = dir.read_config()?;
     let stdin = !args.no_stdin && config.process.stdin;
-    let conn = connect(&dir, stdin)?;
+    let conn = connect(&dir, &config, stdin)?;
     settings.event_log().write(&Event::of_container(&config, "attach"));
     follow(&conn, &config, stdin, args.sig_proxy, keys)
 }
@@ -71,10 +71,17 @@ pub(super) fn follow(
 
 /// Attaches to a container that runs already, with its input when it has one.
 pub(super) fn join(dir: &ContainerDir, config: &Config) -> anyhow::Result<Connection> {
-    connect(dir, config.process.stdin)
+    connect(dir, config, config.process.stdin)
 }
 
-fn connect(dir: &ContainerDir, stdin: bool) -> anyhow::Result<Connection> {
+fn connect(dir: &ContainerDir, config: &Config, stdin: bool) -> anyhow::Result<Connection> {
+    if config.log_driver.is_passthrough() {
+        anyhow::bail!(
+            "{}: this container is using the '{}' log driver, cannot attach",
+            config.name,
+            config.log_driver.word()
+        );
+    }
     match dir.status()? {
         Status::Running | Status::Starting => {}
         Status::Orphaned => anyhow::bail!(

@@ -1,6 +1,6 @@
 //! `bolt create`: a container that `start` can start.
 
-use crate::cmd::create_args::{Asked, CreateArgs, Replace};
+use crate::cmd::create_args::{Asked, CreateArgs, Replace, log};
 use crate::cmd::ending::PATIENCE;
 use crate::cmd::{copy_root, pull, requires, starting};
 use crate::container::config::{Config, MountKind, Origin, Userns};
@@ -16,7 +16,7 @@ use crate::image::types::{ImageRecord, RunConfig};
 use crate::launch::{self, Mode};
 use crate::rootfs::driver::{self, Kind};
 use crate::settings::{Settings, containers_conf};
-use crate::shim::{self, Begun};
+use crate::shim::{self, Begun, streams};
 use crate::store::{SharedGuard, Store};
 use crate::sys::atomic::{self, Sync};
 use crate::ui::print;
@@ -102,6 +102,9 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
         Next::Keep => (false, None),
         Next::Start(early) => (true, early),
     };
+    if starts {
+        streams::check(args.log.driver())?;
+    }
     // Held to the end: no gc between finding the layers and writing down that they are used, or
     // copying them.
     let base = base(settings, args, &mut early)?;
@@ -139,6 +142,10 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
             created.begin(settings, &containers, early.take())?;
         }
         volumes(settings, &mut created.config)?;
+        let config = &mut created.config;
+        if let Some(path) = config.log_path.as_mut().filter(|_| config.log_driver.has_file()) {
+            *path = log::place(path, &config.id)?;
+        }
         secret::keep(&created.dir, &created.config, &secrets)?;
         if !starts || copied {
             record(settings, args, &created.dir, &created.config)?;

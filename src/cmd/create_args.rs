@@ -2,12 +2,14 @@
 
 pub mod health;
 pub mod limits;
+pub mod log;
 pub mod ports;
 pub mod secret;
 pub mod unit;
 
 use crate::cmd::create_args::health::HealthArgs;
 use crate::cmd::create_args::limits::LimitArgs;
+use crate::cmd::create_args::log::LogArgs;
 use crate::cmd::create_args::parse::memory;
 use crate::cmd::create_args::ports::PortArgs;
 use crate::cmd::create_args::secret::SecretArgs;
@@ -180,12 +182,9 @@ pub struct CreateArgs {
     /// Limits of resources.
     #[command(flatten)]
     pub limits: LimitArgs,
-    /// Log driver: k8s-file or none
-    #[arg(long, value_name = "DRIVER", default_value = "k8s-file")]
-    pub log_driver: String,
-    /// Log options: max-size=SIZE
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub log_opt: Vec<String>,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
     /// Pull policy: always, missing, never, newer
     #[arg(long, value_name = "POLICY", default_value = "missing")]
     pub pull: String,

@@ -1,7 +1,6 @@
 //! What the flags of `run` and `create` mean: flags, image and caller → [`Config`].
 
 use crate::cmd::create::Base;
-use crate::cmd::create_args::parse::memory;
 use crate::cmd::create_args::unit::pidfile;
 use crate::cmd::create_args::{Asked, CreateArgs};
 use crate::container::config::{Config, Dns, Mount, Network, Process, Security, Userns, VERSION};
@@ -31,6 +30,7 @@ impl CreateArgs {
         let cwd =
             std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_else(|_| "/".into());
         let network = self.network()?;
+        let log = self.log.log()?;
         let config = Config {
             version: VERSION,
             id: id.to_owned(),
@@ -61,8 +61,10 @@ impl CreateArgs {
             stop_signal: self.stop_signal(image)?,
             stop_timeout: self.stop_timeout.unwrap_or(defaults::STOP_TIMEOUT),
             timeout: self.timeout,
-            log_driver: self.log_driver()?,
-            log_max_size: self.log_max_size()?,
+            log_driver: log.driver,
+            log_max_size: log.max_size,
+            log_path: log.path,
+            log_tag: log.tag,
             cidfile: self.cidfile()?,
             tz: self.tz()?,
             anonymous_volumes: Vec::new(),
@@ -404,29 +406,6 @@ impl CreateArgs {
             (None, text) => Ok(signals::parse(text).context("the image's stop signal")?),
         }
     }
-
-    fn log_driver(&self) -> anyhow::Result<String> {
-        match self.log_driver.as_str() {
-            "k8s-file" | "json-file" => Ok("k8s-file".into()),
-            "none" => Ok("none".into()),
-            other => bail!("--log-driver {other:?} is not supported; k8s-file and none are"),
-        }
-    }
-
-    fn log_max_size(&self) -> anyhow::Result<u64> {
-        let mut size = 0;
-        for option in &self.log_opt {
-            match option.split_once('=') {
-                Some(("max-size", value)) => {
-                    size = memory(value)
-                        .map_err(anyhow::Error::msg)
-                        .with_context(|| format!("--log-opt {option:?}"))?
-                }
-                _ => bail!("--log-opt {option:?} is not known; max-size=SIZE is"),
-            }
-        }
-        Ok(size)
-    }
 }
 
 /// `--restart` as the config has it; `removed`: the container goes when it ends.
@@ -458,6 +437,13 @@ fn consistent(config: &Config, limited: bool) -> anyhow::Result<()> {
     if unit.sdnotify == Some(SdNotify::Container) && notifies {
         bail!(
             "--sdnotify container and NOTIFY_SOCKET in the container's environment are two sockets for one notifier; leave one of both out"
+        );
+    }
+    if config.log_driver.is_passthrough() && config.process.tty {
+        bail!(
+            "-t makes a terminal of the container's own, and the log driver '{}' passes the \
+             caller's streams; leave one of both out",
+            config.log_driver.word()
         );
     }
     if unit.pidfile.is_some() && unit.pidfile == unit.conmon_pidfile {

@@ -1,7 +1,8 @@
 //! What containers.conf(5) adds to the flags of `run` and `create`: a flag that was typed goes
 //! before it.
 
-use crate::cmd::create_args::CreateArgs;
+use crate::cmd::create_args::{CreateArgs, log};
+use crate::container::log_driver::LogDriver;
 use crate::settings::containers_conf::Defaults;
 use crate::spec::ulimit;
 use crate::ui::human;
@@ -35,10 +36,21 @@ impl CreateArgs {
         {
             self.security_opt.push(format!("seccomp={profile}"));
         }
-        if let Some(size) = defaults.log_size_max.filter(|size| *size > 0)
-            && !has(&self.log_opt, "max-size")
+        if let (None, Some(driver)) = (self.log.driver, &defaults.log_driver) {
+            let known = log::driver(driver).map_err(anyhow::Error::msg);
+            let shown = || format!("containers.conf: log_driver {driver:?}");
+            self.log.driver = Some(known.with_context(shown)?);
+        }
+        let driver = self.log.driver();
+        if let Some(size) = defaults.log_size_max.filter(|size| *size > 0 && driver.has_file())
+            && !has(&self.log.options, "max-size")
         {
-            self.log_opt.push(format!("max-size={size}"));
+            self.log.options.push(format!("max-size={size}"));
+        }
+        if let Some(tag) = defaults.log_tag.take_if(|_| driver == LogDriver::Journald)
+            && !has(&self.log.options, "tag")
+        {
+            self.log.options.push(format!("tag={tag}"));
         }
         let mut ulimits = defaults.ulimits.take().unwrap_or_default();
         for text in &ulimits {

@@ -6,6 +6,7 @@ use crate::cmd::pull::{Access, Sources};
 use crate::cmd::version;
 use crate::container::dir::Containers;
 use crate::container::list;
+use crate::container::log_driver::LogDriver;
 use crate::container::state::Status;
 use crate::image::platform;
 use crate::net;
@@ -44,7 +45,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         "plugins": {
             "volume": ["local"],
             "network": ["pasta", "slirp4netns"],
-            "log": ["k8s-file", "none"],
+            "log": ["k8s-file", "none", "passthrough", "journald"],
             "authorization": null,
         },
         "version": version::client(),
@@ -91,7 +92,7 @@ fn host(settings: &Settings) -> Value {
         "cgroupManager": cgroups.manager,
         "cgroupControllers": cgroups.controllers,
         "idMappings": id_mappings(settings),
-        "logDriver": "k8s-file",
+        "logDriver": log_driver(settings),
         "eventLogger": if settings.event_log().file().is_some() { "file" } else { "none" },
         "networkBackend": "bolt",
         "rootlessNetworkCmd": command,
@@ -148,6 +149,13 @@ pub(super) fn cgroups(settings: &Settings) -> cgroup::Description {
         split: false,
     };
     cgroup::describe(&cgroup::detect(Path::new("/"), &caller))
+}
+
+/// That of containers without a wish.
+fn log_driver(settings: &Settings) -> String {
+    let defaults = containers_conf::load(&settings.containers_conf).ok();
+    let driver = defaults.and_then(|defaults| defaults.log_driver);
+    driver.unwrap_or_else(|| LogDriver::default().word().to_owned())
 }
 
 fn security(settings: &Settings) -> Value {

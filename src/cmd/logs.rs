@@ -2,8 +2,11 @@
 
 use super::selection::report;
 use crate::container::config::Config;
-use crate::container::dir::Containers;
+use crate::container::dir::{ContainerDir, Containers};
+use crate::container::error::Error;
+use crate::container::journal::JournalReader;
 use crate::container::list;
+use crate::container::log_driver::LogDriver;
 use crate::container::logs::{LogReader, Part, Query};
 use crate::container::time;
 use crate::exit;
@@ -12,7 +15,7 @@ use anyhow::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// Longest time between two looks at whether the container still runs.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -50,9 +53,15 @@ pub struct Args {
     color: bool,
 }
 
+/// Where a log is read.
+enum Reader {
+    File(Box<LogReader>),
+    Journal(Box<JournalReader>),
+}
+
 /// One log and how its lines begin.
 struct Source {
-    reader: LogReader,
+    reader: Reader,
     prefix: String,
     suffix: &'static str,
     timestamps: bool,
@@ -77,13 +86,8 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     for (i, name) in names.iter().enumerate() {
         let dir = all.find(name)?;
         let config = dir.read_config()?;
-        if config.log_driver == "none" {
-            anyhow::bail!(
-                "container {name} does not log: it was made with --log-driver none; use k8s-file"
-            );
-        }
         let (prefix, suffix) = decoration(&args, &config, many, i);
-        let reader = LogReader::open(dir, query)?;
+        let reader = open(settings, dir, &config, query)?;
         sources.push(Source { reader, prefix, suffix, timestamps: args.timestamps, done: false });
     }
     match copy(&mut sources, args.follow, query.until) {
@@ -93,6 +97,55 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         Err(e) => {
             report(&e);
             Ok(exit::ENGINE)
+        }
+    }
+}
+
+fn open(
+    settings: &Settings,
+    dir: ContainerDir,
+    config: &Config,
+    query: Query,
+) -> anyhow::Result<Reader> {
+    Ok(match config.log_driver {
+        LogDriver::K8sFile | LogDriver::JsonFile => {
+            let reader = LogReader::open(dir, config.log_path.as_deref(), query)?;
+            Reader::File(Box::new(reader))
+        }
+        LogDriver::Journald => {
+            Reader::Journal(Box::new(JournalReader::open(dir, settings.dirs.uid, query)))
+        }
+        LogDriver::None | LogDriver::Passthrough | LogDriver::PassthroughTty => anyhow::bail!(
+            "{}: this container is using the '{}' log driver, cannot read logs",
+            config.name,
+            config.log_driver.word()
+        ),
+    })
+}
+
+impl Reader {
+    fn dir(&self) -> &ContainerDir {
+        match self {
+            Reader::File(reader) => reader.dir(),
+            Reader::Journal(reader) => reader.dir(),
+        }
+    }
+
+    fn awaits(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Reader::File(_) => None,
+            Reader::Journal(reader) => reader.awaits(),
+        }
+    }
+
+    fn read(
+        &mut self,
+        more: bool,
+        sink: &mut dyn FnMut(Part<'_>) -> io::Result<()>,
+    ) -> Result<bool, Error> {
+        match self {
+            Reader::File(reader) => reader.read(sink),
+            Reader::Journal(reader) => reader.read(more, sink),
         }
     }
 }
@@ -125,19 +178,19 @@ fn copy(sources: &mut [Source], follow: bool, until: Option<i64>) -> anyhow::Res
         let over = !follow || until.is_some_and(|until| time::now() > until);
         for source in sources.iter_mut().filter(|s| !s.done) {
             let ended = over || !source.reader.dir().is_supervised()?;
-            source.done = source.read(&mut out)? || ended;
+            source.done = source.read(!ended, &mut out)? || ended;
         }
         out.flush().context("write standard output")?;
         if sources.iter().all(|s| s.done) {
             return Ok(());
         }
-        pause(watch.as_ref())?;
+        pause(watch.as_ref(), sources)?;
     }
 }
 
 impl Source {
     /// True: `--until` has passed.
-    fn read(&mut self, out: &mut impl Write) -> anyhow::Result<bool> {
+    fn read(&mut self, more: bool, out: &mut impl Write) -> anyhow::Result<bool> {
         let (prefix, suffix, timestamps) = (&self.prefix, self.suffix, self.timestamps);
         let mut sink = |part: Part<'_>| {
             if part.stderr {
@@ -148,7 +201,7 @@ impl Source {
                 write_part(out, part, prefix, suffix, timestamps)
             }
         };
-        Ok(self.reader.read(&mut sink)?)
+        Ok(self.reader.read(more, &mut sink)?)
     }
 }
 
@@ -186,8 +239,10 @@ fn watch(sources: &[Source]) -> Option<OwnedFd> {
     Some(fd)
 }
 
-fn pause(watch: Option<&OwnedFd>) -> anyhow::Result<()> {
+fn pause(watch: Option<&OwnedFd>, sources: &[Source]) -> anyhow::Result<()> {
     let mut fds: Vec<_> = watch.iter().map(|fd| PollFd::new(*fd, PollFlags::IN)).collect();
+    let lines = sources.iter().filter(|s| !s.done).filter_map(|s| s.reader.awaits());
+    fds.extend(lines.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
     match poll(&mut fds, Some(&TICK)) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(e) => return Err(e).context("poll"),

@@ -108,7 +108,7 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
     }
     let mut created = create::make(settings, &args.create, Next::Start(early))?;
     let options = attach::Options {
-        stdin: created.config.process.stdin,
+        stdin: created.config.takes_input(),
         stdout: true,
         stderr: true,
         tty: created.config.process.tty,
@@ -139,7 +139,10 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
         print::warning(note);
     }
     if args.detach {
-        print::stdout(&format!("{}\n", created.dir.id()))?;
+        // With passthrough what is written here is the payload's.
+        if !created.config.log_driver.is_passthrough() {
+            print::stdout(&format!("{}\n", created.dir.id()))?;
+        }
         return Ok(0);
     }
     let end = attach::attach(&started.connection, &options, held)?;

@@ -85,7 +85,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
             conn
         }
     };
-    let stdin = args.interactive && config.process.stdin;
+    let stdin = args.interactive && config.takes_input();
     super::attach::follow(&conn, &config, stdin, args.sig_proxy, keys)
 }
 

@@ -133,8 +133,9 @@ fn restart(
         // It has ended meanwhile: the next start knows.
         Err(ClientError::NoSupervisor(_) | ClientError::Died(_)) => Ok(()),
         Err(ClientError::Refused { .. }) => bail!(
-            "its supervisor cannot start it again with the descriptors that a service manager \
-             gave it; let the unit restart it, or stop the container, update it and start it again"
+            "its supervisor cannot start it again with the descriptors that it was given, by a \
+             service manager or as --log-driver passthrough; let the unit restart it, or stop the \
+             container, update it and start it again"
         ),
         Err(error) => Err(error.into()),
     }

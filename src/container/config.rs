@@ -4,6 +4,7 @@
 //! user namespace, the cgroup and the devices may differ by then.
 
 use super::health::Health;
+use super::log_driver::LogDriver;
 use super::ports::Ports;
 use super::secret::Given;
 use super::service::Unit;
@@ -87,10 +88,16 @@ pub struct Config {
     pub stop_timeout: u32,
     /// `--timeout` in seconds, 0: none.
     pub timeout: u32,
-    /// `--log-driver`: `k8s-file` or `none`.
-    pub log_driver: String,
+    /// `--log-driver`.
+    pub log_driver: LogDriver,
     /// `--log-opt max-size` in bytes, 0: no limit.
     pub log_max_size: u64,
+    /// `--log-opt path`, absolute; `None`: in the container's directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_path: Option<PathBuf>,
+    /// `--log-opt tag`: text, or a template over what `inspect` shows.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub log_tag: String,
     /// `--cidfile`.
     pub cidfile: Option<PathBuf>,
     /// `--tz`.
@@ -437,6 +444,10 @@ impl Config {
     /// The first twelve digits of the id, as `ps` shows it.
     pub fn short_id(&self) -> &str {
         Listed::short_id(self)
+    }
+    /// Clients feed its standard input through the supervisor.
+    pub fn takes_input(&self) -> bool {
+        self.process.stdin && !self.log_driver.is_passthrough()
     }
     /// What the container is called inside: beside the host's network, or in its UTS namespace, as
     /// the host is.

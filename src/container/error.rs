@@ -45,6 +45,14 @@ pub enum Error {
         /// Short ids that match.
         ids: Vec<String>,
     },
+    /// The log is in the journal, and what reads it is missing.
+    #[error(
+        "the log is in the systemd journal, and there is no journalctl to read it; install systemd's"
+    )]
+    NoJournalctl,
+    /// The journal cannot be read.
+    #[error("journalctl: {0}")]
+    Journal(String),
     /// A supervisor or another command works on the container.
     #[error("container {0} is in use by its supervisor or another command")]
     Busy(String),

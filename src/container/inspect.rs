@@ -19,7 +19,15 @@ use std::path::{Path, PathBuf};
 ///
 /// `volumes`: the directory that holds them, for the sources of volume mounts.
 pub fn inspect_container(dir: &ContainerDir, volumes: &Path) -> Result<Value, Error> {
-    let config = dir.read_config()?;
+    inspect_planned(dir, &dir.read_config()?, volumes)
+}
+
+/// The same for one whose config may not be written yet.
+pub fn inspect_planned(
+    dir: &ContainerDir,
+    config: &Config,
+    volumes: &Path,
+) -> Result<Value, Error> {
     let now = dir.snapshot()?;
     let (image_name, image_id, digest, rootfs, driver) = match &config.origin {
         Origin::Directory(path) => (String::new(), "", "", path.display().to_string(), "dir"),
@@ -64,15 +72,15 @@ pub fn inspect_container(dir: &ContainerDir, volumes: &Path) -> Result<Value, Er
         "GraphDriver": { "Name": driver, "Data": { "UpperDir": upper, "WorkDir": work } },
         "Mounts": config.mounts.iter().map(|m| mount(m, volumes)).collect::<Vec<_>>(),
         "Dependencies": config.unit.requires,
-        "NetworkSettings": network(&config),
+        "NetworkSettings": network(config),
         "Namespace": "",
         "IsInfra": false,
         "IsService": false,
         "KubeExitCodePropagation": "invalid",
         "lockNumber": 0,
         "Name": config.name,
-        "Config": config_part(&config),
-        "HostConfig": host_config(dir, &config),
+        "Config": config_part(config),
+        "HostConfig": host_config(dir, config),
         "Denied": now.recorded.denied,
     }))
 }
@@ -252,10 +260,10 @@ fn host_basics(dir: &ContainerDir, config: &Config) -> Value {
         "Tmpfs": tmpfs,
         "ContainerIDFile": config.cidfile.as_deref().map_or("".into(), Path::to_string_lossy),
         "LogConfig": {
-            "Type": config.log_driver,
+            "Type": config.log_driver.word(),
             "Config": null,
-            "Path": dir.path().join(LOG),
-            "Tag": "",
+            "Path": log_path(dir, config),
+            "Tag": config.log_tag,
             "Size": human::size_short(config.log_max_size),
         },
         "RestartPolicy": { "Name": policy, "MaximumRetryCount": retries },
@@ -278,6 +286,15 @@ fn host_basics(dir: &ContainerDir, config: &Config) -> Value {
         "Isolation": "",
         "Links": null,
     })
+}
+
+/// Empty where there is no file.
+fn log_path(dir: &ContainerDir, config: &Config) -> PathBuf {
+    match &config.log_path {
+        _ if !config.log_driver.has_file() => PathBuf::new(),
+        Some(path) => path.clone(),
+        None => dir.path().join(LOG),
+    }
 }
 
 /// What was typed, and what holds without it, in podman's order.

@@ -10,9 +10,8 @@ use rustix::fs::{self, AtFlags};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
 
-/// The generation before the current log.
-const OLD: &str = "log.1";
 /// First window that is searched for the last lines.
 const WINDOW: u64 = 64 * 1024;
 
@@ -46,6 +45,8 @@ pub struct Part<'a> {
 #[derive(Debug)]
 pub struct LogReader {
     dir: ContainerDir,
+    /// The file, as the container's directory sees it.
+    name: String,
     query: Query,
     /// Files still to read, the oldest last.
     queue: Vec<(File, u64)>,
@@ -57,14 +58,15 @@ pub struct LogReader {
 }
 
 impl LogReader {
-    /// Finds the place to begin at.
-    pub fn open(dir: ContainerDir, query: Query) -> Result<Self, Error> {
+    /// Finds the place to begin at. `path`: the file, where it is not the container's own.
+    pub fn open(dir: ContainerDir, path: Option<&Path>, query: Query) -> Result<Self, Error> {
+        let name = path.map_or_else(|| LOG.to_owned(), |path| path.display().to_string());
         let fail = |name: &str| io("read", dir.shown(name));
         let mut queue = Vec::new();
         let mut wanted = query.tail;
         // Newest first, as the last lines are looked for.
-        for name in [LOG, OLD] {
-            let Some(file) = dir.open_file(name)? else { continue };
+        for name in [name.as_str(), &format!("{name}.1")] {
+            let Some(file) = open_file(&dir, name)? else { continue };
             let start = match wanted {
                 None => 0,
                 Some(0) => file.metadata().map_err(fail(name))?.len(),
@@ -78,6 +80,7 @@ impl LogReader {
         }
         Ok(LogReader {
             dir,
+            name,
             query,
             queue,
             file: None,
@@ -109,7 +112,7 @@ impl LogReader {
             let n = loop {
                 match file.read(&mut chunk) {
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    other => break other.map_err(io("read", self.dir.shown(LOG)))?,
+                    other => break other.map_err(io("read", self.dir.shown(&self.name)))?,
                 }
             };
             if n == 0 {
@@ -130,10 +133,10 @@ impl LogReader {
     fn open_next(&mut self) -> Result<bool, Error> {
         let next = match self.queue.pop() {
             Some(next) => Some(next),
-            None => self.dir.open_file(LOG)?.map(|file| (file, 0)),
+            None => open_file(&self.dir, &self.name)?.map(|file| (file, 0)),
         };
         let Some((mut file, start)) = next else { return Ok(false) };
-        file.seek(SeekFrom::Start(start)).map_err(io("read", self.dir.shown(LOG)))?;
+        file.seek(SeekFrom::Start(start)).map_err(io("read", self.dir.shown(&self.name)))?;
         self.offset = start;
         self.rest.clear();
         self.file = Some(file);
@@ -147,9 +150,9 @@ impl LogReader {
             return Ok(true);
         }
         let Some(file) = &mut self.file else { return Ok(false) };
-        let here = file.metadata().map_err(io("look at", self.dir.shown(LOG)))?;
+        let here = file.metadata().map_err(io("look at", self.dir.shown(&self.name)))?;
         if here.len() < self.offset {
-            file.seek(SeekFrom::Start(0)).map_err(io("read", self.dir.shown(LOG)))?;
+            file.seek(SeekFrom::Start(0)).map_err(io("read", self.dir.shown(&self.name)))?;
             self.offset = 0;
             self.rest.clear();
             return Ok(true);
@@ -157,18 +160,18 @@ impl LogReader {
         if here.len() > self.offset {
             return Ok(true);
         }
-        match fs::statat(self.dir.fd(), LOG, AtFlags::SYMLINK_NOFOLLOW) {
+        match fs::statat(self.dir.fd(), self.name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(there) if there.st_ino != here.ino() => {
                 // The rename came before the stat: nothing is added to the old file any more,
                 // unless it was between our read and now.
-                let len = file.metadata().map_err(io("look at", self.dir.shown(LOG)))?.len();
+                let len = file.metadata().map_err(io("look at", self.dir.shown(&self.name)))?.len();
                 if len == self.offset {
                     self.file = None;
                 }
                 Ok(true)
             }
             Ok(_) | Err(rustix::io::Errno::NOENT) => Ok(false),
-            Err(e) => Err(errno("look at", self.dir.shown(LOG))(e)),
+            Err(e) => Err(errno("look at", self.dir.shown(&self.name))(e)),
         }
     }
 
@@ -212,6 +215,17 @@ impl LogReader {
             }
         }
         Some(part)
+    }
+}
+
+/// `None`: there is none.
+fn open_file(dir: &ContainerDir, name: &str) -> Result<Option<File>, Error> {
+    if !name.starts_with('/') {
+        return dir.open_file(name);
+    }
+    match File::open(name) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some).map_err(io("read", name.to_owned())),
     }
 }
 

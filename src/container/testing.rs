@@ -2,6 +2,7 @@
 
 use super::config::*;
 use super::dir::Containers;
+use super::log_driver::LogDriver;
 use crate::sys::dirs::Dirs;
 use crate::sys::scratch::Scratch;
 use std::collections::BTreeMap;
@@ -68,7 +69,9 @@ pub(crate) fn config(id: &str, name: &str) -> Config {
         stop_signal: 15,
         stop_timeout: 10,
         timeout: 0,
-        log_driver: "k8s-file".into(),
+        log_driver: LogDriver::K8sFile,
+        log_path: None,
+        log_tag: String::new(),
         log_max_size: 0,
         cidfile: None,
         tz: None,

@@ -73,6 +73,12 @@ pub fn rfc3339(at: i64) -> String {
     zoned(at).strftime("%Y-%m-%dT%H:%M:%S%.f%:z").to_string()
 }
 
+/// The same with all nine digits and in UTC, as log files have it.
+pub fn rfc3339_nano(at: i64) -> String {
+    let stamp = Timestamp::from_nanosecond(i128::from(at)).unwrap_or(Timestamp::UNIX_EPOCH);
+    stamp.strftime("%Y-%m-%dT%H:%M:%S%.9fZ").to_string()
+}
+
 /// RFC 3339 with nanoseconds in UTC.
 pub fn rfc3339_utc(at: i64) -> String {
     Timestamp::from_nanosecond(i128::from(at)).unwrap_or(Timestamp::UNIX_EPOCH).to_string()

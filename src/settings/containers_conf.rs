@@ -34,6 +34,10 @@ pub struct Defaults {
     pub userns: Option<String>,
     /// `seccomp_profile`: a path.
     pub seccomp_profile: Option<String>,
+    /// `log_driver`, as `--log-driver`.
+    pub log_driver: Option<String>,
+    /// `log_tag`, as `--log-opt tag`.
+    pub log_tag: Option<String>,
     /// `log_size_max` in bytes; -1: no limit.
     pub log_size_max: Option<i64>,
     /// `init`.
@@ -168,6 +172,8 @@ fn merge(all: &mut Defaults, file: &Path, text: &str) -> Result<(), ConfError> {
     let mut keys =
         Keys { file, section: "containers", table: section(file, &mut table, "containers")? };
     keys.number("pids_limit", &mut all.pids_limit)?;
+    keys.text("log_driver", &mut all.log_driver)?;
+    keys.text("log_tag", &mut all.log_tag)?;
     keys.number("log_size_max", &mut all.log_size_max)?;
     keys.text("shm_size", &mut all.shm_size)?;
     keys.text("umask", &mut all.umask)?;

@@ -11,6 +11,7 @@ mod port;
 mod program;
 mod relay;
 pub mod service;
+pub mod streams;
 pub mod terminal;
 
 pub use begun::{Begun, Monitor, begin, load, try_begin};
@@ -111,6 +112,8 @@ pub fn start(
     record: impl FnOnce(&ContainerDir) -> anyhow::Result<()>,
 ) -> anyhow::Result<Started> {
     let Launcher { service, held } = launcher;
+    streams::check(config.log_driver)?;
+    let own = streams::given(config.log_driver)?;
     let sdnotify = config.unit.sdnotify();
     mode.given = service.given(sdnotify, begun.pid() as u32);
     mode.root = begun.root.take();
@@ -132,8 +135,10 @@ pub fn start(
     }
     let connection = begun.take_line(dir)?;
     // Should it be dead already, here or below, its last words are still to be read.
-    let fds = service.descriptors(plan.launch.unit.notify.is_some());
+    let fds = service.descriptors(plan.launch.unit.notify.is_some(), &own);
     let _ = connection.send_with(&Request::Planned, &fds);
+    drop(fds);
+    drop(own);
     let mut patience = Patience::new(held, &plan.launch)?;
     let mut groups = Vec::new();
     // systemd would keep a scope in which nobody ever was.

@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 /// How long a service manager is waited for that does not read.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
-/// Most descriptors that go to a container: they travel in one packet with one more.
+/// Most descriptors that go to a container: they travel in one packet with four more.
 pub const MOST: u32 = scm::MAX_FDS as u32 - 4;
 
 /// Taken once, before anything is made.
@@ -64,7 +64,9 @@ impl Service {
             }
         }
         if let (Some(name), false) = (&given.notify, mode == Some(SdNotify::Ignore)) {
-            match dial(name) {
+            let dialled = dial(name)
+                .map_err(|why| BadSocket { name: name.to_string_lossy().into_owned(), why });
+            match dialled {
                 Ok(socket) => service.notify = Some(socket),
                 Err(error) if mode.is_some() => return Err(error.into()),
                 Err(error) => print::warning(&error.to_string()),
@@ -85,10 +87,14 @@ impl Service {
         }
     }
 
-    /// The descriptors, in the order that the plan speaks of them.
-    pub(super) fn descriptors(&self, notify: bool) -> Vec<BorrowedFd<'_>> {
+    /// The descriptors, in the order that the plan speaks of them; `own`: this process' streams.
+    pub(super) fn descriptors<'a>(
+        &'a self,
+        notify: bool,
+        own: &'a [OwnedFd],
+    ) -> Vec<BorrowedFd<'a>> {
         let notify = self.notify.iter().filter(|_| notify);
-        notify.chain(&self.passed).map(AsFd::as_fd).collect()
+        notify.chain(own).chain(&self.passed).map(AsFd::as_fd).collect()
     }
 
     /// The payload runs: says who the main process is, when this one is about to leave, and, where
@@ -126,25 +132,24 @@ pub fn passed(count: u32) -> anyhow::Result<Vec<OwnedFd>> {
 }
 
 /// Connected, so that whoever has the descriptor reaches it from anywhere.
-fn dial(name: &OsStr) -> Result<OwnedFd, BadSocket> {
-    let bad = |why| BadSocket { name: name.to_string_lossy().into_owned(), why };
+pub(super) fn dial(name: &OsStr) -> Result<OwnedFd, &'static str> {
     let bytes = name.as_bytes();
     let address = match bytes.first() {
         Some(b'/') => SocketAddrUnix::new(bytes),
         Some(b'@') => SocketAddrUnix::new_abstract_name(&bytes[1..]),
-        _ => return Err(bad("it is neither a path nor an abstract name")),
+        _ => return Err("it is neither a path nor an abstract name"),
     };
-    let address = address.map_err(|_| bad("a socket's name has at most 107 bytes"))?;
+    let address = address.map_err(|_| "a socket's name has at most 107 bytes")?;
     let (family, kind) = (AddressFamily::UNIX, SocketType::DGRAM);
     let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)
-        .map_err(|_| bad("no socket can be made"))?;
+        .map_err(|_| "no socket can be made")?;
     match connect(&socket, &address) {
         Ok(()) => Ok(socket),
-        Err(Errno::NOENT | Errno::NOTDIR) => Err(bad("there is no such socket")),
-        Err(Errno::CONNREFUSED) => Err(bad("it is no socket, or nobody listens there")),
-        Err(Errno::PROTOTYPE) => Err(bad("it is not a datagram socket")),
-        Err(Errno::ACCESS | Errno::PERM) => Err(bad("it belongs to another user")),
-        Err(_) => Err(bad("it cannot be connected to")),
+        Err(Errno::NOENT | Errno::NOTDIR) => Err("there is no such socket"),
+        Err(Errno::CONNREFUSED) => Err("it is no socket, or nobody listens there"),
+        Err(Errno::PROTOTYPE) => Err("it is not a datagram socket"),
+        Err(Errno::ACCESS | Errno::PERM) => Err("it belongs to another user"),
+        Err(_) => Err("it cannot be connected to"),
     }
 }
 
@@ -155,7 +160,8 @@ mod tests {
     use rustix::net::bind;
 
     fn why(name: &str) -> String {
-        dial(OsStr::new(name)).unwrap_err().to_string()
+        let why = dial(OsStr::new(name)).unwrap_err();
+        BadSocket { name: name.to_owned(), why }.to_string()
     }
 
     #[test]

@@ -88,7 +88,15 @@ const ROWS: &[(&str, &[&str])] = &[
     ),
     (
         "Log drivers",
-        &["rules::payload::log_lines_are_those_of_k8s_file", "supervise::logs::a_log_has_a_limit"],
+        &[
+            "rules::payload::log_lines_are_those_of_k8s_file",
+            "supervise::logs::a_log_has_a_limit",
+            "supervise::log_drivers::passthrough_gives_the_callers_streams_and_nothing_else",
+            "supervise::log_drivers::passthrough_is_kept_for_restarts_and_new_at_each_start",
+            "supervise::log_drivers::passthrough_is_not_for_terminals_but_passthrough_tty_is",
+            "supervise::log_drivers::lines_are_entries_of_the_journal",
+            "supervise::log_drivers::logs_reads_the_journal",
+        ],
     ),
     (
         "Events",

@@ -10,6 +10,7 @@ mod health;
 mod inside;
 mod keep_alive;
 mod list;
+mod log_drivers;
 mod logs;
 mod memory;
 mod names;

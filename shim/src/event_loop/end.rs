@@ -80,7 +80,7 @@ impl Supervisor {
 
     /// What was written before the end is still delivered, at the client's pace.
     fn drain(&mut self, launch: &Launch, payload: &Payload) {
-        for (stream, fd) in [(0, Some(&payload.output)), (1, payload.error.as_ref())] {
+        for (stream, fd) in [(0, payload.output.as_ref()), (1, payload.error.as_ref())] {
             let Some(fd) = fd else { continue };
             loop {
                 self.let_catch_up(launch, Client::holds_back);

@@ -12,6 +12,7 @@ use crate::at::{Res, failure};
 use crate::clients::{self, Client, Role};
 use crate::notify::Notifier;
 use crate::start::Payload;
+use crate::stdio::Stdio;
 use crate::sys::{memory, process};
 use crate::{freeze, log, state};
 use bolt_shim::control::Request;
@@ -127,11 +128,13 @@ pub(crate) struct Supervisor {
     pub(crate) notifier: Option<Box<Notifier>>,
     /// Descriptors for the payload.
     pub(crate) passed: Vec<OwnedFd>,
+    /// Its standard ones, where the launcher gave it its own.
+    pub(crate) stdio: Option<Stdio>,
 }
 
 impl Supervisor {
     /// A supervisor whose first client is the launching `bolt`.
-    pub(crate) fn new(launch: &Launch, report: OwnedFd, place: Place) -> Self {
+    pub(crate) fn new(launch: &Launch, report: OwnedFd, place: Place, log: log::Writer) -> Self {
         let role = if launch.monitor.attach {
             Role::Attached { stdin: launch.process.stdin }
         } else {
@@ -144,7 +147,7 @@ impl Supervisor {
             used: false,
             written: None,
             pid: 0,
-            log: log::Writer::new(launch.monitor.log),
+            log,
             signals: streams::signals(),
             denied: Vec::new(),
             name: launch.monitor.name.clone(),
@@ -165,6 +168,7 @@ impl Supervisor {
             health: None,
             notifier: None,
             passed: Vec::new(),
+            stdio: None,
         }
     }
 
@@ -204,6 +208,7 @@ impl Supervisor {
         self.execs.clear();
         self.signals = None;
         self.notifier = None;
+        self.stdio = None;
     }
 
     /// The payload was executed: the launcher hears of it.
@@ -225,8 +230,7 @@ impl Supervisor {
 
     /// Watches one run of the payload to its end.
     pub(crate) fn watch(&mut self, launch: &Launch, mut payload: Payload) -> End {
-        let _ = rustix::io::ioctl_fionbio(&payload.output, true);
-        for end in [&payload.error, &payload.input].into_iter().flatten() {
+        for end in [&payload.output, &payload.error, &payload.input].into_iter().flatten() {
             let _ = rustix::io::ioctl_fionbio(end, true);
         }
         self.timed_out = false;
@@ -234,13 +238,15 @@ impl Supervisor {
         self.awake_until = Some(state::ticks() + WAKEFULNESS);
         self.timeout_at = (launch.monitor.timeout > 0)
             .then(|| state::ticks() + i64::from(launch.monitor.timeout) * 1000);
-        let mut output = true;
+        let mut output = payload.output.is_some();
         let mut error = payload.error.is_some();
         loop {
             for (source, events) in self.wait(Some(&payload), output, error) {
                 match source {
                     Source::Payload => return self.end(launch, &mut payload),
-                    Source::Output => output = self.copy(&payload.output, 0),
+                    Source::Output => {
+                        output = payload.output.as_ref().is_some_and(|o| self.copy(o, 0))
+                    }
                     Source::Error => {
                         error = payload.error.as_ref().is_some_and(|e| self.copy(e, 1))
                     }
@@ -335,8 +341,8 @@ impl Supervisor {
             add(Source::Check, fd, PollFlags::IN);
         }
         if let Some(payload) = payload {
-            if output && !held {
-                add(Source::Output, payload.output.as_fd(), PollFlags::IN);
+            if let Some(fd) = payload.output.as_ref().filter(|_| output && !held) {
+                add(Source::Output, fd.as_fd(), PollFlags::IN);
             }
             if let Some(fd) = payload.error.as_ref().filter(|_| error && !held) {
                 add(Source::Error, fd.as_fd(), PollFlags::IN);
@@ -446,8 +452,9 @@ impl Supervisor {
             // A terminal has no end: the client that has one sends the end-of-file character.
             Request::CloseStdin if feeds => self.close_input = launch.process.tty.is_none(),
             Request::Resize(size) => {
-                if let (Some(payload), true) = (payload, launch.process.tty.is_some()) {
-                    resize(&payload.output, size);
+                let terminal = payload.and_then(|p| p.output.as_ref());
+                if let Some(terminal) = terminal.filter(|_| launch.process.tty.is_some()) {
+                    resize(terminal, size);
                 }
             }
             Request::Wait => client.role = Role::Waiting,

@@ -3,7 +3,7 @@
 use super::Supervisor;
 use crate::at::{Res, failure};
 use crate::monitor;
-use bolt_shim::launch::{Launch, Restart};
+use bolt_shim::launch::{Launch, Log, Restart};
 use bolt_shim::report::{Report, Step};
 use std::os::fd::OwnedFd;
 
@@ -28,8 +28,9 @@ impl Again {
     #[inline(never)]
     fn set(&mut self, launch: &Launch, policy: Restart, fds: &[OwnedFd]) -> Res<()> {
         if policy != Restart::No && self.forgotten {
-            // Nor can a service manager's line and sockets be had twice.
-            if launch.process.passed > 0 || launch.unit.notify.is_some() {
+            // Nor can a service manager's line and sockets be had twice, or a launcher's streams.
+            let (unit, log) = (&launch.unit, &launch.monitor.log);
+            if launch.process.passed > 0 || unit.notify.is_some() || *log == Log::Passthrough {
                 return Err(failure(Step::Exec, "descriptors", libc::EBADF));
             }
             let file = fds.first().ok_or_else(|| failure(Step::Read, "plan", libc::EBADF))?;

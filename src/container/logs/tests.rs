@@ -39,7 +39,7 @@ fn drain(reader: &mut LogReader) -> String {
 }
 
 fn read(all: &Containers, query: Query) -> String {
-    drain(&mut LogReader::open(all.find("c").unwrap(), query).unwrap())
+    drain(&mut LogReader::open(all.find("c").unwrap(), None, query).unwrap())
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn tail_counts_lines_from_the_end_over_both_files() {
     let new = line(10, "stdout", 'P', "x")
         + &line(10, "stdout", 'F', "y")
         + &line(11, "stdout", 'F', "z");
-    std::fs::write(path.join(OLD), old).unwrap();
+    std::fs::write(path.join("log.1"), old).unwrap();
     std::fs::write(path.join(LOG), new).unwrap();
     let tail = |n| read(&all, Query { tail: Some(n), ..Query::default() });
     assert_eq!(tail(0), "");
@@ -111,10 +111,10 @@ fn both_kinds_of_rotation_are_followed() {
         file.write_all(text.as_bytes()).unwrap();
     };
     append(&line(1, "stdout", 'F', "one"));
-    let mut reader = LogReader::open(all.find("c").unwrap(), Query::default()).unwrap();
+    let mut reader = LogReader::open(all.find("c").unwrap(), None, Query::default()).unwrap();
     assert_eq!(drain(&mut reader), "O:one|");
     append(&line(2, "stdout", 'F', "two"));
-    std::fs::rename(&log, path.join(OLD)).unwrap();
+    std::fs::rename(&log, path.join("log.1")).unwrap();
     append(&line(3, "stdout", 'F', "three"));
     assert_eq!(drain(&mut reader), "O:two|O:three|");
     assert_eq!(drain(&mut reader), "");
@@ -132,7 +132,7 @@ fn both_kinds_of_rotation_are_followed() {
 #[test]
 fn a_log_that_begins_later_is_found() {
     let (_scratch, all, path) = start();
-    let mut reader = LogReader::open(all.find("c").unwrap(), Query::default()).unwrap();
+    let mut reader = LogReader::open(all.find("c").unwrap(), None, Query::default()).unwrap();
     assert_eq!(drain(&mut reader), "");
     std::fs::write(path.join(LOG), line(1, "stdout", 'F', "late")).unwrap();
     assert_eq!(drain(&mut reader), "O:late|");
