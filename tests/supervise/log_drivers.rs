@@ -282,7 +282,7 @@ fn logs_reads_the_journal() {
         b logs --tail 1 x; echo
         b logs --tail 2 x 2>&1; echo
         b logs --since 1h x 2>&1 | wc -l
-        echo \"$(b logs --until 1h x)|\"
+        echo \"$(b logs --until=-1h x)|\"
         b logs -t x 2>/dev/null | head -n 1 | cut -c 1-3
         start y sh -c 'echo 1; sleep 1; echo 2'>/dev/null
         b logs -f y
