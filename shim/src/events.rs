@@ -66,10 +66,14 @@ pub(crate) fn write(launch: &Launch, name: &str, events: &[Event<'_>]) {
     let _ = append(Path::new(&log.path), text.as_bytes());
 }
 
+/// Bytes of a check's output in an event: all containers share the log, and a byte may be seven
+/// there.
+const TOLD: usize = 16 << 10;
+
 /// As podman has it: JSON in a string.
 fn tell_check(text: &mut String, check: &Check) {
     let mut own = String::new();
-    check.tell(&mut own);
+    check.tell_within(&mut own, TOLD);
     text.push_str("\"health_log\":");
     state::quote(text, &own);
     text.push(',');

@@ -57,13 +57,19 @@ pub(crate) struct Check {
 impl Check {
     /// Appends it as JSON, with podman's keys.
     pub(crate) fn tell(&self, text: &mut String) {
+        self.tell_within(text, usize::MAX);
+    }
+
+    /// The same with at most `most` bytes of its output.
+    pub(crate) fn tell_within(&self, text: &mut String, most: usize) {
+        let output = &self.output[..self.output.len().min(most)];
         let (start, end) = (timestamp(self.start), timestamp(self.end));
         let _ = write!(
             text,
             "{{\"Start\":\"{start}\",\"End\":\"{end}\",\"ExitCode\":{},\"Output\":",
             self.code
         );
-        state::quote(text, &String::from_utf8_lossy(&self.output));
+        state::quote(text, &String::from_utf8_lossy(output));
         text.push('}');
     }
 }

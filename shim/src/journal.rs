@@ -1,7 +1,7 @@
 //! The systemd journal as a log: a datagram for each line, in its native protocol
 //! (<https://systemd.io/JOURNAL_NATIVE_PROTOCOL>). Runs in M.
 //!
-//! The payload never waits long for it: where the journal takes no more, or is gone, lines are
+//! The payload waits for it 200 ms a turn at most: where the journal takes no more, or is gone, lines are
 //! lost and counted, and an entry says so when it takes some again.
 
 use crate::at::{At, Res};
@@ -28,13 +28,21 @@ pub(crate) struct Journal {
     fields: String,
     /// Lines that were lost since the last entry.
     lost: u64,
+    /// Milliseconds that this turn may still wait.
+    patience: i64,
 }
 
 impl Journal {
     /// It must be there.
     pub(crate) fn open(fields: &str) -> Res<Self> {
         let socket = dial(JOURNAL).at(Step::Log, JOURNAL)?;
-        Ok(Journal { socket: Some(socket), path: JOURNAL, fields: fields.to_owned(), lost: 0 })
+        let fields = fields.to_owned();
+        Ok(Journal { socket: Some(socket), path: JOURNAL, fields, lost: 0, patience: PATIENCE })
+    }
+
+    /// Another read of what the payload writes: its lines wait for the journal together.
+    pub(crate) fn begin_turn(&mut self) {
+        self.patience = PATIENCE;
     }
 
     /// A line of stream 0 (stdout) or 1 (stderr), or a part of one that is not its end.
@@ -62,7 +70,7 @@ impl Journal {
             Ok(()) => true,
             // It was waited for already.
             Err(Errno::EAGAIN) if self.lost > 0 => false,
-            Err(Errno::EAGAIN) => send_within(self.socket.as_ref(), &entry),
+            Err(Errno::EAGAIN) => send_within(self.socket.as_ref(), &entry, &mut self.patience),
             Err(_) => {
                 // Another one may listen by now.
                 self.socket = dial(self.path).ok();
@@ -90,22 +98,24 @@ fn send(socket: Option<&OwnedFd>, entry: &[IoSlice<'_>]) -> Result<(), Errno> {
     }
 }
 
-/// Waits for room as long as a payload may be kept waiting.
-fn send_within(socket: Option<&OwnedFd>, entry: &[IoSlice<'_>]) -> bool {
+/// Waits for room at most `patience` milliseconds, of which it leaves what it did not need.
+fn send_within(socket: Option<&OwnedFd>, entry: &[IoSlice<'_>], patience: &mut i64) -> bool {
     let Some(socket) = socket else { return false };
-    let end = crate::state::ticks() + PATIENCE;
-    loop {
+    let end = crate::state::ticks() + *patience;
+    let sent = loop {
         let left = end - crate::state::ticks();
-        let patience = Timespec { tv_sec: 0, tv_nsec: left * 1_000_000 };
+        let limit = Timespec { tv_sec: 0, tv_nsec: left.max(0) * 1_000_000 };
         let mut fds = [PollFd::new(socket, PollFlags::OUT)];
-        if left <= 0 || poll(&mut fds, Some(&patience)) == Ok(0) {
-            return false;
+        if left <= 0 || poll(&mut fds, Some(&limit)) == Ok(0) {
+            break false;
         }
         match send(Some(socket), entry) {
             Err(Errno::EAGAIN) => {}
-            sent => return sent.is_ok(),
+            sent => break sent.is_ok(),
         }
-    }
+    };
+    *patience = (end - crate::state::ticks()).max(0);
+    sent
 }
 
 #[cfg(test)]
@@ -120,7 +130,7 @@ mod tests {
         let server = UnixDatagram::bind(&path).unwrap();
         let path: &'static str = path.to_str().unwrap().to_owned().leak();
         let fields = "CONTAINER_ID=ab\nCONTAINER_NAME=n\n".to_owned();
-        (server, Journal { socket: dial(path).ok(), path, fields, lost: 0 })
+        (server, Journal { socket: dial(path).ok(), path, fields, lost: 0, patience: PATIENCE })
     }
 
     fn next(server: &UnixDatagram) -> String {
@@ -142,6 +152,32 @@ mod tests {
         let part = "CONTAINER_PARTIAL_MESSAGE=true";
         assert_eq!(next(&server), format!("MESSAGE=begun\nPRIORITY=3\n{part}\n{rest}"));
         std::fs::remove_file(journal.path).unwrap();
+    }
+
+    /// Each line alone would wait less than all together may.
+    #[test]
+    fn a_slow_journal_is_waited_for_once_a_turn() {
+        let (server, mut journal) = journal("slow");
+        let path = journal.path;
+        let reader = std::thread::spawn(move || {
+            while server.recv(&mut [0; 64]).is_ok_and(|length| length > 0) {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        });
+        let began = crate::state::ticks();
+        journal.begin_turn();
+        for _ in 0..2000 {
+            journal.send(0, b"line", true);
+        }
+        let waited = crate::state::ticks() - began;
+        assert!((PATIENCE / 2..3 * PATIENCE).contains(&waited), "{waited} ms");
+        journal.begin_turn();
+        assert_eq!(journal.patience, PATIENCE);
+        // An empty datagram ends the reader.
+        let end = UnixDatagram::unbound().unwrap();
+        end.send_to(b"", path).unwrap();
+        reader.join().unwrap();
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

@@ -76,6 +76,9 @@ impl Writer {
     /// Takes bytes of stream 0 (stdout) or 1 (stderr) of the container whose directory is `dir`.
     pub(crate) fn write(&mut self, dir: &OwnedFd, stream: usize, bytes: &[u8]) {
         let Some(max_size) = self.max_size() else { return };
+        if let Sink::Journal(journal) = &mut self.sink {
+            journal.begin_turn();
+        }
         let stamp = timestamp(crate::state::now());
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|b| *b == b'\n') {

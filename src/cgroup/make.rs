@@ -1,7 +1,7 @@
 //! Carries a plan out: directories, controllers, values; and takes it down again.
 
-use super::limits::Setting;
-use super::plan::{Denied, DirPlan, Ends, Manager, Plan};
+use super::limits::{Setting, parse_cpu_list};
+use super::plan::{Denied, DirPlan, Ends, Manager, Plan, Write};
 use super::scope::systemd_scope;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
@@ -196,7 +196,10 @@ impl Work {
                 (Some(_), true) => continue,
                 (Some(why), false) => why,
                 (None, _) => match write(&job.file, &job.value) {
-                    Ok(()) => continue,
+                    Ok(()) => match unmet(&job) {
+                        Some(why) => why,
+                        None => continue,
+                    },
                     Err(error)
                         if job.implied
                             && (error.kind() == io::ErrorKind::NotFound
@@ -257,6 +260,18 @@ fn inherit(file: &Path, parent: &Path) -> io::Result<()> {
         write(file, fs::read_to_string(parent)?.trim())?;
     }
     Ok(())
+}
+
+/// Why a value that was taken does not hold: v2 takes any list of memory nodes, and falls back to
+/// the parent's where it may use none of them (cgroup-v2.rst, "cpuset.mems").
+pub(super) fn unmet(job: &Write) -> Option<String> {
+    if job.setting != Setting::CpusetMems {
+        return None;
+    }
+    let usable = fs::read_to_string(job.file.with_file_name("cpuset.mems.effective")).ok()?;
+    let (may, wanted) = (parse_cpu_list(&usable).ok()?, parse_cpu_list(&job.value).ok()?);
+    let node = wanted.iter().find(|node| !may.contains(node))?;
+    Some(format!("memory node {node} may not be used here; choose from {}", usable.trim()))
 }
 
 /// One write(2), as cgroup files want it; never creates a file.

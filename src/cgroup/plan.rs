@@ -163,13 +163,6 @@ impl Plan {
         let file = dir.join(file);
         self.writes.push(Write { file, value: value.to_string(), setting, implied: false });
     }
-
-    /// What several settings say together.
-    fn put_once(&mut self, dir: &Path, file: &str, value: impl ToString, setting: Setting) {
-        if !self.writes.iter().any(|write| write.file == dir.join(file)) {
-            self.put(dir, file, value, setting);
-        }
-    }
 }
 
 /// What a container ends with. systemd kills all that is in the control group of a unit that is
@@ -395,7 +388,7 @@ pub(super) fn write_v2(plan: &mut Plan, dir: &Path, setting: Setting, v2: &V2, l
             plan.put(dir, "memory.low", limits.memory_reservation.unwrap_or(0), setting);
         }
         Setting::Cpus | Setting::CpuPeriod | Setting::CpuQuota => {
-            plan.put_once(dir, "cpu.max", limits::v2_cpu_max(limits), setting);
+            plan.put(dir, "cpu.max", limits::v2_cpu_max(limits), setting);
         }
         Setting::CpusetMems => {
             let list = limits.cpuset_mems.as_deref().unwrap_or_default();
@@ -498,8 +491,8 @@ pub(super) fn write_v1(plan: &mut Plan, dir: &Path, setting: Setting, v1: &V1, l
         }
         Setting::Cpus | Setting::CpuPeriod | Setting::CpuQuota => {
             let (quota, period) = limits::v1_cpu_quota(limits);
-            plan.put_once(dir, "cpu.cfs_period_us", period, setting);
-            plan.put_once(dir, "cpu.cfs_quota_us", quota, setting);
+            plan.put(dir, "cpu.cfs_period_us", period, setting);
+            plan.put(dir, "cpu.cfs_quota_us", quota, setting);
         }
         Setting::CpusetMems => {
             let list = limits.cpuset_mems.as_deref().unwrap_or_default();

@@ -533,13 +533,17 @@ fn a_container_that_gets_no_scope_stays_with_its_caller() {
     let systemd = Systemd {
         bus: BusAddress::Path("/nosuch/bus".into()),
         uid: caller().uid,
-        controllers: vec!["memory".to_owned(), "pids".to_owned()],
+        controllers: vec!["cpu".to_owned(), "memory".to_owned(), "pids".to_owned()],
     };
     let (mount, cpus) = ("/sys/fs/cgroup".into(), vec![0]);
     let host = Host::V2(V2 { mount, nest: None, systemd: Some(systemd), cpus });
     for (limits, flags) in [
         (Limits::default(), &["--cgroups"][..]),
         (Limits { memory: Some(64 << 20), ..Limits::default() }, &["--memory", "--cgroups"]),
+        (
+            Limits { cpu_quota: Some(5000), cpu_period: Some(20_000), ..Limits::default() },
+            &["--cpu-period", "--cpu-quota", "--cgroups"],
+        ),
     ] {
         let plan = plan(&host, ID, &limits, Ends::ByItself);
         let made = make(&plan, std::process::id(), false).unwrap();

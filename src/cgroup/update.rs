@@ -2,7 +2,7 @@
 
 use super::host::{Host, Systemd, V1, V2};
 use super::limits::{self, Limits, Setting};
-use super::make::{SCOPE_LIMIT, words, write};
+use super::make::{SCOPE_LIMIT, unmet, words, write};
 use super::plan::{Denied, Plan, write_v1, write_v2};
 use super::scope::set_property;
 use crate::ui::print::causes;
@@ -149,7 +149,8 @@ fn carry_out(plan: Plan) -> Outcome {
             Err(error) if !(job.implied && error.kind() == ErrorKind::NotFound) => {
                 denied.push(deny(job.setting, words(&job.file, &error)));
             }
-            _ => {}
+            Ok(()) => denied.extend(unmet(&job).map(|why| deny(job.setting, why))),
+            Err(_) => {}
         }
     }
     denied.dedup_by(|a, b| a.setting == b.setting);
@@ -256,6 +257,11 @@ mod tests {
             (read(&own, "cpu.max"), read(&own, "cpuset.mems")),
             ("5000 20000".into(), "0-1".into())
         );
+        // The kernel takes a node that may not be used, and goes on without it.
+        fs::write(own.join("cpuset.mems.effective"), "0\n").unwrap();
+        let denied = update(&v2(), std::slice::from_ref(&own), &limits, &[Setting::CpusetMems]);
+        let why = "memory node 1 may not be used here; choose from 0";
+        assert_eq!(denied, [Denied { setting: "--cpuset-mems", why: why.into() }]);
         // One of them alone keeps the other, and is what is denied.
         fs::remove_file(own.join("cpu.max")).unwrap();
         let denied = update(&v2(), std::slice::from_ref(&own), &limits, &[Setting::CpuPeriod]);

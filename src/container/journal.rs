@@ -113,12 +113,15 @@ impl JournalReader {
         let mut chunk = vec![0; 64 * 1024];
         loop {
             match follower.output.read(&mut chunk) {
-                Ok(0) => break,
+                Ok(0) => return Err(Error::Journal("it has ended".to_owned())),
                 Ok(n) => {
                     let mut rest = std::mem::take(&mut follower.rest);
                     rest.extend_from_slice(&chunk[..n]);
                     self.take(&mut rest, &mut |part| write(sink, part))?;
                     follower.rest = rest;
+                    if self.past_end {
+                        return Ok(true);
+                    }
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
@@ -154,6 +157,11 @@ impl JournalReader {
                     if let Err(error) = self.take(&mut rest, &mut keep) {
                         break Err(error);
                     }
+                    if self.past_end {
+                        // All that follows is later still.
+                        let _ = child.kill();
+                        break Ok(());
+                    }
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => break Err(io("read", JOURNALCTL)(e)),
@@ -162,7 +170,7 @@ impl JournalReader {
         drop(output);
         let said = child.wait_with_output().map_err(io("wait for", JOURNALCTL))?;
         result?;
-        if !said.status.success() {
+        if !said.status.success() && !self.past_end {
             let why = String::from_utf8_lossy(&said.stderr);
             let why = why.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason told");
             return Err(Error::Journal(why.trim().to_owned()));

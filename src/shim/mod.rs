@@ -226,7 +226,9 @@ fn limit_of_processes(pids: Option<i64>) -> String {
                 PROCESSES + 1
             )
         }
-        _ => "you have as many processes as you may; see: ulimit -u".to_owned(),
+        _ => "you have as many processes as you may; see ulimit -u, and TasksMax= of the unit or \
+              slice that this runs in"
+            .to_owned(),
     }
 }
 

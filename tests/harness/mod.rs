@@ -32,7 +32,8 @@ impl Scratch {
     pub(crate) fn new() -> Self {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let n = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("bolt-test-{}-{n}", std::process::id()));
+        // No name begins with another one: what belongs to a directory is found by its name.
+        let path = std::env::temp_dir().join(format!("bolt-test-{}-{n:04}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Scratch { path, borrowed: false }
     }

@@ -77,6 +77,11 @@ impl HealthArgs {
                 "a startup check comes before a regular one, and there is none; add --health-cmd"
             );
             ensure!(
+                log == HealthLog::default(),
+                "--health-log-destination and --health-max-log-* say what is kept of checks, and \
+                 there is none; add --health-cmd"
+            );
+            ensure!(
                 action == "none",
                 "cannot set on-failure action to {action} without a health check"
             );
@@ -321,6 +326,7 @@ mod tests {
             HealthArgs { health_interval: Some("often".into()), ..args(Some("x")) },
             HealthArgs { health_interval: Some("-1s".into()), ..args(Some("x")) },
             HealthArgs { health_on_failure: "kill".into(), ..args(None) },
+            HealthArgs { health_max_log_count: Some(9), ..args(None) },
             HealthArgs { health_on_failure: "pray".into(), ..args(Some("x")) },
             HealthArgs { health_cmd: None, ..up("x") },
             HealthArgs { health_cmd: Some("none".into()), ..up("x") },

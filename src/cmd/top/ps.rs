@@ -13,6 +13,7 @@ use crate::shim::client::ClientError;
 use crate::shim::detach::DetachKeys;
 use crate::shim::exec::{Options, exec};
 use anyhow::{Context, bail};
+use bolt_shim::report::{Failure, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use std::io::{self, PipeReader, Read};
@@ -25,7 +26,8 @@ const MOST: usize = 4 << 20;
 /// How long a reader waits for more before it looks whether the program has ended.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
-/// What `ps WORDS` prints in the container, without the line of that ps itself.
+/// What `ps WORDS` prints in the container, without the line of that ps itself where it shows
+/// command lines.
 ///
 /// Errors: there is no ps, it does not take the words, or nothing can be started in there.
 pub(super) fn ps(
@@ -78,13 +80,18 @@ pub(super) fn ps(
             let why = why.unwrap_or("it says no more");
             bail!("{}; and ps(1) in container {} fails: {why}", unknown(), dir.id())
         }
-        Err(ClientError::Refused { .. }) => bail!(
+        Err(ClientError::Refused { failure, .. }) if is_absent(&failure) => bail!(
             "{}; and container {} has no ps(1) to ask: install it there (procps, busybox)",
             unknown(),
             dir.id()
         ),
         Err(e) => Err(e.into()),
     }
+}
+
+/// The program was looked for, and is not there.
+fn is_absent(failure: &Failure) -> bool {
+    failure.step == Step::Exec && failure.errno == libc::ENOENT
 }
 
 /// The near end of a pipe, read until its program has `ended`, and the far one. What a program
