@@ -106,9 +106,19 @@ pub(crate) fn belonging_to(text: &str) -> Vec<String> {
 
 /// Whether a process is there and not only waits to be reaped.
 pub(crate) fn lives(pid: u32) -> bool {
+    !matches!(state(pid).as_deref(), None | Some("Z" | "X"))
+}
+
+/// Whether SIGSTOP has arrived.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    state(pid).as_deref() == Some("T")
+}
+
+/// proc_pid_stat(5), field 3.
+fn state(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().next());
-    !matches!(state, None | Some("Z" | "X"))
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().next().map(str::to_owned)
 }
 
 /// Sends a signal by number.

@@ -1,6 +1,6 @@
 //! The supervisor is killed, directories go, the environment is another one.
 
-use crate::harness::process::{finish, lives, signal};
+use crate::harness::process::{finish, is_stopped, lives, signal};
 use crate::harness::user::{IMAGE, Session, until};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -89,7 +89,9 @@ fn a_stopped_supervisor_is_continued() {
     ];
     for verb in verbs {
         let id = s.detached("x", &["--replace"], script);
-        signal(s.pids(&id).0 as u32, STOP);
+        let monitor = s.pids(&id).0 as u32;
+        signal(monitor, STOP);
+        until("it stands", || is_stopped(monitor));
         s.ok(verb);
     }
     s.ok(&["rm", "-f", "x"]);
