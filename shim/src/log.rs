@@ -417,10 +417,10 @@ mod tests {
         let (told, done) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             log.write(&dir, 0, b"lost\n");
-            told.send((log, dir))
+            told.send(Box::new((log, dir)))
         });
         let done = done.recv_timeout(std::time::Duration::from_secs(20));
-        let (mut log, dir) = done.expect("it waits for a reader of the pipe");
+        let (mut log, dir) = *done.expect("it waits for a reader of the pipe");
         // Nor is one that has a reader written to.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK;
         let reader = rustix::fs::open(&pipe, flags, rustix::fs::Mode::empty()).unwrap();

@@ -147,6 +147,8 @@ fn options_are_those_of_the_driver() {
     s.ok(&["wait", "y"]);
     assert_eq!(s.inspect("y", ".HostConfig.LogConfig.Path"), format!("{dir}/{id}/ctr.log"));
     assert_eq!(s.ok(&["logs", "y"]), "three");
+    s.ok(&["rm", "y"]);
+    assert!(Path::new(&format!("{dir}/{id}/ctr.log")).exists(), "it is the user's, as in podman");
     for (flags, said) in [
         (&["--log-opt", "max-file=3"][..], "\"max-file=3\" is not known"),
         (&["--log-opt", "tag=x"], "'k8s-file' has no tags"),
