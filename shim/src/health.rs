@@ -2,9 +2,10 @@
 //! Runs in M.
 
 use crate::log::timestamp;
+use crate::outside::Outside;
 use crate::state;
 use bolt_shim::launch::{Health, Startup};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -161,19 +162,18 @@ impl Record {
 
     /// Replaces the file in `dir`.
     pub(crate) fn write(&self, dir: &OwnedFd) -> Result<(), Errno> {
-        state::replace(dir, FILE, "health.json.new", &self.text()).map(drop)
+        state::replace(dir, FILE, "health.json.new", &self.text(), state::MODE).map(drop)
     }
 
-    /// Replaces the file of this absolute path, with podman's keys.
-    pub(crate) fn write_to(&self, path: &str) -> Result<(), Errno> {
-        let (dir, name) = path.rsplit_once('/').ok_or(Errno::INVAL)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = rustix::fs::open(if dir.is_empty() { "/" } else { dir }, flags, Mode::empty())?;
+    /// Replaces a file elsewhere, with podman's keys. What a check says is for its owner alone.
+    pub(crate) fn write_to(&self, file: &Outside) -> Result<(), Errno> {
+        let Outside { dir, name } = file;
         let mut text = String::with_capacity(256);
         let (status, streak) = (self.status.word(), self.streak);
         let _ = write!(text, "{{\"Status\":\"{status}\",\"FailingStreak\":{streak},\"Log\":[");
         self.list(&mut text);
-        state::replace(&dir, name, &format!("{name}.new"), &text).map(drop)
+        let mode = Mode::RUSR | Mode::WUSR;
+        state::replace(dir, name, &format!("{name}.new"), &text, mode).map(drop)
     }
 
     fn text(&self) -> String {
@@ -204,6 +204,7 @@ impl Record {
 mod tests {
     use super::*;
     use bolt_shim::launch::{Groups, HealthLog, HealthLogTo, OnFailure, Process};
+    use std::os::unix::fs::PermissionsExt;
 
     fn health() -> Health {
         let process = Process {
@@ -297,13 +298,36 @@ mod tests {
         let path = std::env::temp_dir().join(format!("bolt-health-{}", std::process::id()));
         let mut record = Record::default();
         record.add(&health(), check(1), true);
-        record.write_to(path.to_str().unwrap()).unwrap();
+        record.write_to(&Outside::open(path.to_str().unwrap()).unwrap()).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(
             text.starts_with("{\"Status\":\"starting\",\"FailingStreak\":1,\"Log\":[{\"Start\":")
         );
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         std::fs::remove_file(path).unwrap();
-        assert_eq!(record.write_to("/nosuch/file"), Err(Errno::NOENT));
+        assert_eq!(Outside::open("/nosuch/file").unwrap_err(), Errno::NOENT);
+    }
+
+    #[test]
+    fn nothing_that_a_payload_puts_in_the_way_is_waited_for_or_followed() {
+        let path = std::env::temp_dir().join(format!("bolt-health-way-{}", std::process::id()));
+        let (sub, victim) = (path.join("sub"), path.join("victim"));
+        std::fs::create_dir_all(&sub).unwrap();
+        std::fs::create_dir_all(&victim).unwrap();
+        let file = Outside::open(sub.join("file").to_str().unwrap()).unwrap();
+        std::fs::rename(&sub, path.join("old")).unwrap();
+        std::os::unix::fs::symlink("victim", &sub).unwrap();
+        let fifo = rustix::fs::FileType::Fifo;
+        let temp = path.join("old/file.new");
+        rustix::fs::mknodat(rustix::fs::CWD, &temp, fifo, 0o600.into(), 0).unwrap();
+        let (told, done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || told.send(Record::default().write_to(&file)));
+        let done = done.recv_timeout(std::time::Duration::from_secs(20));
+        assert_eq!(done.expect("it waits for a reader of the pipe"), Ok(()));
+        assert_eq!(std::fs::read_dir(&victim).unwrap().count(), 0);
+        assert!(std::fs::metadata(path.join("old/file")).unwrap().is_file() && !temp.exists());
+        std::fs::remove_dir_all(path).unwrap();
     }
 
     #[test]

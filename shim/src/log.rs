@@ -4,10 +4,13 @@
 //! write that fails drops whole lines, counts them, and leaves one marker when the disk takes
 //! bytes again. The journal has a file of its own (`journal.rs`).
 
-use crate::at::Res;
+use crate::at::{At, Res};
 use crate::journal::Journal;
+use crate::outside::{Outside, append_to};
 use bolt_shim::launch::Log;
-use rustix::fs::{Mode, OFlags};
+use bolt_shim::report::Step;
+use rustix::fs::{AtFlags, OFlags};
+use rustix::io::Errno;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
 
@@ -20,9 +23,10 @@ const TOGETHER: i64 = 150;
 /// Where lines go.
 #[derive(Debug)]
 enum Sink {
-    /// k8s-file: the name as the container's directory sees it, and the limit in bytes.
+    /// k8s-file: its name, in the container's directory or one `elsewhere`, and the limit in bytes.
     File {
         name: String,
+        elsewhere: Option<OwnedFd>,
         max_size: u64,
     },
     Journal(Journal),
@@ -43,12 +47,16 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A file is opened lazily: a silent container has none. The journal must be there.
+    /// A file is opened lazily: a silent container has none. What is elsewhere must be there: the
+    /// journal, the directory of the file.
     pub(crate) fn open(how: &Log) -> Res<Self> {
         let sink = match how {
-            Log::K8sFile { max_size, path } => {
-                let name = path.clone().unwrap_or_else(|| "log".to_owned());
-                Sink::File { name, max_size: *max_size }
+            Log::K8sFile { max_size, path: None } => {
+                Sink::File { name: "log".to_owned(), elsewhere: None, max_size: *max_size }
+            }
+            Log::K8sFile { max_size, path: Some(path) } => {
+                let Outside { dir, name } = writable(path).at(Step::Log, path)?;
+                Sink::File { name, elsewhere: Some(dir), max_size: *max_size }
             }
             Log::Journald { fields } => Sink::Journal(Journal::open(fields)?),
             Log::None | Log::Passthrough => Sink::Nothing,
@@ -142,6 +150,14 @@ impl Writer {
         self.streams.iter_mut().for_each(Vec::shrink_to_fit);
     }
 
+    /// In I: see `Supervisor::close_in_child`.
+    pub(crate) fn close_in_child(&mut self) {
+        self.file = None;
+        if let Sink::File { elsewhere, .. } = &mut self.sink {
+            *elsewhere = None;
+        }
+    }
+
     fn line(&mut self, stamp: &str, stream: usize, line: &[u8], full: bool) {
         let mut kept = std::mem::take(&mut self.streams[stream]);
         if kept.is_empty() {
@@ -202,14 +218,9 @@ impl Writer {
 
     /// All or nothing: what a full disk took only in part is taken back.
     fn append(&mut self, dir: &OwnedFd, bytes: &[u8]) -> bool {
-        let Sink::File { name, .. } = &self.sink else { return false };
+        let Sink::File { name, elsewhere, .. } = &self.sink else { return false };
         if self.file.is_none() {
-            let flags = OFlags::WRONLY
-                | OFlags::CREATE
-                | OFlags::APPEND
-                | OFlags::CLOEXEC
-                | OFlags::NOFOLLOW;
-            match rustix::fs::openat(dir, name.as_str(), flags, Mode::from_raw_mode(0o600)) {
+            match append_to(elsewhere.as_ref().unwrap_or(dir), name, OFlags::CREATE) {
                 Ok(file) => {
                     self.size = rustix::fs::fstat(&file).map_or(0, |s| s.st_size as u64);
                     self.file = Some(file);
@@ -222,7 +233,7 @@ impl Writer {
         while !rest.is_empty() {
             match rustix::io::write(file, rest) {
                 Ok(0) | Err(_) => {
-                    let _ = rustix::fs::ftruncate(file, self.size);
+                    take_back(file, self.size, (bytes.len() - rest.len()) as u64);
                     return false;
                 }
                 Ok(n) => rest = &rest[n..],
@@ -232,14 +243,44 @@ impl Writer {
         true
     }
 
-    /// One old generation is kept: `log` → `log.1`.
+    /// One old generation is kept: `log` → `log.1`. Where another file has the name by now, that is
+    /// gone on with as it is: another container logs there too.
     fn rotate(&mut self, dir: &OwnedFd) {
-        let Sink::File { name, .. } = &self.sink else { return };
-        if rustix::fs::renameat(dir, name.as_str(), dir, format!("{name}.1")).is_ok() {
+        let Sink::File { name, elsewhere, .. } = &self.sink else { return };
+        let dir = elsewhere.as_ref().unwrap_or(dir);
+        let ours = self.file.as_ref().is_some_and(|file| is_at(file, dir, name));
+        if !ours || rustix::fs::renameat(dir, name.as_str(), dir, format!("{name}.1")).is_ok() {
             self.file = None;
             self.size = 0;
         }
     }
+}
+
+/// The place of a log elsewhere. What lies there already must take lines.
+fn writable(path: &str) -> Result<Outside, Errno> {
+    let place = Outside::open(path)?;
+    match append_to(&place.dir, &place.name, OFlags::empty()) {
+        Ok(_) | Err(Errno::NOENT) => Ok(place),
+        Err(error) => Err(error),
+    }
+}
+
+/// Cuts off the `written` bytes of a write that broke off, in a file that was `before` bytes long;
+/// not where somebody else has written, or cut, since.
+fn take_back(file: &OwnedFd, before: u64, written: u64) {
+    if rustix::fs::fstat(file).is_ok_and(|now| now.st_size as u64 == before + written) {
+        let _ = rustix::fs::ftruncate(file, before);
+    }
+}
+
+/// The file still has this name.
+fn is_at(file: &OwnedFd, dir: &OwnedFd, name: &str) -> bool {
+    let there = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
+    let same = |there: rustix::fs::Stat| {
+        let here = rustix::fs::fstat(file).ok()?;
+        Some((here.st_dev, here.st_ino) == (there.st_dev, there.st_ino))
+    };
+    there.ok().and_then(same).unwrap_or(false)
 }
 
 fn format_line(out: &mut Vec<u8>, stamp: &str, stream: usize, text: &[u8], full: bool) {
@@ -353,5 +394,95 @@ mod tests {
         assert!(now <= 200 && old <= 200 && old > 100, "{now} {old}");
         assert!(std::fs::read_to_string(path.join("log")).unwrap().ends_with("line 89\n"));
         std::fs::remove_dir_all(path).unwrap();
+    }
+
+    /// A directory for a test, and the writer of `sub/log` in it.
+    fn elsewhere(test: &str, max_size: u64) -> (std::path::PathBuf, OwnedFd, Res<Writer>) {
+        let path = std::env::temp_dir().join(format!("bolt-{test}-{}", std::process::id()));
+        std::fs::create_dir_all(path.join("sub")).unwrap();
+        let dir: OwnedFd = std::fs::File::open(&path).unwrap().into();
+        let log = writer_of(&path, max_size);
+        (path, dir, log)
+    }
+
+    fn writer_of(path: &std::path::Path, max_size: u64) -> Res<Writer> {
+        let path = Some(path.join("sub/log").to_str().unwrap().to_owned());
+        Writer::open(&Log::K8sFile { max_size, path })
+    }
+
+    #[test]
+    fn a_pipe_in_place_of_the_log_is_not_waited_for() {
+        let (path, dir, log) = elsewhere("log-pipe", 0);
+        let pipe = path.join("sub/log");
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, fifo, 0o600.into(), 0).unwrap();
+        let mut log = log.unwrap();
+        let (told, done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            log.write(&dir, 0, b"lost\n");
+            told.send(Box::new((log, dir)))
+        });
+        let done = done.recv_timeout(std::time::Duration::from_secs(20));
+        let (mut log, dir) = *done.expect("it waits for a reader of the pipe");
+        // Nor is one that has a reader written to.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        let reader = rustix::fs::open(&pipe, flags, rustix::fs::Mode::empty()).unwrap();
+        log.write(&dir, 0, b"lost\n");
+        assert_eq!(rustix::io::read(&reader, &mut [0; 9]), Ok(0));
+        assert_eq!(writer_of(&path, 0).unwrap_err().errno, libc::ENXIO);
+        std::fs::remove_file(pipe).unwrap();
+        log.write(&dir, 0, b"kept\n");
+        let text = std::fs::read_to_string(path.join("sub/log")).unwrap();
+        assert!(text.contains("bolt: 2 log writes were lost\n") && text.ends_with(" F kept\n"));
+        std::fs::remove_dir_all(&path).unwrap();
+        assert_eq!(writer_of(&path, 0).unwrap_err().errno, libc::ENOENT);
+    }
+
+    #[test]
+    fn a_link_above_the_log_leads_nowhere() {
+        let (path, dir, log) = elsewhere("log-link", 60);
+        let mut log = log.unwrap();
+        let (sub, victim) = (path.join("sub"), path.join("victim"));
+        std::fs::create_dir(&victim).unwrap();
+        std::fs::write(victim.join("log"), "of another").unwrap();
+        std::fs::rename(&sub, path.join("old")).unwrap();
+        std::os::unix::fs::symlink("victim", &sub).unwrap();
+        for text in [b"one\n", b"two\n", b"six\n"] {
+            log.write(&dir, 0, text);
+        }
+        assert_eq!(std::fs::read_to_string(victim.join("log")).unwrap(), "of another");
+        assert_eq!(std::fs::read_dir(victim).unwrap().count(), 1);
+        let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
+        assert!(read("old/log.1").ends_with(" two\n") && read("old/log").ends_with(" six\n"));
+        std::fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn what_another_container_logs_at_the_same_place_is_left_alone() {
+        let (path, dir, log) = elsewhere("log-shared", 60);
+        let mut log = log.unwrap();
+        log.write(&dir, 0, b"one\n");
+        // Another has moved it away, and goes on.
+        let file = path.join("sub/log");
+        std::fs::rename(&file, path.join("sub/log.1")).unwrap();
+        std::fs::write(&file, "of another\n").unwrap();
+        log.write(&dir, 0, b"two\n");
+        let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
+        assert!(read("sub/log.1").ends_with(" one\n"), "{}", read("sub/log.1"));
+        let text = read("sub/log");
+        assert!(text.starts_with("of another\n") && text.ends_with(" two\n"), "{text}");
+        std::fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn a_write_that_broke_off_is_taken_back_unless_another_has_written() {
+        let path = std::env::temp_dir().join(format!("bolt-log-back-{}", std::process::id()));
+        let file: OwnedFd = std::fs::File::create(&path).unwrap().into();
+        for (there, want) in [("12345abc", "12345"), ("12345abcd", "12345abcd"), ("12", "12")] {
+            std::fs::write(&path, there).unwrap();
+            take_back(&file, 5, 3);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), want);
+        }
+        std::fs::remove_file(path).unwrap();
     }
 }

@@ -18,6 +18,7 @@ mod journal;
 mod log;
 mod monitor;
 mod notify;
+mod outside;
 mod pidfile;
 mod ports;
 mod remove;

@@ -167,6 +167,7 @@ fn supervise(launch: &mut Launch, mut state: State, report: OwnedFd, inherited: 
         };
         let began = state::ticks();
         supervisor.denied.extend(pidfile::write(&launch.unit, payload.pid));
+        supervisor.deny_health_log();
         note_running(&mut supervisor, &mut state);
         supervisor.begin(payload.pid);
         tell_start(launch, &supervisor, state.restarts > 0);
@@ -176,7 +177,7 @@ fn supervise(launch: &mut Launch, mut state: State, report: OwnedFd, inherited: 
             (supervisor.passed, supervisor.stdio) = (Vec::new(), None);
             supervisor.again.forgotten = true;
         }
-        let end = supervisor.watch(launch, payload);
+        let end = supervisor.watch(launch, payload, &mut state);
         let again = end.renew || wants_restart(supervisor.again.policy, &end, &state);
         note_exit(launch, &supervisor, &mut state, &end, again);
         if !again {

@@ -8,6 +8,9 @@ use rustix::io::Errno;
 use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 
+/// Of records in the container's directory.
+pub(crate) const MODE: Mode = Mode::from_raw_mode(0o644);
+
 /// What `bolt` reads as `container::state::Recorded`.
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -77,9 +80,9 @@ impl State {
                 return Ok(());
             }
         }
-        let file = match create(dir, "state.json", OFlags::EXCL) {
+        let file = match create(dir, "state.json", MODE) {
             Ok(file) => whole(dir, "state.json", file, &text)?,
-            Err(_) => replace(dir, "state.json", "state.json.new", &text)
+            Err(_) => replace(dir, "state.json", "state.json.new", &text, MODE)
                 .or_else(|error| overwrite(dir, "state.json", &mut text).map_err(|_| error))?,
         };
         self.starting = (self.status == "starting").then_some((file, text.len()));
@@ -122,8 +125,22 @@ impl State {
 /// By exchange: ext4 writes the data of a file to the disk before that file may take another
 /// one's place by a plain rename (ext4(5), `auto_da_alloc`), which costs as much as all of the
 /// rest, twice when the file is removed a moment later.
-pub(crate) fn replace(dir: &OwnedFd, name: &str, temp: &str, text: &str) -> Result<OwnedFd, Errno> {
-    let file = whole(dir, temp, create(dir, temp, OFlags::TRUNC)?, text)?;
+pub(crate) fn replace(
+    dir: &OwnedFd,
+    name: &str,
+    temp: &str,
+    text: &str,
+    mode: Mode,
+) -> Result<OwnedFd, Errno> {
+    let file = match create(dir, temp, mode) {
+        // Of a supervisor that was killed; or a pipe or a link, which somebody else put there.
+        Err(Errno::EXIST) => {
+            rustix::fs::unlinkat(dir, temp, AtFlags::empty())?;
+            create(dir, temp, mode)?
+        }
+        made => made?,
+    };
+    let file = whole(dir, temp, file, text)?;
     let exchange = rustix::fs::RenameFlags::EXCHANGE;
     match rustix::fs::renameat_with(dir, temp, dir, name, exchange) {
         Ok(()) => rustix::fs::unlinkat(dir, temp, AtFlags::empty())?,
@@ -169,9 +186,10 @@ fn whole(dir: &OwnedFd, name: &str, file: OwnedFd, text: &str) -> Result<OwnedFd
     }
 }
 
-fn create(dir: &OwnedFd, name: &str, how: OFlags) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | how;
-    rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o644))
+/// A new file: nothing that is there is opened.
+fn create(dir: &OwnedFd, name: &str, mode: Mode) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, name, flags, mode)
 }
 
 fn write_all(file: &OwnedFd, text: &str) -> Result<(), Errno> {

@@ -6,14 +6,19 @@
 use super::dir::{ContainerDir, LOG};
 use super::error::{Error, errno, io};
 use super::time;
-use rustix::fs::{self, AtFlags};
+use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-/// First window that is searched for the last lines.
+/// What is searched for the last lines at a time.
 const WINDOW: u64 = 64 * 1024;
+/// Bytes in which a line says what it is.
+const HEAD: u64 = 128;
+/// Supervisors write lines of 16 KiB at most: of a longer one only the beginning is kept.
+const LONGEST: usize = 64 * 1024;
 
 /// Which lines are wanted.
 #[derive(Debug, Clone, Copy, Default)]
@@ -170,7 +175,7 @@ impl LogReader {
                 }
                 Ok(true)
             }
-            Ok(_) | Err(rustix::io::Errno::NOENT) => Ok(false),
+            Ok(_) | Err(Errno::NOENT) => Ok(false),
             Err(e) => Err(errno("look at", self.dir.shown(&self.name))(e)),
         }
     }
@@ -184,7 +189,7 @@ impl LogReader {
         rest.extend_from_slice(bytes);
         let mut done = 0;
         while let Some(end) = rest[done..].iter().position(|b| *b == b'\n') {
-            let line = &rest[done..done + end];
+            let line = &rest[done..done + end.min(LONGEST)];
             done += end + 1;
             if let Some(part) = self.judge(line) {
                 sink(part).map_err(io("write", "the log to standard output"))?;
@@ -194,6 +199,7 @@ impl LogReader {
             }
         }
         rest.drain(..done);
+        rest.truncate(LONGEST);
         self.rest = rest;
         Ok(())
     }
@@ -223,10 +229,22 @@ fn open_file(dir: &ContainerDir, name: &str) -> Result<Option<File>, Error> {
     if !name.starts_with('/') {
         return dir.open_file(name);
     }
-    match File::open(name) {
+    match open_regular(name) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some).map_err(io("read", name.to_owned())),
     }
+}
+
+/// The container may have put anything in the place of a log that it shares: a link is not
+/// followed, a pipe not waited for.
+fn open_regular(path: &str) -> io::Result<File> {
+    let strange = || io::Error::other("it is not a regular file; move it away");
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match fs::open(path, flags, Mode::empty()) {
+        Err(Errno::LOOP) => return Err(strange()),
+        other => File::from(other?),
+    };
+    if file.metadata()?.is_file() { Ok(file) } else { Err(strange()) }
 }
 
 fn split(line: &[u8]) -> Option<Part<'_>> {
@@ -246,43 +264,53 @@ fn split(line: &[u8]) -> Option<Part<'_>> {
 }
 
 /// Where the last `count` lines begin, and how many there are. Reads from the end, no more than
-/// is needed.
+/// is needed, and keeps a window of it.
 fn last_lines(file: &File, count: u64) -> io::Result<(u64, u64)> {
     let size = file.metadata()?.len();
-    let mut window = WINDOW;
-    loop {
-        let from = size.saturating_sub(window);
-        let mut bytes = vec![0; usize::try_from(size - from).map_err(io::Error::other)?];
+    let mut search = Search { count, found: 0, newest: true, end: None };
+    let mut bytes = Vec::new();
+    let mut to = size;
+    while to > 0 {
+        let from = to.saturating_sub(WINDOW);
+        // Behind the window, the head of a line that begins at its end.
+        let length = (size - from).min(to - from + HEAD);
+        bytes.resize(usize::try_from(length).map_err(io::Error::other)?, 0);
         file.read_exact_at(&mut bytes, from)?;
-        if let Some(found) = scan_back(&bytes, count, from == 0) {
-            return Ok((found.0, from + found.1));
+        for at in (0..(to - from) as usize).rev().filter(|at| bytes[*at] == b'\n') {
+            if let Some(start) = search.line(&bytes[at + 1..], from + at as u64 + 1) {
+                return Ok((search.found, start));
+            }
         }
-        window = window.saturating_mul(4);
+        to = from;
     }
+    Ok((search.found, search.line(&bytes, 0).unwrap_or(0)))
 }
 
-/// `None`: these bytes do not hold enough lines.
-fn scan_back(bytes: &[u8], count: u64, whole: bool) -> Option<(u64, u64)> {
-    let mut found = 0;
-    // Behind the newline that ends the line looked at.
-    let mut end = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-    let mut newest = true;
-    while end > 0 {
-        let start = bytes[..end - 1].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        if start == 0 && !whole {
-            return None;
-        }
+/// Counts lines from the end of a file.
+struct Search {
+    count: u64,
+    found: u64,
+    newest: bool,
+    /// Behind the newline that ends the line looked at; what has none is no line yet.
+    end: Option<u64>,
+}
+
+impl Search {
+    /// A line begins at `start` with `bytes`, which go on behind it. Where the lines that are wanted
+    /// begin, once one more is met.
+    fn line(&mut self, bytes: &[u8], start: u64) -> Option<u64> {
+        let end = self.end.replace(start)?;
+        let length = (end - 1 - start).min(HEAD) as usize;
+        let newest = std::mem::take(&mut self.newest);
         // A line that is still being written counts too.
-        if split(&bytes[start..end - 1]).is_some_and(|part| part.last || newest) {
-            if found == count {
-                return Some((found, end as u64));
+        if split(&bytes[..length.min(bytes.len())]).is_some_and(|part| part.last || newest) {
+            if self.found == self.count {
+                return Some(end);
             }
-            found += 1;
+            self.found += 1;
         }
-        newest = false;
-        end = start;
+        None
     }
-    whole.then_some((found, 0))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::harness::user::{IMAGE, Session, until};
 use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
 
 fn state(s: &Session) -> Value {
     serde_json::from_str(&s.inspect("x", "json .State.Health")).unwrap()
@@ -328,4 +329,32 @@ fn as_much_of_checks_is_kept_as_was_asked_for() {
     assert!(check["Output"].as_str().unwrap().ends_with("\n999\n1000\n"), "{check}");
     let out = s.once(&["--health-cmd=true", "--health-log-destination=/nosuch"], &["true"]);
     assert!(out.code == 125 && out.err.contains("--health-log-destination"), "{out:?}");
+}
+
+#[test]
+fn checks_that_cannot_be_told_elsewhere_are_denied_once() {
+    let s = session!();
+    let dir = s.make_dir("checks");
+    let to = format!("--health-log-destination={dir}");
+    let flags = ["--health-cmd=true", "--health-interval=disable", &to];
+    let id = s.detached("x", &flags, "exec sleep 1000");
+    let file = format!("{dir}/{id}-healthcheck.log");
+    let denied = || s.inspect("x", "json .Denied");
+    let before = denied();
+    s.ok(&["healthcheck", "run", "x"]);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(denied(), before);
+    // The directory is gone while it runs.
+    std::fs::remove_dir_all(&dir).unwrap();
+    s.ok(&["healthcheck", "run", "x"]);
+    until("told", || denied().contains(&file));
+    s.ok(&["healthcheck", "run", "x"]);
+    assert_eq!(denied().matches(&file).count(), 1);
+    // And is not there at a start.
+    s.ok(&["stop", "-t", "0", "x"]);
+    let out = s.run(&["start", "x"]);
+    assert!(out.code == 0 && out.err.contains("denied: ") && out.err.contains(&file), "{out:?}");
+    s.ok(&["healthcheck", "run", "x"]);
+    assert_eq!(denied().matches(&file).count(), 1);
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
 }

@@ -147,6 +147,8 @@ fn options_are_those_of_the_driver() {
     s.ok(&["wait", "y"]);
     assert_eq!(s.inspect("y", ".HostConfig.LogConfig.Path"), format!("{dir}/{id}/ctr.log"));
     assert_eq!(s.ok(&["logs", "y"]), "three");
+    s.ok(&["rm", "y"]);
+    assert!(Path::new(&format!("{dir}/{id}/ctr.log")).exists(), "it is the user's, as in podman");
     for (flags, said) in [
         (&["--log-opt", "max-file=3"][..], "\"max-file=3\" is not known"),
         (&["--log-opt", "tag=x"], "'k8s-file' has no tags"),
@@ -170,6 +172,32 @@ fn options_are_those_of_the_driver() {
     s.file(".config/containers/containers.conf", "[containers]\nlog_driver = \"syslog\"\n");
     let out = s.run(&["create", IMAGE]);
     assert!(out.code == 125 && out.err.contains("log_driver \"syslog\""), "{out:?}");
+}
+
+#[test]
+fn a_log_that_the_container_shares_leads_nowhere_and_holds_nobody_up() {
+    let s = session!();
+    let (dir, victim) = (s.make_dir("shared"), s.make_dir("victim"));
+    s.make_dir("shared/sub");
+    let flags = ["-v", &format!("{dir}:/d"), "--log-opt", &format!("path={dir}/sub/log")];
+    let script = "mv /d/sub /d/old; ln -s ../victim /d/sub; echo one; mkfifo /d/old/pipe; \
+        exec sleep 1000";
+    let id = s.detached("x", &flags, script);
+    let log = Path::new(&dir).join("old/log");
+    until("written", || fs::read_to_string(&log).is_ok_and(|t| t.contains(" F one\n")));
+    assert_eq!(fs::read_dir(&victim).unwrap().count(), 0);
+    assert_eq!(descriptors(s.pids(&id).1), ["0", "1", "2"]);
+    // A pipe in the place of the file: nobody waits for who reads or writes it.
+    fs::rename(Path::new(&dir).join("old/pipe"), &log).unwrap();
+    fs::remove_file(Path::new(&dir).join("sub")).unwrap();
+    fs::rename(Path::new(&dir).join("old"), Path::new(&dir).join("sub")).unwrap();
+    let out = s.run(&["logs", "x"]);
+    assert!(out.code == 125 && out.err.contains("sub/log: it is not a regular file"), "{out:?}");
+    s.ok(&["stop", "-t", "0", "x"]);
+    let out = s.run(&["start", "x"]);
+    assert!(out.code == 125 && out.err.contains("sub/log: it is not a regular file"), "{out:?}");
+    fs::remove_file(Path::new(&dir).join("sub/log")).unwrap();
+    s.ok(&["rm", "x"]);
 }
 
 /// `script` with a /run of its own, whose /run/systemd/journal is `$JOURNAL`. `b ARGS` is bolt, run

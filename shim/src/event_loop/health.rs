@@ -3,11 +3,13 @@
 
 use super::execs::Exec;
 use super::{Supervisor, signal};
-use crate::at::failure;
+use crate::at::{At, Res, failure};
 use crate::clients::Role;
 use crate::events::{self, Event};
 use crate::health::{Check, Record, Status, Trial, Verdict};
+use crate::outside::Outside;
 use crate::start::Payload;
+use crate::state::State;
 use crate::sys::process;
 use crate::{freeze, join, state};
 use bolt_shim::launch::{Health, HealthLogTo, Launch, Notify, OnFailure, Process, Startup};
@@ -31,6 +33,8 @@ pub(super) struct Watch {
     running: Option<Running>,
     /// The startup checks, until they are over.
     trial: Option<Trial>,
+    /// That a file elsewhere could not be written.
+    told: bool,
 }
 
 /// A check on its way.
@@ -131,9 +135,28 @@ impl Supervisor {
             next_at: None,
             running: None,
             trial: health.startup.as_ref().map(|_| Trial::default()),
+            told: false,
         };
         watch.next_at = (watch.times(health).0 > 0).then_some(now);
         self.health = Some(Box::new(watch));
+    }
+
+    /// At a start: the checks will not be told where they were to be told too.
+    pub(crate) fn deny_health_log(&mut self) {
+        if let Some(Err(failure)) = &self.health_log {
+            self.denied.push(failure.clone());
+        }
+    }
+
+    /// What was denied only after the start is told in `state.json`.
+    pub(super) fn record_denied(&mut self, state: &mut State) {
+        // Of a container that is as good as gone no file is to come back.
+        if self.denied.len() == state.denied.len() || self.is_cleaned_ahead {
+            return;
+        }
+        state.denied.clone_from(&self.denied);
+        // The next end writes it again.
+        let _ = state.write(&self.place.dir);
     }
 
     /// Starts the check that is due, ends the one whose time is over.
@@ -256,7 +279,14 @@ impl Supervisor {
         let mut told = None;
         match &health.log.to {
             HealthLogTo::Local => {}
-            HealthLogTo::File(path) => drop(watch.record.write_to(path)),
+            HealthLogTo::File(path) => {
+                if let Some(Ok(file)) = &self.health_log
+                    && let Err(error) = watch.record.write_to(file)
+                    && !std::mem::replace(&mut watch.told, true)
+                {
+                    self.denied.push(failure(Step::Log, path, error.raw_os_error()));
+                }
+            }
             HealthLogTo::Events => told = watch.record.last(),
         }
         events::write(launch, &self.name, &[Event::Health(status.word(), told)]);
@@ -318,6 +348,15 @@ impl Supervisor {
     }
 }
 
+/// The place of a file elsewhere that the checks are told in, before the payload can move it.
+#[inline(never)]
+pub(super) fn open_log(launch: &Launch) -> Option<Res<Outside>> {
+    match launch.health.as_deref().map(|health| &health.log.to) {
+        Some(HealthLogTo::File(path)) => Some(Outside::open(path).at(Step::Log, path)),
+        _ => None,
+    }
+}
+
 /// The program of a startup check.
 #[inline(never)]
 fn of_startup(health: &Health, startup: &Startup) -> Process {
@@ -326,7 +365,6 @@ fn of_startup(health: &Health, startup: &Startup) -> Process {
 
 /// Our end of its output, and the three streams of a check.
 fn streams() -> Result<(OwnedFd, Vec<OwnedFd>), bolt_shim::report::Failure> {
-    use crate::at::At;
     let (ours, output) = pipe_with(PipeFlags::CLOEXEC).at(Step::Exec, "pipe")?;
     rustix::io::ioctl_fionbio(&ours, true).at(Step::Exec, "pipe")?;
     let error = output.try_clone().at(Step::Exec, "pipe")?;

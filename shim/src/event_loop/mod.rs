@@ -11,7 +11,9 @@ mod timers;
 use crate::at::{Res, failure};
 use crate::clients::{self, Client, Role};
 use crate::notify::Notifier;
+use crate::outside::Outside;
 use crate::start::Payload;
+use crate::state::State;
 use crate::stdio::Stdio;
 use crate::sys::{memory, process};
 use crate::{freeze, log, state};
@@ -124,6 +126,8 @@ pub(crate) struct Supervisor {
     pub(crate) again: policy::Again,
     /// The payload's health, where it is checked.
     health: Option<Box<health::Watch>>,
+    /// Where its checks are told too, or why not.
+    pub(crate) health_log: Option<Res<Outside>>,
     /// The line to a service manager.
     pub(crate) notifier: Option<Box<Notifier>>,
     /// Descriptors for the payload.
@@ -166,6 +170,7 @@ impl Supervisor {
             let_go: Vec::new(),
             again: policy::Again::of(launch),
             health: None,
+            health_log: health::open_log(launch),
             notifier: None,
             passed: Vec::new(),
             stdio: None,
@@ -209,6 +214,8 @@ impl Supervisor {
         self.signals = None;
         self.notifier = None;
         self.stdio = None;
+        self.health_log = None;
+        self.log.close_in_child();
     }
 
     /// The payload was executed: the launcher hears of it.
@@ -229,7 +236,12 @@ impl Supervisor {
     }
 
     /// Watches one run of the payload to its end.
-    pub(crate) fn watch(&mut self, launch: &Launch, mut payload: Payload) -> End {
+    pub(crate) fn watch(
+        &mut self,
+        launch: &Launch,
+        mut payload: Payload,
+        state: &mut State,
+    ) -> End {
         for end in [&payload.output, &payload.error, &payload.input].into_iter().flatten() {
             let _ = rustix::io::ioctl_fionbio(end, true);
         }
@@ -271,6 +283,7 @@ impl Supervisor {
             self.sweep();
             self.timers(launch, &payload);
             self.check_timers(launch, &payload);
+            self.record_denied(state);
         }
     }
 

@@ -73,7 +73,7 @@ fn tail_counts_lines_from_the_end_over_both_files() {
 }
 
 #[test]
-fn tail_of_a_large_log_reads_back_in_growing_windows() {
+fn tail_of_a_large_log_reads_back_window_by_window() {
     let (_scratch, all, path) = start();
     let mut text = String::new();
     for i in 0..20_000 {
@@ -136,4 +136,50 @@ fn a_log_that_begins_later_is_found() {
     assert_eq!(drain(&mut reader), "");
     std::fs::write(path.join(LOG), line(1, "stdout", 'F', "late")).unwrap();
     assert_eq!(drain(&mut reader), "O:late|");
+}
+
+#[test]
+fn only_a_regular_file_is_read_elsewhere() {
+    let (_scratch, all, path) = start();
+    let (log, old) = (path.join("elsewhere"), path.join("elsewhere.1"));
+    let open = || {
+        let dir = all.find("c").unwrap();
+        LogReader::open(dir, Some(&log), Query::default()).map(|mut reader| drain(&mut reader))
+    };
+    let said = |error: Error| format!("{:#}", anyhow::Error::from(error));
+    assert_eq!(open().unwrap(), "");
+    for place in [&log, &old] {
+        std::os::unix::fs::symlink("/dev/zero", place).unwrap();
+        let (link, _) = (said(open().unwrap_err()), std::fs::remove_file(place));
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, place, fifo, 0o600.into(), 0).unwrap();
+        // A writer, for what would wait for one.
+        let _writer = File::options().read(true).write(true).open(place).unwrap();
+        let (pipe, _) = (said(open().unwrap_err()), std::fs::remove_file(place));
+        for text in [link, pipe] {
+            assert!(text.contains("elsewhere") && text.contains("not a regular file"), "{text}");
+        }
+    }
+    std::fs::write(&log, line(1, "stdout", 'F', "a")).unwrap();
+    assert_eq!(open().unwrap(), "O:a|");
+}
+
+#[test]
+fn of_a_line_without_end_only_the_beginning_is_kept() {
+    let (_scratch, all, path) = start();
+    let mut file = File::create(path.join(LOG)).unwrap();
+    file.write_all(line(1, "stdout", 'F', "a").as_bytes()).unwrap();
+    file.write_all(b"2026-01-31T10:00:02Z stdout F b").unwrap();
+    // A hole, which takes no room on the disk.
+    file.set_len(8 << 20).unwrap();
+    let mut reader = LogReader::open(all.find("c").unwrap(), None, Query::default()).unwrap();
+    assert_eq!(drain(&mut reader), "O:a|");
+    assert!(reader.rest.len() <= LONGEST && reader.rest.capacity() < 4 * LONGEST);
+    file.seek(SeekFrom::End(0)).unwrap();
+    file.write_all(("\n".to_owned() + &line(3, "stdout", 'F', "c")).as_bytes()).unwrap();
+    let text = drain(&mut reader);
+    assert!(text.starts_with("O:b\0") && text.ends_with("\0|O:c|") && text.len() < LONGEST + 9);
+    let tail = |n| read(&all, Query { tail: Some(n), ..Query::default() });
+    assert_eq!((tail(1), tail(2).len()), ("O:c|".to_owned(), text.len()));
+    assert!(tail(3).starts_with("O:a|O:b\0"));
 }
