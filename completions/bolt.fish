@@ -157,14 +157,14 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Add the size of the container\'s files'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -l cidfile -d 'Read the container ID from this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -s s -l signal -d 'Signal name or number' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -s a -l all -d 'All containers'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from kill" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -l format -d 'Go template, `table …` or json' -r
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Only containers that match (podman-ps(1))' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -s n -l last -d 'The last N created, whatever they do' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -l sort -d 'Order of the rows' -r -f -a "command\t''
 created\t''
@@ -183,7 +183,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -l ns -d 'Namespaces too'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -l format -d 'Go template, `table …` or json' -r
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -s f -l filter -d 'Only containers that match (podman-ps(1))' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -s f -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -s n -l last -d 'The last N created, whatever they do' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -l sort -d 'Order of the rows' -r -f -a "command\t''
 created\t''
@@ -202,7 +202,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -l ns -d 'Namespaces too'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -l format -d 'Go template, `table …` or json' -r
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -s f -l filter -d 'Only containers that match (podman-ps(1))' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -s f -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -s n -l last -d 'The last N created, whatever they do' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from ps" -l sort -d 'Order of the rows' -r -f -a "command\t''
 created\t''
@@ -230,7 +230,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -l color -d 'One color a container'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -l cidfile -d 'Read the container ID from this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -s a -l all -d 'All containers'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from pause" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
@@ -243,7 +243,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -l cidfile -d 'Read the container ID from this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l time -d 'Seconds to wait before a container is killed' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -s a -l all -d 'All containers'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -s l -l latest -d 'The container created last'
@@ -251,7 +251,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -l running -d 'Only containers that run'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -l cidfile -d 'Read the container ID from this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s t -l time -d 'Seconds to wait before a container is killed; needs --force' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s a -l all -d 'All containers'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s l -l latest -d 'The container created last'
@@ -260,7 +260,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s v -l volumes -d 'Remove anonymous volumes too'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -l depend -d 'Remove the containers too that require one of these'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -s f -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -s f -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from start" -l sig-proxy -d 'Forward signals when attached' -r -f -a "true\t''
 false\t''"
@@ -280,7 +280,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stats" -l no-trunc -d 'Whole IDs'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -l cidfile -d 'Read the container ID from this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l time -d 'Seconds to wait before the container is killed' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s a -l all -d 'All containers'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from stop" -s l -l latest -d 'The container created last'
@@ -289,7 +289,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from top" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from top" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -l cidfile -d 'Read the container ID from this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -s a -l all -d 'All containers'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from unpause" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
@@ -307,7 +307,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_sub
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from update" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l cidfile -d 'Read the container ID from this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'State to wait for; several are alternatives' -r -f -a "configured\t''
 created\t''
 exited\t''
@@ -416,7 +416,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s l -l latest -d 'Th
 complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s s -l size -d 'Add the size of the container\'s files'
 complete -c bolt -n "__fish_bolt_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand kill" -l cidfile -d 'Read the container ID from this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand kill" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand kill" -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand kill" -s s -l signal -d 'Signal name or number' -r
 complete -c bolt -n "__fish_bolt_using_subcommand kill" -s a -l all -d 'All containers'
 complete -c bolt -n "__fish_bolt_using_subcommand kill" -s l -l latest -d 'The container created last'
@@ -432,7 +432,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand logs" -s n -l names -d 'Put th
 complete -c bolt -n "__fish_bolt_using_subcommand logs" -l color -d 'One color a container'
 complete -c bolt -n "__fish_bolt_using_subcommand logs" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand pause" -l cidfile -d 'Read the container ID from this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand pause" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand pause" -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand pause" -s a -l all -d 'All containers'
 complete -c bolt -n "__fish_bolt_using_subcommand pause" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand pause" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
@@ -441,7 +441,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand port" -s a -l all -d 'Of all r
 complete -c bolt -n "__fish_bolt_using_subcommand port" -s l -l latest -d 'The container created last; a PORT is then the only word'
 complete -c bolt -n "__fish_bolt_using_subcommand port" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand ps" -l format -d 'Go template, `table …` or json' -r
-complete -c bolt -n "__fish_bolt_using_subcommand ps" -s f -l filter -d 'Only containers that match (podman-ps(1))' -r
+complete -c bolt -n "__fish_bolt_using_subcommand ps" -s f -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand ps" -s n -l last -d 'The last N created, whatever they do' -r
 complete -c bolt -n "__fish_bolt_using_subcommand ps" -l sort -d 'Order of the rows' -r -f -a "command\t''
 created\t''
@@ -471,7 +471,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand resolve" -l retry -d 'How ofte
 complete -c bolt -n "__fish_bolt_using_subcommand resolve" -l explain -d 'Show every variant with each reason it was taken or refused'
 complete -c bolt -n "__fish_bolt_using_subcommand resolve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand restart" -l cidfile -d 'Read the container ID from this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand restart" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand restart" -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand restart" -s t -l time -d 'Seconds to wait before a container is killed' -r
 complete -c bolt -n "__fish_bolt_using_subcommand restart" -s a -l all -d 'All containers'
 complete -c bolt -n "__fish_bolt_using_subcommand restart" -s l -l latest -d 'The container created last'
@@ -479,7 +479,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand restart" -s i -l ignore -d 'A 
 complete -c bolt -n "__fish_bolt_using_subcommand restart" -l running -d 'Only containers that run'
 complete -c bolt -n "__fish_bolt_using_subcommand restart" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand rm" -l cidfile -d 'Read the container ID from this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand rm" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand rm" -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand rm" -s t -l time -d 'Seconds to wait before a container is killed; needs --force' -r
 complete -c bolt -n "__fish_bolt_using_subcommand rm" -s a -l all -d 'All containers'
 complete -c bolt -n "__fish_bolt_using_subcommand rm" -s l -l latest -d 'The container created last'
@@ -488,7 +488,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand rm" -s f -l force -d 'Stop run
 complete -c bolt -n "__fish_bolt_using_subcommand rm" -s v -l volumes -d 'Remove anonymous volumes too'
 complete -c bolt -n "__fish_bolt_using_subcommand rm" -l depend -d 'Remove the containers too that require one of these'
 complete -c bolt -n "__fish_bolt_using_subcommand rm" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand start" -s f -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand start" -s f -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand start" -l detach-keys -d 'Keys that detach from a terminal; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand start" -l sig-proxy -d 'Forward signals when attached' -r -f -a "true\t''
 false\t''"
@@ -516,7 +516,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand steam; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand steam; and __fish_seen_subcommand_from install-tool" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c bolt -n "__fish_bolt_using_subcommand steam; and __fish_seen_subcommand_from tool" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -l cidfile -d 'Read the container ID from this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand stop" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand stop" -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -s t -l time -d 'Seconds to wait before the container is killed' -r
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -s a -l all -d 'All containers'
 complete -c bolt -n "__fish_bolt_using_subcommand stop" -s l -l latest -d 'The container created last'
@@ -525,7 +525,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand stop" -s h -l help -d 'Print h
 complete -c bolt -n "__fish_bolt_using_subcommand top" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand top" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand unpause" -l cidfile -d 'Read the container ID from this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand unpause" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand unpause" -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand unpause" -s a -l all -d 'All containers'
 complete -c bolt -n "__fish_bolt_using_subcommand unpause" -s l -l latest -d 'The container created last'
 complete -c bolt -n "__fish_bolt_using_subcommand unpause" -s i -l ignore -d 'A container or cidfile that does not exist is no error'
@@ -566,7 +566,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcom
 complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand volume; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand wait" -l cidfile -d 'Read the container ID from this file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand wait" -l filter -d 'Only containers that match (podman-ps(1)); without names: all that match' -r
+complete -c bolt -n "__fish_bolt_using_subcommand wait" -l filter -d 'Only containers that match (key=value, as podman-ps(1) has them); without names: all that match' -r
 complete -c bolt -n "__fish_bolt_using_subcommand wait" -l condition -d 'State to wait for; several are alternatives' -r -f -a "configured\t''
 created\t''
 exited\t''
@@ -634,7 +634,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpuset-cpus -d 'CPU
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-driver -d 'Log driver: k8s-file, journald, none, passthrough or passthrough-tty [default: k8s-file]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-opt -d 'Log options: max-size=SIZE and path=FILE of k8s-file, tag=TEXT of journald' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-opt -d 'Log options: max-size=SIZE and path=FILE (which stays after rm) of k8s-file, tag=TEXT of journald' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l pull -d 'Pull policy: always, missing, never, newer' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready: container, conmon, healthy or ignore' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cgroups -d 'Control groups: enabled, disabled, no-conmon or split' -r
@@ -1124,7 +1124,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpuset-cpus -d 'CPUs t
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-driver -d 'Log driver: k8s-file, journald, none, passthrough or passthrough-tty [default: k8s-file]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-opt -d 'Log options: max-size=SIZE and path=FILE of k8s-file, tag=TEXT of journald' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-opt -d 'Log options: max-size=SIZE and path=FILE (which stays after rm) of k8s-file, tag=TEXT of journald' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l pull -d 'Pull policy: always, missing, never, newer' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready: container, conmon, healthy or ignore' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cgroups -d 'Control groups: enabled, disabled, no-conmon or split' -r
@@ -1234,7 +1234,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cpuset-mems -d 'Memory nodes to allocate from' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l pids-limit -d 'Limit of processes and threads; -1 is unlimited [default: 2048 where a cgroup can be made at once]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-driver -d 'Log driver: k8s-file, journald, none, passthrough or passthrough-tty [default: k8s-file]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-opt -d 'Log options: max-size=SIZE and path=FILE of k8s-file, tag=TEXT of journald' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-opt -d 'Log options: max-size=SIZE and path=FILE (which stays after rm) of k8s-file, tag=TEXT of journald' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l pull -d 'Pull policy: always, missing, never, newer' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready: container, conmon, healthy or ignore' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cgroups -d 'Control groups: enabled, disabled, no-conmon or split' -r

@@ -3,7 +3,7 @@
 use super::host::{Host, Systemd, V1, V2};
 use super::limits::{self, Limits, Setting};
 use super::make::{SCOPE_LIMIT, unmet, words, write};
-use super::plan::{Denied, Plan, write_v1, write_v2};
+use super::plan::{Denied, Plan, not_writable, write_v1, write_v2};
 use super::scope::set_property;
 use crate::ui::print::causes;
 use std::fs;
@@ -119,11 +119,16 @@ fn enable(own: &Path, setting: Setting) -> Result<(), String> {
 
 fn in_v1(v1: &V1, dirs: &[PathBuf], limits: &Limits, setting: Setting) -> Outcome {
     let name = setting.controller();
-    let own = v1.controllers.get(name).and_then(|hierarchy| {
+    let hierarchy = v1.controllers.get(name);
+    let own = hierarchy.and_then(|hierarchy| {
         dirs.iter().find(|dir| dir.starts_with(&hierarchy.mount) && dir.exists())
     });
     let own = own.ok_or_else(|| {
-        let why = format!("it was started without a control group for `{name}`; {ANEW}");
+        // Nor would the next start get one.
+        let why = hierarchy.filter(|h| h.parent.is_none()).map(|h| not_writable(&h.mount));
+        let why = why.unwrap_or_else(|| {
+            format!("it was started without a control group for `{name}`; {ANEW}")
+        });
         vec![deny(setting, why)]
     })?;
     let mut plan = Plan::none();

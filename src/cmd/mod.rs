@@ -183,9 +183,6 @@ pub fn main() -> ExitCode {
                 return code(Err(anyhow::Error::msg(refusal)));
             }
             let _ = e.print();
-            if let Some(advice) = absent::advice(&e) {
-                print::hint(&advice);
-            }
             return ExitCode::from(if e.use_stderr() { exit::ENGINE } else { 0 });
         }
     };

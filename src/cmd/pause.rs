@@ -7,6 +7,7 @@ use crate::container::freezer::Freezer;
 use crate::container::state::Status;
 use crate::settings::Settings;
 use anyhow::{Context, anyhow, bail};
+use std::path::Path;
 
 /// Freeze all processes of containers
 #[derive(Debug, clap::Args)]
@@ -56,13 +57,23 @@ fn pause(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<()> {
     }
     let freezer = Freezer::of(&now.recorded).with_context(|| {
         format!(
-            "cannot pause container {}: it has no control group to freeze; one that is started \
-             with -d or with a limit such as --pids-limit gets one where cgroup v2 has a part for \
-             this user ('bolt doctor' tells)",
-            dir.id()
+            "cannot pause container {}: it has no control group to freeze; {}",
+            dir.id(),
+            way_to_freeze()
         )
     })?;
     carry_out(settings, dir, "pause", || freezer.freeze())
+}
+
+/// What gives a container a control group here.
+fn way_to_freeze() -> &'static str {
+    match Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        true => {
+            "where `systemd --user` answers, -d or a limit such as --pids-limit gives it one \
+             ('bolt doctor' tells)"
+        }
+        false => "this host has cgroup v1, where root alone can give it one ('bolt doctor' tells)",
+    }
 }
 
 /// Why a verb that would wait for frozen processes does nothing.

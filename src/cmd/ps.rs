@@ -36,7 +36,7 @@ pub struct Args {
     /// Go template, `table …` or json
     #[arg(long)]
     format: Option<String>,
-    /// Only containers that match (podman-ps(1))
+    /// Only containers that match (key=value, as podman-ps(1) has them)
     #[arg(short, long, value_name = "KEY=VALUE")]
     filter: Vec<String>,
     /// The last N created, whatever they do

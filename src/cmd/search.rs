@@ -42,7 +42,7 @@ const MAX_LOOKS: usize = 100;
 pub struct Args {
     /// WORD, or HOST/WORD to search one registry; HOST/ for all of it. Without a registry the
     /// default one of registries.toml is searched, else those of registries.conf
-    #[arg(value_name = "TERM", default_value = "")]
+    #[arg(value_name = "TERM", default_value = "", hide_default_value = true)]
     term: String,
     /// Only what is for GPUs of this vendor
     #[arg(long, value_name = "VENDOR", value_parser = vendors(), ignore_case = true)]

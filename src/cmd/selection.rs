@@ -27,7 +27,7 @@ pub struct Selection {
     /// Read the container ID from this file
     #[arg(long, value_name = "FILE")]
     pub cidfile: Vec<PathBuf>,
-    /// Only containers that match (podman-ps(1)); without names: all that match
+    /// Only containers that match (key=value, as podman-ps(1) has them); without names: all that match
     #[arg(long, value_name = "KEY=VALUE")]
     pub filter: Vec<String>,
     /// A container or cidfile that does not exist is no error

@@ -24,7 +24,7 @@ pub struct Args {
     /// The container created last
     #[arg(short, long, conflicts_with = "containers")]
     latest: bool,
-    /// Only containers that match (podman-ps(1)); without names: all that match
+    /// Only containers that match (key=value, as podman-ps(1) has them); without names: all that match
     #[arg(short, long, value_name = "KEY=VALUE")]
     filter: Vec<String>,
     /// Attach to the output; one container only

@@ -67,11 +67,16 @@ fn refusals_name_the_thing_and_change_nothing() {
 fn what_is_not_in_this_version_is_told() {
     let s = session!();
     for (args, said) in [
-        (&["build", "."][..], "hint: bolt build is not in this version"),
-        (&["run", "--rm", "--gpus", "all", IMAGE], "hint: --gpus is not in this version"),
+        (&["build", "."][..], "bolt: bolt build is not in this version\n"),
+        (&["run", "--ip6", "::1", IMAGE], "bolt: --ip6 is not in this version\n"),
+        (
+            &["run", "--rm", "--gpus", "all", IMAGE],
+            "bolt: --gpus is not in this version; give the device nodes instead: --device /dev/dri, \
+             or --device /dev/nvidia0 and its like\n",
+        ),
     ] {
         let out = s.run(args);
-        assert!(out.code == 125 && out.err.contains(said), "{args:?}: {out:?}");
+        assert_eq!((out.code, out.err.as_str()), (125, said), "{args:?}");
     }
     assert!(!s.run(&["run", "--nosuch", IMAGE]).err.contains("hint"));
     // One line, and nothing of flags that are spelt alike.
