@@ -7,6 +7,7 @@ mod secrets;
 mod unit;
 
 pub use group::{current, limits, may_be_none, refused};
+pub use log::LONGEST_TAG;
 pub use unit::{Given, pass};
 
 use crate::cgroup;

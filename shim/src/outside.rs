@@ -2,9 +2,9 @@
 //! of health checks, that the user wants elsewhere. Runs in M.
 //!
 //! The directory is opened before the payload runs, and held: a link that the payload makes of a
-//! directory above leads nowhere.
+//! directory above leads nowhere, and the next start is refused. The plan has paths without links.
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 
@@ -18,12 +18,12 @@ pub(crate) struct Outside {
 }
 
 impl Outside {
-    /// Of this absolute path; the file need not be there.
+    /// Of this absolute path; the file need not be there. ELOOP: a directory has become a link.
     pub(crate) fn open(path: &str) -> Result<Self, Errno> {
         let (dir, name) = path.rsplit_once('/').ok_or(Errno::INVAL)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = if dir.is_empty() { "/" } else { dir };
-        let dir = rustix::fs::open(dir, flags, Mode::empty())?;
+        let dir = openat2(CWD, dir, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)?;
         Ok(Outside { dir, name: name.to_owned() })
     }
 }

@@ -4,9 +4,11 @@
 use thiserror::Error;
 
 /// The period of `cpu.max` and `cpu.cfs_period_us`, in µs: the kernel's default.
-const CPU_PERIOD_US: u64 = 100_000;
+pub const CPU_PERIOD_US: u64 = 100_000;
 /// The smallest quota the kernel takes, in µs (kernel/sched/core.c: `min_cfs_quota_period`).
 const CPU_MIN_QUOTA_US: u64 = 1_000;
+/// The largest, in µs (kernel/sched/core.c: `max_bw_runtime_us`).
+const CPU_MAX_QUOTA_US: i64 = (1 << 44) - 1;
 /// The periods that it takes, in µs (kernel/sched/core.c: `min_cfs_quota_period` and its like).
 const CPU_PERIODS_US: std::ops::RangeInclusive<u64> = 1_000..=1_000_000;
 /// NR_CPUS is at most 8192 on any distribution; the kernel's own range of quotas ends far above.
@@ -170,6 +172,10 @@ impl Limits {
             return Err(error("cpu-period", period, "outside the kernel's range", fix));
         }
         match quota {
+            Some(quota) if quota > CPU_MAX_QUOTA_US => {
+                let fix = "give fewer microseconds, or -1 for no limit";
+                Err(error("cpu-quota", quota, "more than the kernel counts", fix))
+            }
             Some(quota) if (quota as u64) < CPU_MIN_QUOTA_US => {
                 let fix = "give 1000 microseconds or more, or -1 for no limit";
                 Err(error("cpu-quota", quota, "less than the kernel gives", fix))
@@ -375,6 +381,7 @@ mod tests {
             (with(|l| l.cpu_period = Some(999)), "--cpu-period 999: outside the kernel's range"),
             (with(|l| l.cpu_period = Some(1_000_001)), "--cpu-period 1000001: outside"),
             (with(|l| l.cpu_quota = Some(999)), "--cpu-quota 999: less than the kernel gives"),
+            (with(|l| l.cpu_quota = Some(1 << 44)), "--cpu-quota 17592186044416: more than"),
             (
                 with(|l| (l.cpus, l.cpu_period) = (Some(1.0), Some(50_000))),
                 "--cpus 1: --cpu-period and --cpus cannot be set together",

@@ -30,8 +30,8 @@ pub use crate::bus::{BusAddress, BusError};
 pub use describe::{Description, describe};
 pub use host::{Caller, Hierarchy, Host, Nest, Occupied, Systemd, V1, V2, detect};
 pub use limits::{
-    LimitError, Limits, Setting, parse_cpu_list, pids_max, v1_cpu_quota, v1_memory_limit, v1_memsw,
-    v2_cpu_max, v2_cpu_weight, v2_memory_max, v2_swap_max,
+    CPU_PERIOD_US, LimitError, Limits, Setting, parse_cpu_list, pids_max, v1_cpu_quota,
+    v1_memory_limit, v1_memsw, v2_cpu_max, v2_cpu_weight, v2_memory_max, v2_swap_max,
 };
 pub use make::{CgroupError, Made, make, remove};
 pub use plan::{Denied, DirPlan, Ends, Manager, Plan, ScopePlan, Write, plan};

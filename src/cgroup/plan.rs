@@ -426,6 +426,16 @@ fn write_cpuset(plan: &mut Plan, dir: &Path, host: &[u32], limits: &Limits) {
     }
 }
 
+/// Why nobody but root makes a group of v1 there.
+pub(super) fn not_writable(mount: &Path) -> String {
+    format!(
+        "cgroup v1 cannot be delegated safely and {0} is not writable for this user; run as root, \
+         boot with systemd.unified_cgroup_hierarchy=1, or as root: `mkdir {0}/bolt && chown USER \
+         {0}/bolt`",
+        mount.display()
+    )
+}
+
 fn plan_v1(v1: &V1, id: &str, limits: &Limits) -> Plan {
     let mut plan = Plan::none();
     for setting in limits.asked() {
@@ -441,13 +451,7 @@ fn plan_v1(v1: &V1, id: &str, limits: &Limits) -> Plan {
             continue;
         };
         let Some(parent) = &hierarchy.parent else {
-            let why = format!(
-                "cgroup v1 cannot be delegated safely and {0} is not writable for this user; run \
-                 as root, boot with systemd.unified_cgroup_hierarchy=1, or as root: `mkdir \
-                 {0}/bolt && chown USER {0}/bolt`",
-                hierarchy.mount.display()
-            );
-            plan.deny(setting, why);
+            plan.deny(setting, not_writable(&hierarchy.mount));
             continue;
         };
         let dir = parent.join("bolt").join(id);

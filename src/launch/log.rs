@@ -7,8 +7,11 @@ use crate::container::log_driver::LogDriver;
 use crate::rootfs::text;
 use crate::settings::Settings;
 use crate::ui::template::Template;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use bolt_shim::launch::Log;
+
+/// Bytes of a tag, which goes with every entry, twice: the journal takes no datagram without end.
+pub const LONGEST_TAG: usize = 4096;
 
 pub(super) fn plan(
     settings: &Settings,
@@ -35,7 +38,14 @@ fn tag(settings: &Settings, dir: &ContainerDir, config: &Config) -> anyhow::Resu
     }
     let shown = inspect_planned(dir, config, &settings.dirs.volumes())?;
     let template = Template::parse(&config.log_tag).and_then(|template| template.render(&shown));
-    template.with_context(|| format!("--log-opt tag={}", config.log_tag))
+    let tag = template.with_context(|| format!("--log-opt tag={}", config.log_tag))?;
+    let length = tag.len();
+    ensure!(
+        length <= LONGEST_TAG,
+        "--log-opt tag={} becomes {length} bytes; a tag has at most {LONGEST_TAG}",
+        config.log_tag
+    );
+    Ok(tag)
 }
 
 /// Those that podman's supervisor gives every entry.

@@ -373,7 +373,10 @@ fn reason(failure: &Failure, errno: i32) -> String {
         (Step::Port, errno) => port::reason(&failure.object, errno),
         (Step::Died, libc::EINTR) => "it was to stop before its program ran".into(),
         (Step::WorkDir, libc::EXDEV) => "it lies outside the container".into(),
-        (Step::Log, libc::ENXIO | libc::ELOOP) => "it is not a regular file".into(),
+        (Step::Log, libc::ENXIO) => "it is not a regular file".into(),
+        (Step::Log, libc::ELOOP) => {
+            "it, or a directory above it, is a symbolic link that was none before".into()
+        }
         (Step::User, libc::ENOENT) => "no such user or group in the container".into(),
         (Step::User, libc::ERANGE) => "an id must be below 4294967295".into(),
         _ => plain(errno),

@@ -172,6 +172,12 @@ fn options_are_those_of_the_driver() {
     s.file(".config/containers/containers.conf", "[containers]\nlog_driver = \"syslog\"\n");
     let out = s.run(&["create", IMAGE]);
     assert!(out.code == 125 && out.err.contains("log_driver \"syslog\""), "{out:?}");
+    // What the user may not write, and what no entry could hold.
+    let out = s.run(&["create", "--log-driver", "k8s-file", "--log-opt", "path=/root/x", IMAGE]);
+    assert!(out.code == 125 && out.err.contains("write to /root: Permission denied"), "{out:?}");
+    let tag = format!("tag={}", "x".repeat(4097));
+    let out = s.run(&["create", "--log-driver", "journald", "--log-opt", &tag, IMAGE]);
+    assert!(out.code == 125 && out.err.contains("at most 4096"), "{out:?}");
 }
 
 #[test]
@@ -197,6 +203,12 @@ fn a_log_that_the_container_shares_leads_nowhere_and_holds_nobody_up() {
     let out = s.run(&["start", "x"]);
     assert!(out.code == 125 && out.err.contains("sub/log: it is not a regular file"), "{out:?}");
     fs::remove_file(Path::new(&dir).join("sub/log")).unwrap();
+    // A link that one run leaves is not followed by the next one.
+    fs::rename(Path::new(&dir).join("sub"), Path::new(&dir).join("old")).unwrap();
+    std::os::unix::fs::symlink("../victim", Path::new(&dir).join("sub")).unwrap();
+    let again = s.run(&["start", "x"]);
+    assert!(again.code == 125 && again.err.contains("symbolic link"), "{again:?}");
+    assert_eq!(fs::read_dir(&victim).unwrap().count(), 0);
     s.ok(&["rm", "x"]);
 }
 

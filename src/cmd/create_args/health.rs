@@ -208,7 +208,8 @@ fn destination(typed: &str) -> anyhow::Result<String> {
     ensure!(kind.is_dir(), "{}, nor a directory", about());
     let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     rustix::fs::access(typed, access).with_context(|| format!("write to {typed}"))?;
-    let path = std::path::absolute(typed).with_context(about)?;
+    // Without links: one that the container makes later is then seen.
+    let path = std::fs::canonicalize(typed).with_context(about)?;
     path.into_os_string().into_string().ok().with_context(|| format!("{}, nor UTF-8", about()))
 }
 

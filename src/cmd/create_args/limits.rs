@@ -1,6 +1,6 @@
 //! Limits of resources: flags of `run`, `create` and `update`.
 
-use crate::cgroup::Setting;
+use crate::cgroup::{CPU_PERIOD_US, Setting};
 use crate::cmd::create_args::parse::{memory, swap};
 use crate::container::config::Resources;
 
@@ -59,12 +59,19 @@ impl LimitArgs {
             memory_swap: self.memory_swap.or(old_swap),
             cpus: self.cpus.or(old.cpus.filter(|_| !in_parts)),
             cpu_period: self.cpu_period.or(old_parts.0),
-            cpu_quota: self.cpu_quota.or(old_parts.1),
+            cpu_quota: self.cpu_quota.or(old_parts.1).or_else(|| self.quota_of(old.cpus)),
             cpu_shares: self.cpu_shares.or(old.cpu_shares),
             cpuset_cpus: self.cpuset_cpus.clone().or_else(|| old.cpuset_cpus.clone()),
             cpuset_mems: self.cpuset_mems.clone().or_else(|| old.cpuset_mems.clone()),
             pids: self.pids_limit.or(old.pids),
         }
+    }
+
+    /// A limit that was typed as processors holds in another period too: microseconds.
+    fn quota_of(&self, cpus: Option<f64>) -> Option<i64> {
+        let (cpus, period) = (cpus.filter(|cpus| *cpus > 0.0)?, self.cpu_period?);
+        let period = if period == 0 { CPU_PERIOD_US } else { period };
+        Some((cpus * period as f64).round() as i64)
     }
 
     /// Which were typed.
@@ -130,6 +137,10 @@ mod tests {
         assert_eq!(quota.over(&whole), parts);
         let period = LimitArgs { cpu_period: Some(50_000), ..LimitArgs::default() };
         assert_eq!(period.over(&parts), Resources { cpu_period: Some(50_000), ..parts.clone() });
+        // Two processors are two in a shorter period.
+        let (quota, shorter) = (Some(100_000), Some(50_000));
+        let two = Resources { cpu_quota: quota, cpu_period: shorter, ..Resources::default() };
+        assert_eq!(period.over(&whole), two);
         let cpus = LimitArgs { cpus: Some(2.0), ..LimitArgs::default() };
         assert_eq!(cpus.over(&parts), whole);
     }

@@ -2,9 +2,11 @@
 
 use super::parse::memory;
 use crate::container::log_driver::LogDriver;
+use crate::launch::LONGEST_TAG;
 use crate::ui::print;
 use crate::ui::template::Template;
 use anyhow::{Context, bail, ensure};
+use rustix::fs::{Access, access as access_to};
 use std::path::{Path, PathBuf};
 
 /// They stand in the container's config as `log_driver` and what begins so.
@@ -13,7 +15,7 @@ pub struct LogArgs {
     /// Log driver: k8s-file, journald, none, passthrough or passthrough-tty [default: k8s-file]
     #[arg(long = "log-driver", value_name = "DRIVER", value_parser = driver)]
     pub driver: Option<LogDriver>,
-    /// Log options: max-size=SIZE and path=FILE of k8s-file, tag=TEXT of journald
+    /// Log options: max-size=SIZE and path=FILE (which stays after rm) of k8s-file, tag=TEXT of journald
     #[arg(long = "log-opt", value_name = "NAME=VALUE")]
     pub options: Vec<String>,
 }
@@ -63,6 +65,11 @@ impl LogArgs {
                         shown(),
                         log.driver.word()
                     );
+                    ensure!(
+                        value.len() <= LONGEST_TAG,
+                        "--log-opt tag= has {} bytes; at most {LONGEST_TAG} are taken",
+                        value.len()
+                    );
                     Template::parse(value).with_context(shown)?;
                     value.clone_into(&mut log.tag);
                 }
@@ -83,10 +90,19 @@ fn path(typed: &str) -> anyhow::Result<PathBuf> {
     let path = std::path::absolute(typed)?;
     ensure!(path.to_str().is_some(), "the path is not UTF-8");
     let dir = if path.is_dir() { &path } else { path.parent().unwrap_or(&path) };
-    let meta = std::fs::metadata(dir).with_context(|| format!("directory {}", dir.display()))?;
+    // Without links: one that the container makes later is then seen.
+    let dir = std::fs::canonicalize(dir).with_context(|| format!("directory {}", dir.display()))?;
     let fits = path.is_dir() || path.symlink_metadata().map_or(true, |there| there.is_file());
-    ensure!(meta.is_dir() && fits, "it is not a regular file in a directory");
-    Ok(path)
+    ensure!(dir.is_dir() && fits, "it is not a regular file in a directory");
+    let (wanted, access) = match path.is_file() {
+        true => (&path, Access::WRITE_OK),
+        false => (&dir, Access::WRITE_OK | Access::EXEC_OK),
+    };
+    access_to(wanted, access).with_context(|| format!("write to {}", wanted.display()))?;
+    Ok(match (path.is_dir(), path.file_name()) {
+        (false, Some(name)) => dir.join(name),
+        _ => dir,
+    })
 }
 
 /// The file of this container below a directory that was named.
