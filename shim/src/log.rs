@@ -152,10 +152,7 @@ impl Writer {
 
     /// In I: see `Supervisor::close_in_child`.
     pub(crate) fn close_in_child(&mut self) {
-        self.file = None;
-        if let Sink::File { elsewhere, .. } = &mut self.sink {
-            *elsewhere = None;
-        }
+        (self.file, self.sink) = (None, Sink::Nothing);
     }
 
     fn line(&mut self, stamp: &str, stream: usize, line: &[u8], full: bool) {
@@ -436,6 +433,20 @@ mod tests {
         assert!(text.contains("bolt: 2 log writes were lost\n") && text.ends_with(" F kept\n"));
         std::fs::remove_dir_all(&path).unwrap();
         assert_eq!(writer_of(&path, 0).unwrap_err().errno, libc::ENOENT);
+    }
+
+    /// Neither a directory of the host nor the journal is the container's.
+    #[test]
+    fn nothing_is_held_in_a_child() {
+        let (path, dir, log) = elsewhere("log-child", 0);
+        let mut log = log.unwrap();
+        log.write(&dir, 0, b"one\n");
+        log.close_in_child();
+        assert!(log.file.is_none() && matches!(log.sink, Sink::Nothing));
+        log.write(&dir, 0, b"two\n");
+        let text = std::fs::read_to_string(path.join("sub/log")).unwrap();
+        assert!(text.ends_with(" F one\n"), "{text}");
+        std::fs::remove_dir_all(path).unwrap();
     }
 
     #[test]

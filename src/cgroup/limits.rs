@@ -162,7 +162,7 @@ impl Limits {
         let parts =
             [("cpu-period", self.cpu_period.is_some()), ("cpu-quota", self.cpu_quota.is_some())];
         if let (Some(cpus), Some((part, _))) = (self.cpus, parts.iter().find(|(_, given)| *given)) {
-            let reason = format!("--{part} and --cpus cannot be set together");
+            let reason = format!("--{part} is the same limit in other words");
             return Err(error("cpus", cpus, &reason, "give one of both"));
         }
         if let Some(period) = period
@@ -384,11 +384,11 @@ mod tests {
             (with(|l| l.cpu_quota = Some(1 << 44)), "--cpu-quota 17592186044416: more than"),
             (
                 with(|l| (l.cpus, l.cpu_period) = (Some(1.0), Some(50_000))),
-                "--cpus 1: --cpu-period and --cpus cannot be set together",
+                "--cpus 1: --cpu-period is the same limit in other words",
             ),
             (
                 with(|l| (l.cpus, l.cpu_quota) = (Some(1.0), Some(50_000))),
-                "--cpus 1: --cpu-quota and --cpus cannot be set together",
+                "--cpus 1: --cpu-quota is the same limit in other words",
             ),
             (with(|l| l.pids = Some(-2)), "--pids-limit -2: a negative number"),
             (with(|l| l.memory_swap = Some(5)), "--memory-swap 5: there is no --memory"),

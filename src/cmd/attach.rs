@@ -77,7 +77,8 @@ pub(super) fn join(dir: &ContainerDir, config: &Config) -> anyhow::Result<Connec
 fn connect(dir: &ContainerDir, config: &Config, stdin: bool) -> anyhow::Result<Connection> {
     if config.log_driver.is_passthrough() {
         anyhow::bail!(
-            "{}: this container is using the '{}' log driver, cannot attach",
+            "nothing of container {} can be attached to: --log-driver {} gave it the streams of \
+             whoever started it",
             config.name,
             config.log_driver.word()
         );

@@ -116,7 +116,8 @@ fn open(
             Reader::Journal(Box::new(JournalReader::open(dir, settings.dirs.uid, query)))
         }
         LogDriver::None | LogDriver::Passthrough | LogDriver::PassthroughTty => anyhow::bail!(
-            "{}: this container is using the '{}' log driver, cannot read logs",
+            "container {} has no log: it was made with --log-driver {}; k8s-file and journald \
+             keep one",
             config.name,
             config.log_driver.word()
         ),

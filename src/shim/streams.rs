@@ -30,8 +30,8 @@ fn check_own(driver: LogDriver) -> anyhow::Result<()> {
     for (name, stream) in own()? {
         if driver == LogDriver::Passthrough && rustix::termios::isatty(&stream) {
             bail!(
-                "the '--log-driver passthrough' option cannot be used on a TTY. If you really want \
-                 it, use '--log-driver passthrough-tty'"
+                "{name} is a terminal, and --log-driver passthrough gives none to a container; \
+                 redirect it, or use passthrough-tty"
             );
         }
         let stat = rustix::fs::fstat(&stream).with_context(|| name)?;

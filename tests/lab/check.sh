@@ -15,3 +15,13 @@ check() {
 skip() {
 	echo "SKIP $1: $2"
 }
+
+# soon COMMAND...: it succeeds within 20 seconds; else its output.
+soon() {
+	for _ in $(seq 100); do
+		"$@" >soon 2>&1 && return 0
+		sleep 0.2
+	done
+	cat soon
+	return 1
+}

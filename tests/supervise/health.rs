@@ -8,6 +8,15 @@ fn state(s: &Session) -> Value {
     serde_json::from_str(&s.inspect("x", "json .State.Health")).unwrap()
 }
 
+/// `x` was started anew once, is healthy then, and ends by a stop for good.
+fn comes_up_the_second_time(s: &Session) {
+    until("healthy", || status(s) == "healthy");
+    until("both have run", || s.ok(&["logs", "x"]) == "run\nrun");
+    assert_eq!(s.inspect("x", ".RestartCount"), "1");
+    s.ok(&["stop", "-t", "0", "x"]);
+    assert_eq!(s.inspect("x", ".State.Status"), "exited");
+}
+
 fn status(s: &Session) -> String {
     s.inspect("x", ".State.Health.Status")
 }
@@ -156,11 +165,7 @@ fn a_sick_container_is_killed_stopped_or_started_anew() {
         trap 'rm /sick; exit 7' TERM; touch /sick; while :; do sleep 0.05; done";
     s.detached("x", &flags("restart"), anew);
     until("started anew", || s.inspect("x", ".RestartCount") == "1");
-    until("healthy", || status(&s) == "healthy");
-    until("both have run", || s.ok(&["logs", "x"]) == "run\nrun");
-    assert_eq!(s.inspect("x", ".RestartCount"), "1");
-    s.ok(&["stop", "-t", "0", "x"]);
-    assert_eq!(s.inspect("x", ".State.Status"), "exited");
+    comes_up_the_second_time(&s);
 }
 
 #[test]
@@ -254,11 +259,7 @@ fn a_container_that_never_comes_up_is_started_anew() {
     let script = "echo run; trap 'touch /up; exit 7' TERM; touch /ready; \
         while :; do sleep 0.05; done";
     s.detached("x", &flags, script);
-    until("healthy", || status(&s) == "healthy");
-    until("both have run", || s.ok(&["logs", "x"]) == "run\nrun");
-    assert_eq!(s.inspect("x", ".RestartCount"), "1");
-    s.ok(&["stop", "-t", "0", "x"]);
-    assert_eq!(s.inspect("x", ".State.Status"), "exited");
+    comes_up_the_second_time(&s);
 }
 
 /// By hand alone, and with the flags as a unit of `--new` repeats them.

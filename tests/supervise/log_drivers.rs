@@ -65,10 +65,12 @@ fn passthrough_gives_the_callers_streams_and_nothing_else() {
     for n in descriptors(monitor) {
         assert!(!given.contains(&at(monitor, &n)), "the supervisor has kept {n}");
     }
-    for verb in ["logs", "attach"] {
+    for (verb, said) in [
+        ("logs", "container x has no log: it was made with --log-driver passthrough;"),
+        ("attach", "container x can be attached to: --log-driver passthrough gave it"),
+    ] {
         let out = s.run(&[verb, "x"]);
-        let said = out.err.contains("this container is using the 'passthrough' log driver, cannot");
-        assert!(out.code == 125 && said && out.out.is_empty(), "{out:?}");
+        assert!(out.code == 125 && out.err.contains(said) && out.out.is_empty(), "{out:?}");
     }
     assert_eq!(s.inspect("x", ".HostConfig.LogConfig.Type"), "passthrough");
     assert_eq!(s.inspect("x", ".HostConfig.LogConfig.Path"), "");
@@ -119,7 +121,10 @@ fn passthrough_is_not_for_terminals_but_passthrough_tty_is() {
         terminal.expect(said);
         terminal.end()
     };
-    assert_eq!(in_terminal("passthrough", "cannot be used on a TTY"), 125);
+    assert_eq!(
+        in_terminal("passthrough", "is a terminal, and --log-driver passthrough gives none"),
+        125
+    );
     assert_eq!(in_terminal("passthrough-tty", "is a terminal"), 4);
     for driver in ["passthrough", "passthrough-tty"] {
         let out = s.once(&["-t", "--log-driver", driver], &["true"]);
@@ -278,6 +283,12 @@ fn lines_are_entries_of_the_journal() {
         assert_eq!(own, rest.map(|(k, v)| (k.to_owned(), v.to_owned())));
         seen.push(entry.into_iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>());
     }
+    // An init that stays has nothing of its supervisor's.
+    let staying = format!("b run -d --name y --init {flags} {IMAGE} sleep 1000");
+    let out = beside_journal(&s, dir, &staying);
+    assert_eq!(out.code, 0, "{out:?}");
+    let usual = s.detached("z", &["--init"], "exec sleep 1000");
+    assert_eq!(descriptors(s.pids(out.out.trim()).1), descriptors(s.pids(&usual).1));
     // The two streams are two.
     let mut short: Vec<_> = seen.iter().filter(|e| e[0].len() < 100).cloned().collect();
     short.sort();

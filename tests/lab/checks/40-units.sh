@@ -17,14 +17,6 @@ is() { # is UNIT PROPERTY VALUE
 		return 1
 	}
 }
-soon() { # soon COMMAND...: within 20 seconds
-	for _ in $(seq 100); do
-		"$@" >soon 2>&1 && return 0
-		sleep 0.2
-	done
-	cat soon
-	return 1
-}
 group() { # directory of a unit's control group
 	echo "/sys/fs/cgroup$(sc show -P ControlGroup "$1")"
 }
