@@ -492,6 +492,17 @@ fn killed_at_any_instant_every_name_leads_to_a_whole_image() {
     assert!(names > 0, "no pull came to its end");
 }
 
+/// Waits until a filesystem has so many free blocks. What was removed is free once its last
+/// descriptor is closed, and a program that another test is just starting has a copy of each
+/// descriptor between its fork and its exec.
+fn wait_for_room(path: &Path, blocks: u64) {
+    let soon = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while rustix::fs::statvfs(path).unwrap().f_bavail < blocks {
+        assert!(std::time::Instant::now() < soon, "{} stays full", path.display());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn a_full_disk_leaves_no_half_thing() {
     use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
@@ -518,6 +529,7 @@ fn a_full_disk_leaves_no_half_thing() {
     let partial = store.partial(&digest("big")).unwrap();
     assert!(partial.len() >= len);
     partial.remove().unwrap();
+    wait_for_room(&full, 16);
     put(&store, "second", &["b"]);
     unmount(&full, UnmountFlags::DETACH).unwrap();
 }
