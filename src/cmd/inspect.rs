@@ -1,6 +1,7 @@
 //! `bolt inspect`: everything about containers, images and volumes.
 
 use super::image::inspect as image_inspect;
+use super::image_names::ImageNames;
 use super::pull;
 use super::selection::report;
 use super::sizes::{Size, Sizes};
@@ -117,7 +118,7 @@ fn image(settings: &Settings, name: &str) -> anyhow::Result<Option<Value>> {
 /// What is known by other parts of the house: where the layers lie, what a start adds to the
 /// environment, and how the capabilities differ from those that a container has by default.
 fn complete(settings: &Settings, config: &Config, value: &mut Value) {
-    if let Origin::Image { layers, layout, .. } = &config.origin {
+    if let Origin::Image { name, layers, layout, .. } = &config.origin {
         let dir = settings.dirs.store().join("layers").join(layout);
         let layer = |chain: &String| {
             dir.join(chain.rsplit(':').next().unwrap_or_default()).display().to_string()
@@ -125,6 +126,7 @@ fn complete(settings: &Settings, config: &Config, value: &mut Value) {
         // The topmost first, as overlayfs is told them.
         let lower: Vec<_> = layers.iter().rev().map(layer).collect();
         value["GraphDriver"]["Data"]["LowerDir"] = json!(lower.join(":"));
+        value["ImageName"] = json!(ImageNames::new(settings.dirs.store()).of(name.into()));
     }
     // As inside, from the first start on. HOME may depend on the container's /etc/passwd.
     let started = value["State"]["StartedAt"] != json!(rfc3339(0));

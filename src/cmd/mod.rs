@@ -25,6 +25,7 @@ pub mod game;
 pub mod generate;
 pub mod healthcheck;
 pub mod image;
+mod image_names;
 pub mod images;
 pub mod info;
 pub mod inspect;

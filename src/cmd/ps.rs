@@ -1,5 +1,6 @@
 //! `bolt ps`: containers and what they do.
 
+use super::image_names::ImageNames;
 use super::selection::report;
 use super::sizes::{Size, Sizes};
 use crate::container::config::{Listed, MountKind, Origin};
@@ -77,13 +78,14 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let all = Containers::open(&settings.dirs)?;
     // What a plain table shows is a small part of each config, and reading it all takes longer
     // than everything else here.
+    let mut images = ImageNames::new(settings.dirs.store());
     let plain = matches!(args.format.as_deref().map(str::trim_start), None | Some("" | "table"));
     if plain && filters.is_empty() && !args.size && !args.ns {
         let entries = select(list::read_summaries(&all)?, &filters, &args, Ok)?;
         if args.quiet {
             return quiet(&entries, &args);
         }
-        let rows = entries.iter().map(|e| cells(e, args.no_trunc));
+        let rows = entries.iter().map(|e| cells(e, args.no_trunc, &mut images));
         print::stdout(&format::cells(&PLAIN, rows, args.noheading)?)?;
         return Ok(0);
     }
@@ -96,7 +98,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     let mut sizes = args.size.then(|| Sizes::new(&settings.dirs));
     let rows = entries
         .iter()
-        .map(|e| row(sizes.as_mut(), e, &args, json))
+        .map(|e| row(sizes.as_mut(), &mut images, e, &args, json))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut columns = COLUMNS.to_owned();
     if args.size {
@@ -164,7 +166,7 @@ fn shown_id(config: &impl Listed, whole: bool) -> &str {
 }
 
 /// The cells of the plain table, in the order of [`FIELDS`].
-fn cells<C: Listed>(entry: &Entry<C>, whole: bool) -> [String; 7] {
+fn cells<C: Listed>(entry: &Entry<C>, whole: bool, images: &mut ImageNames) -> [String; 7] {
     let config = &entry.config;
     let mut command = config.args().join(" ");
     if !whole && command.chars().count() > 20 {
@@ -172,7 +174,7 @@ fn cells<C: Listed>(entry: &Entry<C>, whole: bool) -> [String; 7] {
     }
     [
         shown_id(config, whole).to_owned(),
-        config.image().into_owned(),
+        images.of(config.image()).into_owned(),
         command,
         ago(config.created()),
         shown_status(entry),
@@ -185,6 +187,7 @@ fn cells<C: Listed>(entry: &Entry<C>, whole: bool) -> [String; 7] {
 /// some are text.
 fn row(
     sizes: Option<&mut Sizes<'_>>,
+    images: &mut ImageNames,
     entry: &Entry,
     args: &Args,
     json: bool,
@@ -209,7 +212,7 @@ fn row(
         "Exited": entry.status == Status::Exited,
         "ExitedAt": seconds(recorded.finished),
         "Id": config.id,
-        "Image": config.image(),
+        "Image": images.of(config.image()),
         "ImageID": image_id,
         "IsInfra": false,
         "Labels": config.labels,
@@ -232,17 +235,17 @@ fn row(
         row["Size"] = json!({ "rootFsSize": image, "rwSize": own });
     }
     if !json {
-        flatten(&mut row, entry, args);
+        flatten(&mut row, images, entry, args);
     }
     Ok(row)
 }
 
 /// The fields of templates and the table.
-fn flatten(row: &mut Value, entry: &Entry, args: &Args) {
+fn flatten(row: &mut Value, images: &mut ImageNames, entry: &Entry, args: &Args) {
     let config = &entry.config;
     let anonymous = |m: &&crate::container::config::Mount| m.kind != MountKind::Tmpfs;
     let mounts: Vec<_> = config.mounts.iter().filter(anonymous).map(|m| &*m.target).collect();
-    for (field, cell) in FIELDS.into_iter().zip(cells(entry, args.no_trunc)) {
+    for (field, cell) in FIELDS.into_iter().zip(cells(entry, args.no_trunc, images)) {
         row[field] = Value::String(cell);
     }
     row["Label"] = json!(config.labels);
@@ -348,7 +351,7 @@ mod tests {
     /// to see that.
     #[test]
     fn the_plain_table_is_what_its_template_makes() {
-        let (_scratch, all) = containers();
+        let (scratch, all) = containers();
         for (name, command) in [("a", "sh"), ("b", "x\ty\n\u{1b}[1m and longer than it is shown")] {
             let mut dir = all.create(None, Some(name)).unwrap();
             let mut config = config(dir.id(), name);
@@ -367,10 +370,12 @@ mod tests {
             let matches = args.get_matches_from(words);
             let args = <Args as clap::FromArgMatches>::from_arg_matches(&matches).unwrap();
             let part = list::read_as::<crate::container::config::Summary>(&all).unwrap().entries;
-            let cells = part.iter().map(|e| cells(e, args.no_trunc));
+            let mut images = ImageNames::new(scratch.path().join("store"));
+            let cells = part.iter().map(|e| cells(e, args.no_trunc, &mut images));
             let plain = format::cells(&PLAIN, cells, false).unwrap();
             let whole = list::read(&all).unwrap().entries;
-            let rows: Vec<_> = whole.iter().map(|e| row(None, e, &args, false).unwrap()).collect();
+            let mut row = |e| row(None, &mut images, e, &args, false).unwrap();
+            let rows: Vec<_> = whole.iter().map(&mut row).collect();
             let defaults = Defaults { columns: COLUMNS, headings: HEADINGS, bare: false };
             assert_eq!(plain, format::rows(None, &rows, &defaults).unwrap());
             assert_eq!(plain.lines().count(), 3, "{plain}");

@@ -41,6 +41,22 @@ fn filters_and_formats() {
     assert_eq!(table, "down created\nover exited\nup running");
 }
 
+/// As podman shows them: sixty-four digits pushed the whole table aside.
+#[test]
+fn a_container_of_an_image_id_shows_the_name_of_the_image() {
+    let s = session!();
+    let id = s.ok(&["images", "-q", IMAGE]);
+    let name = s.ok(&["images", "--format", "{{.Repository}}:{{.Tag}}", IMAGE]);
+    s.ok(&["create", "--name", "x", &id, "true"]);
+    let table = s.ok(&["ps", "-a"]);
+    assert!(table.contains(&name) && !table.contains(&id), "{table}");
+    for format in ["{{.Image}}", "json"] {
+        let shown = s.ok(&["ps", "-a", "--format", format]);
+        assert!(shown.contains(&name), "{shown}");
+    }
+    assert_eq!(s.inspect("x", ".ImageName"), name);
+}
+
 #[test]
 fn codes_of_rm() {
     let s = session!();
