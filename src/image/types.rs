@@ -81,7 +81,10 @@ impl FromStr for Digest {
             _ => return Err(BadDigest(text.chars().take(160).collect())),
         };
         let good = len.0.len() == len.1
-            && len.0.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+            // Not `all`, which goes byte by byte: a start reads dozens of these.
+            && len.0.bytes().fold(true, |good, b| {
+                good & (b.is_ascii_digit() | (b'a'..=b'f').contains(&b))
+            });
         if good {
             Ok(Digest(text.to_owned()))
         } else {

@@ -136,8 +136,16 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-fn read(file: &Path) -> Result<String, ConfError> {
-    small::read_text(file).map_err(|e| ConfError::Read(file.to_owned(), e))
+fn read(file: &Path) -> Result<Vec<u8>, ConfError> {
+    small::read(file).map_err(|e| ConfError::Read(file.to_owned(), e))
+}
+
+/// What is not in a comment must be text.
+fn utf8<'a>(file: &Path, bytes: &'a [u8]) -> Result<&'a str, ConfError> {
+    str::from_utf8(bytes).map_err(|e| {
+        let error = io::Error::new(io::ErrorKind::InvalidData, format!("not UTF-8 text: {e}"));
+        ConfError::Read(file.to_owned(), error)
+    })
 }
 
 /// `*.conf` by name.
@@ -155,18 +163,20 @@ fn drop_ins(dir: &Path) -> Result<Vec<PathBuf>, ConfError> {
     Ok(files)
 }
 
-fn merge(all: &mut Defaults, file: &Path, text: &str) -> Result<(), ConfError> {
-    let settings = without_comments(text);
+fn merge(all: &mut Defaults, file: &Path, bytes: &[u8]) -> Result<(), ConfError> {
+    let settings = without_comments(bytes);
     if settings.is_empty() {
         return Ok(());
     }
+    let settings = utf8(file, &settings)?;
     // Read again for the line of an error, which the comments count in.
-    let parsed = settings.parse::<Table>().or_else(|_| text.parse());
+    let text = || utf8(file, bytes).unwrap_or(settings);
+    let parsed = settings.parse::<Table>().or_else(|_| text().parse());
     let mut table: Table = parsed.map_err(|e: toml::de::Error| ConfError::Syntax {
         file: file.to_owned(),
         line: e
             .span()
-            .map_or(1, |span| text.get(..span.start).unwrap_or(text).matches('\n').count() + 1),
+            .map_or(1, |span| text().get(..span.start).unwrap_or("").matches('\n').count() + 1),
         reason: e.message().to_owned(),
     })?;
     let mut keys =
@@ -198,16 +208,33 @@ fn merge(all: &mut Defaults, file: &Path, text: &str) -> Result<(), ConfError> {
 }
 
 /// The lines that are no comments: what distributions ship is 25 KiB of those, and this is read
-/// at every start. The whole text where a string of many lines may hold what looks like one.
-fn without_comments(text: &str) -> Cow<'_, str> {
-    let mut kept = String::new();
-    let is_empty = |line: &str| line.is_empty() || line.starts_with('#');
-    for line in text.lines().filter(|line| !is_empty(line) && !is_empty(line.trim_start())) {
-        kept.push_str(line);
-        kept.push('\n');
+/// at every start. All of it where a string of many lines may hold what looks like one.
+fn without_comments(text: &[u8]) -> Cow<'_, [u8]> {
+    let mut kept = Vec::new();
+    let is_empty = |line: &[u8]| matches!(line.first(), None | Some(b'#'));
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (line, behind) = rest.split_at(line_length(rest));
+        if !is_empty(line) && !is_empty(line.trim_ascii_start()) {
+            kept.extend_from_slice(line);
+            kept.push(b'\n');
+        }
+        rest = behind.get(1..).unwrap_or_default();
     }
-    let long_strings = kept.contains("\"\"\"") || kept.contains("'''");
-    if long_strings { Cow::Borrowed(text) } else { Cow::Owned(kept) }
+    let has = |mark: &[u8]| kept.windows(mark.len()).any(|part| part == mark);
+    if has(b"\"\"\"") || has(b"'''") { Cow::Borrowed(text) } else { Cow::Owned(kept) }
+}
+
+/// Bytes up to the next end of a line, eight at a time.
+fn line_length(text: &[u8]) -> usize {
+    // A byte of zero in what is left without the ends is the only one that borrows.
+    let ends = |block: &[u8; 8]| {
+        const ONES: u64 = u64::from_ne_bytes([1; 8]);
+        let other = u64::from_ne_bytes(*block) ^ ONES * u64::from(b'\n');
+        other.wrapping_sub(ONES) & !other & (ONES << 7) != 0
+    };
+    let before = text.as_chunks().0.iter().take_while(|block| !ends(block)).count() * 8;
+    text[before..].iter().position(|b| *b == b'\n').map_or(text.len(), |at| before + at)
 }
 
 fn section(file: &Path, table: &mut Table, name: &str) -> Result<Table, ConfError> {
@@ -309,9 +336,23 @@ mod tests {
     fn parse(texts: &[&str]) -> Result<Defaults, String> {
         let mut all = Defaults::default();
         for text in texts {
-            merge(&mut all, Path::new("f.conf"), text).map_err(|e| e.to_string())?;
+            merge(&mut all, Path::new("f.conf"), text.as_bytes()).map_err(|e| e.to_string())?;
         }
         Ok(all)
+    }
+
+    #[test]
+    fn comments_are_left_out_and_nothing_else() {
+        let (before, behind) = ("# ".repeat(40), "#".repeat(33));
+        let text = format!("{before}\n\r\n\t# x\n[containers]\n  tz = \"UTC\" # y\r\n{behind}");
+        assert_eq!(parse(&[&text]).unwrap().tz.as_deref(), Some("UTC"));
+        let many_lines = "[containers]\n# a\ntz = \"\"\"\n# b\"\"\"\n";
+        assert_eq!(parse(&[many_lines]).unwrap().tz.as_deref(), Some("# b"));
+        let mut all = Defaults::default();
+        merge(&mut all, Path::new("f"), b"# \xff\n[containers]\ntz = \"local\"").unwrap();
+        assert_eq!(all.tz.as_deref(), Some("local"));
+        let bad = merge(&mut all, Path::new("f"), b"[containers]\ntz = \"\xff\"").unwrap_err();
+        assert!(matches!(bad, ConfError::Read(_, e) if e.to_string().contains("UTF-8")));
     }
 
     #[test]

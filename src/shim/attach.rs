@@ -8,7 +8,7 @@ use super::terminal::{self, RawTerminal};
 use crate::sys::pages;
 use crate::sys::signals::{self, Signals};
 use bolt_shim::control::Request;
-use bolt_shim::report::{MAX_PACKET, Report};
+use bolt_shim::report::Report;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use std::collections::VecDeque;
@@ -147,7 +147,7 @@ pub fn attach(
         outgoing: VecDeque::new(),
         sink: None,
         raw,
-        buffer: vec![0; MAX_PACKET],
+        buffer: Vec::new(),
     };
     session.resize()?;
     if session.raw.is_some()
@@ -296,6 +296,9 @@ impl Session<'_> {
 
     /// True: the detach keys were typed.
     fn read_input(&mut self) -> Result<bool, ClientError> {
+        if self.buffer.len() < CHUNK {
+            self.buffer.resize(CHUNK, 0);
+        }
         let bytes = match rustix::io::read(io::stdin(), &mut self.buffer[..CHUNK]) {
             Err(Errno::INTR | Errno::AGAIN) => return Ok(false),
             // EIO: the terminal hung up, or we are in the background.

@@ -138,18 +138,24 @@ impl Connection {
 
     /// Waits for the next report and its descriptors; `None`: the supervisor hung up.
     pub fn receive(&self) -> Result<Option<(Report, Vec<OwnedFd>)>, ClientError> {
-        let mut buffer = vec![0; MAX_PACKET];
-        self.receive_into(&mut buffer, true)
+        self.receive_into(&mut Vec::new(), true)
     }
 
-    /// [`Self::receive`] into a buffer of [`MAX_PACKET`] bytes; without `wait` an empty queue is
-    /// an [`io::ErrorKind::WouldBlock`] error.
+    /// [`Self::receive`] into a buffer that grows with what comes: the most that may is a dozen
+    /// pages, and a start hears a few bytes. Without `wait` an empty queue is an
+    /// [`io::ErrorKind::WouldBlock`] error.
     pub(super) fn receive_into(
         &self,
-        buffer: &mut [u8],
+        buffer: &mut Vec<u8>,
         wait: bool,
     ) -> Result<Option<(Report, Vec<OwnedFd>)>, ClientError> {
-        let (length, fds) = match scm::receive(&self.fd, buffer, wait) {
+        let received = scm::next_length(&self.fd, wait).and_then(|length| {
+            if buffer.len() < length {
+                buffer.resize(length.min(MAX_PACKET), 0);
+            }
+            scm::receive(&self.fd, buffer, wait)
+        });
+        let (length, fds) = match received {
             Err(e) if is_gone(&e) => return Ok(None),
             Err(e) if wait && is_late(&e) => return Err(ClientError::Silent(self.id.clone())),
             other => other.map_err(io_error("receive from the supervisor"))?,

@@ -3,6 +3,8 @@
 //! musl's own maps and unmaps pages for almost every allocation, which a start of a few
 //! milliseconds feels. dlmalloc keeps what it has; its ready-made form takes a pthread mutex for
 //! each call, an eighth of all that `bolt run` computes, and takes its pages one fault at a time.
+//! Before it lies a list of free blocks for each small size: dlmalloc searches, splits and joins,
+//! which was a quarter of what `bolt run` computes.
 
 use dlmalloc::{Allocator, Dlmalloc};
 use rustix::mm::{MapFlags, MremapFlags, ProtFlags, mmap_anonymous, mremap, munmap};
@@ -18,50 +20,159 @@ const CHUNK: usize = 32 << 10;
 #[derive(Debug)]
 pub struct Heap;
 
-static STATE: Mutex<Dlmalloc<Pages>> = Mutex::new(
+/// Sizes of small blocks are multiples of this; so is their place.
+const STEP: usize = 16;
+/// The largest small block.
+const LARGEST: usize = 512;
+/// What small blocks are cut from.
+const SLAB: usize = 4 << 10;
+
+static STATE: Mutex<Blocks> = Mutex::new(
     const {
-        let mut state = Dlmalloc::new_with_allocator(Pages);
-        assert!(state.set_granularity(CHUNK));
-        state
+        let mut large = Dlmalloc::new_with_allocator(Pages);
+        assert!(large.set_granularity(CHUNK));
+        Blocks {
+            large,
+            free: [ptr::null_mut(); LARGEST / STEP + 1],
+            slab: ptr::null_mut(),
+            left: 0,
+        }
     },
 );
 
-fn state() -> MutexGuard<'static, Dlmalloc<Pages>> {
+struct Blocks {
+    large: Dlmalloc<Pages>,
+    /// By size in steps: the first free block, which holds the address of the next.
+    free: [*mut u8; LARGEST / STEP + 1],
+    /// What is left of the last slab.
+    slab: *mut u8,
+    left: usize,
+}
+
+// SAFETY: the pointers lead to memory of this allocator alone, which no thread owns.
+unsafe impl Send for Blocks {}
+
+/// The size in steps of a small block.
+const fn steps(layout: Layout) -> Option<usize> {
+    let small = layout.size() <= LARGEST && layout.align() <= STEP;
+    if small { Some(layout.size().div_ceil(STEP)) } else { None }
+}
+
+impl Blocks {
+    fn take(&mut self, layout: Layout) -> *mut u8 {
+        let Some(steps) = steps(layout) else {
+            // SAFETY: whatever size and alignment.
+            return unsafe { self.large.malloc(layout.size(), layout.align()) };
+        };
+        let first = self.free[steps];
+        if first.is_null() {
+            return self.cut(steps * STEP);
+        }
+        // SAFETY: a free block is at least a step long, lies at one, and was given the next one's
+        // address by `give`.
+        self.free[steps] = unsafe { first.cast::<*mut u8>().read() };
+        first
+    }
+
+    fn cut(&mut self, size: usize) -> *mut u8 {
+        if self.left < size {
+            // SAFETY: whatever size and alignment.
+            let slab = unsafe { self.large.malloc(SLAB, STEP) };
+            if slab.is_null() {
+                return slab;
+            }
+            (self.slab, self.left) = (slab, SLAB);
+        }
+        let block = self.slab;
+        self.left -= size;
+        // SAFETY: so much was left.
+        self.slab = unsafe { block.add(size) };
+        block
+    }
+
+    /// # Safety
+    ///
+    /// `block` was taken with this layout, and nobody uses it any more.
+    unsafe fn give(&mut self, block: *mut u8, layout: Layout) {
+        let Some(steps) = steps(layout) else {
+            // SAFETY: dlmalloc gave it; by the caller's word.
+            return unsafe { self.large.free(block, layout.size(), layout.align()) };
+        };
+        // SAFETY: it is ours again, at least a step long, and lies at one.
+        unsafe { block.cast::<*mut u8>().write(self.free[steps]) };
+        self.free[steps] = block;
+    }
+
+    /// # Safety
+    ///
+    /// As for `give`; the result has its place from then on, unless it is null.
+    unsafe fn resize(&mut self, block: *mut u8, old: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the alignment is one already, and the caller of realloc says that the size fits.
+        let new = unsafe { Layout::from_size_align_unchecked(size, old.align()) };
+        match (steps(old), steps(new)) {
+            // SAFETY: dlmalloc gave it; by the caller's word.
+            (None, None) => unsafe { self.large.realloc(block, old.size(), old.align(), size) },
+            (old, new) if old == new => block,
+            _ => {
+                let other = self.take(new);
+                if !other.is_null() {
+                    // SAFETY: two blocks, each as long as its layout.
+                    unsafe { block.copy_to_nonoverlapping(other, old.size().min(size)) };
+                    // SAFETY: by the caller's word.
+                    unsafe { self.give(block, old) };
+                }
+                other
+            }
+        }
+    }
+}
+
+fn blocks() -> MutexGuard<'static, Blocks> {
     // Neither lock nor guard allocates. Nothing in here panics between the two.
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 // Not inlined: into thousands of places, that made the program a twelfth larger.
-// SAFETY: each call is handed on under one lock with the very layout it came with, so dlmalloc
-// gets back what it gave, once, and no two threads are in it.
+// SAFETY: each call is handed on under one lock with the very layout it came with, so each block
+// comes back to where it was taken from, once, and no two threads are in there.
 unsafe impl GlobalAlloc for Heap {
     #[inline(never)]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's layout, as above.
-        unsafe { state().malloc(layout.size(), layout.align()) }
+        blocks().take(layout)
     }
 
     #[inline(never)]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's layout, as above.
-        unsafe { state().calloc(layout.size(), layout.align()) }
+        if steps(layout).is_none() {
+            // SAFETY: whatever size and alignment.
+            return unsafe { blocks().large.calloc(layout.size(), layout.align()) };
+        }
+        let block = blocks().take(layout);
+        if !block.is_null() {
+            // SAFETY: ours alone, and as long as its layout.
+            unsafe { block.write_bytes(0, layout.size()) };
+        }
+        block
     }
 
     #[inline(never)]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: the caller says that the block is ours and of this layout.
-        unsafe { state().free(block, layout.size(), layout.align()) }
+        unsafe { blocks().give(block, layout) }
     }
 
     #[inline(never)]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller says that the block is ours and of this layout.
-        unsafe { state().realloc(block, layout.size(), layout.align(), size) }
+        unsafe { blocks().resize(block, layout, size) }
     }
 }
 
-/// Private anonymous memory. What is asked in the usual size comes with its pages: each would
+/// Most bytes that come with their pages: what is asked at a time is used soon, and each page would
 /// cost a fault of its own.
+const POPULATED: usize = 4 * CHUNK;
+
+/// Private anonymous memory.
 struct Pages;
 
 // SAFETY: a region is mapped for dlmalloc alone, readable, writable and zero, at the kernel's
@@ -69,7 +180,7 @@ struct Pages;
 unsafe impl Allocator for Pages {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
         let mut flags = MapFlags::PRIVATE;
-        if size <= CHUNK {
+        if size <= POPULATED {
             flags |= MapFlags::POPULATE;
         }
         // SAFETY: without MAP_FIXED no mapping that is there is touched.
@@ -116,7 +227,8 @@ mod tests {
     fn blocks_keep_what_they_hold() {
         let mut blocks: Vec<(*mut u8, Layout, u8)> = Vec::new();
         for round in 0..2000usize {
-            let layout = Layout::from_size_align(1 + round * 37 % 9000, 1 << (round % 8)).unwrap();
+            let size = 1 + round * 37 % if round % 2 == 0 { 600 } else { 9000 };
+            let layout = Layout::from_size_align(size, 1 << (round % 8)).unwrap();
             let mark = round as u8;
             // SAFETY: of this layout until it is freed below, once.
             let block = unsafe { Heap.alloc_zeroed(layout) };
@@ -128,12 +240,13 @@ mod tests {
             blocks.push((block, layout, mark));
             if round % 3 == 0 {
                 let (block, layout, mark) = blocks.swap_remove(round * 7 % blocks.len());
+                let size = if round % 2 == 0 { layout.size() * 2 } else { 1 + layout.size() / 2 };
                 // SAFETY: ours, of this layout, and used by its new address alone from here on.
-                let block = unsafe { Heap.realloc(block, layout, layout.size() * 2) };
-                // SAFETY: the old length was copied.
-                let bytes = unsafe { std::slice::from_raw_parts(block, layout.size()) };
+                let block = unsafe { Heap.realloc(block, layout, size) };
+                // SAFETY: the shorter of both lengths was copied.
+                let bytes = unsafe { std::slice::from_raw_parts(block, size.min(layout.size())) };
                 assert!(bytes.iter().all(|b| *b == mark));
-                let layout = Layout::from_size_align(layout.size() * 2, layout.align()).unwrap();
+                let layout = Layout::from_size_align(size, layout.align()).unwrap();
                 // SAFETY: ours, of this layout, and forgotten here.
                 unsafe { Heap.dealloc(block, layout) };
             }

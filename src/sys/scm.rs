@@ -2,7 +2,7 @@
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+    SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg,
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -29,6 +29,21 @@ pub fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>], wait: bool)
             Err(rustix::io::Errno::INTR) => {}
             Ok(_) => return Ok(()),
             Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+/// The length of the next packet, which stays where it is; 0 is the end.
+pub fn next_length(socket: impl AsFd, wait: bool) -> io::Result<usize> {
+    let mut flags = RecvFlags::PEEK | RecvFlags::TRUNC;
+    if !wait {
+        flags |= RecvFlags::DONTWAIT;
+    }
+    loop {
+        match recv(&socket, &mut [0; 1], flags) {
+            // See `receive`.
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
+            other => break Ok(other?.1),
         }
     }
 }
@@ -115,10 +130,13 @@ mod tests {
         let mut buffer = [0; 4];
         let e = receive(&b, &mut buffer, false).unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(next_length(&b, false).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         send(&a, b"too long", &[], true).unwrap();
+        assert_eq!(next_length(&b, true).unwrap(), 8);
         let e = receive(&b, &mut buffer, true).unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::InvalidData);
         drop(a);
+        assert_eq!(next_length(&b, true).unwrap(), 0);
         assert_eq!(receive(&b, &mut buffer, true).unwrap().0, 0);
         let e = send(&b, b"x", &[], true).unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::BrokenPipe);

@@ -50,7 +50,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("quick_xml", &["image/s3/xml.rs"]),
     ("reqwest", &["image"]),
     ("jiff", &["ui/human.rs", "container"]),
-    ("ring", &["image", "spec/seccomp/cache.rs"]),
+    ("ring", &["image"]),
     ("rustbus", &["bus", "cgroup"]),
     ("rustls", &["image"]),
     ("rustls_platform_verifier", &["image"]),

@@ -27,6 +27,9 @@ pub(crate) fn setattr(
     propagation: u64,
     recursive: bool,
 ) -> Result<(), Errno> {
+    if (set, propagation) == (0, 0) {
+        return Ok(());
+    }
     let attr = MountAttr { attr_set: set, attr_clr: 0, propagation, userns_fd: 0 };
     let mut flags = libc::AT_EMPTY_PATH;
     if recursive {
