@@ -48,15 +48,27 @@ pub fn check(
             }
             Err(e) => return Err(e),
         }
-        if let Err(e @ (Error::Damaged { .. } | Error::Version { .. })) = dir.read_state() {
+        if let Some(what) = state_fault(&dir)? {
             // A power cut does that to what ran, and the next start mends it.
-            let text = format!("{}; its next start, or end, writes it anew", causes(&e));
+            let text = format!("{what}; its next start, or end, writes it anew");
             found.push(Problem { text, repaired: false, harmless: true });
         }
     }
     // Once each has its own again.
     found.extend(names(all, &dirs.containers(), repair)?);
     Ok(found)
+}
+
+/// What is wrong with the record of what a container does.
+fn state_fault(dir: &ContainerDir) -> Result<Option<String>, Error> {
+    match dir.read_state() {
+        Err(e @ (Error::Damaged { .. } | Error::Version { .. })) => Ok(Some(causes(&e))),
+        // The copy in its lock says that it was started.
+        Ok(fresh) if fresh.version == 0 && dir.snapshot()?.recorded.version != 0 => {
+            Ok(Some(format!("state.json of container {} is gone", &dir.id()[..12])))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// A name that does not lead to the container that has it: somebody was killed who changed it.
