@@ -23,6 +23,7 @@ pub use client::Rights;
 pub use error::RegistryError;
 pub use host::{Host, Page};
 pub use http::{Patience, Proxies};
+pub use listing::Catalog;
 pub use repository::{OutgoingBlob, Repository, Stored, TRIES};
 pub use several::{Sought, UNASKED, Which, read as read_artifact};
 
