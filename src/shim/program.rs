@@ -228,6 +228,14 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_for_a_hint_is_not_waited_for() {
+        let (scratch, containers) = crate::container::testing::containers();
+        let mode = rustix::fs::Mode::RUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, scratch.path().join(HINT), mode).unwrap();
+        assert!(lent(scratch.path(), &containers, "bolt-shim-1").is_none());
+    }
+
+    #[test]
     fn a_process_that_does_not_hold_the_lock_is_no_supervisor() {
         let (_scratch, containers) = crate::container::testing::containers();
         let mut holder = containers.create(None, None).unwrap();

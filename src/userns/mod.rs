@@ -238,3 +238,19 @@ fn map_alone(dirs: &Dirs) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_for_a_hint_is_not_waited_for() {
+        let (scratch, containers) = crate::container::testing::containers();
+        let dirs = crate::container::testing::dirs(scratch.path());
+        let dir = dirs.data.join("userns");
+        std::fs::create_dir_all(&dir).unwrap();
+        let mode = rustix::fs::Mode::RUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, dir.join("full"), mode).unwrap();
+        assert!(hinted(&dirs, &containers).is_none());
+    }
+}
