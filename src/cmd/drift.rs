@@ -14,7 +14,7 @@ use crate::image::manifest::{self, Document};
 use crate::image::platform;
 use crate::image::pull::{self, PullRequest};
 use crate::image::reference::{DriftName, ImageName, Reference};
-use crate::image::registry::{Sought, Which};
+use crate::image::registry::{Sought, UNASKED, Which};
 use crate::image::types::{Descriptor, Digest, ImageRecord, Platform};
 use crate::settings::Settings;
 use crate::store::Store;
@@ -146,18 +146,7 @@ impl Game<'_> {
         }
         let found = self.resolve(access, false, progress, &ask)?;
         let Some(taken) = found.choice.taken() else { bail!(found.no_fit()) };
-        for bad in found.choice.verdicts.iter().filter(|v| v.has_bad_metadata()) {
-            let reasons: Vec<&str> = bad.reasons.iter().map(|r| r.text.as_str()).collect();
-            print::warning(&format!("variant {}: {}", bad.digest, reasons.join("; ")));
-        }
-        for (verdict, why) in
-            found.choice.verdicts.iter().filter_map(|v| Some((v, v.artifact.as_ref()?)))
-        {
-            print::warning(&format!(
-                "variant {}: its metadata artifact is not used: {why}",
-                verdict.digest
-            ));
-        }
+        warn_of_metadata(&found.choice);
         progress.note(&found.line());
         let metadata = taken.metadata.as_ref();
         let entry = Entry {
@@ -274,6 +263,29 @@ impl Game<'_> {
             )
         })?;
         Ok(place.tagged(Some(newest), None))
+    }
+}
+
+/// Most variants with bad metadata that are told each; `resolve --explain` has all.
+const TOLD: usize = 10;
+
+/// Says which variants have metadata that cannot be used, whatever was taken.
+fn warn_of_metadata(choice: &Choice) {
+    let bad = choice.verdicts.iter().filter(|v| v.has_bad_metadata()).map(|bad| {
+        let reasons: Vec<&str> = bad.reasons.iter().map(|r| r.text.as_str()).collect();
+        format!("variant {}: {}", bad.digest, reasons.join("; "))
+    });
+    // Of those that did not come in time it was told together.
+    let unused = choice.verdicts.iter().filter_map(|verdict| {
+        let why = verdict.artifact.as_deref().filter(|why| *why != UNASKED)?;
+        Some(format!("variant {}: its metadata artifact is not used: {why}", verdict.digest))
+    });
+    let lines: Vec<String> = bad.chain(unused).collect();
+    for line in lines.iter().take(TOLD) {
+        print::warning(line);
+    }
+    if let Some(more) = lines.len().checked_sub(TOLD + 1) {
+        print::warning(&format!("{} more variants have metadata that is not used", more + 1));
     }
 }
 

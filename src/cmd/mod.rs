@@ -72,6 +72,7 @@ pub mod update;
 pub mod version;
 pub mod volume;
 pub mod wait;
+mod walk;
 
 use crate::exit;
 use crate::settings::{Settings, variable};

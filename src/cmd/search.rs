@@ -3,11 +3,12 @@
 use crate::cmd::output;
 use crate::cmd::pull::Sources;
 use crate::cmd::remote::Way;
+use crate::cmd::walk::Walk;
 use crate::game::annotations;
 use crate::game::metadata::{Metadata, Tier};
 use crate::gpu::Vendor;
 use crate::image::artifact::{self, Artifact, describe};
-use crate::image::drift_api::{self, Package, PackageQuery, ProfileQuery};
+use crate::image::drift_api::{self, Bounds, Package, PackageQuery, ProfileQuery};
 use crate::image::manifest::{self, Document, parse};
 use crate::image::progress::Progress;
 use crate::image::reference::{Reference, is_registry};
@@ -20,6 +21,7 @@ use crate::ui::progress::Transfer;
 use anyhow::{Context, bail};
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
+use std::time::Instant;
 
 /// What `--gpu` takes.
 pub(super) fn vendors() -> PossibleValuesParser {
@@ -33,6 +35,10 @@ fn tiers() -> PossibleValuesParser {
 
 /// Most repositories of one registry that are looked into though their names lack the word.
 const MAX_LOOKS: usize = 100;
+/// Most of all that are looked into.
+const MAX_ALL: usize = 1000;
+/// Most that are told to be broken.
+const MAX_TOLD: usize = 5;
 
 /// Search registries for games, profiles and images
 ///
@@ -172,7 +178,12 @@ impl Search<'_> {
         query: &PackageQuery,
     ) -> anyhow::Result<Vec<Value>> {
         let word = self.word.to_lowercase();
-        let places = host.catalog()?.into_iter().filter_map(|name| {
+        let walk = Walk::of(MAX_ALL);
+        let catalog = host.catalog(walk.until())?;
+        if !catalog.whole {
+            walk.cut_catalog();
+        }
+        let places = catalog.names.into_iter().filter_map(|name| {
             let reference = Reference::parse(&format!("{registry}/{name}")).ok()?;
             let named = self.sources.drift.own_name(&reference).to_lowercase().contains(&word);
             Some((name, reference, named))
@@ -181,41 +192,57 @@ impl Search<'_> {
         let left = others.len().saturating_sub(MAX_LOOKS);
         // The word is looked for here: a location's path is no part of a name.
         let rest = PackageQuery { text: String::new(), ..query.clone() };
-        let mut rows = Vec::new();
+        let (mut rows, mut bounds, mut broken) = (Vec::new(), Bounds::default(), 0);
         for (name, reference, named) in named.into_iter().chain(others.into_iter().take(MAX_LOOKS))
         {
-            if rows.len() >= self.args.limit {
-                return Ok(rows);
+            if rows.len() >= self.args.limit || !walk.look() {
+                break;
             }
-            let found = match self.look(reference, name) {
+            let found = match self.look(reference, name, walk.until()) {
                 Ok(found) => found,
+                Err(_) if walk.is_late() => break,
                 // One that is broken hides no other.
-                Err(error) if named => {
-                    print::warning(&format!("{error:#}"));
-                    continue;
-                }
                 Err(error) => {
-                    tracing::debug!("{error:#}");
+                    broken += usize::from(named);
+                    match named && broken <= MAX_TOLD {
+                        true => print::warning(&format!("{error:#}")),
+                        false => tracing::debug!("{error:#}"),
+                    }
                     continue;
                 }
             };
-            if let Some((kind, found)) = found {
-                let told = query.tier.is_none() || !found.tier.is_empty();
-                let told = told && (query.gpu.is_none() || !found.gpus.is_empty());
-                let told = told && (query.proton.is_none() || !found.proton.is_empty());
-                let meant = named || found.description.to_lowercase().contains(&word);
-                if told && meant && found.matches(&rest) {
-                    rows.push(package_row(registry, kind, &found));
-                }
+            let Some((kind, found)) = found else { continue };
+            let Some(found) = bounds.package(found) else { continue };
+            let told = query.tier.is_none() || !found.tier.is_empty();
+            let told = told && (query.gpu.is_none() || !found.gpus.is_empty());
+            let told = told && (query.proton.is_none() || !found.proton.is_empty());
+            let meant = named || found.description.to_lowercase().contains(&word);
+            if told && meant && found.matches(&rest) {
+                rows.push(package_row(registry, kind, &found));
             }
         }
-        if left > 0 && rows.len() < self.args.limit {
+        if let Some(told) = bounds.told() {
+            print::warning(&format!("{registry}: {told}"));
+        }
+        if let Some(more) = broken.checked_sub(MAX_TOLD + 1) {
+            print::warning(&format!("{registry}: {} more could not be read", more + 1));
+        }
+        if rows.len() < self.args.limit {
+            self.tell_unseen(registry, &walk, left);
+        }
+        Ok(rows)
+    }
+
+    /// One line about what was not looked into.
+    fn tell_unseen(&self, registry: &str, walk: &Walk, left: usize) {
+        if let Some(told) = walk.told(registry, "write more of the name") {
+            print::warning(&told);
+        } else if left > 0 {
             print::warning(&format!(
                 "{registry}: {left} repositories whose names lack {:?} were not looked into",
                 self.word
             ));
         }
-        Ok(rows)
     }
 
     /// What lies in a repository, by its tag `latest` or else the newest version.
@@ -223,9 +250,11 @@ impl Search<'_> {
         &self,
         reference: Reference,
         name: String,
+        until: Instant,
     ) -> anyhow::Result<Option<(&'static str, Package)>> {
         let way = &self.args.way;
         let repository = way.repository(self.sources, reference, Rights::Pull, self.progress)?;
+        let repository = repository.asked_until(until);
         let tags = repository.tags()?;
         let plain = || tags.iter().filter(|tag| !tag.starts_with("sha256-"));
         let newest = Range::parse("*")?.newest(plain().map(String::as_str));

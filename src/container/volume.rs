@@ -5,7 +5,7 @@ use super::error::{Error, errno, io};
 use super::list::Entry;
 use super::name;
 use crate::sys::dirs::Dirs;
-use crate::sys::{atomic, tree};
+use crate::sys::{atomic, small, tree};
 use rustix::fs::{self, AtFlags, CWD, Dir, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -142,7 +142,7 @@ impl Volumes {
         let missing = || VolumeError::NotFound(name.to_owned());
         check(name).map_err(|_| missing())?;
         let file = self.path.join(name).join(RECORD);
-        match std::fs::read(&file) {
+        match small::read_regular(&file) {
             Ok(text) => serde_json::from_slice(&text)
                 .map_err(|source| VolumeError::Damaged { name: name.to_owned(), source }),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(missing()),
@@ -257,6 +257,13 @@ mod tests {
         assert_eq!(all.left_overs().unwrap(), [".gone-x", ".new-old", &half_gone]);
         all.sweep().unwrap();
         assert!(all.left_overs().unwrap().is_empty());
+        // A pipe for a record is not waited for.
+        let record = scratch.path().join("data/volumes/odd");
+        std::fs::create_dir(&record).unwrap();
+        fs::mkfifoat(CWD, record.join(RECORD), Mode::RUSR).unwrap();
+        assert!(matches!(all.find("odd"), Err(VolumeError::System(_))));
+        assert_eq!(all.list().unwrap().len(), 1);
+        std::fs::remove_dir_all(&record).unwrap();
         std::fs::remove_dir_all(scratch.path().join("data/volumes/.new-young")).unwrap();
         all.remove("saves").unwrap();
         assert!(matches!(all.remove("saves"), Err(VolumeError::NotFound(_))));

@@ -5,10 +5,10 @@
 use crate::net;
 use crate::sys::atomic::{self, Sync};
 use crate::sys::dirs::Dirs;
+use crate::sys::small;
 use rustix::fs::{CWD, Mode, OFlags};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -94,11 +94,9 @@ fn decide(refusal: Option<String>, fuse: impl Fn() -> Option<String>, device: bo
 
 /// The result of an earlier trial that holds for this kernel and this file system.
 fn remembered(store: &Path, kernel: &str) -> Option<Option<String>> {
-    let mut file = File::open(store.join(CACHE)).ok()?;
-    let device = file.metadata().ok()?.dev();
-    let mut text = String::new();
-    file.read_to_string(&mut text).ok()?;
-    let tried: Tried = serde_json::from_str(&text).ok()?;
+    let path = store.join(CACHE);
+    let device = fs::metadata(&path).ok()?.dev();
+    let tried: Tried = serde_json::from_slice(&small::read_regular(&path).ok()?).ok()?;
     let holds = tried.version == VERSION && tried.kernel == kernel && tried.device == device;
     holds.then_some(tried.refusal)
 }
@@ -174,5 +172,8 @@ mod tests {
         assert_eq!(remembered(store, "6.2"), None);
         fs::write(store.join(CACHE), "{").unwrap();
         assert_eq!(remembered(store, "6.1"), None, "torn");
+        fs::remove_file(store.join(CACHE)).unwrap();
+        rustix::fs::mkfifoat(CWD, store.join(CACHE), Mode::RUSR).unwrap();
+        assert_eq!(remembered(store, "6.1"), None, "a pipe is not waited for");
     }
 }

@@ -230,7 +230,7 @@ fn line_length(text: &[u8]) -> usize {
     // A byte of zero in what is left without the ends is the only one that borrows.
     let ends = |block: &[u8; 8]| {
         const ONES: u64 = u64::from_ne_bytes([1; 8]);
-        let other = u64::from_ne_bytes(*block) ^ ONES * u64::from(b'\n');
+        let other = u64::from_ne_bytes(*block) ^ (ONES * u64::from(b'\n'));
         other.wrapping_sub(ONES) & !other & (ONES << 7) != 0
     };
     let before = text.as_chunks().0.iter().take_while(|block| !ends(block)).count() * 8;

@@ -3,7 +3,7 @@
 use crate::container::dir::{ContainerDir, Containers, LOCK};
 use crate::container::live;
 use crate::container::state::Recorded;
-use crate::sys::{atomic, memfd};
+use crate::sys::{atomic, memfd, small};
 use anyhow::Context as _;
 use bolt_shim::launch::fd;
 use rustix::fs::{AtFlags, Stat};
@@ -134,7 +134,8 @@ fn behind(copy: &OwnedFd) -> PathBuf {
 
 /// The copy `name` from a living supervisor of this user, if one is soon found.
 fn lent(data: &Path, containers: &Containers, name: &str) -> Option<OwnedFd> {
-    let hinted = std::fs::read_to_string(data.join(HINT)).unwrap_or_default();
+    let hinted = small::read_regular(data.join(HINT)).unwrap_or_default();
+    let hinted = String::from_utf8_lossy(&hinted);
     if let Some(copy) = copy_of(containers, hinted.trim(), name) {
         return Some(copy);
     }
@@ -224,6 +225,14 @@ mod tests {
         let flags = rustix::fs::MemfdFlags::CLOEXEC | rustix::fs::MemfdFlags::ALLOW_SEALING;
         let open = rustix::fs::memfd_create(c"bolt-shim-1", flags).unwrap();
         assert!(!is_copy(&open, "bolt-shim-1"));
+    }
+
+    #[test]
+    fn a_pipe_for_a_hint_is_not_waited_for() {
+        let (scratch, containers) = crate::container::testing::containers();
+        let mode = rustix::fs::Mode::RUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, scratch.path().join(HINT), mode).unwrap();
+        assert!(lent(scratch.path(), &containers, "bolt-shim-1").is_none());
     }
 
     #[test]

@@ -19,7 +19,7 @@ impl Store {
     /// Opens a blob for reading; `None` when it is not here. Its bytes are not verified.
     pub fn open_blob(&self, digest: &Digest) -> Result<Option<File>> {
         let path = blob_path(digest);
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         match fs::openat(&self.root, &path, flags, Mode::empty()) {
             Ok(fd) => Ok(Some(File::from(fd))),
             Err(Errno::NOENT) => Ok(None),

@@ -16,12 +16,9 @@ const MAX_JSON: usize = 16 << 20;
 impl Store {
     /// The bytes of `path` below the store; `None` when it is not there.
     pub(super) fn read_file(&self, path: &str) -> Result<Option<Vec<u8>>> {
-        let fd = match fs::openat(
-            &self.root,
-            path,
-            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW,
-            Mode::empty(),
-        ) {
+        // A pipe in its place is not waited for.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let fd = match fs::openat(&self.root, path, flags, Mode::empty()) {
             Ok(fd) => fd,
             Err(Errno::NOENT) => return Ok(None),
             Err(e) => return Err(self.io("open", path, e)),

@@ -69,7 +69,7 @@ impl Store {
     /// The record from which a layer's exact tar can be rebuilt; `None` when there is none.
     pub fn read_record(&self, layout: Layout, chain: &Digest) -> Result<Option<RecordReader>> {
         let path = format!("layers/{layout}/{}.tar-record.zst", chain.hex());
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let fd = match fs::openat(&self.root, &path, flags, Mode::empty()) {
             Ok(fd) => fd,
             Err(Errno::NOENT) => return Ok(None),

@@ -10,6 +10,12 @@ use tabwriter::TabWriter;
 /// columns of podman's tables are at least 12 wide with them.
 const NARROWEST: usize = 10;
 const BETWEEN: usize = 2;
+/// Most characters of a cell that widen its column: a reference of the longest name, with a tag
+/// and a digest, is not longer. What stands behind a longer cell moves to the right in its line
+/// alone, so that one stranger's text does not pad every other line.
+const WIDEST: usize = 512;
+/// Stands for what is left out while columns are measured. It has no width, and stands in no cell.
+const BEYOND: char = '\0';
 
 /// Why a list cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -155,7 +161,7 @@ pub fn cells<R: AsRef<[String]>>(
     rows: impl IntoIterator<Item = R>,
     bare: bool,
 ) -> Result<String, FormatError> {
-    let mut writer = aligner();
+    let mut aligner = Aligner::new();
     let mut line = String::new();
     let mut write = |cells: &mut dyn Iterator<Item = &str>| {
         line.clear();
@@ -163,8 +169,7 @@ pub fn cells<R: AsRef<[String]>>(
             line.push_str(if n == 0 { "" } else { "\t" });
             line.push_str(&print::escaped_cell(cell));
         }
-        line.push('\n');
-        writer.write_all(line.as_bytes())
+        aligner.line(&line)
     };
     if !bare {
         write(&mut headings.iter().copied())?;
@@ -172,34 +177,71 @@ pub fn cells<R: AsRef<[String]>>(
     for row in rows {
         write(&mut row.as_ref().iter().map(String::as_str))?;
     }
-    finish(writer)
+    aligner.finish()
 }
 
-fn aligner() -> TabWriter<Vec<u8>> {
-    TabWriter::new(Vec::new()).minwidth(NARROWEST).padding(BETWEEN)
+/// Lines of cells with tabs between them, which become columns.
+struct Aligner {
+    writer: TabWriter<Vec<u8>>,
+    /// What is left out of the cells that are too wide, in their order.
+    beyond: Vec<String>,
 }
 
-fn finish(writer: TabWriter<Vec<u8>>) -> Result<String, FormatError> {
-    let bytes = writer.into_inner().map_err(|e| io::Error::other(e.to_string()))?;
-    let text = String::from_utf8(bytes);
-    Ok(text.unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
+impl Aligner {
+    fn new() -> Self {
+        let writer = TabWriter::new(Vec::new()).minwidth(NARROWEST).padding(BETWEEN);
+        Aligner { writer, beyond: Vec::new() }
+    }
+
+    fn line(&mut self, line: &str) -> io::Result<()> {
+        // The last cell of a line has no tab behind it, and widens nothing.
+        for cell in line.split_inclusive(['\t', '\n']) {
+            let wide = cell.len() > WIDEST && cell.ends_with('\t');
+            match wide.then(|| cell.char_indices().nth(WIDEST)).flatten() {
+                Some((cut, c)) if c != '\t' => {
+                    self.beyond.push(cell[cut..cell.len() - 1].to_owned());
+                    write!(self.writer, "{}{BEYOND}\t", &cell[..cut])?;
+                }
+                _ => self.writer.write_all(cell.as_bytes())?,
+            }
+        }
+        self.writer.write_all(b"\n")
+    }
+
+    fn finish(self) -> Result<String, FormatError> {
+        let bytes = self.writer.into_inner().map_err(|e| io::Error::other(e.to_string()))?;
+        let text = String::from_utf8(bytes);
+        let text = text.unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+        if self.beyond.is_empty() {
+            return Ok(text);
+        }
+        let mut beyond = self.beyond.iter();
+        let mut whole = String::with_capacity(text.len());
+        for part in text.split_inclusive(BEYOND) {
+            match part.strip_suffix(BEYOND) {
+                Some(part) => whole.extend([part, beyond.next().map_or("", String::as_str)]),
+                None => whole.push_str(part),
+            }
+        }
+        Ok(whole)
+    }
 }
 
 fn aligned(columns: &str, rows: &[Value], defaults: &Defaults<'_>) -> Result<String, FormatError> {
     let template = Template::parse(columns)?;
-    let mut writer = aligner();
+    let mut aligner = Aligner::new();
     if !defaults.bare {
         let named = |field: &str| {
             let known = defaults.headings.iter().find(|(name, _)| *name == field);
             known.map_or_else(|| heading(field), |(_, heading)| (*heading).to_owned())
         };
-        writeln!(writer, "{}", template.headings(named).trim_end_matches('\n'))?;
+        aligner.line(template.headings(named).trim_end_matches('\n'))?;
     }
     for row in rows {
         let line = template.render_values(row, Values::Cells)?;
-        writeln!(writer, "{}", line.trim_end_matches('\n'))?;
+        aligner.line(line.trim_end_matches('\n'))?;
     }
-    finish(writer)
+    aligner.finish()
 }
 
 #[cfg(test)]
@@ -238,6 +280,24 @@ mod tests {
         assert!(rows(Some("table"), &data(), &bare).unwrap().starts_with("aaaa        one"));
         let empty = rows(None, &[], &DEFAULTS).unwrap();
         assert_eq!(empty, "CONTAINER ID  NAMES       IMAGE ID\n");
+    }
+
+    #[test]
+    fn one_wide_cell_does_not_pad_the_others() {
+        let long = "é".repeat(1 << 20);
+        let mut list = vec![json!({"Id": "a", "Names": long, "ImageID": "x"})];
+        list.extend((0..2000).map(|n| json!({"Id": n.to_string(), "Names": "b", "ImageID": "y"})));
+        let text = rows(None, &list, &DEFAULTS).unwrap();
+        assert!(text.len() < 5 << 20, "{}", text.len());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[1], format!("a             {long}  x"));
+        assert_eq!(lines[2], format!("0             b{}y", " ".repeat(WIDEST + 1)));
+        let plain = cells(&["A", "B"], [[long.clone(), "x".to_owned()]], false).unwrap();
+        assert_eq!(plain.lines().last(), Some(format!("{long}  x").as_str()));
+        // What just fits is aligned as before.
+        let fits = "w".repeat(WIDEST);
+        let text = cells(&["A", "B"], [[fits.clone(), "x".to_owned()]], false).unwrap();
+        assert_eq!(text.lines().last(), Some(format!("{fits}  x").as_str()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub mod subid;
 use crate::container::dir::Containers;
 use crate::container::state::Recorded;
 use crate::sys::dirs::Dirs;
-use crate::sys::{lock, parent, userns};
+use crate::sys::{lock, parent, small, userns};
 use crate::ui::print;
 use anyhow::Context;
 use std::fs::File;
@@ -142,8 +142,8 @@ fn open_lock_file(dirs: &Dirs, name: &str) -> anyhow::Result<File> {
 }
 
 fn hinted(dirs: &Dirs, containers: &Containers) -> Option<OwnedFd> {
-    let id = std::fs::read_to_string(dirs.data.join("userns/full")).ok()?;
-    open_p(containers, id.trim())
+    let id = small::read_regular(dirs.data.join("userns/full")).ok()?;
+    open_p(containers, std::str::from_utf8(&id).ok()?.trim())
 }
 
 /// The first container whose supervisor, or whose orphan, is alive. Hundreds may have ended.
@@ -237,4 +237,20 @@ fn map_alone(dirs: &Dirs) -> std::io::Result<()> {
         std::fs::write("/proc/self/uid_map", format!("0 {} 1", dirs.uid))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_for_a_hint_is_not_waited_for() {
+        let (scratch, containers) = crate::container::testing::containers();
+        let dirs = crate::container::testing::dirs(scratch.path());
+        let dir = dirs.data.join("userns");
+        std::fs::create_dir_all(&dir).unwrap();
+        let mode = rustix::fs::Mode::RUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, dir.join("full"), mode).unwrap();
+        assert!(hinted(&dirs, &containers).is_none());
+    }
 }

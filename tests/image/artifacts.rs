@@ -7,12 +7,13 @@ use crate::harness::registry::{Options, Registry};
 use bolt::image::artifact::{Artifact, describe, fallback_tag};
 use bolt::image::config::certs::HostCerts;
 use bolt::image::manifest::OCI_MANIFEST;
-use bolt::image::progress::Silent;
+use bolt::image::progress::{Recording, Silent};
+use bolt::image::pull;
 use bolt::image::reference::Reference;
-use bolt::image::registry::{Endpoint, Patience, Repository, Rights};
+use bolt::image::registry::{Endpoint, Patience, Repository, Rights, Sought, UNASKED, Which};
 use bolt::image::types::Descriptor;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const GAMING: &str = "application/vnd.bolt.gaming.v1+json";
 const PROFILE: &str = "application/vnd.bolt.profile.v1+toml";
@@ -145,4 +146,36 @@ fn lists_are_followed_page_by_page_and_end() {
     let repository = open(&machine, &format!("{}/many:v1", proxy.host()));
     let error = text(&repository.tags().unwrap_err());
     assert!(error.contains("the list of tags: not the JSON of a list"), "{error}");
+}
+
+/// A list of variants may name more artifacts than anybody waits for.
+#[test]
+fn artifacts_that_come_late_are_not_waited_for() {
+    let registry = Registry::start(Options::default());
+    let slow = Proxy::start(registry.address(), |request, _| {
+        if request.path.contains("/referrers/") {
+            std::thread::sleep(Duration::from_millis(150));
+        }
+        Fault::Pass
+    });
+    let machine = Machine::new();
+    let name = format!("{}/team/game:v1", slow.host());
+    let wanted: Vec<Sought> = (0..300)
+        .map(|n| {
+            let subject = describe(OCI_MANIFEST, n.to_string().as_bytes()).digest;
+            Sought { subject, which: Which::Newest }
+        })
+        .collect();
+    let (request, progress) = (machine.request(&name), Recording::default());
+    let reference = Reference::parse(&name).unwrap();
+    let began = Instant::now();
+    let found =
+        pull::artifacts(&request, &reference, &machine.store(), &wanted, (GAMING, 1000), &progress);
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let found = found.unwrap();
+    let late = found.values().filter(|answer| *answer == &Err(UNASKED.to_owned())).count();
+    assert!((200..=300).contains(&late), "{late} of {}", found.len());
+    let told: Vec<_> = progress.notes().into_iter().filter(|n| n.contains("artifacts")).collect();
+    assert!(told.len() == 1 && told[0].contains(&format!("{late} of 300")), "{told:?}");
 }

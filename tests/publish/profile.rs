@@ -1,6 +1,7 @@
 //! `bolt profile`.
 
 use crate::harness::drift::{Dialect, Drift, Options};
+use crate::harness::proxy::{Fault, Proxy};
 use crate::harness::registry::{self, Registry};
 use crate::harness::user::IMAGE;
 use serde_json::Value;
@@ -138,6 +139,88 @@ fn wrong_profiles_and_wrong_servers_are_named() {
     let out = session.run(&["profile", "ls", VERIFY, &drift.host()]);
     let words = "/v1/profiles: results[0].version is a list, expected a text";
     assert!(out.code == 125 && out.err.contains(words), "{out:?}");
+}
+
+/// One name pads no other line, and is not listed.
+#[test]
+fn what_a_server_says_at_length_is_left_out_or_cut() {
+    let session = session!();
+    let short: String = (0..2000).map(|n| format!(r#",{{"name":"p{n}"}}"#)).collect();
+    let long = "x".repeat(1 << 20);
+    let text = format!(
+        r#"{{"results":[{{"name":"{long}"}},{{"name":"v","version":"{long}"}}{short}],"pages":1}}"#
+    );
+    let drift = Drift::start(Options { instead: Some(text), ..Options::new(Dialect::Drift) }, None);
+    let out = session.run(&["profile", "ls", VERIFY, &drift.host()]);
+    assert_eq!((out.code, out.out.lines().count()), (0, 2002), "{}", out.err);
+    assert!(out.out.len() < 4 << 20, "{} bytes", out.out.len());
+    assert_eq!(out.err.lines().count(), 1, "{}", out.err);
+    let words = "1 entry with names of more than 255 characters left out, 1 entry with longer";
+    assert!(out.err.contains(words), "{}", out.err);
+}
+
+/// An answer of a server that exists nowhere.
+fn made_up(body: String) -> Fault {
+    let kind = ("Content-Type".to_owned(), "application/json".to_owned());
+    Fault::Answer("200 OK".to_owned(), vec![kind], body)
+}
+
+fn nothing() -> Fault {
+    Fault::Answer("404 Not Found".to_owned(), Vec::new(), String::new())
+}
+
+fn warnings(err: &str) -> Vec<&str> {
+    err.lines().filter(|line| line.contains("the list")).collect()
+}
+
+#[test]
+fn a_list_of_profiles_without_an_end_is_ended() {
+    let session = session!();
+    let server = Proxy::start(([127, 0, 0, 1], 1).into(), |request, _| {
+        let page = request.path.split("page=").nth(1).and_then(|rest| rest.split('&').next());
+        let page = page.unwrap_or("0");
+        let all: Vec<String> =
+            (0..10_000).map(|n| format!(r#"{{"name":"p{page}-{n}"}}"#)).collect();
+        match request.path.starts_with("/v1/profiles?") {
+            true => made_up(format!(r#"{{"results":[{}]}}"#, all.join(","))),
+            false => nothing(),
+        }
+    });
+    let out = session.run(&["profile", "ls", VERIFY, "-q", &server.host()]);
+    assert_eq!((out.code, out.out.lines().count()), (0, 10_000), "{}", out.err);
+    let told = warnings(&out.err);
+    assert!(told.len() == 1 && told[0].contains("more than 10000"), "{}", out.err);
+    assert!(server.requests().len() < 5, "{}", server.requests().len());
+}
+
+#[test]
+fn a_catalog_without_an_end_is_looked_through_for_a_while_only() {
+    let session = session!();
+    let server = Proxy::start(([127, 0, 0, 1], 1).into(), |request, _| {
+        let path = request.path.split('?').next().unwrap_or_default();
+        let names = || (0..100_000).map(|n| format!(r#""quake{n}""#)).collect::<Vec<_>>().join(",");
+        match path {
+            "/v2/" => made_up("{}".to_owned()),
+            "/v2/_catalog" => made_up(format!(r#"{{"repositories":[{}]}}"#, names())),
+            _ if path.ends_with("/tags/list") => made_up(r#"{"tags":["latest"]}"#.to_owned()),
+            _ => nothing(),
+        }
+    });
+    let host = server.host();
+    let term = format!("{host}/quake");
+    for (args, narrow) in [
+        (vec!["profile", "ls", VERIFY, &host], "bolt profile ls HOST/NAME"),
+        (vec!["search", VERIFY, "--gpu", "nvidia", &term], "write more of the name"),
+    ] {
+        let before = server.requests().len();
+        let out = session.run(&args);
+        assert_eq!((out.code, out.out.lines().count()), (0, 1), "{}", out.err);
+        let told = warnings(&out.err);
+        assert!(told.len() == 1 && told[0].contains("is not complete"), "{}", out.err);
+        assert!(told[0].contains(narrow), "{}", out.err);
+        let asked = server.requests().len() - before;
+        assert!(asked < 5000, "{asked}");
+    }
 }
 
 /// docker-registry has no list of referrers: all of them change one index.

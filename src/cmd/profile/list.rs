@@ -4,8 +4,9 @@ use crate::cmd::output;
 use crate::cmd::pull::Sources;
 use crate::cmd::remote::{Way, place_of};
 use crate::cmd::search::vendors;
+use crate::cmd::walk::Walk;
 use crate::image::artifact::Artifact;
-use crate::image::drift_api::{self, ProfileQuery, RemoteProfile};
+use crate::image::drift_api::{self, Bounds, ProfileQuery, RemoteProfile};
 use crate::image::progress::Progress;
 use crate::image::reference::{Reference, is_registry};
 use crate::image::registry::{Repository, Rights};
@@ -16,9 +17,10 @@ use crate::ui::print;
 use crate::ui::progress::Transfer;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 
-/// Most manifests that are looked at in one listing.
-const MAX_LOOKS: usize = 1000;
+/// Most repositories and manifests together that are looked at in one listing.
+const MAX_LOOKS: usize = 2000;
 
 /// `bolt profile ls`.
 #[derive(Debug, clap::Args)]
@@ -47,12 +49,20 @@ pub(super) fn run(args: &Ls, settings: &Settings) -> anyhow::Result<u8> {
     let sources = Sources::load(settings, &args.way.access())?;
     let progress = Transfer::new(true);
     let query = ProfileQuery { text: args.search.clone(), gpu: args.gpu.clone() };
-    let lister = Lister { way: &args.way, sources: &sources, progress: &progress, query };
+    let lister = Lister {
+        way: &args.way,
+        sources: &sources,
+        progress: &progress,
+        query,
+        walk: Walk::of(MAX_LOOKS),
+        bounds: RefCell::default(),
+    };
     let rows = match args.place.contains('/') {
         false if is_registry(&args.place) => lister.registry(&args.place.to_ascii_lowercase())?,
         false => bail!("{:?} is no registry", args.place),
         true => lister.below(place_of(&args.place, &sources.drift)?)?,
     };
+    lister.tell(&args.place);
     if args.quiet {
         let line = |row: &Value| format!("{}\n", row["Reference"].as_str().unwrap_or_default());
         print::stdout(&rows.iter().map(line).collect::<String>())?;
@@ -86,6 +96,9 @@ struct Lister<'a> {
     sources: &'a Sources,
     progress: &'a dyn Progress,
     query: ProfileQuery,
+    walk: Walk,
+    /// Of what manifests say of themselves.
+    bounds: RefCell<Bounds>,
 }
 
 impl Lister<'_> {
@@ -96,18 +109,41 @@ impl Lister<'_> {
             let reference = |p: &RemoteProfile| format!("{registry}/{}", p.name);
             return Ok(found.iter().map(|p| row(p, &reference(p), None)).collect());
         }
+        let catalog =
+            host.catalog(self.walk.until()).with_context(|| format!("list {registry}"))?;
+        if !catalog.whole {
+            self.walk.cut_catalog();
+        }
         let mut rows = Vec::new();
-        for repository in host.catalog().with_context(|| format!("list {registry}"))? {
+        for repository in catalog.names {
             // A server may call its repositories what it likes.
             let Ok(reference) = Reference::parse(&format!("{registry}/{repository}")) else {
                 continue;
             };
-            rows.extend(self.below(reference)?);
-            if rows.len() >= MAX_LOOKS {
+            if !self.walk.look() {
                 break;
+            }
+            match self.below(reference) {
+                Ok(found) => rows.extend(found),
+                Err(_) if self.walk.is_late() => break,
+                Err(error) => return Err(error),
             }
         }
         Ok(rows)
+    }
+
+    /// Says in a line each what was not looked at, and what does not fit in a list.
+    fn tell(&self, place: &str) {
+        let narrow = match place.contains('/') {
+            false => "list one of its repositories with `bolt profile ls HOST/NAME`",
+            true => "name one of its tags with `bolt profile ls HOST/NAME:TAG`",
+        };
+        if let Some(told) = self.walk.told(place, narrow) {
+            print::warning(&told);
+        }
+        if let Some(told) = self.bounds.borrow().told() {
+            print::warning(&format!("{place}: {told}"));
+        }
     }
 
     /// A repository's profiles, or those attached to one of its manifests.
@@ -115,13 +151,22 @@ impl Lister<'_> {
         let named = reference.tag().is_some() || reference.digest().is_some();
         let repository =
             self.way.repository(self.sources, reference, Rights::Pull, self.progress)?;
+        let repository = repository.asked_until(self.walk.until());
         if named { self.attached(&repository) } else { self.tagged(&repository) }
     }
 
     fn tagged(&self, repository: &Repository<'_>) -> anyhow::Result<Vec<Value>> {
         let mut rows = Vec::new();
-        for tag in repository.tags()?.into_iter().take(MAX_LOOKS) {
-            let Some(raw) = repository.find_manifest(&tag)? else { continue };
+        for tag in repository.tags()? {
+            if !self.walk.look() {
+                break;
+            }
+            let raw = match repository.find_manifest(&tag) {
+                Ok(Some(raw)) => raw,
+                Ok(None) => continue,
+                Err(_) if self.walk.is_late() => break,
+                Err(error) => return Err(error.into()),
+            };
             if let Ok(artifact) = Artifact::parse(&raw.bytes, MEDIA_TYPE) {
                 let reference = format!("{}:{tag}", repository.reference().name());
                 rows.extend(self.row(&artifact, &reference, &raw.digest));
@@ -139,7 +184,13 @@ impl Lister<'_> {
         let mut rows = Vec::new();
         for referrer in repository.referrers(&raw.digest, Some(MEDIA_TYPE))? {
             let digest = referrer.manifest.digest;
-            let found = repository.manifest(digest.as_str())?;
+            if !self.walk.look() {
+                break;
+            }
+            let found = match repository.manifest(digest.as_str()) {
+                Err(_) if self.walk.is_late() => break,
+                other => other?,
+            };
             let artifact = Artifact::parse(&found.bytes, MEDIA_TYPE)
                 .with_context(|| format!("{}", own.at_digest(digest.clone())))?;
             let reference = own.at_digest(digest.clone()).to_string();
@@ -161,6 +212,7 @@ impl Lister<'_> {
             gpu,
             ..RemoteProfile::default()
         };
+        let profile = self.bounds.borrow_mut().profile(profile)?;
         profile.matches(&self.query).then(|| row(&profile, reference, Some(digest)))
     }
 }

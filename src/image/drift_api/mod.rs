@@ -6,16 +6,24 @@
 //! things lie. Both are read, and what is unknown is passed over; what is known and of another
 //! type is an error that names the field.
 
+mod bounds;
 mod read;
 
+pub use bounds::Bounds;
 pub use read::{DriftError, Package, Page, RemoteProfile, package_list, profile_list};
 
 use crate::image::registry::{Host, Page as Answer, RegistryError};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 /// Pages after which a listing is taken as it is.
 const MAX_PAGES: u32 = 100;
+/// Most profiles of one listing, most bytes of all its pages, and how long after its first page
+/// another one is asked for.
+const MAX_ENTRIES: usize = 10_000;
+const MAX_BYTES: usize = 16 << 20;
+const LONGEST: Duration = Duration::from_secs(60);
 /// Profiles asked for at once.
 const PER_PAGE: u32 = 100;
 
@@ -60,7 +68,8 @@ pub struct PackageQuery {
     pub tier: Option<String>,
 }
 
-/// All profiles that match; `None` where the server has no `/v1/profiles`.
+/// All profiles that match, of the first 10,000 that the server tells of; `None` where it has no
+/// `/v1/profiles`. What is left out or cut is told in a line.
 pub fn profiles(
     host: &Host<'_>,
     query: &ProfileQuery,
@@ -73,30 +82,62 @@ pub fn profiles(
 
 fn asked(host: &Host<'_>, query: &ProfileQuery) -> Result<Option<Vec<RemoteProfile>>, ApiError> {
     let (mut found, mut names) = (Vec::new(), BTreeSet::new());
+    let (mut bounds, mut bytes, began) = (Bounds::default(), 0, Instant::now());
+    let mut whole = false;
     for page in 1..=MAX_PAGES {
-        let Some(list) = one_page(host, query, page)? else {
-            return Ok(if page == 1 { None } else { Some(found) });
+        let Some((list, size)) = one_page(host, query, page)? else {
+            if page == 1 {
+                return Ok(None);
+            }
+            whole = true;
+            break;
         };
-        let before = names.len();
-        for profile in list.items {
+        bytes += size;
+        let (before, sent) = (names.len(), list.items.len());
+        let room = MAX_ENTRIES - found.len();
+        for profile in list.items.into_iter().take(room) {
+            let Some(profile) = bounds.profile(profile) else { continue };
             if names.insert((profile.name.clone(), profile.version.clone())) {
                 found.push(profile);
             }
         }
-        // Drift echoes the page's number and sends the same list again.
-        if names.len() == before || list.pages.is_some_and(|pages| u64::from(page) >= pages) {
+        if sent > room {
             break;
         }
+        // Drift echoes the page's number and sends the same list again.
+        if names.len() == before || list.pages.is_some_and(|pages| u64::from(page) >= pages) {
+            whole = true;
+            break;
+        }
+        if found.len() == MAX_ENTRIES || bytes > MAX_BYTES || began.elapsed() > LONGEST {
+            break;
+        }
+    }
+    tell(host, "profiles", &bounds);
+    if !whole {
+        host.warning(&format!(
+            "{}: the list of profiles is not complete: the server sends more than {} of them, or \
+             takes long; look for a word to narrow it",
+            host.name(),
+            found.len()
+        ));
     }
     Ok(Some(found))
 }
 
-/// By the search where there is something to search for and the server has it, else the list.
+fn tell(host: &Host<'_>, what: &str, bounds: &Bounds) {
+    if let Some(told) = bounds.told() {
+        host.warning(&format!("{}: {what}: {told}", host.name()));
+    }
+}
+
+/// By the search where there is something to search for and the server has it, else the list;
+/// and its bytes.
 fn one_page(
     host: &Host<'_>,
     query: &ProfileQuery,
     page: u32,
-) -> Result<Option<Page<RemoteProfile>>, ApiError> {
+) -> Result<Option<(Page<RemoteProfile>, usize)>, ApiError> {
     if *query != ProfileQuery::default() {
         let mut body = json!({"page": page, "per_page": PER_PAGE});
         for (key, value) in [("query", &query.text), ("gpu_vendor", &query.gpu)] {
@@ -106,13 +147,14 @@ fn one_page(
         }
         let path = "/v1/profiles/search";
         if let Some(answer) = json_only(host.post(path, body.to_string().as_bytes())?) {
-            return read(host, path, &answer, profile_list).map(Some);
+            return Ok(Some((read(host, path, &answer, profile_list)?, answer.body.len())));
         }
     }
     let (page, per_page) = (page.to_string(), PER_PAGE.to_string());
     let path = "/v1/profiles";
     let answer = host.get(path, &[("page", &page), ("per_page", &per_page)])?;
-    json_only(answer).map(|answer| read(host, path, &answer, profile_list)).transpose()
+    let Some(answer) = json_only(answer) else { return Ok(None) };
+    Ok(Some((read(host, path, &answer, profile_list)?, answer.body.len())))
 }
 
 /// The TOML of a profile; `None` where the server has none of that name.
@@ -137,7 +179,10 @@ pub fn packages(host: &Host<'_>, query: &PackageQuery) -> Result<Option<Vec<Pack
         other => other?,
     };
     let Some(answer) = json_only(answer) else { return Ok(None) };
-    let mut found = read(host, path, &answer, package_list)?.items;
+    let mut bounds = Bounds::default();
+    let found = read(host, path, &answer, package_list)?.items.into_iter();
+    let mut found: Vec<_> = found.filter_map(|package| bounds.package(package)).collect();
+    tell(host, "packages", &bounds);
     found.retain(|package| package.matches(query));
     Ok(Some(found))
 }

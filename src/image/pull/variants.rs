@@ -92,7 +92,7 @@ pub fn missing_bytes(
         let answers = registry(request, reference, progress, &island)?.manifests(&ask);
         let _held = store.shared_lock()?;
         for (&digest, answer) in ask.iter().zip(answers) {
-            if let Ok(document) = answer {
+            if let Some(Ok(document)) = answer {
                 store.put_blob(digest, &document.bytes)?;
                 documents.insert(digest, document.bytes);
             }

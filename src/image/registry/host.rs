@@ -1,6 +1,7 @@
 //! A registry as a whole: its repositories, and what it speaks besides the distribution API.
 
 use super::client::{Call, Client, Place, Rights, To};
+use super::listing::Catalog;
 use super::payload::Payload;
 use super::{Patience, Proxies, RegistryError, trust};
 use crate::image::config::auth::Credentials;
@@ -9,6 +10,7 @@ use crate::image::island::Island;
 use crate::image::manifest::MAX_DOCUMENT;
 use crate::image::progress::Progress;
 use reqwest::Method;
+use std::time::Instant;
 
 /// A conversation with one registry about no repository. Calls block; the island ends with it.
 pub struct Host<'a> {
@@ -61,9 +63,16 @@ impl<'a> Host<'a> {
         &self.client.registry
     }
 
-    /// All repositories, sorted.
-    pub fn catalog(&self) -> Result<Vec<String>, RegistryError> {
-        self.island.run(self.client.catalog())
+    /// One line that the user is to see, about what the registry sends.
+    pub fn warning(&self, line: &str) {
+        self.client.progress.warning(line);
+    }
+
+    /// The repositories that the registry tells of until then.
+    ///
+    /// Errors: it told of none.
+    pub fn catalog(&self, until: Instant) -> Result<Catalog, RegistryError> {
+        self.island.run(self.client.catalog(until))
     }
 
     /// A page at `path`, which begins with a slash; `None` where the registry has none there.

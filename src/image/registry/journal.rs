@@ -1,6 +1,7 @@
 //! Uploads that were begun and not ended, so that the next process goes on with them.
 
 use crate::sys::atomic::{self, Sync};
+use crate::sys::small;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// Uploads that are remembered.
 const MOST: usize = 1_000;
+/// Longest address that is remembered: with [`MOST`] of them the file can still be read.
+const LONGEST: usize = 3_000;
 
 /// Which uploads are open: by repository and blob the address that goes on with each. A file that
 /// may be removed at any time; then those blobs are sent from their beginning. Addresses may let
@@ -35,6 +38,9 @@ impl Uploads {
 
     /// Remembers an upload, or its next address.
     pub(super) fn note(&self, upload: &str, address: &str) {
+        if address.len() > LONGEST {
+            return self.end(upload);
+        }
         let mut all = self.read();
         if all.len() < MOST || all.contains_key(upload) {
             all.insert(upload.to_owned(), address.to_owned());
@@ -50,9 +56,9 @@ impl Uploads {
         }
     }
 
-    /// A file that is not there, or not understood, says nothing.
+    /// A file that is not there, or not understood, says nothing; nor does what is none.
     fn read(&self) -> BTreeMap<String, String> {
-        let bytes = self.file.as_ref().and_then(|file| std::fs::read(file).ok());
+        let bytes = self.file.as_ref().and_then(|file| small::read_regular(file).ok());
         let contents = bytes.and_then(|b| serde_json::from_slice::<Contents>(&b).ok());
         contents.filter(|c| c.version == 1).unwrap_or_default().uploads
     }
@@ -97,5 +103,18 @@ mod tests {
         std::fs::write(&file, "{").unwrap();
         assert_eq!(uploads.find("b"), None);
         Uploads::default().note("a", "nowhere");
+    }
+
+    #[test]
+    fn a_pipe_in_the_journals_place_is_not_waited_for() {
+        let dir = Scratch::new("pushes");
+        let file = dir.path().join("pushes.json");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &file, 0o600.into()).unwrap();
+        let uploads = Uploads::at(&file);
+        assert_eq!(uploads.find("a"), None);
+        uploads.note("a", "http://x/1");
+        assert_eq!(uploads.find("a").as_deref(), Some("http://x/1"), "it was replaced");
+        uploads.note("a", &"x".repeat(LONGEST + 1));
+        assert_eq!(uploads.find("a"), None, "neither the old address nor one without an end");
     }
 }

@@ -5,6 +5,7 @@ use super::error::RegistryError;
 use super::http::Answer;
 use crate::image::artifact::{self, Referrer};
 use crate::image::manifest::MAX_DOCUMENT;
+use crate::image::reference::{NAME_MAX, TAG_MAX};
 use crate::image::types::Digest;
 use reqwest::{Method, Url};
 use serde::Deserialize;
@@ -18,6 +19,15 @@ const MAX_PAGES: usize = 1000;
 const MAX_NAMES: usize = 1_000_000;
 /// How many times longer than for one byte a whole list may take.
 const LONGEST: u32 = 20;
+
+/// Repositories of a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Catalog {
+    /// Their names, sorted.
+    pub names: Vec<String>,
+    /// Whether the registry came to an end.
+    pub whole: bool,
+}
 
 #[derive(Deserialize)]
 struct Tags {
@@ -34,13 +44,45 @@ impl Client<'_> {
     pub(super) async fn tags(&self) -> Result<Vec<String>, RegistryError> {
         let path = format!("{}/tags/list", self.repository);
         let tags = self.pages::<Tags>(&path, &[("n", PAGE)], "the list of tags").await?;
-        Ok(sorted(tags.into_iter().filter_map(|page| page.tags)))
+        let (tags, long) = sorted(tags.into_iter().filter_map(|page| page.tags), TAG_MAX);
+        if long > 0 {
+            let name = self.name();
+            let line = format!("{name}: {long} tags of more than {TAG_MAX} characters left out");
+            self.progress.note(&line);
+        }
+        Ok(tags)
     }
 
-    /// All repositories that the registry tells of, sorted.
-    pub(super) async fn catalog(&self) -> Result<Vec<String>, RegistryError> {
-        let pages = self.pages::<Repositories>("_catalog", &[("n", PAGE)], "the catalog").await?;
-        Ok(sorted(pages.into_iter().filter_map(|page| page.repositories)))
+    /// The repositories that the registry tells of until then; none is an error.
+    pub(super) async fn catalog(&self, until: Instant) -> Result<Catalog, RegistryError> {
+        let (query, what) = (&[("n", PAGE)], "the catalog");
+        let mut pages = Pages::default();
+        let limit = until.saturating_duration_since(Instant::now());
+        let followed = self.follow::<Repositories>("_catalog", query, what, &mut pages);
+        let end = match tokio::time::timeout(limit, followed).await {
+            Ok(end) => end,
+            Err(_) => Err(RegistryError::Stalled {
+                url: format!("{}/v2/_catalog", self.registry),
+                after: limit,
+            }),
+        };
+        let whole = match end {
+            Ok(()) => true,
+            Err(error) if pages.list.is_empty() => return Err(error),
+            Err(error) => {
+                tracing::debug!("{error}");
+                false
+            }
+        };
+        let names = pages.list.into_iter().filter_map(|page| page.repositories);
+        let (names, long) = sorted(names, NAME_MAX);
+        if long > 0 {
+            self.progress.warning(&format!(
+                "{}: {long} repositories with names of more than {NAME_MAX} characters left out",
+                self.registry
+            ));
+        }
+        Ok(Catalog { names, whole })
     }
 
     /// What refers to `subject`, of one artifact type or any.
@@ -82,14 +124,27 @@ impl Client<'_> {
         Ok(found)
     }
 
-    /// Follows `Link: <…>; rel="next"` to the end.
+    /// All pages of a list.
     async fn pages<T: serde::de::DeserializeOwned>(
         &self,
         path: &str,
         query: &[(&str, &str)],
         what: &str,
     ) -> Result<Vec<T>, RegistryError> {
-        let (mut pages, mut next, mut size) = (Vec::new(), None::<Url>, 0);
+        let mut pages = Pages::default();
+        self.follow(path, query, what, &mut pages).await?;
+        Ok(pages.list)
+    }
+
+    /// Follows `Link: <…>; rel="next"` to the end, and adds each page as it comes.
+    async fn follow<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        what: &str,
+        pages: &mut Pages<T>,
+    ) -> Result<(), RegistryError> {
+        let mut next = None::<Url>;
         let began = Instant::now();
         loop {
             let call = match &next {
@@ -105,31 +160,48 @@ impl Client<'_> {
                 })
                 .await?;
             let broken = |reason: String| RegistryError::Protocol { url: url.clone(), reason };
-            size += body.len();
+            pages.size += body.len();
             let page = serde_json::from_slice(&body)
                 .map_err(|e| broken(format!("{what}: not the JSON of a list: {e}")))?;
-            pages.push(page);
+            pages.list.push(page);
             match follow {
-                None => return Ok(pages),
-                Some(_) if pages.len() == MAX_PAGES || size > 64 << 20 => {
+                None => return Ok(()),
+                Some(_) if pages.list.len() == MAX_PAGES || pages.size > 64 << 20 => {
                     return Err(broken(format!("{what}: the list has no end")));
                 }
                 Some(_) if began.elapsed() > self.patience.stall * LONGEST => {
                     return Err(broken(format!("{what}: the list takes too long")));
                 }
                 // A server that sends us in a circle has told all it has.
-                Some(url) if next.as_ref() == Some(&url) => return Ok(pages),
+                Some(url) if next.as_ref() == Some(&url) => return Ok(()),
                 Some(url) => next = Some(url),
             }
         }
     }
 }
 
-fn sorted(pages: impl Iterator<Item = Vec<String>>) -> Vec<String> {
+/// What came of a list.
+struct Pages<T> {
+    list: Vec<T>,
+    /// Bytes of all.
+    size: usize,
+}
+
+impl<T> Default for Pages<T> {
+    fn default() -> Self {
+        Pages { list: Vec::new(), size: 0 }
+    }
+}
+
+/// The names of all pages, and how many were longer than `longest`, which no name is.
+fn sorted(pages: impl Iterator<Item = Vec<String>>, longest: usize) -> (Vec<String>, usize) {
     let mut all: Vec<String> = pages.flatten().take(MAX_NAMES).collect();
+    let before = all.len();
+    all.retain(|name| name.len() <= longest);
+    let long = before - all.len();
     all.sort_unstable();
     all.dedup();
-    all
+    (all, long)
 }
 
 /// The address of `rel="next"` (RFC 8288).

@@ -23,8 +23,9 @@ pub use client::Rights;
 pub use error::RegistryError;
 pub use host::{Host, Page};
 pub use http::{Patience, Proxies};
+pub use listing::Catalog;
 pub use repository::{OutgoingBlob, Repository, Stored, TRIES};
-pub use several::{Sought, Which, read as read_artifact};
+pub use several::{Sought, UNASKED, Which, read as read_artifact};
 
 use crate::image::config::auth::Credentials;
 use crate::image::config::certs::HostCerts;

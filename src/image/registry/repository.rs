@@ -44,6 +44,8 @@ pub struct OutgoingBlob {
 pub struct Repository<'a> {
     reference: Reference,
     client: Client<'a>,
+    /// When no answer is waited for any more.
+    until: Option<Instant>,
     /// Last, so that connections end before it does.
     island: Island,
 }
@@ -66,7 +68,7 @@ impl<'a> Repository<'a> {
         let island = Island::new()?;
         let reference = endpoint.reference.clone();
         let client = endpoint.client(proxies, patience.clone(), rights, progress)?;
-        Ok(Repository { reference, client, island })
+        Ok(Repository { reference, client, until: None, island })
     }
 
     /// Uploads that are broken off are noted in `file`, and gone on with by whoever reads it.
@@ -76,6 +78,24 @@ impl<'a> Repository<'a> {
         self
     }
 
+    /// Documents and lists are waited for until then and no longer, however slowly they come.
+    #[must_use]
+    pub fn asked_until(mut self, until: Instant) -> Self {
+        self.until = Some(until);
+        self
+    }
+
+    fn ask<T>(
+        &self,
+        answer: impl Future<Output = Result<T, RegistryError>>,
+    ) -> Result<T, RegistryError> {
+        let Some(until) = self.until else { return self.island.run(answer) };
+        let limit = until.saturating_duration_since(Instant::now());
+        let late = RegistryError::Stalled { url: self.reference.name(), after: limit };
+        let answer = async { tokio::time::timeout(limit, answer).await };
+        self.island.run(answer).unwrap_or(Err(late))
+    }
+
     /// The name it was opened by.
     pub fn reference(&self) -> &Reference {
         &self.reference
@@ -83,7 +103,7 @@ impl<'a> Repository<'a> {
 
     /// A manifest or index by tag or digest, verified.
     pub fn manifest(&self, reference: &str) -> Result<RawDocument, RegistryError> {
-        self.island.run(self.client.manifest(reference))
+        self.ask(self.client.manifest(reference))
     }
 
     /// The manifest or index that the name stands for which the repository was opened by.
@@ -187,7 +207,7 @@ impl<'a> Repository<'a> {
 
     /// All tags, sorted.
     pub fn tags(&self) -> Result<Vec<String>, RegistryError> {
-        self.island.run(self.client.tags())
+        self.ask(self.client.tags())
     }
 
     /// Manifests that refer to `subject`: by the referrers API, or by the tag schema where the
@@ -197,7 +217,7 @@ impl<'a> Repository<'a> {
         subject: &Digest,
         artifact_type: Option<&str>,
     ) -> Result<Vec<Referrer>, RegistryError> {
-        self.island.run(self.client.referrers(subject, artifact_type))
+        self.ask(self.client.referrers(subject, artifact_type))
     }
 
     /// Pushes an artifact with its one part; `tag` names it, without one its digest does. With

@@ -6,6 +6,16 @@ use crate::image::source::{RawDocument, SourceError};
 use crate::image::types::Digest;
 use futures_util::StreamExt;
 use futures_util::stream::iter;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// Most artifacts that are asked for at once: no game has as many variants.
+const MOST: usize = 250;
+/// How many times longer than for one byte all of the answers may take.
+const LONGEST: u32 = 1;
+
+/// Why there is no artifact: the registry took too long for all, or there are too many.
+pub const UNASKED: &str = "it was not fetched, for the registry is slow or they are many";
 
 /// An artifact about a manifest that is looked for.
 #[derive(Debug, Clone)]
@@ -39,26 +49,62 @@ pub struct Whole {
 }
 
 impl RegistrySource<'_> {
-    /// Manifests by digest, in the order of `wanted`.
-    pub fn manifests(&self, wanted: &[&Digest]) -> Vec<Result<RawDocument, SourceError>> {
-        self.island.run(async {
-            let asked = iter(wanted).map(|digest| self.by_digest(digest));
-            asked.buffered(PARALLEL).collect().await
-        })
+    /// Manifests by digest, in the order of `wanted`; `None` for those that took too long
+    /// together, which is told in a line.
+    pub fn manifests(&self, wanted: &[&Digest]) -> Vec<Option<Result<RawDocument, SourceError>>> {
+        let limit = self.limit();
+        let asked = wanted.iter().map(|digest| self.by_digest(digest));
+        let answers = self.island.run(in_time(limit, asked));
+        let late = answers.iter().filter(|answer| answer.is_none()).count();
+        if late > 0 {
+            self.progress.warning(&format!(
+                "{}: {late} of {} manifests did not come within {} s; what their variants would \
+                 fetch is not known",
+                self.name,
+                wanted.len(),
+                limit.as_secs()
+            ));
+        }
+        answers
     }
 
     /// Artifacts of the type `kind` with a part of at most `limit` bytes, in the order of
     /// `wanted`; or in words why there is none. `None` only for [`Which::Any`].
+    ///
+    /// A registry may answer each question late, and a list ask many: what did not come in time
+    /// is [`UNASKED`], which is told in a line.
     pub fn artifacts(
         &self,
         wanted: &[Sought],
         kind: &str,
         limit: u64,
     ) -> Vec<Result<Option<Whole>, String>> {
-        self.island.run(async {
-            let asked = iter(wanted).map(|sought| self.artifact(sought, kind, limit));
-            asked.buffered(PARALLEL).collect().await
-        })
+        let longest = self.limit();
+        let asked = wanted.iter().take(MOST).map(|sought| self.artifact(sought, kind, limit));
+        let mut answers = self.island.run(in_time(longest, asked));
+        answers.resize_with(wanted.len(), || None);
+        let late = answers.iter().filter(|answer| answer.is_none()).count();
+        if late > 0 {
+            self.progress.warning(&format!(
+                "{}: {late} of {} metadata artifacts were not fetched: at most {MOST} are asked \
+                 for, and for {} s; those variants are judged by their annotations alone",
+                self.name,
+                wanted.len(),
+                longest.as_secs()
+            ));
+        }
+        let unasked = |sought: &Sought| match sought.which {
+            Which::Any => Ok(None),
+            Which::Named(_) | Which::Newest => Err(UNASKED.to_owned()),
+        };
+        let answers = answers.into_iter().zip(wanted);
+        answers.map(|(answer, sought)| answer.unwrap_or_else(|| unasked(sought))).collect()
+    }
+
+    /// How long all of several answers may take together.
+    fn limit(&self) -> Duration {
+        let stall = self.endpoints.iter().map(|(_, client)| client.patience.stall).max();
+        stall.unwrap_or_default() * LONGEST
     }
 
     async fn by_digest(&self, digest: &Digest) -> Result<RawDocument, SourceError> {
@@ -114,6 +160,22 @@ impl RegistrySource<'_> {
             .map_err(|e| e.to_string())?;
         Ok(Some(Whole { manifest, part: part.digest, content }))
     }
+}
+
+/// What comes of `asked` within `limit`, several at a time, in their order.
+async fn in_time<F: Future>(
+    limit: Duration,
+    asked: impl Iterator<Item = F>,
+) -> Vec<Option<F::Output>> {
+    let until = Instant::now() + limit;
+    let asked = asked.map(|answer| async move {
+        // Nothing more is begun then.
+        if Instant::now() >= until {
+            return None;
+        }
+        timeout_at(until, answer).await.ok()
+    });
+    iter(asked).buffered(PARALLEL).collect().await
 }
 
 /// The one part of an artifact's manifest, when it is the artifact that was looked for. Errors in

@@ -294,7 +294,9 @@ pub(super) fn edit(
     let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fault)?;
     let held = dir.join(format!(".{name}.lock"));
-    let held = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(held);
+    // With both ends open a pipe in its place is not waited for.
+    let mut both = OpenOptions::new();
+    let held = both.read(true).write(true).create(true).truncate(false).mode(0o600).open(held);
     let held = held.map_err(fault)?;
     lock::lock(&held, lock::Kind::Exclusive).map_err(fault)?;
     let mut file = AuthFile::read(&target, false)?

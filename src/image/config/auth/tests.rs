@@ -178,6 +178,9 @@ fn a_write_keeps_what_other_programs_put_there() {
     let link = tree.0.join("link.json");
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let files = AuthFiles::only(&link);
+    // A pipe in the place of the lock file is not waited for.
+    let lock = tree.0.join(".auth.json.lock");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &lock, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
     files.store("new.io/ns", &password("me", "p:w")).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     for part in ["123456789012345678901234567890.10", "1e999", "e@x", "HttpHeaders", "new.io/ns"] {
