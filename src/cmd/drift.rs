@@ -146,18 +146,7 @@ impl Game<'_> {
         }
         let found = self.resolve(access, false, progress, &ask)?;
         let Some(taken) = found.choice.taken() else { bail!(found.no_fit()) };
-        for bad in found.choice.verdicts.iter().filter(|v| v.has_bad_metadata()) {
-            let reasons: Vec<&str> = bad.reasons.iter().map(|r| r.text.as_str()).collect();
-            print::warning(&format!("variant {}: {}", bad.digest, reasons.join("; ")));
-        }
-        for (verdict, why) in
-            found.choice.verdicts.iter().filter_map(|v| Some((v, v.artifact.as_ref()?)))
-        {
-            print::warning(&format!(
-                "variant {}: its metadata artifact is not used: {why}",
-                verdict.digest
-            ));
-        }
+        warn_of_bad_metadata(&found.choice);
         progress.note(&found.line());
         let metadata = taken.metadata.as_ref();
         let entry = Entry {
@@ -274,6 +263,19 @@ impl Game<'_> {
             )
         })?;
         Ok(place.tagged(Some(newest), None))
+    }
+}
+
+/// Tells of each variant whose metadata cannot be read: nobody would see otherwise why it is never
+/// taken.
+pub(super) fn warn_of_bad_metadata(choice: &Choice) {
+    for bad in choice.verdicts.iter().filter(|v| v.has_bad_metadata()) {
+        let reasons: Vec<&str> = bad.reasons.iter().map(|r| r.text.as_str()).collect();
+        print::warning(&format!("variant {}: {}", bad.digest, reasons.join("; ")));
+    }
+    for (verdict, why) in choice.verdicts.iter().filter_map(|v| Some((v, v.artifact.as_ref()?))) {
+        let digest = &verdict.digest;
+        print::warning(&format!("variant {digest}: its metadata artifact is not used: {why}"));
     }
 }
 

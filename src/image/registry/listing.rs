@@ -6,6 +6,7 @@ use super::http::Answer;
 use crate::image::artifact::{self, Referrer};
 use crate::image::manifest::MAX_DOCUMENT;
 use crate::image::types::Digest;
+use crate::ui::json_fault;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -106,7 +107,7 @@ impl Client<'_> {
                 .await?;
             let broken = |reason: String| RegistryError::Protocol { url: url.clone(), reason };
             size += body.len();
-            let page = serde_json::from_slice(&body)
+            let page = json_fault::read(&body)
                 .map_err(|e| broken(format!("{what}: not the JSON of a list: {e}")))?;
             pages.push(page);
             match follow {
