@@ -10,8 +10,10 @@ use std::sync::{Mutex, PoisonError};
 pub const MASK: &str = "***";
 /// Shorter texts are found in any words by chance, and hiding them would tell them.
 const SHORTEST: usize = 4;
+/// Longest password, in bytes, that is looked for in a typed name.
+const LONGEST_TYPED: usize = 4096;
 
-/// Every spelling of every secret.
+/// Every spelling of every secret, in lower case.
 static LEARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Remembers a secret, and how addresses, forms, JSON and messages spell it.
@@ -21,18 +23,33 @@ pub fn learn(secret: &str) {
         return;
     }
     let mut learned = LEARNED.lock().unwrap_or_else(PoisonError::into_inner);
-    if learned.insert(secret.to_owned()) {
+    if learned.insert(secret.to_ascii_lowercase()) {
         learned.extend(spellings(secret));
     }
 }
 
-/// The text without any secret that was learned.
+/// The text without any secret that was learned, in capitals or not: host names and media types
+/// are shown in lower case.
 pub fn hide(text: &str) -> String {
     let learned = LEARNED.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut found: Vec<&String> = learned.iter().filter(|s| text.contains(s.as_str())).collect();
+    let small = text.to_ascii_lowercase();
+    let mut found: Vec<&String> = learned.iter().filter(|s| small.contains(s.as_str())).collect();
     // The longest first: one may be a part of another.
     found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    found.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
+    found.into_iter().fold(text.to_owned(), |text, secret| masked(&text, secret))
+}
+
+/// The text with a mask wherever `secret`, in lower case, stands in it.
+fn masked(text: &str, secret: &str) -> String {
+    let (mut masked, mut end) = (String::with_capacity(text.len()), 0);
+    // Of the same length, letter by letter: the positions are those of the text.
+    for (at, _) in text.to_ascii_lowercase().match_indices(secret) {
+        masked.push_str(&text[end..at]);
+        masked.push_str(MASK);
+        end = at + secret.len();
+    }
+    masked.push_str(&text[end..]);
+    masked
 }
 
 /// A text that came from elsewhere, fit to be shown: without characters that are not seen, without
@@ -54,12 +71,14 @@ fn is_unseen(c: char) -> bool {
 /// A typed name or address with `***` for the user and password in front of its host; `None` where
 /// it has none. What stands there is remembered, so that nothing else repeats it.
 pub fn userinfo(text: &str) -> Option<String> {
-    let host = text.find("://").map_or(0, |at| at + "://".len());
-    let (scheme, rest) = text.split_at(host);
+    let is_digest = |text: &str| text.starts_with("sha256:") || text.starts_with("sha512:");
+    let (name, digest) = match text.rfind('@').filter(|at| is_digest(&text[at + 1..])) {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
+    };
+    let host = name.find("://").map_or(0, |at| at + "://".len());
+    let (scheme, rest) = name.split_at(host);
     let (head, tail) = rest.rsplit_once('@')?;
-    if tail.starts_with("sha256:") || tail.starts_with("sha512:") {
-        return userinfo(&text[..scheme.len() + head.len()]).map(|name| format!("{name}@{tail}"));
-    }
     let is_login = match head.find([':', '/']) {
         // A token alone.
         None => tail.contains('/'),
@@ -74,23 +93,23 @@ pub fn userinfo(text: &str) -> Option<String> {
     if !is_login {
         return None;
     }
-    learn(head.split_once(':').map_or(head, |(_, password)| password));
-    Some(format!("{scheme}{MASK}@{tail}"))
+    let password = head.split_once(':').map_or(head, |(_, password)| password);
+    // What came in may be megabytes long; of that nothing is shown but its end.
+    if password.len() <= LONGEST_TYPED {
+        learn(password);
+    }
+    Some(format!("{scheme}{MASK}@{tail}{digest}"))
 }
 
 /// How else a text is written: in the query of an address, in a form, in JSON, and quoted in a
-/// message.
+/// message; in lower case.
 fn spellings(text: &str) -> Vec<String> {
-    let upper = percent(text);
-    let lower = percent(text).split('%').enumerate().fold(String::new(), |all, (n, part)| {
-        let (code, rest) = part.split_at(if n == 0 { 0 } else { 2 });
-        let sign = if n == 0 { "" } else { "%" };
-        format!("{all}{sign}{}{rest}", code.to_ascii_lowercase())
-    });
+    let query = percent(text);
     let json = serde_json::Value::from(text).to_string();
     let quoted = format!("{text:?}");
     let inner = |quoted: &str| quoted[1..quoted.len() - 1].to_owned();
-    vec![upper.replace("%20", "+"), inner(&json), inner(&quoted), lower, upper]
+    let all = [query.replace("%20", "+"), query, inner(&json), inner(&quoted)];
+    all.into_iter().map(|spelled| spelled.to_ascii_lowercase()).collect()
 }
 
 /// As it stands in the query of an address.
@@ -141,6 +160,7 @@ mod tests {
             "can%2fARY%20%22%2bx%3d%3d",
             "can%2FARY+%22%2Bx%3D%3D",
             "can/ARY \\\"+x==",
+            "CAN/ary \"+X==",
         ] {
             assert_eq!(hide(&format!("you sent {text}.")), "you sent ***.");
         }

@@ -209,6 +209,7 @@ fn a_registry_that_repeats_the_password_in_a_document() {
         (KIND, format!(r#"{{"schemaVersion":2,"mediaType":"{long}{PASSWORD}"}}"#)),
         (KIND, format!(r#"{{"schemaVersion":2,"layers":"{long}{PASSWORD}"}}"#)),
         (PASSWORD, r#"{"schemaVersion":2}"#.to_owned()),
+        ("CANARY&PASS", r#"{"schemaVersion":2}"#.to_owned()),
     ] {
         let proxy = repeating(move |_| {
             answer("200 OK", &[("Content-Type", kind.to_owned())], body.clone())
