@@ -162,7 +162,7 @@ mod tests {
     impl TryFrom<u8> for Even {
         type Error = String;
         fn try_from(number: u8) -> Result<Self, String> {
-            if number % 2 == 0 { Ok(Even) } else { Err(format!("{number} is odd")) }
+            if number.is_multiple_of(2) { Ok(Even) } else { Err(format!("{number} is odd")) }
         }
     }
     impl<'de> Deserialize<'de> for Even {

@@ -292,7 +292,7 @@ fn what_is_explained_is_safe_for_terminals() {
     let registry = Registry::start(Options::default());
     configure(&session, &registry, "");
     for (annotation, shown) in [
-        ("{\"bogus\\u001b]0;pwn\\u0007\\ntaken\":1}", "bogus\\x1b]0;pwn\\x07\\ntaken"),
+        ("{\"bogus\\u001b]0;pwn\\u0007\\ntaken\":1}", "bogus\\u{1b}]0;pwn\\u{7}\\ntaken"),
         ("{\"variant\":\"a\\u202eb\\u200fc\"}", "a\\u{202e}b\\u{200f}c"),
     ] {
         publish(&session, &registry, annotation);

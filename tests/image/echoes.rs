@@ -153,6 +153,7 @@ fn of_bucket(
     let name = format!("s3://{BUCKET}/box:v1");
     let mut request = machine.request(&name);
     request.patience.retries = 0;
+    request.buckets.aws = aws;
     request.buckets.named = Some(Place { caller, ..place });
     let error = machine.pull(&request).0.unwrap_err();
     format!("{} {error:?}", text(&error))

@@ -165,7 +165,9 @@ fn lengths_are_limited_and_errors_stay_short() {
     let tag = |len| format!("quay.io/a:{}", "t".repeat(len));
     assert!(Reference::parse(&tag(TAG_MAX)).is_ok());
     assert!(Reference::parse(&tag(TAG_MAX + 1)).is_err());
-    for piece in ["a", "/", ":", "@", "a/", "A", "[", ".", "-", "\u{1f3ae}", "oci:", "x:"] {
+    for piece in
+        ["a", "/", ":", "@", "a/", "A", "[", ".", "-", "\u{1f3ae}", "oci:", "x:", "@sha256:"]
+    {
         let text = piece.repeat((10 << 20) / piece.len());
         for text in [text.clone(), format!("oci:{text}"), format!("docker://{text}")] {
             let error = ImageName::parse(&text).unwrap_err().to_string();
