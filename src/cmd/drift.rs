@@ -146,7 +146,7 @@ impl Game<'_> {
         }
         let found = self.resolve(access, false, progress, &ask)?;
         let Some(taken) = found.choice.taken() else { bail!(found.no_fit()) };
-        warn_of_metadata(&found.choice);
+        warn_of_bad_metadata(&found.choice);
         progress.note(&found.line());
         let metadata = taken.metadata.as_ref();
         let entry = Entry {
@@ -269,8 +269,9 @@ impl Game<'_> {
 /// Most variants with bad metadata that are told each; `resolve --explain` has all.
 const TOLD: usize = 10;
 
-/// Says which variants have metadata that cannot be used, whatever was taken.
-fn warn_of_metadata(choice: &Choice) {
+/// Says which variants have metadata that cannot be used, whatever was taken: nobody would see
+/// otherwise why they are not.
+pub(super) fn warn_of_bad_metadata(choice: &Choice) {
     let bad = choice.verdicts.iter().filter(|v| v.has_bad_metadata()).map(|bad| {
         let reasons: Vec<&str> = bad.reasons.iter().map(|r| r.text.as_str()).collect();
         format!("variant {}: {}", bad.digest, reasons.join("; "))

@@ -3,6 +3,7 @@
 use crate::image::config::auth::{AuthFiles, Credentials, Secret};
 use crate::image::reference::{DOCKER_HUB, Reference, is_registry};
 use crate::sys::secret;
+use crate::ui::redact;
 use anyhow::{Context, bail, ensure};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -165,6 +166,12 @@ fn ask_name(key: &str, known: Option<&str>, user: &mut dyn User) -> anyhow::Resu
 /// A scheme is dropped, as other tools do; then what follows the host is no repository.
 pub(super) fn registry_key(text: &str) -> anyhow::Result<String> {
     let shown = || text.chars().take(100).collect::<String>();
+    if let Some(text) = redact::userinfo(text) {
+        bail!(
+            "{text:?} holds credentials: write HOST or HOST:PORT alone, and give the password by \
+             --password-stdin or at the prompt"
+        );
+    }
     let url = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let name = match url {
         Some(url) => url.split_once('/').map_or(url, |(host, _)| host),
@@ -406,6 +413,11 @@ mod tests {
         {
             let error = format!("{:#}", registry_key(bad).unwrap_err());
             assert!(error.len() < 1000, "{bad:.20}");
+        }
+        for typed in ["https://u:CANARYtyped@h", "u:CANARYtyped@h", "u:CANARYtyped@h/ns"] {
+            let error = format!("{:#}", registry_key(typed).unwrap_err());
+            assert!(error.contains("***@h") && error.contains("--password-stdin"), "{error}");
+            assert!(!error.contains("CANARY"), "{error}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `bolt resolve`: which variant of a game fits this machine, and why.
 
 use crate::cmd::buckets;
-use crate::cmd::drift::Game;
+use crate::cmd::drift::{Game, warn_of_bad_metadata};
 use crate::cmd::pull::{Access, Sources, about, owners, platform_of, request};
 use crate::image::reference::ImageName;
 use crate::settings::Settings;
@@ -57,6 +57,9 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<u8> {
     let found = game
         .resolve(&args.access, explain, &Transfer::new(false), ask)
         .map_err(|error| about("resolve", &args.name, error))?;
+    if !explain {
+        warn_of_bad_metadata(&found.choice);
+    }
     match (args.format, found.choice.taken()) {
         (Format::Json, _) => print::stdout(&format::json(&found.json()))?,
         (Format::Text, _) if args.explain => {

@@ -8,7 +8,7 @@ use crate::image::platform;
 use crate::image::types::Platform;
 use crate::proton::{self, ProtonBuild};
 use crate::sys::small;
-use crate::ui::print;
+use crate::ui::{json_fault, print};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -42,7 +42,7 @@ impl KernelFeature {
 
 /// The kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with release and features")]
 pub struct Kernel {
     /// `uname -r`.
     pub release: String,
@@ -53,7 +53,7 @@ pub struct Kernel {
 
 /// One machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with version, platform, kernel and memory_mb")]
 pub struct HostFacts {
     /// Format version, 1.
     pub version: u32,
@@ -137,7 +137,7 @@ impl HostFacts {
         if bytes.len() as u64 > MAX {
             return Err(shape(format!("it is larger than {} KiB", MAX >> 10)));
         }
-        let facts: Self = serde_json::from_slice(bytes).map_err(|e| shape(e.to_string()))?;
+        let facts: Self = json_fault::read(bytes).map_err(|e| shape(e.to_string()))?;
         if facts.version != VERSION {
             return Err(shape(format!("version {} is not known, only {VERSION}", facts.version)));
         }
@@ -198,7 +198,9 @@ mod tests {
             ("\"version\":1", "\"version\":2", "version 2 is not known"),
             ("memory_mb", "memory", "unknown field `memory`"),
             ("linux/amd64/v3", "linux", "platform"),
-            ("{\"release\":\"6.1\"}", "7", "invalid type"),
+            ("{\"release\":\"6.1\"}", "7", "kernel: invalid type"),
+            ("\"6.1\"", "[]", "kernel.release: invalid type"),
+            (good, "[]", "expected an object with version, platform, kernel and memory_mb"),
         ] {
             let text = good.replace(from, to);
             let error = HostFacts::parse(Path::new("/f.json"), text.as_bytes()).unwrap_err();

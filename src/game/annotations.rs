@@ -4,6 +4,7 @@
 use super::metadata::{Metadata, MetadataError};
 use super::{ANNOTATION, ARTIFACT_TYPE};
 use crate::image::types::Digest;
+use crate::ui::json_fault::JsonFault;
 use std::collections::BTreeMap;
 
 /// Annotation of a descriptor or manifest; its value is the metadata as JSON.
@@ -45,7 +46,7 @@ pub fn write(metadata: &Metadata) -> Result<(String, String), MetadataError> {
 /// The bytes of the artifact that says this.
 pub fn whole(metadata: &Metadata) -> Result<String, MetadataError> {
     metadata.check()?;
-    let json = serde_json::to_string(metadata)?;
+    let json = serde_json::to_string(metadata).map_err(|e| JsonFault::new(&e.to_string()))?;
     match json.len() <= LONGEST {
         true => Ok(json),
         false => Err(MetadataError::Field {

@@ -1,11 +1,13 @@
 //! Small JSON files of the user that several processes may change: read whole, replaced whole.
 
 use crate::sys::{atomic, lock, small};
+use crate::ui::json_fault::{self, JsonFault};
 use rustix::fs::{self, CWD, Mode, OFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Larger than any that this program writes.
@@ -38,10 +40,19 @@ pub enum FileError {
 /// Reads `path`; `None` where there is no such file.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
     let fault = |source| FileError::Io { what: "read", path: path.to_owned(), source };
-    match small::read_at_most(path, MAX) {
+    match small::read_at_most(path, MAX).and_then(|bytes| permitted(path).map(|()| bytes)) {
         Ok(bytes) => parse(path, &bytes).map(Some),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(fault(e)),
+    }
+}
+
+/// Errors: nobody may read the file. Inside the user namespace that a pull works in, the user is
+/// root, whom the kernel does not refuse: a start and a pull are to say the same.
+fn permitted(path: &Path) -> io::Result<()> {
+    match std::fs::metadata(path)?.mode() & 0o444 {
+        0 => Err(io::ErrorKind::PermissionDenied.into()),
+        _ => Ok(()),
     }
 }
 
@@ -51,10 +62,9 @@ pub(super) fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T,
     if bytes.len() as u64 > MAX {
         return Err(shape(format!("it is larger than {} MiB", MAX >> 20)));
     }
-    let reason = |e: serde_json::Error| {
-        shape(format!("it is not valid: {e}; mend it, or remove it to begin anew"))
-    };
-    serde_json::from_slice(bytes).map_err(reason)
+    let reason =
+        |e: JsonFault| shape(format!("it is not valid: {e}; mend it, or remove it to begin anew"));
+    json_fault::read(bytes).map_err(reason)
 }
 
 /// Lets `change` work on what `path` holds (an empty one where there is none), and replaces it.

@@ -64,7 +64,7 @@ fn one_word(name: &str) -> String {
 
 /// One resolved name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with repository, manifest, variant and reason")]
 pub struct Entry {
     /// `registry/repository` it was taken from.
     pub repository: String,
@@ -93,7 +93,7 @@ pub struct Entry {
 
 /// A whole lock file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with version and names")]
 pub struct Lock {
     version: u32,
     /// By name, in the one spelling that [`DriftName`] writes.
@@ -202,6 +202,37 @@ mod tests {
         let missing = lock.required(&other, &place("a.org/doom"), &path).unwrap_err().to_string();
         assert!(missing.contains("bolt://doom:^2 is not in the lock file"), "{missing}");
         assert_eq!(lock.entries().count(), 2);
+    }
+
+    #[test]
+    fn faults_are_told_with_their_field() {
+        for (text, words) in [
+            (r#"{"version":1,"names":{"bolt://doom":7}}"#, "names[\"bolt://doom\"]: invalid type"),
+            (r#"{"version":1,"names":{"bolt://doom":7}}"#, "expected an object with repository"),
+            (r#"{"version":1,"names":[]}"#, "names: invalid type"),
+            ("7", "expected an object with version and names"),
+        ] {
+            let error = Lock::parse(Path::new("/l.json"), text.as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with("/l.json: ") && error.contains(words), "{error}");
+        }
+    }
+
+    /// Inside the namespace of a pull the user is root, and could read it.
+    #[test]
+    fn a_file_that_nobody_may_read_is_neither_read_nor_replaced() {
+        use std::os::unix::fs::PermissionsExt;
+        let tree = Tree::new("lock-mode");
+        let path = tree.0.join("lock.json");
+        let doom = DriftName::parse("bolt://doom").unwrap();
+        put(&path, &doom, entry("a.org/doom")).unwrap();
+        let permit = |mode| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        permit(0o000);
+        assert!(Lock::load(&path).is_err());
+        assert!(put(&path, &doom, entry("b.org/doom")).is_err());
+        permit(0o600);
+        assert_eq!(Lock::load(&path).unwrap().entries().next().unwrap().1, &entry("a.org/doom"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::facts::KernelFeature;
 use crate::game::range::Range;
 use crate::gpu::Vendor;
-use serde::de::Error as _;
+use crate::ui::json_fault::{self, JsonFault};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,8 +22,8 @@ pub enum MetadataError {
     #[error("it is larger than {} KiB", MAX >> 10)]
     TooLarge,
     /// Not JSON, an unknown field, or a value of another type.
-    #[error("it is not valid: {0}")]
-    Json(serde_json::Error),
+    #[error("it is not valid: {0}; write it anew with `bolt image annotate`")]
+    Json(JsonFault),
     /// Not TOML, an unknown field, or a value of another type.
     #[error("line {line}: {reason}")]
     Toml {
@@ -43,8 +43,8 @@ pub enum MetadataError {
 }
 
 /// Not as a source: the words of the error have it already.
-impl From<serde_json::Error> for MetadataError {
-    fn from(error: serde_json::Error) -> Self {
+impl From<JsonFault> for MetadataError {
+    fn from(error: JsonFault) -> Self {
         Self::Json(error)
     }
 }
@@ -236,9 +236,9 @@ impl Metadata {
         }
         // The fields of an object would be taken from an array too, one after the other.
         if bytes.trim_ascii_start().first() == Some(&b'[') {
-            return Err(serde_json::Error::custom("an array stands where an object belongs").into());
+            return Err(JsonFault::new("an array stands where an object belongs").into());
         }
-        let found: Self = serde_json::from_slice(bytes)?;
+        let found: Self = json_fault::read(bytes)?;
         found.check()?;
         Ok(found)
     }
@@ -358,6 +358,12 @@ mod tests {
             format!(r#"{{"measured":[{}]}}"#, vec![r#"{"gpu":"a","fps_avg":1}"#; 65].join(","));
         for (text, words) in [
             ("[", "not valid"),
+            (r#"{"tier":5}"#, "tier: a number does not belong there"),
+            (
+                r#"{"gpu":[{"vendor":"amd","driver":">=600, <500"}]}"#,
+                "gpu[0].driver: the range \">=600, <500\" contradicts itself",
+            ),
+            (r#"{"tier":5}"#, "`bolt image annotate`"),
             (r#" ["posit"]"#, "an array stands where an object belongs"),
             (r#"{"gpus":[]}"#, "unknown field `gpus`"),
             (r#"{"tier":"best"}"#, "unknown variant `best`"),

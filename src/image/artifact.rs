@@ -3,6 +3,8 @@
 
 use crate::image::manifest::{MAX_DOCUMENT, OCI_MANIFEST};
 use crate::image::types::{Descriptor, Digest};
+use crate::ui::json_fault::{self, JsonFault};
+use crate::ui::redact::foreign;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -19,7 +21,7 @@ pub const TITLE: &str = "org.opencontainers.image.title";
 pub enum ArtifactError {
     /// Not JSON, or a field of the wrong type.
     #[error("the artifact's manifest is not valid")]
-    Json(#[from] serde_json::Error),
+    Json(#[from] JsonFault),
     /// Something else.
     #[error("it is {found:?}, not an artifact of the type {wanted}")]
     Type {
@@ -92,10 +94,11 @@ impl Artifact {
             #[serde(default)]
             annotations: BTreeMap<String, String>,
         }
-        let Raw { artifact_type, config, mut layers, annotations } = serde_json::from_slice(bytes)?;
+        let Raw { artifact_type, config, mut layers, annotations } = json_fault::read(bytes)?;
         let found = artifact_type.filter(|t| !t.is_empty());
         let found = found.or(config.map(|c| c.media_type)).unwrap_or_default();
         if found != wanted {
+            let found = foreign(&found, 120);
             return Err(ArtifactError::Type { wanted: wanted.to_owned(), found });
         }
         match (layers.len(), layers.pop()) {
@@ -127,13 +130,13 @@ pub struct Referrer {
 }
 
 /// The referrers in an index; entries that cannot be read are passed over.
-pub fn referrers(index: &[u8]) -> Result<Vec<Referrer>, serde_json::Error> {
+pub fn referrers(index: &[u8]) -> Result<Vec<Referrer>, JsonFault> {
     #[derive(Deserialize)]
     struct Raw {
         #[serde(default)]
         manifests: Vec<Value>,
     }
-    let raw: Raw = serde_json::from_slice(index)?;
+    let raw: Raw = json_fault::read(index)?;
     Ok(raw.manifests.into_iter().filter_map(|v| serde_json::from_value(v).ok()).collect())
 }
 

@@ -1,6 +1,8 @@
 //! The image configuration (image-spec config.md; docker's is the same with more fields).
 
 use crate::image::types::{Digest, Healthcheck, Platform, RunConfig};
+use crate::ui::json_fault::{self, JsonFault};
+use crate::ui::redact::foreign;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
@@ -25,7 +27,7 @@ pub struct ImageConfig {
 pub enum ConfigError {
     /// Not JSON, or a field of the wrong type.
     #[error("image configuration is not valid")]
-    Json(#[from] serde_json::Error),
+    Json(#[from] JsonFault),
     /// `rootfs.type` is something else than `layers`.
     #[error("image configuration has rootfs.type {0:?}, expected \"layers\"")]
     Rootfs(String),
@@ -108,9 +110,9 @@ struct RawRun {
 
 /// Parses the configuration of a manifest with `layers` layers.
 pub fn parse(bytes: &[u8], layers: usize) -> Result<ImageConfig, ConfigError> {
-    let raw: Raw = serde_json::from_slice(bytes)?;
+    let raw: Raw = json_fault::read(bytes)?;
     if raw.rootfs.kind != "layers" {
-        return Err(ConfigError::Rootfs(raw.rootfs.kind));
+        return Err(ConfigError::Rootfs(foreign(&raw.rootfs.kind, 60)));
     }
     let diff_ids = raw.rootfs.diff_ids;
     if diff_ids.len() != layers {

@@ -6,6 +6,8 @@ use crate::image::reference::LayoutImage;
 use crate::image::source::{Delivery, OpenBlob, RawDocument, Source, SourceError};
 use crate::image::types::{Descriptor, Digest};
 use crate::sys::beneath;
+use crate::ui::json_fault;
+use crate::ui::redact::foreign;
 use rustix::fs::{FileType, Mode, OFlags};
 use serde::Deserialize;
 use std::fs::File;
@@ -97,7 +99,7 @@ pub enum LayoutError {
         got: u64,
     },
     /// Too long for its kind.
-    #[error("{place}: {file} has {size} bytes, more than the {limit} allowed")]
+    #[error("{place}: {file} has {size} bytes, more than the {limit} allowed{}", smaller(file))]
     TooLarge {
         /// `oci:PATH` or `oci-archive:PATH`.
         place: String,
@@ -108,6 +110,11 @@ pub enum LayoutError {
         /// Bytes allowed.
         limit: u64,
     },
+}
+
+/// What to do about a document of a layout that is too large.
+fn smaller(file: &str) -> &'static str {
+    if file == MARKER { "" } else { "; shorten its annotations, or split it" }
 }
 
 /// A path inside a layout as it is told behind the layout's own.
@@ -243,12 +250,12 @@ pub(super) fn check_version(place: &str, marker: &[u8]) -> Result<(), LayoutErro
         file: MARKER.to_owned(),
         reason,
     };
-    let marker: Marker = serde_json::from_slice(marker).map_err(|e| invalid(e.to_string()))?;
+    let marker: Marker = json_fault::read(marker).map_err(|e| invalid(e.to_string()))?;
     match marker.image_layout_version.split('.').next() {
         Some("1") => Ok(()),
         _ => Err(invalid(format!(
             "imageLayoutVersion {:?} is not supported, only 1.x",
-            marker.image_layout_version
+            foreign(&marker.image_layout_version, 40)
         ))),
     }
 }
@@ -303,7 +310,7 @@ fn names(entries: &[Descriptor]) -> String {
     }
     let name = |e: &Descriptor| {
         let name = manifest::ref_name(&e.annotations).unwrap_or(e.digest.as_str());
-        name.chars().filter(|c| !c.is_control()).take(128).collect::<String>()
+        foreign(name, 128)
     };
     let mut list: Vec<String> = entries.iter().take(20).map(name).collect();
     if entries.len() > list.len() {

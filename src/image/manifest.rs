@@ -3,6 +3,8 @@
 //! The bytes are kept beside the parsed form: a digest is of bytes, not of meaning.
 
 use crate::image::types::{Descriptor, Digest};
+use crate::ui::json_fault::{self, JsonFault};
+use crate::ui::redact::foreign;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -28,8 +30,8 @@ pub const MAX_LAYERS: usize = 500;
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// Not JSON, or a field of the wrong type.
-    #[error("manifest is not valid")]
-    Json(#[from] serde_json::Error),
+    #[error("manifest is not valid, its publisher has to mend it and push it again")]
+    Json(#[from] JsonFault),
     /// Docker schema 1.
     #[error(
         "manifest has schema version 1, an old docker format without content digests; \
@@ -142,7 +144,7 @@ fn is_known(media_type: &str) -> bool {
 /// Refuses schema 1, documents that could be read as two things, types that contradict each
 /// other, artifacts, and layers that cannot be unpacked.
 pub fn parse(bytes: &[u8], outer: &str) -> Result<Document, ManifestError> {
-    let raw: Raw = serde_json::from_slice(bytes)?;
+    let raw: Raw = json_fault::read(bytes)?;
     let outer = plain_type(outer);
     let schema1_type = outer.starts_with("application/vnd.docker.distribution.manifest.v1+");
     match raw.schema_version {
@@ -155,26 +157,33 @@ pub fn parse(bytes: &[u8], outer: &str) -> Result<Document, ManifestError> {
     let inner = raw.media_type.as_deref().unwrap_or_default();
     // Between a manifest and an index it matters; Drift delivers every manifest as docker's.
     if !inner.is_empty() && is_known(&outer) && is_index(inner) != is_index(&outer) {
-        return Err(ManifestError::TypeDiffers { outer, inner: inner.to_owned() });
+        let (outer, inner) = (told(&outer), told(inner));
+        return Err(ManifestError::TypeDiffers { outer, inner });
     }
     let kind = if inner.is_empty() { outer.as_str() } else { inner };
     if let Some(manifests) = raw.manifests {
         if is_known(kind) && !is_index(kind) {
-            return Err(ManifestError::Unknown(kind.to_owned()));
+            return Err(ManifestError::Unknown(told(kind)));
         }
         return Ok(Document::Index(manifests));
     }
     let (Some(config), Some(layers)) = (raw.config, raw.layers) else {
-        return Err(ManifestError::Unknown(kind.to_owned()));
+        return Err(ManifestError::Unknown(told(kind)));
     };
     if is_index(kind) {
-        return Err(ManifestError::Unknown(kind.to_owned()));
+        return Err(ManifestError::Unknown(told(kind)));
     }
     if !matches!(config.media_type.as_str(), OCI_CONFIG | DOCKER_CONFIG) {
-        return Err(ManifestError::Artifact(raw.artifact_type.unwrap_or(config.media_type)));
+        let kind = raw.artifact_type.unwrap_or(config.media_type);
+        return Err(ManifestError::Artifact(told(&kind)));
     }
     check_layers(&layers)?;
     Ok(Document::Manifest(Manifest { config, layers }))
+}
+
+/// A media type as it is told: whoever serves the document has written it.
+fn told(media_type: &str) -> String {
+    foreign(media_type, 120)
 }
 
 fn check_unambiguous(raw: &Raw) -> Result<(), ManifestError> {
@@ -214,10 +223,10 @@ fn check_layers(layers: &[Descriptor]) -> Result<(), ManifestError> {
         let digest = layer.digest.clone();
         let media_type = layer.media_type.clone();
         if media_type.contains(".nondistributable.") || media_type.contains(".foreign.") {
-            return Err(ManifestError::Foreign { digest, media_type });
+            return Err(ManifestError::Foreign { digest, media_type: told(&media_type) });
         }
         if !LAYER_TYPES.contains(&media_type.as_str()) {
-            return Err(ManifestError::Layer { digest, media_type });
+            return Err(ManifestError::Layer { digest, media_type: told(&media_type) });
         }
     }
     Ok(())
@@ -269,6 +278,18 @@ mod tests {
             let reason = std::error::Error::source(&error).unwrap().to_string();
             assert!(reason.contains("expected a manifest or an index"), "{bad}: {reason}");
         }
+    }
+
+    #[test]
+    fn a_wrong_type_is_told_with_its_field() {
+        let text = format!(
+            r#"{{"schemaVersion":2,"manifests":[{{"digest":"{D}","size":1}},
+            {{"digest":"{D}","size":1,"annotations":{{"dev.bolt.x":5}}}}]}}"#
+        );
+        let error = parse(text.as_bytes(), "").unwrap_err();
+        let reason = std::error::Error::source(&error).unwrap().to_string();
+        assert!(reason.starts_with("manifests[1].annotations[\"dev.bolt.x\"]: "), "{reason}");
+        assert!(error.to_string().contains("its publisher has to mend it"), "{error}");
     }
 
     #[test]

@@ -15,8 +15,8 @@ pub use drift::DriftName;
 use crate::image::config::registries::Registries;
 use crate::image::types::{BadDigest, Digest};
 use grammar::{
-    Parts, first_part, image_id, layout, looks_like_registry, push_suffix, refuse_id,
-    refuse_transport, registry_fault,
+    Parts, first_part, image_id, layout, looks_like_registry, push_suffix, refuse_credentials,
+    refuse_id, refuse_transport, registry_fault,
 };
 use std::fmt;
 use std::path::PathBuf;
@@ -113,6 +113,15 @@ pub enum ReferenceError {
         text: String,
         /// `http://` or `https://`.
         scheme: &'static str,
+    },
+    /// A user name, password or token in front of the host.
+    #[error(
+        "{text:?} holds credentials, which do not belong into a name; leave them out, and run \
+         `bolt login HOST` or write them into auth.json"
+    )]
+    Credentials {
+        /// The whole name, without them.
+        text: String,
     },
     /// `oci:` or `oci-archive:` without a usable path or reference.
     #[error("{text:?}: {reason}")]
@@ -232,6 +241,7 @@ impl ImageName {
         if let Some(rest) = text.strip_prefix("s3://") {
             return BucketName::parse(text, rest).map(Self::S3);
         }
+        refuse_credentials(text)?;
         refuse_transport(text)?;
         if let Some(id) = image_id(text) {
             return Ok(Self::Id(id));

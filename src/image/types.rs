@@ -1,5 +1,6 @@
 //! The data that flows through the image plane.
 
+use crate::ui::redact::foreign;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -78,18 +79,14 @@ impl FromStr for Digest {
         let len = match text.split_once(':') {
             Some(("sha256", hex)) => (hex, 64),
             Some(("sha512", hex)) => (hex, 128),
-            _ => return Err(BadDigest(text.chars().take(160).collect())),
+            _ => return Err(BadDigest(foreign(text, 160))),
         };
         let good = len.0.len() == len.1
             // Not `all`, which goes byte by byte: a start reads dozens of these.
             && len.0.bytes().fold(true, |good, b| {
                 good & (b.is_ascii_digit() | (b'a'..=b'f').contains(&b))
             });
-        if good {
-            Ok(Digest(text.to_owned()))
-        } else {
-            Err(BadDigest(text.chars().take(160).collect()))
-        }
+        if good { Ok(Digest(text.to_owned())) } else { Err(BadDigest(foreign(text, 160))) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Standard output and standard error: the one place where text leaves this program.
 
+use super::redact::hide;
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
@@ -60,17 +61,17 @@ pub fn stderr_bytes(bytes: &[u8]) {
 
 /// One line of a warning: `bolt: warning: TEXT`.
 pub fn warning(text: &str) {
-    stderr_bytes(format!("bolt: warning: {}\n", escaped_cell(text)).as_bytes());
+    stderr_bytes(format!("bolt: warning: {}\n", escaped_cell(&hide(text))).as_bytes());
 }
 
 /// One line about what goes on: `bolt: TEXT`, on standard error.
 pub fn note(text: &str) {
-    stderr_bytes(format!("bolt: {}\n", escaped_cell(text)).as_bytes());
+    stderr_bytes(format!("bolt: {}\n", escaped_cell(&hide(text))).as_bytes());
 }
 
 /// Advice beside an error that is printed already: `hint: TEXT`.
 pub fn hint(text: &str) {
-    stderr_bytes(format!("hint: {}\n", escaped_text(text)).as_bytes());
+    stderr_bytes(format!("hint: {}\n", escaped_text(&hide(text))).as_bytes());
 }
 
 /// The end of a command that did not work: `bolt: a: b: c`, then `hint: …` where there is one.
@@ -99,9 +100,9 @@ pub fn is_closed(error: &anyhow::Error) -> bool {
 }
 
 fn chain_text(error: &anyhow::Error, hint: Option<&str>) -> String {
-    let mut text = format!("bolt: {}\n", escaped_cell(&format!("{error:#}")));
+    let mut text = format!("bolt: {}\n", escaped_cell(&hide(&format!("{error:#}"))));
     if let Some(hint) = hint {
-        text.push_str(&format!("hint: {}\n", escaped_text(hint)));
+        text.push_str(&format!("hint: {}\n", escaped_text(&hide(hint))));
     }
     text
 }

@@ -1,6 +1,6 @@
 //! How far a transfer is: bars on a terminal, plain lines elsewhere, nothing when asked.
 
-use super::{human, print};
+use super::{human, print, redact};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::HashMap;
 use std::io::IsTerminal;
@@ -100,7 +100,8 @@ impl Transfer {
 
     /// One line that is not about a single blob: a retry, another mirror.
     pub fn note(&self, text: &str) {
-        let text = print::escaped_cell(text);
+        let text = redact::hide(text);
+        let text = print::escaped_cell(&text);
         match &self.style {
             Style::Silent => {}
             Style::Lines(line) => line(&text),

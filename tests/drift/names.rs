@@ -215,6 +215,11 @@ fn what_fits_nowhere_or_cannot_be_read_is_told() {
     publish(&session, &registry, r#"{"gpus":[]}"#);
     let out = bolt(&session, &["pull", "-q", "bolt://hell"]);
     assert!(out.code == 0 && out.err.contains("unknown field `gpus`"), "{out:?}");
+    let out = bolt(&session, &["resolve", "bolt://doom"]);
+    let warned = out.err.lines().filter(|l| l.contains("unknown field `gpus`")).count();
+    assert!(out.code == 0 && warned == 1 && out.err.contains("warning: variant"), "{out:?}");
+    let out = bolt(&session, &["resolve", "--explain", "bolt://doom"]);
+    assert!(out.out.contains("unknown field `gpus`") && !out.err.contains("gpus"), "{out:?}");
     // Names without a scheme never lead there.
     let out = bolt(&session, &["run", "--pull", "never", "--rm", "hell", "busybox", "true"]);
     assert_eq!(out.code, 125, "{out:?}");
@@ -287,7 +292,7 @@ fn what_is_explained_is_safe_for_terminals() {
     let registry = Registry::start(Options::default());
     configure(&session, &registry, "");
     for (annotation, shown) in [
-        ("{\"bogus\\u001b]0;pwn\\u0007\\ntaken\":1}", "bogus\\x1b]0;pwn\\x07\\ntaken"),
+        ("{\"bogus\\u001b]0;pwn\\u0007\\ntaken\":1}", "bogus\\u{1b}]0;pwn\\u{7}\\ntaken"),
         ("{\"variant\":\"a\\u202eb\\u200fc\"}", "a\\u{202e}b\\u{200f}c"),
     ] {
         publish(&session, &registry, annotation);

@@ -301,3 +301,18 @@ fn what_a_plain_server_does_wrong_is_told() {
         assert!(!out.err.contains("TLS"), "{about}: {}", out.err);
     }
 }
+
+#[test]
+fn a_dead_proxy_is_named_in_place_of_the_registry() {
+    let mut machine = Machine::new();
+    let dead = free_port();
+    machine.proxies = Proxies::from_variables(|name| {
+        (name == "all_proxy").then(|| format!("http://u:CANARYproxy@127.0.0.1:{dead}"))
+    });
+    let mut request = machine.request("registry.example/box:1");
+    request.patience.retries = 0;
+    let message = text(&machine.pull(&request).0.unwrap_err());
+    let proxy = format!("the proxy 127.0.0.1:{dead}, as https_proxy or all_proxy says, refuses");
+    assert!(message.contains(&proxy), "{message}");
+    assert!(message.contains("no_proxy") && !message.contains("CANARY"), "{message}");
+}

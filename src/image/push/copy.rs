@@ -8,6 +8,7 @@ use crate::image::registry::{OutgoingBlob, Repository};
 use crate::image::source::RawDocument;
 use crate::image::types::{Descriptor, Digest};
 use crate::store::Store;
+use crate::ui::json_fault;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -63,7 +64,7 @@ impl Copy<'_> {
     /// Copies all that a manifest names, but not the manifest.
     fn parts(&mut self, digest: &Digest, depth: usize) -> Result<Outgoing, PushError> {
         let RawDocument { bytes, media_type, digest, .. } = self.from.manifest(digest.as_str())?;
-        let named: Named = serde_json::from_slice(&bytes).map_err(ManifestError::from)?;
+        let named: Named = json_fault::read(&bytes).map_err(ManifestError::from)?;
         if !named.manifests.is_empty() && depth == 0 {
             return Err(PushError::Nesting { digest, limit: MAX_DEPTH });
         }

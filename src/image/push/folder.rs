@@ -26,6 +26,18 @@ pub struct Folder {
     image: Option<String>,
     blobs: OwnedFd,
     dir: OwnedFd,
+    /// Whether the directory was not there before.
+    made: bool,
+}
+
+impl Drop for Folder {
+    /// A directory that was made for nothing does not stay: rmdir(2) leaves what holds anything.
+    fn drop(&mut self) {
+        if self.made {
+            let nested = ["blobs/sha256", "blobs", ""].map(|below| self.path.join(below));
+            nested.iter().try_for_each(std::fs::remove_dir).unwrap_or_default();
+        }
+    }
 }
 
 impl Folder {
@@ -34,6 +46,7 @@ impl Folder {
     /// Errors: a directory that holds something else than a layout.
     pub fn open(path: &Path, image: Option<String>) -> Result<Self, PushError> {
         let failed = |e: io::Error| PushError::write(path.display().to_string(), e);
+        let made = !path.exists();
         std::fs::create_dir_all(path).map_err(failed)?;
         if !path.join("oci-layout").exists() && std::fs::read_dir(path).map_err(failed)?.count() > 0
         {
@@ -47,7 +60,7 @@ impl Folder {
                 .map_err(|e| PushError::write(path.display().to_string(), e))
         };
         let (dir, blobs) = (open(path.to_owned())?, open(path.join("blobs/sha256"))?);
-        Ok(Folder { path: path.to_owned(), image, blobs, dir })
+        Ok(Folder { path: path.to_owned(), image, blobs, dir, made })
     }
 
     fn put(&self, outgoing: &OutgoingBlob) -> Result<(), PushError> {
@@ -191,5 +204,26 @@ impl Destination for Folder {
 
     fn instance(&self, manifest: &Outgoing) -> Result<(), PushError> {
         self.write(&self.blobs, manifest.digest.hex(), &manifest.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::scratch::Scratch;
+
+    #[test]
+    fn a_directory_that_was_made_for_nothing_does_not_stay() {
+        let scratch = Scratch::new("folder");
+        let (new, old) = (scratch.path().join("new"), scratch.path().join("old"));
+        std::fs::create_dir(&old).unwrap();
+        for path in [&new, &old] {
+            drop(Folder::open(path, None).unwrap());
+        }
+        assert!(!new.exists() && old.exists());
+        let folder = Folder::open(&new, None).unwrap();
+        folder.write(&folder.dir, "oci-layout", MARKER).unwrap();
+        drop(folder);
+        assert!(new.join("oci-layout").exists());
     }
 }

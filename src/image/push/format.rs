@@ -10,6 +10,7 @@ use crate::image::manifest::{
     OCI_INDEX, OCI_MANIFEST,
 };
 use crate::image::types::Digest;
+use crate::ui::json_fault;
 use serde_json::{Map, Value, json};
 
 /// A family of manifests and indexes.
@@ -94,8 +95,7 @@ impl Format {
     ///
     /// Errors: as for [`Format::rewrite`], and an artifact where docker's is wanted.
     pub(super) fn convert(self, manifest: Outgoing) -> Result<Outgoing, PushError> {
-        let mut value: Value =
-            serde_json::from_slice(&manifest.bytes).map_err(ManifestError::from)?;
+        let mut value: Value = json_fault::read(&manifest.bytes).map_err(ManifestError::from)?;
         if Self::of(&value) == self {
             return Ok(manifest);
         }

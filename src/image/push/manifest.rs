@@ -5,6 +5,7 @@ use super::work::Changed;
 use super::{Format, Outgoing, Packing, PushError};
 use crate::image::manifest::{MAX_DOCUMENT, ManifestError};
 use crate::image::types::{Descriptor, Digest, ImageRecord};
+use crate::ui::json_fault::{self, JsonFault};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -38,7 +39,7 @@ pub(super) fn outgoing(
     changed: &BTreeMap<Digest, Changed>,
     wanted: Option<Format>,
 ) -> Result<Outgoing, PushError> {
-    let mut value: Value = serde_json::from_slice(raw).map_err(ManifestError::from)?;
+    let mut value: Value = json_fault::read(raw).map_err(ManifestError::from)?;
     let was = Format::of(&value);
     let zstd = changed.values().any(|c| c.packing == Packing::Zstd);
     let format = wanted.unwrap_or(if zstd { Format::Oci } else { was });
@@ -80,7 +81,8 @@ pub(super) fn document(
     value: &Value,
     media_type: &str,
 ) -> Result<Outgoing, PushError> {
-    let bytes = serde_json::to_vec(value).map_err(ManifestError::from)?;
+    let bytes = serde_json::to_vec(value)
+        .map_err(|e| ManifestError::from(JsonFault::new(&e.to_string())))?;
     if bytes.len() as u64 > MAX_DOCUMENT {
         return Err(PushError::TooLarge { what, size: bytes.len(), limit: MAX_DOCUMENT });
     }

@@ -1,6 +1,6 @@
 //! `s3://BUCKET[/PREFIX][:NAME|:@INDEX|@DIGEST]`: an image layout in a bucket.
 
-use super::grammar::shown;
+use super::grammar::{refuse_credentials, shown};
 use super::{LayoutImage, Reference, ReferenceError};
 use crate::image::s3::place::is_bucket;
 use crate::image::types::Digest;
@@ -20,6 +20,7 @@ pub struct BucketName {
 impl BucketName {
     /// Reads what stands behind `s3://`; `text` is the whole, for messages.
     pub(super) fn parse(text: &str, rest: &str) -> Result<Self, ReferenceError> {
+        refuse_credentials(text)?;
         let fault = |reason| Err(ReferenceError::Path { text: shown(text), reason });
         let digest = rest.rsplit_once('@').and_then(|(p, d)| Some((p, d.parse::<Digest>().ok()?)));
         let (path, image) = match (digest, rest.split_once(':')) {

@@ -1,6 +1,6 @@
 //! `bolt://NAME[:TAG|:RANGE|@DIGEST]` and `drift://HOST[:PORT]/NAME…`: games of a Drift registry.
 
-use super::grammar::{Parts, shown};
+use super::grammar::{Parts, refuse_credentials, shown};
 use super::{Reference, ReferenceError};
 use crate::image::types::Digest;
 use crate::image::versions::Range;
@@ -31,6 +31,7 @@ impl DriftName {
             (_, Some(rest)) => (true, rest),
             _ => return Err(fault("it starts with neither bolt:// nor drift://".to_owned())),
         };
+        refuse_credentials(text)?;
         let (rest, range) = split_range(rest).map_err(|reason| fault(reason.to_owned()))?;
         let range = range.map(Range::parse).transpose().map_err(|e| fault(e.to_string()))?;
         let parts = Parts::split(rest).map_err(|e| match e {

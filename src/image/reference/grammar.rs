@@ -2,6 +2,7 @@
 
 use super::{DOCKER_HUB, LayoutImage, NAME_MAX, Reference, ReferenceError, ShortName, TAG_MAX};
 use crate::image::types::Digest;
+use crate::ui::redact;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
@@ -26,6 +27,7 @@ impl<'a> Parts<'a> {
             return Err(ReferenceError::Empty);
         }
         too_long(text, text.len(), TEXT_MAX)?;
+        refuse_credentials(text)?;
         let (rest, digest) = match text.split_once('@') {
             None => (text, None),
             Some((rest, digest)) => {
@@ -84,9 +86,17 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The beginning of `text`: what came in may be megabytes long.
+/// The beginning of `text`, without credentials: what came in may be megabytes long.
 pub(super) fn shown(text: &str) -> String {
-    text.chars().take(100).collect()
+    redact::userinfo(text).as_deref().unwrap_or(text).chars().take(100).collect()
+}
+
+/// Nobody writes his password into a name: it would be on the screen and in the list of processes.
+pub(super) fn refuse_credentials(text: &str) -> Result<(), ReferenceError> {
+    match redact::userinfo(text).filter(|_| text.contains('/')) {
+        Some(text) => Err(ReferenceError::Credentials { text: text.chars().take(100).collect() }),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn push_suffix(text: &mut String, tag: Option<&str>, digest: Option<&Digest>) {

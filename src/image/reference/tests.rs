@@ -18,6 +18,29 @@ fn full(text: &str) -> String {
 }
 
 #[test]
+fn typed_credentials_are_refused_and_not_repeated() {
+    for name in [
+        "u:CANARYtyped@h/x",
+        "docker://u:CANARYtyped@h.example/x:1",
+        "https://u:CANARYtyped@h.example/x",
+        "s3://u:CANARYtyped@bucket/x",
+        "s3://CANARYtyped@bucket/x",
+        "bolt://u:CANARYtyped@h/x",
+        "drift://u:CANARYtyped@h/x:^1",
+    ] {
+        let error = ImageName::parse(name).unwrap_err();
+        let all = format!("{error} {error:?}");
+        assert!(all.contains("***@") && all.contains("`bolt login HOST`"), "{all}");
+        assert!(!all.contains("CANARY"), "{all}");
+    }
+    let error = ImageName::parse("u:CANARYtyped@h").unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("CANARY"), "{error}");
+    for name in ["s3://bucket/a@b/c:v1", "s3://bucket/a:@2"] {
+        assert!(matches!(ImageName::parse(name), Ok(ImageName::S3(_))), "{name}");
+    }
+}
+
+#[test]
 fn names_with_and_without_a_registry() {
     let digest = format!("sha256:{HEX}");
     let cases = [
@@ -142,7 +165,9 @@ fn lengths_are_limited_and_errors_stay_short() {
     let tag = |len| format!("quay.io/a:{}", "t".repeat(len));
     assert!(Reference::parse(&tag(TAG_MAX)).is_ok());
     assert!(Reference::parse(&tag(TAG_MAX + 1)).is_err());
-    for piece in ["a", "/", ":", "@", "a/", "A", "[", ".", "-", "\u{1f3ae}", "oci:", "x:"] {
+    for piece in
+        ["a", "/", ":", "@", "a/", "A", "[", ".", "-", "\u{1f3ae}", "oci:", "x:", "@sha256:"]
+    {
         let text = piece.repeat((10 << 20) / piece.len());
         for text in [text.clone(), format!("oci:{text}"), format!("docker://{text}")] {
             let error = ImageName::parse(&text).unwrap_err().to_string();

@@ -13,6 +13,7 @@ use crate::image::progress::Progress;
 use crate::image::source::RawDocument;
 use crate::image::source::origin::Range;
 use crate::image::types::Digest;
+use crate::ui::redact::learn;
 use reqwest::{Method, Url};
 use std::cell::Cell;
 use std::time::Duration;
@@ -112,8 +113,8 @@ impl<'a> Client<'a> {
             name => format!("repository:{name}:pull"),
         };
         match &credentials {
-            Some(Credentials::Password { password, .. }) => http.secrets.learn(password.expose()),
-            Some(Credentials::IdentityToken(token)) => http.secrets.learn(token.expose()),
+            Some(Credentials::Password { password, .. }) => learn(password.expose()),
+            Some(Credentials::IdentityToken(token)) => learn(token.expose()),
             None => {}
         }
         let access = Access::new(&registry, scope, credentials, trust.insecure);
@@ -248,7 +249,7 @@ impl<'a> Client<'a> {
 
     /// One request with authentication; any status but 2xx is an error.
     pub(super) async fn exchange(&self, call: &Call<'_>) -> Result<Answer, RegistryError> {
-        self.answered(call).await.map_err(|e| e.without(&self.http.secrets))
+        self.answered(call).await.map_err(RegistryError::without_secrets)
     }
 
     async fn answered(&self, call: &Call<'_>) -> Result<Answer, RegistryError> {

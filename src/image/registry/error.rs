@@ -1,5 +1,6 @@
 //! What can go wrong with a registry, in plain words; never a secret in them.
 
+use crate::ui::redact::foreign;
 use reqwest::Url;
 use serde::Deserialize;
 use std::error::Error;
@@ -86,6 +87,21 @@ pub enum RegistryError {
         /// Address.
         url: String,
     },
+    /// The proxy in front of it cannot be reached.
+    #[error(
+        "{url}: the proxy {proxy}, as {variable} says, {reason}; check that variable, or name \
+         the host in no_proxy"
+    )]
+    Proxy {
+        /// Address.
+        url: String,
+        /// `host[:port]` of the proxy.
+        proxy: String,
+        /// The environment variables for it.
+        variable: &'static str,
+        /// What became of the connection to it.
+        reason: &'static str,
+    },
     /// The connection broke.
     #[error("{url}: {reason}")]
     Network {
@@ -129,7 +145,7 @@ pub enum RegistryError {
         detail: String,
     },
     /// More bytes than anything of that kind has.
-    #[error("{url}: answer is longer than the {limit} bytes allowed for a {what}")]
+    #[error("{url}: answer is longer than the {limit} bytes allowed for a {what}{}", smaller(what))]
     TooLarge {
         /// Address.
         url: String,
@@ -190,6 +206,15 @@ pub enum RegistryError {
     },
 }
 
+/// What to do about an answer that is too long.
+fn smaller(what: &str) -> &'static str {
+    match what {
+        "manifest" => "; its publisher has to shorten its annotations, or split the index",
+        "token" => "; check the registry's token service",
+        _ => "",
+    }
+}
+
 /// What to do about something that does not exist; of a blob the user has written nothing.
 fn check_of(what: &str) -> &'static str {
     if what.starts_with("manifest ") { "; check the name and the tag" } else { "" }
@@ -231,6 +256,19 @@ impl RegistryError {
         }
     }
 
+    /// Lays the blame for a connection that did not come about on the proxy that it was to go
+    /// through.
+    pub(super) fn or_proxy(self, through: Option<(String, &'static str)>) -> Self {
+        let Some((proxy, variable)) = through else { return self };
+        let (url, reason) = match self {
+            Self::Refused { url } => (url, "refuses the connection"),
+            Self::Dns { url } => (url, "has a host name that cannot be resolved"),
+            Self::TimedOut { url } => (url, "does not answer in time"),
+            other => return other,
+        };
+        Self::Proxy { url, proxy, variable, reason }
+    }
+
     /// Whether the other side answered with something that is no TLS: a server of plain http.
     pub(super) fn is_plain_answer(&self) -> bool {
         matches!(self, Self::Tls { reason, .. } if reason == NO_TLS)
@@ -238,7 +276,10 @@ impl RegistryError {
 
     /// Whether no HTTP conversation came about, so that another scheme may be tried.
     pub(super) fn is_connect(&self) -> bool {
-        matches!(self, Self::Tls { .. } | Self::Refused { .. } | Self::Network { .. })
+        matches!(
+            self,
+            Self::Tls { .. } | Self::Refused { .. } | Self::Proxy { .. } | Self::Network { .. }
+        )
     }
 }
 
@@ -251,18 +292,13 @@ pub(in crate::image) fn shown(url: &Url) -> String {
     let _ = url.set_password(None);
     url.set_query(None);
     url.set_fragment(None);
-    clean(url.as_str(), 400)
+    foreign(url.as_str(), 400)
 }
 
 /// `host[:port]` of an address.
 pub(in crate::image) fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// At most `limit` characters of a foreign text, control characters left out.
-pub(in crate::image) fn clean(text: &str, limit: usize) -> String {
-    text.chars().filter(|c| !c.is_control()).take(limit).collect()
 }
 
 /// Sorts an error of the HTTP client.
@@ -289,7 +325,7 @@ pub(super) fn classify(error: &reqwest::Error, url: &Url) -> RegistryError {
         reason = cause.to_string();
         next = cause.source();
     }
-    RegistryError::Network { url: address, reason: clean(&reason, 400) }
+    RegistryError::Network { url: address, reason: foreign(&reason, 400) }
 }
 
 /// rustls hides in an `io::Error` or two, whose `source` skips the very error they wrap.
@@ -314,7 +350,7 @@ fn tls_reason(error: &rustls::Error) -> String {
             C::NotValidForName | C::NotValidForNameContext { .. },
         ) => "its certificate is for another host name".to_owned(),
         rustls::Error::InvalidMessage(_) => NO_TLS.to_owned(),
-        other => clean(&other.to_string(), 200),
+        other => foreign(&other.to_string(), 200),
     }
 }
 
@@ -346,7 +382,7 @@ pub(super) fn body_detail(body: &[u8]) -> String {
         (code, message) => format!("{code}: {message}"),
     });
     let texts: Vec<String> = entries.chain(body.details).chain(body.error_description).collect();
-    let text = clean(&texts.join("; "), 300);
+    let text = foreign(&texts.join("; "), 300);
     if text.is_empty() { text } else { format!(" ({text})") }
 }
 
@@ -359,6 +395,13 @@ mod tests {
         let url = Url::parse("https://me:pass@cdn.example:8443/a/b?X-Amz-Signature=s#f").unwrap();
         assert_eq!(shown(&url), "https://cdn.example:8443/a/b");
         assert_eq!(host(&url), "cdn.example:8443");
+    }
+
+    #[test]
+    fn a_manifest_that_is_too_long_tells_what_to_do() {
+        let long = |what| RegistryError::TooLarge { url: "u".to_owned(), what, limit: 4 };
+        assert!(long("manifest").to_string().ends_with("its annotations, or split the index"));
+        assert!(long("list").to_string().ends_with("allowed for a list"));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 use super::error::{RegistryError, classify, host, shown};
 use super::own_authority;
 use super::payload::{Moved, Payload};
-use super::secrets::Secrets;
+use super::proxies::reqwest_of;
+use super::secrets::learn_of;
 use reqwest::Response;
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
@@ -13,6 +14,7 @@ use reqwest::header::{
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+pub use super::proxies::Proxies;
 pub(in crate::image) use reqwest::{Method, Url};
 
 /// How often is looked how far a body has gone.
@@ -52,41 +54,6 @@ impl Default for Patience {
             longest_wait: Duration::from_secs(60),
             stall: Duration::from_secs(30),
             connect: Duration::from_secs(20),
-        }
-    }
-}
-
-/// Proxy addresses, as the conventional environment variables give them.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Proxies {
-    http: Option<String>,
-    https: Option<String>,
-    none_for: Option<String>,
-}
-
-impl std::fmt::Debug for Proxies {
-    /// Addresses may hold passwords, so only their presence is told.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Proxies")
-            .field("http", &self.http.is_some())
-            .field("https", &self.https.is_some())
-            .field("none_for", &self.none_for)
-            .finish()
-    }
-}
-
-impl Proxies {
-    /// Reads `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy` and their upper-case forms
-    /// through `variable`, lower case first.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let read = |name: &str| {
-            let upper = name.to_ascii_uppercase();
-            variable(name).or_else(|| variable(&upper)).filter(|v| !v.is_empty())
-        };
-        Proxies {
-            http: read("http_proxy").or_else(|| read("all_proxy")),
-            https: read("https_proxy").or_else(|| read("all_proxy")),
-            none_for: read("no_proxy"),
         }
     }
 }
@@ -156,16 +123,13 @@ pub(in crate::image) struct Answer {
     /// Time that was waited for the bytes counted in `came`.
     waited: Duration,
     came: u64,
-    /// What must not be repeated of it.
-    secrets: Secrets,
 }
 
 /// A client with its connections.
 pub(in crate::image) struct Http {
     client: reqwest::Client,
+    proxies: Proxies,
     stall: Duration,
-    /// What its requests told.
-    pub(in crate::image) secrets: Secrets,
 }
 
 impl Http {
@@ -179,7 +143,7 @@ impl Http {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = client(trust, proxies, patience)
             .map_err(|reason| RegistryError::Setup { host: name.to_owned(), reason })?;
-        Ok(Http { client, stall: patience.stall, secrets: Secrets::default() })
+        Ok(Http { client, proxies: proxies.clone(), stall: patience.stall })
     }
 
     /// Sends a request and follows redirects; any status is an answer.
@@ -193,8 +157,8 @@ impl Http {
         ask: &Ask,
         sent: &dyn Fn(u64),
     ) -> Result<Answer, RegistryError> {
-        self.secrets.learn_of(ask);
-        self.follow(ask, sent).await.map_err(|e| e.without(&self.secrets))
+        learn_of(ask);
+        self.follow(ask, sent).await.map_err(RegistryError::without_secrets)
     }
 
     async fn follow(&self, ask: &Ask, sent: &dyn Fn(u64)) -> Result<Answer, RegistryError> {
@@ -238,15 +202,14 @@ impl Http {
                     tokio::time::timeout(after, request.send())
                         .await
                         .map_err(|_| RegistryError::Stalled { url: shown(&url), after })?
-                        .map_err(|e| classify(&e, &url))?
+                        .map_err(|e| self.classified(&e, &url))?
                 }
             };
             let Some(next) = redirect_target(ask, &response, &url)? else {
                 let (redirected, stall) = (hop > 0, self.stall);
                 let exposed = ask.url.scheme() == "https" && url.scheme() != "https";
                 let (waited, came) = (Duration::ZERO, 0);
-                let secrets = self.secrets.clone();
-                return Ok(Answer { response, redirected, exposed, stall, waited, came, secrets });
+                return Ok(Answer { response, redirected, exposed, stall, waited, came });
             };
             if !same_origin(&url, &next) {
                 authorization = None;
@@ -255,6 +218,10 @@ impl Http {
             url = next;
         }
         Err(RegistryError::Circular { url: shown(&ask.url), limit: MAX_REDIRECTS })
+    }
+
+    fn classified(&self, error: &reqwest::Error, url: &Url) -> RegistryError {
+        classify(error, url).or_proxy(self.proxies.of(url))
     }
 
     /// Waits for the answer to a request with a body, as long as bytes of it go.
@@ -278,7 +245,7 @@ impl Http {
                 (told, last) = (now, Instant::now());
             }
             match outcome {
-                Ok(answer) => return answer.map_err(|e| classify(&e, url)),
+                Ok(answer) => return answer.map_err(|e| self.classified(&e, url)),
                 Err(_) if last.elapsed() >= after => {
                     return Err(RegistryError::Stalled { url: shown(url), after });
                 }
@@ -302,7 +269,7 @@ fn client(
             .retry(reqwest::retry::never())
             .connect_timeout(patience.connect)
             .no_proxy();
-        for proxy in proxies_of(proxies)? {
+        for proxy in reqwest_of(proxies)? {
             builder = builder.proxy(proxy);
         }
         Ok(builder)
@@ -358,7 +325,7 @@ impl Answer {
 
     /// Where the answer came from, fit to be shown.
     pub(in crate::image) fn address(&self) -> String {
-        self.secrets.hide(&shown(self.response.url()))
+        shown(self.response.url())
     }
 
     /// The next bytes of the body; `None` at its end.
@@ -374,7 +341,7 @@ impl Answer {
         let chunk = match tokio::time::timeout(left, self.response.chunk()).await {
             Err(_) => return Err(stalled(self.address())),
             Ok(Err(e)) => {
-                return Err(classify(&e, self.response.url()).without(&self.secrets));
+                return Err(classify(&e, self.response.url()).without_secrets());
             }
             Ok(Ok(chunk)) => chunk,
         };
@@ -472,20 +439,6 @@ fn is_link_local(url: &Url) -> bool {
     }
 }
 
-fn proxies_of(proxies: &Proxies) -> Result<Vec<reqwest::Proxy>, String> {
-    let none_for = || proxies.none_for.as_deref().and_then(reqwest::NoProxy::from_string);
-    let mut list = Vec::new();
-    if let Some(address) = &proxies.http {
-        let proxy = reqwest::Proxy::http(address).map_err(|_| "http_proxy is not an address")?;
-        list.push(proxy.no_proxy(none_for()));
-    }
-    if let Some(address) = &proxies.https {
-        let proxy = reqwest::Proxy::https(address).map_err(|_| "https_proxy is not an address")?;
-        list.push(proxy.no_proxy(none_for()));
-    }
-    Ok(list)
-}
-
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
@@ -556,20 +509,5 @@ mod tests {
         }
         assert!(api_url("https", "host", "a/../b").is_err());
         assert!(api_url("https", "host", "a?b").is_err());
-    }
-
-    #[test]
-    fn proxies_come_from_variables_and_hide_their_passwords() {
-        let read = |name: &str| match name {
-            "HTTPS_PROXY" => Some("http://u:secret@proxy:3128".to_owned()),
-            "all_proxy" => Some("http://all:1".to_owned()),
-            "no_proxy" => Some("localhost,.lan".to_owned()),
-            _ => None,
-        };
-        let proxies = Proxies::from_variables(read);
-        assert_eq!(proxies.http.as_deref(), Some("http://all:1"));
-        assert_eq!(proxies.https.as_deref(), Some("http://u:secret@proxy:3128"));
-        assert!(!format!("{proxies:?}").contains("secret"));
-        assert_eq!(proxies_of(&proxies).unwrap().len(), 2);
     }
 }

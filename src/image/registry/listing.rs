@@ -7,6 +7,7 @@ use crate::image::artifact::{self, Referrer};
 use crate::image::manifest::MAX_DOCUMENT;
 use crate::image::reference::{NAME_MAX, TAG_MAX};
 use crate::image::types::Digest;
+use crate::ui::json_fault;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -161,7 +162,7 @@ impl Client<'_> {
                 .await?;
             let broken = |reason: String| RegistryError::Protocol { url: url.clone(), reason };
             pages.size += body.len();
-            let page = serde_json::from_slice(&body)
+            let page = json_fault::read(&body)
                 .map_err(|e| broken(format!("{what}: not the JSON of a list: {e}")))?;
             pages.list.push(page);
             match follow {

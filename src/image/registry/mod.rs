@@ -14,8 +14,9 @@ mod listing;
 mod own_authority;
 mod pace;
 mod payload;
+mod proxies;
 mod repository;
-pub(in crate::image) mod secrets;
+mod secrets;
 mod several;
 mod upload;
 

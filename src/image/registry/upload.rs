@@ -3,10 +3,11 @@
 
 use super::blobs::HEADWAY;
 use super::client::{Call, Client, To};
-use super::error::{RegistryError, clean};
+use super::error::RegistryError;
 use super::http::{Answer, same_origin};
 use super::payload::Payload;
 use crate::image::types::{Descriptor, Digest};
+use crate::ui::redact::foreign;
 use reqwest::{Method, Url};
 use std::fs::File;
 use std::sync::Arc;
@@ -273,8 +274,7 @@ impl Client<'_> {
             && got != digest.as_str()
         {
             let (url, wanted, got) = (answer.address(), digest.to_string(), got.to_owned());
-            let error = RegistryError::Digest { url, wanted, got: clean(&got, 200) };
-            return Err(error.without(&self.http.secrets));
+            return Err(RegistryError::Digest { url, wanted, got: foreign(&got, 200) });
         }
         Ok(Stored { digest, refers: answer.header("oci-subject").is_some() })
     }

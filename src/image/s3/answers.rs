@@ -4,7 +4,8 @@
 use super::credentials::Keys;
 use super::xml::{self, BadXml, Element};
 use crate::image::config::auth::Secret;
-use crate::image::registry::secrets::Secrets;
+use crate::ui::json_fault;
+use crate::ui::redact::foreign;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -40,11 +41,11 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// The same, without secrets that the server repeated.
-    pub(super) fn without(self, secrets: &Secrets) -> Self {
+    /// As it may be shown: the server may have repeated a secret, in pieces or at any length.
+    fn fit(self) -> Self {
         let Trouble { code, message, region, server_time } = self;
-        let region = region.map(|region| secrets.hide(&region));
-        let (code, message) = (secrets.hide(&code), secrets.hide(&message));
+        let region = region.map(|region| foreign(&region, 60));
+        let (code, message) = (foreign(&code, 60), foreign(&message, 300));
         Trouble { code, message, region, server_time }
     }
 }
@@ -54,7 +55,7 @@ fn is_json(bytes: &[u8]) -> bool {
 }
 
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BadXml> {
-    serde_json::from_slice(bytes).map_err(|e| BadXml(format!("JSON, but not as expected ({e})")))
+    json_fault::read(bytes).map_err(|e| BadXml(format!("JSON, but not as expected ({e})")))
 }
 
 /// Reads a list.
@@ -159,7 +160,7 @@ pub fn trouble(bytes: &[u8]) -> Trouble {
         }
         return json::<Whole>(bytes).map_or_else(
             |_| Trouble::default(),
-            |w| Trouble { code: w.code, message: w.message, ..Trouble::default() },
+            |w| Trouble { code: w.code, message: w.message, ..Trouble::default() }.fit(),
         );
     }
     match xml::parse(bytes) {
@@ -178,7 +179,7 @@ fn trouble_in(root: &Element) -> Option<Trouble> {
     let text = |name| error.text_of(name).unwrap_or_default().to_owned();
     let region = error.text_of("Region").map(str::to_owned);
     let server_time = error.text_of("ServerTime").map(str::to_owned);
-    Some(Trouble { code: text("Code"), message: text("Message"), region, server_time })
+    Some(Trouble { code: text("Code"), message: text("Message"), region, server_time }.fit())
 }
 
 /// The keys of a session and when they end (`AssumeRoleWithWebIdentity`).

@@ -10,6 +10,7 @@ use crate::image::reference::LayoutImage;
 use crate::image::source::origin::{Origin, Part, Receive, Served, Tier};
 use crate::image::source::{Documents, RawDocument, SourceError};
 use crate::image::types::{Descriptor, Digest};
+use crate::ui::redact::foreign;
 use futures_util::future::LocalBoxFuture;
 
 /// A bucket whose keys follow its template.
@@ -139,7 +140,7 @@ impl<'a> BucketLayout<'a> {
                 let more = if list.objects.len() > keys.len() { ", …" } else { "" };
                 let reason = format!(
                     "there is no OCI image layout, but {}{more}",
-                    client.hidden(&keys.join(", "), 400)
+                    foreign(&keys.join(", "), 400)
                 );
                 S3Error::Protocol { place, reason }.into()
             }

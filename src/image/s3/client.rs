@@ -10,9 +10,10 @@ use crate::image::progress::Progress;
 use crate::image::registry::blobs::content_range;
 use crate::image::registry::client::{random_share, wait};
 use crate::image::registry::clock;
-use crate::image::registry::error::{clean, host};
+use crate::image::registry::error::host;
 use crate::image::registry::http::{Answer, Ask, Http, Method, Patience, Proxies, Trust, Url};
 use crate::image::source::SourceError;
+use crate::ui::redact::{foreign, learn};
 use std::cell::RefCell;
 
 /// Largest answer that is a document, in bytes: a list of 1000 keys of 1024 bytes.
@@ -59,7 +60,7 @@ impl Call {
 
     /// What is asked about, for messages.
     fn what(&self) -> String {
-        clean(self.key.as_deref().unwrap_or("the bucket"), 300)
+        foreign(self.key.as_deref().unwrap_or("the bucket"), 300)
     }
 }
 
@@ -122,7 +123,7 @@ impl<'a> S3Client<'a> {
             Some((_, Some(total))) if total != size => Err(wrong(total)),
             Some((start, _)) if start == from => Ok((answer, 0)),
             _ => {
-                let range = self.hidden(range, 60);
+                let range = foreign(range, 60);
                 let reason =
                     format!("answered with Content-Range {range:?}, asked from byte {from}");
                 Err(S3Error::Protocol { place: self.place.name(), reason })
@@ -130,13 +131,8 @@ impl<'a> S3Client<'a> {
         }
     }
 
-    /// A text of the server for people, without the secrets that it was sent.
-    pub(super) fn hidden(&self, text: &str, limit: usize) -> String {
-        clean(&self.http.secrets.hide(text), limit)
-    }
-
     pub(super) fn wrong_size(&self, key: &str, wanted: u64, got: u64) -> S3Error {
-        S3Error::Size { place: self.place.name(), key: clean(key, 300), wanted, got }
+        S3Error::Size { place: self.place.name(), key: foreign(key, 300), wanted, got }
     }
 
     /// A whole small object.
@@ -219,8 +215,7 @@ impl<'a> S3Client<'a> {
             }
             other => other.map(Some),
         });
-        let trouble = |body: Vec<u8>| answers::trouble(&body).without(&self.http.secrets);
-        match body.await?.map(trouble) {
+        match body.await?.map(|body| answers::trouble(&body)) {
             None => Ok(Put::Existed),
             Some(trouble) if trouble.code.is_empty() => Ok(Put::Created),
             // A 200 whose body is an error: S3 answers so when the end of an upload fails late.
@@ -308,7 +303,7 @@ impl<'a> S3Client<'a> {
     fn unread(&self, call: &Call) -> impl Fn(xml::BadXml) -> S3Error + use<'_, 'a> {
         let key = call.what();
         move |source| {
-            let source = source.without(&self.http.secrets);
+            let source = source.without_secrets();
             S3Error::Answer { place: self.place.name(), key: key.clone(), source }
         }
     }
@@ -361,8 +356,8 @@ impl<'a> S3Client<'a> {
         };
         let mut query = encode_query(&call.query);
         if let Some(keys) = keys {
-            self.http.secrets.learn(keys.secret.expose());
-            keys.token.iter().for_each(|token| self.http.secrets.learn(token.expose()));
+            learn(keys.secret.expose());
+            keys.token.iter().for_each(|token| learn(token.expose()));
             let signer = Signer { keys, region, now: clock::now() };
             if self.place.presigned {
                 query = signer.presigned_query(&request, PRESIGNED_LIFE);
@@ -380,10 +375,10 @@ impl<'a> S3Client<'a> {
 
     async fn error(&self, call: &Call, region: &str, answer: &mut Answer) -> S3Error {
         let status = answer.status();
-        let wanted = answer.header("x-amz-bucket-region").map(|r| self.http.secrets.hide(r));
+        let wanted = answer.header("x-amz-bucket-region").map(|r| foreign(r, 60));
         let date = answer.header("date").and_then(clock::http_date);
         let redirected = answer.redirected;
-        let trouble = answers::trouble(&answer.beginning().await).without(&self.http.secrets);
+        let trouble = answers::trouble(&answer.beginning().await);
         let place = self.place.name();
         let from = self.place.caller.place.clone();
         let skew = date.map(|date| clock::now() - date).filter(|s| s.abs() > MAX_SKEW);
@@ -398,7 +393,7 @@ impl<'a> S3Client<'a> {
             (301 | 307 | 400 | 403, _) if wanted.is_some() && !redirected => S3Error::Region {
                 place,
                 configured: region.to_owned(),
-                needed: clean(&wanted.unwrap_or_default(), 60),
+                needed: foreign(&wanted.unwrap_or_default(), 60),
             },
             (403, "RequestTimeTooSkewed") => {
                 let said = trouble.server_time.as_deref().and_then(clock::rfc3339);
@@ -487,7 +482,7 @@ fn detail(trouble: &Trouble) -> String {
         ("", text) | (text, "") => text.to_owned(),
         (code, message) => format!("{code}: {message}"),
     };
-    let text = clean(&text, 300);
+    let text = foreign(&text, 300);
     if text.is_empty() { text } else { format!(" ({text})") }
 }
 

@@ -15,6 +15,7 @@ use crate::image::config::auth::{self, Secret};
 use crate::image::config::drift::CredentialSource;
 use crate::image::registry::clock;
 use crate::sys::small;
+use crate::ui::redact::foreign;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -93,6 +94,17 @@ pub enum CredentialsError {
     Token {
         /// The endpoint.
         host: String,
+    },
+    /// A region that would be part of an address and of a signature, and can be neither.
+    #[error(
+        "S3: {place} is {region:?}, which is no region: those have letters, digits, '-', '_' and \
+         '.' (such as eu-west-1); mend it"
+    )]
+    Region {
+        /// Variable or profile.
+        place: String,
+        /// The beginning of what stands there.
+        region: String,
     },
     /// A value with characters that no header can hold.
     #[error("S3 credentials: {place}: {name} holds a control character or a blank")]
@@ -200,11 +212,15 @@ impl AwsPlaces {
     ///
     /// Errors: a configuration file that cannot be read.
     pub fn region(&self, profile: Option<&str>) -> Result<Option<String>, CredentialsError> {
-        if let Some(region) = self.get("AWS_REGION").or_else(|| self.get("AWS_DEFAULT_REGION")) {
-            return Ok(Some(region.to_owned()));
+        for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+            if let Some(region) = self.get(variable) {
+                return region_of(variable, region).map(Some);
+            }
         }
         let profile = profile.or_else(|| self.get("AWS_PROFILE")).unwrap_or("default");
-        Ok(self.profile(profile)?.and_then(|mut section| section.remove("region")))
+        let region = self.profile(profile)?.and_then(|mut section| section.remove("region"));
+        let place = format!("region of the profile {profile:?}");
+        region.map(|region| region_of(&place, &region)).transpose()
     }
 
     /// The address for buckets that no file gives one: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`.
@@ -441,6 +457,16 @@ fn web(file: &str, role: &str, session: &str, place: String) -> Caller {
     let (role, session) = (role.to_owned(), session.to_owned());
     let identity = Identity::Web(WebIdentity { token_file: file.into(), role, session });
     Caller { identity, place }
+}
+
+/// `region` where it may be one; `place` is where it stands.
+fn region_of(place: &str, region: &str) -> Result<String, CredentialsError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if (1..=64).contains(&region.len()) && region.chars().all(plain) && !region.contains("..") {
+        return Ok(region.to_owned());
+    }
+    let (place, region) = (place.to_owned(), foreign(region, 60));
+    Err(CredentialsError::Region { place, region })
 }
 
 #[cfg(test)]

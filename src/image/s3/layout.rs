@@ -3,6 +3,7 @@
 use super::{Bucket, S3Error};
 use crate::image::manifest::{self, MAX_DOCUMENT};
 use crate::image::source::RawDocument;
+use crate::ui::json_fault;
 use serde_json::{Value, json};
 
 const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
@@ -38,7 +39,7 @@ pub(in crate::image) async fn add(
 /// The index with one entry more. Errors: what is there is no index.
 fn with_entry(old: Option<&[u8]>, root: &RawDocument, name: &str) -> Result<Vec<u8>, String> {
     let mut index: Value = match old {
-        Some(bytes) => serde_json::from_slice(bytes).map_err(|e| e.to_string())?,
+        Some(bytes) => json_fault::read(bytes).map_err(|e| e.to_string())?,
         None => json!({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": []}),
     };
     let manifests = index.get_mut("manifests").and_then(Value::as_array_mut);

@@ -5,9 +5,10 @@ use super::credentials::Caller;
 use super::sign;
 use crate::image::config::certs::HostCerts;
 use crate::image::config::drift::KeyTemplate;
-use crate::image::registry::error::{clean, host};
+use crate::image::registry::error::host;
 use crate::image::registry::http::Url;
 use crate::image::types::Digest;
+use crate::ui::redact::foreign;
 
 /// The region that S3 has where none is named.
 pub const DEFAULT_REGION: &str = "us-east-1";
@@ -122,7 +123,7 @@ impl Place {
     }
 
     fn no_region(&self, region: &str) -> S3Error {
-        let region = clean(region, 60);
+        let region = foreign(region, 60);
         self.setup(&format!(
             "AWS has no region {region:?}; check AWS_REGION, or that of the profile"
         ))

@@ -7,8 +7,9 @@ use super::place::DEFAULT_REGION;
 use super::{S3Error, sign};
 use crate::image::progress::Progress;
 use crate::image::registry::clock;
-use crate::image::registry::error::{clean, host};
+use crate::image::registry::error::host;
 use crate::image::registry::http::{Ask, Http, Method, Patience, Proxies, Trust, Url};
+use crate::ui::redact::foreign;
 use std::cell::RefCell;
 
 /// Keys are renewed so many seconds before their end.
@@ -43,7 +44,7 @@ impl Session {
             Identity::Web(_) => aws.ca_bundle()?.into_iter().collect(),
             Identity::Keys(_) | Identity::Nobody => Vec::new(),
         };
-        let region = aws.region(None).ok().flatten();
+        let region = aws.region(None)?;
         let region = region.as_deref().unwrap_or(DEFAULT_REGION);
         let service = aws.token_service().map(str::to_owned);
         Ok(Session {
@@ -70,7 +71,7 @@ impl Session {
             return Ok(Some(keys.clone()));
         }
         let (keys, until) = self.assume(web).await?;
-        progress.note(&format!("took the role {} for S3", clean(&web.role, 200)));
+        progress.note(&format!("took the role {} for S3", foreign(&web.role, 200)));
         *self.current.borrow_mut() = Some((keys.clone(), until));
         Ok(Some(keys))
     }
@@ -98,16 +99,15 @@ impl Session {
         let mut answer = http.send(&ask).await?;
         let status = answer.status();
         if status != 200 {
-            let Trouble { code, .. } =
-                answers::trouble(&answer.beginning().await).without(&http.secrets);
+            let Trouble { code, .. } = answers::trouble(&answer.beginning().await);
             let from = self.place.clone();
             return Err(match code.as_str() {
                 "ExpiredTokenException" => S3Error::Expired { place: name, from },
                 // The message may repeat the token, so only the code is told.
                 _ => S3Error::Denied {
                     place: format!("the token service {name}"),
-                    key: format!("the role {}", clean(&web.role, 200)),
-                    detail: format!(" ({status} {})", clean(&code, 60)),
+                    key: format!("the role {}", foreign(&web.role, 200)),
+                    detail: format!(" ({status} {})", foreign(&code, 60)),
                     from,
                 },
             });
@@ -115,8 +115,8 @@ impl Session {
         let body = answer.body(MAX_ANSWER, "answer of the token service").await?;
         let (keys, until) = answers::session(&body).map_err(|source| S3Error::Answer {
             place: format!("the token service {name}"),
-            key: clean(&web.role, 200),
-            source: source.without(&http.secrets),
+            key: foreign(&web.role, 200),
+            source: source.without_secrets(),
         })?;
         let until = until.as_deref().and_then(clock::rfc3339);
         Ok((keys, until.unwrap_or_else(|| clock::now() + LIFETIME)))

@@ -1,7 +1,7 @@
 //! XML as S3 speaks it: the only file that knows the parser. Documents come whole, bounded by who
 //! read them; entities but XML's own five and document types are refused.
 
-use crate::image::registry::secrets::Secrets;
+use crate::ui::redact::foreign;
 use quick_xml::Reader;
 use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::{BytesRef, Event};
@@ -18,8 +18,8 @@ pub struct BadXml(pub(super) String);
 
 impl BadXml {
     /// The same, without secrets that the server repeated.
-    pub(super) fn without(self, secrets: &Secrets) -> Self {
-        BadXml(secrets.hide(&self.0))
+    pub(super) fn without_secrets(self) -> Self {
+        BadXml(foreign(&self.0, 300))
     }
 }
 

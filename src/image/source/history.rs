@@ -4,6 +4,7 @@
 use crate::image::registry::clock;
 use crate::sys::atomic::{self, Sync};
 use crate::sys::small;
+use crate::ui::redact::foreign;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -23,6 +24,12 @@ const TROUBLE: i64 = 10 * 60;
 const LIE: i64 = 24 * 60 * 60;
 /// What is expected of a source that was never used, in seconds: it is tried before slow ones.
 const UNKNOWN: f64 = 0.25;
+/// Longest latency that is believed, in seconds: no pull waits that long.
+const SLOWEST: f64 = 3600.0;
+/// Highest rate that is believed, in bytes a second.
+const FASTEST: f64 = 1e12;
+/// Longest text that is kept of a trouble, in characters.
+const LONGEST: usize = 400;
 
 /// What is known of one source.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -44,6 +51,16 @@ pub struct Record {
     pub troubled: i64,
     /// How often it sent wrong bytes.
     pub lies: u64,
+}
+
+impl Record {
+    /// What nobody can have measured counts as never measured, and is measured anew.
+    fn forget_nonsense(&mut self) {
+        self.latency = self.latency.filter(|seconds| (0.0..=SLOWEST).contains(seconds));
+        if !(0.0..=FASTEST).contains(&self.rate) {
+            self.rate = 0.0;
+        }
+    }
 }
 
 /// What one pull measured of one source.
@@ -73,7 +90,8 @@ impl History {
     pub fn read(file: &Path) -> Self {
         let contents = small::read_regular(file).ok();
         let contents = contents.and_then(|b| serde_json::from_slice::<Contents>(&b).ok());
-        let sources = contents.filter(|c| c.version == 1).unwrap_or_default().sources;
+        let mut sources = contents.filter(|c| c.version == 1).unwrap_or_default().sources;
+        sources.values_mut().for_each(Record::forget_nonsense);
         History { file: Some(file.to_owned()), sources }
     }
 
@@ -149,12 +167,13 @@ impl History {
         record.pulls += 1;
         record.used = clock::now();
         if let Some(trouble) = &entry.trouble {
-            record.trouble = Some(trouble.clone());
+            record.trouble = Some(foreign(trouble, LONGEST));
             record.troubled = clock::now();
         }
     }
 
-    /// Writes the file, when there is one.
+    /// Writes the file, when there is one. For the user alone: it names the servers that he uses, and
+    /// what they said.
     pub(super) fn write(&mut self) -> io::Result<()> {
         while self.sources.len() > MOST {
             let oldest = self.sources.iter().min_by_key(|(_, r)| r.used).map(|(n, _)| n.clone());
@@ -165,7 +184,8 @@ impl History {
         std::fs::create_dir_all(dir)?;
         let contents = Contents { version: 1, sources: self.sources.clone() };
         let bytes = serde_json::to_vec_pretty(&contents)?;
-        atomic::write(File::open(dir)?, &name.to_string_lossy(), &bytes, Sync::Fast)
+        let (dir, name) = (File::open(dir)?, name.to_string_lossy());
+        atomic::write_mode(dir, &name, &bytes, Sync::Fast, 0o600)
     }
 }
 
@@ -220,6 +240,36 @@ mod tests {
         }
         std::fs::write(&file, r#"{"version":1,"sources":{"a":{"rate":1}}}"#).unwrap();
         assert_eq!(History::read(&file).all().len(), 1);
+    }
+
+    #[test]
+    fn what_nobody_can_have_measured_is_not_known() {
+        let dir = Scratch::new("history-nonsense");
+        let file = dir.path().join("sources.json");
+        let said = r#"{"version":1,"sources":{"a":{"latency":1e300,"rate":1e300},
+            "b":{"latency":-1,"rate":-5},"c":{"latency":0.5,"rate":1e6}}}"#;
+        std::fs::write(&file, said).unwrap();
+        let mut history = History::read(&file);
+        for name in ["a", "b"] {
+            assert_eq!(history.of(name), Some(&Record::default()), "{name}");
+        }
+        history.measured("a", &entry(5, 1e6, None));
+        assert_eq!(history.of("a").unwrap().latency, Some(0.005));
+        assert_eq!(history.of("c").unwrap().latency, Some(0.5));
+    }
+
+    #[test]
+    fn the_file_is_the_users_own() {
+        use std::os::unix::fs::MetadataExt;
+        crate::ui::redact::learn("HISTORYsecret");
+        let dir = Scratch::new("history-mode");
+        let file = dir.path().join("sources.json");
+        let mut history = History::read(&file);
+        history.measured("a", &entry(5, 1.0, Some("it said HISTORY\u{7}secret")));
+        history.write().unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains("it said ***") && !text.contains("secret"), "{text}");
     }
 
     #[test]

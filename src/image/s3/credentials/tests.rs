@@ -62,6 +62,25 @@ fn the_order_is_that_of_the_documentation() {
 }
 
 #[test]
+fn a_region_that_can_be_none_is_told_with_its_place() {
+    let dir = home("s3-regions", "", "[profile odd]\nregion = a b\n");
+    let long = "x".repeat(500);
+    for (set, place) in [
+        ([("AWS_REGION", "x/../y")], "AWS_REGION is \"x/../y\""),
+        ([("AWS_DEFAULT_REGION", long.as_str())], "AWS_DEFAULT_REGION is \"xxx"),
+        ([("AWS_PROFILE", "odd")], "region of the profile \"odd\" is \"a b\""),
+    ] {
+        let error = places(dir.path(), &set).region(None).unwrap_err().to_string();
+        assert!(error.contains(place) && error.contains("such as eu-west-1"), "{error}");
+        assert!(error.len() < 300, "{error}");
+    }
+    for region in ["garage", "us-gov-west-1", "RegionOne", "auto"] {
+        let set = [("AWS_REGION", region)];
+        assert_eq!(places(dir.path(), &set).region(None).unwrap().as_deref(), Some(region));
+    }
+}
+
+#[test]
 fn named_files_are_read_instead() {
     let dir = home("s3-files", "", "");
     let file = dir.path().join("other");
