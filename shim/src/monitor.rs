@@ -171,6 +171,7 @@ fn supervise(launch: &mut Launch, mut state: State, report: OwnedFd, inherited: 
         note_running(&mut supervisor, &mut state);
         supervisor.begin(payload.pid);
         tell_start(launch, &supervisor, state.restarts > 0);
+        state.keep(supervisor.lock());
         supervisor.begin_checks(launch, state.started);
         if is_last_start(launch, supervisor.again.policy) {
             forget_start(launch);

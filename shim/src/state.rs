@@ -89,6 +89,14 @@ impl State {
         Ok(())
     }
 
+    /// Writes it into the file of the lock as well: by this copy what runs is found where
+    /// `state.json` is damaged or gone. Where it cannot be written, there is none.
+    pub(crate) fn keep(&mut self, lock: &OwnedFd) {
+        let text = self.text();
+        let _ = rustix::io::pwrite(lock, text.as_bytes(), 0);
+        let _ = rustix::fs::ftruncate(lock, text.len() as u64);
+    }
+
     fn text(&mut self) -> String {
         let Own { monitor, monitor_start, boot } = self.own.get_or_insert_with(Own::read);
         let mut text = String::with_capacity(640);

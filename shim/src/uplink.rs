@@ -24,7 +24,18 @@ pub(crate) struct Running {
     kind: UplinkKind,
     child: Child,
     pidfd: OwnedFd,
-    netns: String,
+    netns: Bound,
+}
+
+/// A namespace bound to a file, and the file; both go when this is dropped.
+#[derive(Debug)]
+struct Bound(String);
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        let _ = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Starts the program on `netns` and waits until packets flow and ports are open.
@@ -52,7 +63,7 @@ pub(crate) fn start(uplink: &Uplink, netns: &OwnedFd, supervisor: &Supervisor) -
 fn run(uplink: &Uplink, netns: &OwnedFd, dir: &str) -> Res<Running> {
     let netns_path = format!("{dir}/{NETNS}");
     let ready_path = format!("{dir}/{READY}");
-    bind(netns, &netns_path)?;
+    let bound = bind(netns, &netns_path)?;
     let ready = fifo(&ready_path)?;
     let args = uplink.args.iter().map(|a| match a.as_str() {
         "{netns}" => netns_path.clone(),
@@ -69,20 +80,28 @@ fn run(uplink: &Uplink, netns: &OwnedFd, dir: &str) -> Res<Running> {
             .stdout(Stdio::from(ready.try_clone().at(Step::Network, READY)?)),
     };
     crate::sys::process::end_with_us(&mut command);
-    let child = command.spawn().at(Step::Network, &uplink.program)?;
+    let child = match command.spawn().at(Step::Network, &uplink.program) {
+        Ok(child) => child,
+        Err(failure) => {
+            let _ = std::fs::remove_file(&ready_path);
+            return Err(failure);
+        }
+    };
     let pid = Pid::from_raw(child.id() as i32)
         .ok_or_else(|| failure(Step::Network, &uplink.program, libc::ESRCH))?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).at(Step::Network, &uplink.program)?;
-    let running = Running { kind: uplink.kind, child, pidfd, netns: netns_path };
+    let running = Running { kind: uplink.kind, child, pidfd, netns: bound };
     let result = wait(&ready, &running, &uplink.program);
     let _ = std::fs::remove_file(&ready_path);
     result.map(|()| running)
 }
 
-fn bind(netns: &OwnedFd, path: &str) -> Res<()> {
+fn bind(netns: &OwnedFd, path: &str) -> Res<Bound> {
     std::fs::write(path, "").at(Step::Network, path)?;
+    let bound = Bound(path.to_owned());
     let from = format!("/proc/self/fd/{}", netns.as_raw_fd());
-    rustix::mount::mount_bind(from, path).at(Step::Network, path)
+    rustix::mount::mount_bind(from, path).at(Step::Network, path)?;
+    Ok(bound)
 }
 
 /// Opened for both ways, so that neither open(2) nor read(2) waits for the other end.
@@ -116,14 +135,12 @@ fn wait(ready: &OwnedFd, running: &Running, program: &str) -> Res<()> {
 }
 
 impl Drop for Running {
-    /// Ends it, reaps it, and lets its namespace file go.
+    /// Ends it and reaps it, before its namespace goes.
     fn drop(&mut self) {
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
         let _ = self.child.wait();
-        let _ = rustix::mount::unmount(&self.netns, rustix::mount::UnmountFlags::DETACH);
-        let _ = std::fs::remove_file(&self.netns);
         if self.kind == UplinkKind::Slirp {
-            let socket = std::path::Path::new(&self.netns).with_file_name(API_SOCKET);
+            let socket = std::path::Path::new(&self.netns.0).with_file_name(API_SOCKET);
             let _ = std::fs::remove_file(socket);
         }
     }

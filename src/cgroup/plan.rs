@@ -430,8 +430,8 @@ fn write_cpuset(plan: &mut Plan, dir: &Path, host: &[u32], limits: &Limits) {
 pub(super) fn not_writable(mount: &Path) -> String {
     format!(
         "cgroup v1 cannot be delegated safely and {0} is not writable for this user; run as root, \
-         boot with systemd.unified_cgroup_hierarchy=1, or as root: `mkdir {0}/bolt && chown USER \
-         {0}/bolt`",
+         boot with systemd.unified_cgroup_hierarchy=1, or as root: `mkdir -p {0}/bolt && chown \
+         USER {0}/bolt`",
         mount.display()
     )
 }
@@ -454,11 +454,35 @@ fn plan_v1(v1: &V1, id: &str, limits: &Limits) -> Plan {
             plan.deny(setting, not_writable(&hierarchy.mount));
             continue;
         };
+        if name == "cpuset"
+            && let Some(why) = empty_cpuset(parent)
+        {
+            plan.deny(setting, why);
+            continue;
+        }
         let dir = parent.join("bolt").join(id);
         add_v1_dirs(&mut plan, &dir, name == "cpuset");
         write_v1(&mut plan, &dir, setting, v1, limits);
     }
     plan
+}
+
+/// A cpuset gives its children nothing until it has processors and memory nodes itself (cpuset(7)),
+/// and a user to whom `bolt` below `parent` was given cannot write them.
+fn empty_cpuset(parent: &Path) -> Option<String> {
+    let ours = parent.join("bolt");
+    let is_empty = |name: &str| {
+        std::fs::read_to_string(ours.join(name)).is_ok_and(|text| text.trim().is_empty())
+    };
+    let empty = is_empty("cpuset.cpus") || is_empty("cpuset.mems");
+    let given = empty && !super::host::writable(&ours.join("cpuset.cpus"));
+    given.then(|| {
+        format!(
+            "{0}/bolt has no processors of its own yet; as root: `cat {0}/cpuset.cpus \
+             >{0}/bolt/cpuset.cpus && cat {0}/cpuset.mems >{0}/bolt/cpuset.mems`",
+            parent.display()
+        )
+    })
 }
 
 fn add_v1_dirs(plan: &mut Plan, dir: &Path, inherit_cpuset: bool) {

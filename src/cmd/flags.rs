@@ -14,6 +14,8 @@ pub(super) fn parse<T>(
     words: &[OsString],
     take: impl FnOnce(&mut ArgMatches) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    // Of what is given twice the last counts, as in podman's flags.
+    let command = || command().args_override_self(true);
     let mut asked = command();
     let mut matches = match asked.try_get_matches_from_mut(words) {
         Err(error) if is_about_a_value(&error) => {

@@ -79,9 +79,9 @@ impl Files<'_> {
 
     /// Lock, record and process together; `ours`: the lock is held by whoever asks.
     ///
-    /// A torn record is no error: with a free lock it means that the machine went down while it
-    /// was written (state is not synced), so nothing runs. Nor is something else in its place: what
-    /// runs is then asked of the supervisor.
+    /// A torn record is no error, nor is something else in its place: the supervisor's copy says
+    /// what runs. Without that, a free lock means that the machine went down while the record was
+    /// written (state is not synced), so nothing runs.
     pub(super) fn snapshot(&self, ours: bool) -> Result<Snapshot, Error> {
         // The lock comes first: a supervisor that ends between the two reads has then already
         // written its last state.
@@ -91,15 +91,28 @@ impl Files<'_> {
 
     /// [`Self::snapshot`] where it is known already whether somebody else holds the lock.
     pub(super) fn snapshot_with(&self, supervised: bool) -> Result<Snapshot, Error> {
-        match self.state() {
-            Ok(recorded) => Ok(Snapshot::of(supervised, recorded)),
-            Err(Error::Damaged { .. }) => {
+        let damaged = match self.state() {
+            Ok(recorded) if recorded.version != 0 => return Ok(Snapshot::of(supervised, recorded)),
+            Ok(fresh) => Ok(Snapshot::of(supervised, fresh)),
+            Err(e @ Error::Damaged { .. }) => Err(e),
+            Err(e) => return Err(e),
+        };
+        match (self.copy(), damaged) {
+            (Some(recorded), _) => Ok(Snapshot::of(supervised, recorded)),
+            (None, Ok(fresh)) => Ok(fresh),
+            (None, Err(_)) => {
                 let status = if supervised { Status::Starting } else { Status::Exited };
                 let exit = if supervised { 0 } else { UNKNOWN_EXIT };
                 Ok(Snapshot { status, recorded: Recorded { exit, ..Recorded::default() } })
             }
-            Err(e) => Err(e),
         }
+    }
+
+    /// The record that a supervisor wrote into the file of its lock, when the payload ran.
+    fn copy(&self) -> Option<Recorded> {
+        let text = self.read(LOCK).ok()??;
+        let copy: Recorded = serde_json::from_slice(&text).ok()?;
+        (copy.version == 1).then_some(copy)
     }
 
     /// What the checks of a container whose health is checked have shown of its last run.

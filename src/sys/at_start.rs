@@ -1,16 +1,21 @@
-//! What this process was given before Rust's start-up and this file changed it: whether SIGPIPE and
-//! SIGXFSZ were ignored, which signals were blocked, and which of the three standard streams were
+//! What this process was given before Rust's start-up and this file changed it: whether SIGPIPE,
+//! SIGXFSZ and SIGCHLD were ignored, which signals were blocked, and which of the three standard streams were
 //! closed. A program that is executed in our place gets all of it back.
 //!
 //! SIGXFSZ is ignored here: a write beyond the limit of file sizes then fails with EFBIG, which is
 //! told, where the signal would end this process without a word (setrlimit(2), RLIMIT_FSIZE).
+//! SIGCHLD is not: the kernel would forget how our children ended (wait(2)).
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
-/// Signals that are ignored while this program runs.
-const OURS: [libc::c_int; 2] = [libc::SIGPIPE, libc::SIGXFSZ];
+/// Signals, and what they do while this program runs.
+const OURS: [(libc::c_int, libc::sighandler_t); 3] = [
+    (libc::SIGPIPE, libc::SIG_IGN),
+    (libc::SIGXFSZ, libc::SIG_IGN),
+    (libc::SIGCHLD, libc::SIG_DFL),
+];
 /// Whether each of [`OURS`] was ignored before.
-static IGNORED: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
+static IGNORED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 /// The mask of blocked signals. The C library unblocks those it takes for itself (33 and 34), which
 /// another library's programs may have blocked.
 static MASK: AtomicU64 = AtomicU64::new(0);
@@ -26,9 +31,9 @@ static CLOSED: AtomicU8 = AtomicU8::new(0);
 static NOTE: extern "C" fn() = note;
 
 extern "C" fn note() {
-    for (signal, ignored) in OURS.iter().zip(&IGNORED) {
-        // SAFETY: SIG_IGN installs no code.
-        let before = unsafe { libc::signal(*signal, libc::SIG_IGN) };
+    for ((signal, action), ignored) in OURS.iter().zip(&IGNORED) {
+        // SAFETY: neither action installs code.
+        let before = unsafe { libc::signal(*signal, *action) };
         ignored.store(before == libc::SIG_IGN, Ordering::Relaxed);
     }
     let mut mask = 0u64;
@@ -49,12 +54,12 @@ fn set_mask(how: libc::c_int, new: *const u64, old: *mut u64) {
     unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, new, old, size_of::<u64>()) };
 }
 
-/// Gives both signals, the mask and closed streams back; nothing can be written to a stream that was closed
+/// Gives the signals, the mask and closed streams back; nothing can be written to a stream that was closed
 /// after this.
 pub(super) fn restore() {
     // Named here so that the linker keeps the function above.
     std::hint::black_box(&NOTE);
-    for (signal, ignored) in OURS.iter().zip(&IGNORED) {
+    for ((signal, _), ignored) in OURS.iter().zip(&IGNORED) {
         let ignored = ignored.load(Ordering::Relaxed);
         let disposition = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
         // SAFETY: no handler of ours is involved.

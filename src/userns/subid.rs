@@ -124,6 +124,11 @@ impl Writer {
     }
 }
 
+/// Whether the programs that write the maps are there.
+pub fn has_writers() -> bool {
+    ["newuidmap", "newgidmap"].iter().all(|name| find(name).is_some())
+}
+
 fn absent(name: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{name}: {error}; install the package 'uidmap'"))
 }

@@ -73,8 +73,8 @@ impl TestImage {
         fill(root.path());
         let tar = self.dir.join("layer.tar");
         let (tar, root) = (tar.to_str().unwrap(), root.path().to_str().unwrap());
-        let base = ["--owner=0", "--group=0", "-C", root, "-cf", tar, "."];
-        run("tar", &[flags, &base].concat());
+        let roots = ["--owner=0", "--group=0"];
+        run("tar", &[&roots, flags, &["-C", root, "-cf", tar, "."]].concat());
         run("umoci", &["raw", "add-layer", "--image", &self.name(), tar]);
     }
 

@@ -56,3 +56,13 @@ fn short_flags_are_podmans() {
     assert_eq!(s.ok(&["wait", "-i", "1s", "x"]), "3");
     assert_eq!(s.ok(&["wait", "--ignore", "nosuch"]), "-1");
 }
+
+/// As with podman's flags.
+#[test]
+fn of_what_is_given_twice_the_last_counts() {
+    let s = session!();
+    let twice = ["--rm", "--rm", "--network", "host", "--network", "none", "-w", "/bin", "-w", "/"];
+    let lists = ["-e", "A=1", "-e", "B=2", "-i", "-i"];
+    let words = [&["run"], &twice[..], &lists, &[IMAGE, "sh", "-c", "echo $A $B $PWD"]].concat();
+    assert_eq!(s.ok(&words), "1 2 /");
+}

@@ -288,3 +288,29 @@ fn a_killed_launcher_leaves_the_container() {
     let out = finish(attached, Duration::from_secs(20), "attach");
     assert_eq!((out.code, out.out.as_str()), (5, "bye\n"), "{out:?}");
 }
+
+/// As a script leaves them to what it starts with `&`, and nohup(1): the code was 255 for want of a
+/// SIGCHLD, and a `stop` by a signal that was ignored took its whole time.
+#[test]
+fn what_the_caller_ignores_a_container_hears() {
+    let s = session!();
+    let script = "trap '' CHLD INT HUP TERM USR1; exec \"$0\" \"$@\"";
+    let run = |words: &[&str]| {
+        let mut shell = s.command("sh");
+        shell.args(["-c", script]).arg(s.program()).args(words);
+        finish(shell.spawn().unwrap(), Duration::from_secs(30), "with signals ignored")
+    };
+    let look = "grep SigIgn /proc/self/status; exit 7";
+    let out = run(&["run", "--rm", "--network", "none", IMAGE, "sh", "-c", look]);
+    assert_eq!((out.code, out.out.trim()), (7, "SigIgn:\t0000000000000000"), "{out:?}");
+    assert_eq!(out.err, "");
+    let wait = "trap 'exit 3' INT; echo up; while :; do sleep 0.05; done";
+    let start = ["run", "-d", "--name", "x", "--network", "none", "--stop-signal", "INT"];
+    let out = run(&[&start[..], &[IMAGE, "sh", "-c", wait]].concat());
+    assert_eq!(out.code, 0, "{out:?}");
+    until("it is up", || s.ok(&["logs", "x"]) == "up");
+    let out = run(&["exec", "x", "sh", "-c", look]);
+    assert_eq!((out.code, out.out.trim()), (7, "SigIgn:\t0000000000000000"), "{out:?}");
+    s.ok(&["stop", "-t", "20", "x"]);
+    assert_eq!(s.inspect("x", ".State.ExitCode"), "3");
+}

@@ -1,6 +1,6 @@
 //! Networks of containers that are alone.
 
-use crate::harness::process::lives;
+use crate::harness::process::{finish, lives};
 use crate::harness::user::{IMAGE, Session, has, until};
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -164,4 +164,29 @@ fn beside_the_hosts_network_the_name_is_the_hosts() {
     assert_eq!(ask(&["--hostname", "own"]), "own\nown");
     s.ok(&["create", "--name", "x", "--network", "host", IMAGE, "true"]);
     assert_eq!(s.inspect("x", ".Config.Hostname"), host.trim());
+}
+
+/// Its namespace stayed bound to a file of the container's directory, which `--rm` then left behind.
+#[test]
+fn nothing_is_left_of_an_uplink_that_cannot_be_executed() {
+    let s = session!();
+    if !has("pasta") || !rustix::process::geteuid().is_root() {
+        skip!("no pasta, or nobody who can replace it for others");
+    }
+    let program = s.file("no-program", "\u{1}");
+    let user = format!("--reuid {} --regid {} --clear-groups", s.user.uid, s.user.gid);
+    let line = format!(
+        "chmod 755 {program} && mount --bind {program} $(command -v pasta) && exec setpriv {user} \
+         {} run --rm {IMAGE} echo ran",
+        s.program().display()
+    );
+    let mut shell = s.command_of_the_tester("unshare");
+    let child = shell.args(["-m", "sh", "-c", &line]).spawn().unwrap();
+    let out = finish(child, Duration::from_secs(30), "run");
+    assert_eq!((out.code, out.out.as_str()), (0, "ran\n"), "{out:?}");
+    assert!(out.err.contains("denied: network"), "{out:?}");
+    let check = s.run(&["system", "check"]);
+    assert_eq!((check.code, check.out.as_str()), (0, ""), "{check:?}");
+    let left: Vec<_> = std::fs::read_dir(s.data().join("containers")).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1, "besides by-name: {left:?}");
 }

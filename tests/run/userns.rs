@@ -207,3 +207,31 @@ fn one_broken_mapper_is_as_two() {
         assert_eq!(s.ok(&["ps", "-aq"]), "");
     }
 }
+
+/// The image's files of other users go into a volume as the user's own; it was "Invalid argument".
+#[test]
+fn a_volume_is_filled_where_the_user_is_alone_after_all() {
+    let s = session!();
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        skip!("only root can replace a program for others");
+    }
+    let image = TestImage::new(&[]);
+    image.add_by(&["--owner=1000", "--group=1000"], |root| {
+        std::fs::create_dir_all(root.join("data/dir")).unwrap();
+        std::fs::write(root.join("data/dir/file"), "content").unwrap();
+    });
+    let id = s.pull(&image);
+    let user = format!("--reuid {} --regid {} --clear-groups", s.user.uid, s.user.gid);
+    for mount in ["-v vol:/data", "--tmpfs /data"] {
+        let line = format!(
+            "mount --bind /bin/false $(command -v newuidmap) && exec setpriv {user} {} run --rm \
+             --network none {mount} {id} /bin/busybox cat /data/dir/file",
+            s.program().display()
+        );
+        let mut shell = s.command_of_the_tester("unshare");
+        let child = shell.args(["-m", "sh", "-c", &line]).spawn().unwrap();
+        let out = finish(child, Duration::from_secs(30), "run");
+        assert_eq!((out.code, out.out.as_str()), (0, "content"), "{mount}: {out:?}");
+        assert!(out.err.contains("denied: subordinate ids"), "{mount}: {out:?}");
+    }
+}

@@ -23,9 +23,9 @@ fn the_game_is_given_what_steam_gave() {
         "--".into(),
         "-x".into(),
     ];
-    // Streams open, closed, more than three, and SIGPIPE and SIGXFSZ both ways.
+    // Streams open, closed, more than three, and three signals ignored and not.
     for (number, script) in
-        ["exec 5<../input 7>>../input", "trap '' PIPE XFSZ; exec 0<&- 9<../input; umask 027"]
+        ["exec 5<../input 7>>../input", "trap '' PIPE XFSZ CHLD; exec 0<&- 9<../input; umask 027"]
             .iter()
             .enumerate()
     {

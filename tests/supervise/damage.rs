@@ -1,7 +1,7 @@
 //! Records that cannot be written, and what stands in the place of records.
 
 use crate::harness::Scratch;
-use crate::harness::process::{Out, finish, lives};
+use crate::harness::process::{Out, finish, lives, signal};
 use crate::harness::user::{Session, until};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -47,6 +47,34 @@ fn what_stands_in_the_place_of_a_record_is_damage_and_can_be_removed() {
             until("the payload has ended", || !lives(payload as u32));
             assert!(!path.parent().unwrap().exists(), "{what} {record}");
         }
+    }
+}
+
+/// The supervisor's copy says what runs, while it lives and after it was killed: a start of what
+/// runs took 30 seconds and blamed another command, and a payload without a supervisor was lost.
+#[test]
+fn what_runs_is_found_though_its_state_is_damaged() {
+    let s = session!();
+    let cut = |path: &Path| std::fs::OpenOptions::new().write(true).open(path)?.set_len(20);
+    let garbage = |path: &Path| std::fs::write(path, "no JSON");
+    let gone = |path: &Path| std::fs::remove_file(path);
+    let instead = |path: &Path| std::fs::remove_file(path).and_then(|()| std::fs::create_dir(path));
+    let makers: [&dyn Fn(&Path) -> std::io::Result<()>; 4] = [&cut, &garbage, &gone, &instead];
+    for (what, damage) in ["cut", "garbage", "gone", "a directory"].iter().zip(makers) {
+        let id = s.detached("x", &[], "exec sleep 1000");
+        let (supervisor, payload) = s.pids(&id);
+        damage(&s.data().join("containers").join(&id).join("state.json")).unwrap();
+        let begun = Instant::now();
+        assert_eq!(s.ok(&["start", "x"]), "x", "{what}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{what}");
+        assert_eq!(s.ok(&["ps", "--format", "{{.Names}} {{.State}}"]), "x running", "{what}");
+        assert_eq!(s.inspect("x", ".State.Pid"), payload.to_string(), "{what}");
+        assert_eq!(s.ok(&["exec", "x", "echo", "here"]), "here", "{what}");
+        signal(supervisor as u32, 9);
+        until("it is orphaned", || s.inspect("x", ".State.Status") == "orphaned");
+        assert!(lives(payload as u32), "{what}");
+        s.ok(&["rm", "-f", "-t", "0", "x"]);
+        until("the payload has ended", || !lives(payload as u32));
     }
 }
 

@@ -182,6 +182,11 @@ impl Supervisor {
         &self.place.dir
     }
 
+    /// The file by whose lock the container is ours.
+    pub(crate) fn lock(&self) -> &OwnedFd {
+        &self.place.lock
+    }
+
     /// What the container is called now.
     pub(crate) fn name(&self) -> &str {
         &self.name

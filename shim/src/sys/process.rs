@@ -12,10 +12,26 @@ pub(crate) fn sanitise() {
     let _ = nix::unistd::setsid();
     let _ = nix::unistd::chdir("/");
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None);
+    default_actions();
     // Beyond the limit of file sizes a write fails, and is told; so do those of programs of ours.
     // SAFETY: SIG_IGN installs no code.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+}
+
+/// No signal is ignored: what the caller ignores (`nohup`, `&` of a script) a container hears
+/// nevertheless, and so do we, whom signalfd(2) would tell nothing of it. Three are set by Rust.
+fn default_actions() {
+    // The kernel's struct sigaction: action, flags, restorer, mask.
+    let default = [0u64; 4];
+    let rusts = [libc::SIGPIPE, libc::SIGSEGV, libc::SIGBUS];
+    for signal in (1..=64).filter(|signal| !rusts.contains(signal)) {
+        // SAFETY: the struct installs no code; SIGKILL and SIGSTOP are refused.
+        unsafe {
+            let old = std::ptr::null_mut::<u64>();
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, size_of::<u64>())
+        };
+    }
 }
 
 /// A session keyring of our own (keyrings(7)): whoever inherits the caller's possesses the keys
