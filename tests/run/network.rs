@@ -4,6 +4,7 @@ use crate::harness::process::{finish, lives};
 use crate::harness::user::{IMAGE, Session, has, until};
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::time::Duration;
 
 /// An address of the host that no container has, so that packets to it must leave; gone with
 /// the value. Only root can make one.
