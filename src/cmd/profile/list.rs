@@ -16,6 +16,7 @@ use crate::ui::print;
 use crate::ui::progress::Transfer;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Most manifests that are looked at in one listing.
 const MAX_LOOKS: usize = 1000;
@@ -23,8 +24,8 @@ const MAX_LOOKS: usize = 1000;
 /// `bolt profile ls`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Ls {
-    /// HOST: all of a registry; HOST/NAME or bolt://NAME: a repository; with :TAG: attached to an
-    /// image
+    /// HOST: all of a registry; HOST/NAME or bolt://NAME: a repository, with those attached to its
+    /// images; with :TAG: attached to that image
     place: String,
     /// Only those with this word in name, description, tags or games
     #[arg(long, value_name = "WORD")]
@@ -80,6 +81,12 @@ fn row(profile: &RemoteProfile, reference: &str, digest: Option<&Digest>) -> Val
     })
 }
 
+/// Whether a tag is that of a list of referrers, in registries that keep none.
+fn is_fallback(tag: &str) -> bool {
+    tag.split_once('-')
+        .is_some_and(|(algorithm, hex)| format!("{algorithm}:{hex}").parse::<Digest>().is_ok())
+}
+
 /// Lists what matches, wherever it lies.
 struct Lister<'a> {
     way: &'a Way,
@@ -118,14 +125,22 @@ impl Lister<'_> {
         if named { self.attached(&repository) } else { self.tagged(&repository) }
     }
 
+    /// Those under the tags, and those attached to the images under them.
     fn tagged(&self, repository: &Repository<'_>) -> anyhow::Result<Vec<Value>> {
-        let mut rows = Vec::new();
-        for tag in repository.tags()?.into_iter().take(MAX_LOOKS) {
+        let (mut rows, mut seen, mut images) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        for tag in repository.tags()?.into_iter().filter(|t| !is_fallback(t)).take(MAX_LOOKS) {
             let Some(raw) = repository.find_manifest(&tag)? else { continue };
             if let Ok(artifact) = Artifact::parse(&raw.bytes, MEDIA_TYPE) {
                 let reference = format!("{}:{tag}", repository.reference().name());
                 rows.extend(self.row(&artifact, &reference, &raw.digest));
+                seen.insert(raw.digest);
+            } else {
+                images.insert(raw.digest);
             }
+        }
+        for image in &images {
+            let left = MAX_LOOKS.saturating_sub(seen.len());
+            rows.extend(self.referring(repository, image, &mut seen, left)?);
         }
         Ok(rows)
     }
@@ -136,13 +151,26 @@ impl Lister<'_> {
         if let Ok(artifact) = Artifact::parse(&raw.bytes, MEDIA_TYPE) {
             return Ok(self.row(&artifact, &own.to_string(), &raw.digest).into_iter().collect());
         }
+        self.referring(repository, &raw.digest, &mut BTreeSet::new(), MAX_LOOKS)
+    }
+
+    /// Those attached to a manifest, `most` of them, without those that were `seen`.
+    fn referring(
+        &self,
+        repository: &Repository<'_>,
+        image: &Digest,
+        seen: &mut BTreeSet<Digest>,
+        most: usize,
+    ) -> anyhow::Result<Vec<Value>> {
         let mut rows = Vec::new();
-        for referrer in repository.referrers(&raw.digest, Some(MEDIA_TYPE))? {
+        let mut all = repository.referrers(image, Some(MEDIA_TYPE))?;
+        all.retain(|referrer| seen.insert(referrer.manifest.digest.clone()));
+        for referrer in all.into_iter().take(most) {
             let digest = referrer.manifest.digest;
+            let reference = repository.reference().at_digest(digest.clone()).to_string();
             let found = repository.manifest(digest.as_str())?;
-            let artifact = Artifact::parse(&found.bytes, MEDIA_TYPE)
-                .with_context(|| format!("{}", own.at_digest(digest.clone())))?;
-            let reference = own.at_digest(digest.clone()).to_string();
+            let artifact =
+                Artifact::parse(&found.bytes, MEDIA_TYPE).with_context(|| reference.clone())?;
             rows.extend(self.row(&artifact, &reference, &digest));
         }
         Ok(rows)
