@@ -141,7 +141,7 @@ impl Game<'_> {
         let before = Lock::load(&path)?;
         if lock.locked {
             let place = self.config.place(self.name)?;
-            let entry = before.required(self.name, &place, &path)?;
+            let entry = before.required(self.name, &place, &path, lock.lock_file.as_deref())?;
             return self.locked(&place, entry, access, progress, ask);
         }
         let found = self.resolve(access, false, progress, &ask)?;
@@ -327,7 +327,7 @@ pub(super) fn here(
     let path = wish.lock.path(settings);
     let lock = Lock::load(&path)?;
     let entry = match wish.lock.locked {
-        true => Some(lock.required(name, &place, &path)?),
+        true => Some(lock.required(name, &place, &path, wish.lock.lock_file.as_deref())?),
         false => lock.entry(name, &place),
     };
     let Some(entry) = entry else {

@@ -58,6 +58,11 @@ fn rows(history: &History, mut names: Vec<String>) -> Vec<Value> {
         let rank = |name: &str| (kind(name), history.rank(name));
         rank(a).partial_cmp(&rank(b)).unwrap_or(std::cmp::Ordering::Equal)
     });
+    let mirrored = names.first().is_some_and(|name| kind(name) == "mirror");
+    let why = |name: &str| match mirrored && kind(name) == "registry" {
+        true => format!("asked after the mirrors; {}", history.reason(name)),
+        false => history.reason(name),
+    };
     let row = |(n, name): (usize, &String)| {
         let record = history.of(name).cloned().unwrap_or_default();
         let latency = record.latency.map_or("-".to_owned(), |s| format!("{:.1}ms", s * 1e3));
@@ -71,7 +76,7 @@ fn rows(history: &History, mut names: Vec<String>) -> Vec<Value> {
             "Kind": kind(name),
             "Latency": latency,
             "Throughput": rate,
-            "Why": history.reason(name),
+            "Why": why(name),
             "Bytes": record.bytes,
             "Pulls": record.pulls,
             "Lies": record.lies,
@@ -97,7 +102,10 @@ mod tests {
         std::fs::remove_file(&file).unwrap();
         let mut names: Vec<String> = history.all().keys().cloned().collect();
         names.push("s3://new at h".to_owned());
+        let alone = super::rows(&history, vec!["r.example".to_owned()]);
+        assert_eq!(alone[0]["Why"], "8 MiB are expected in 0.00 s");
         let rows = rows(&history, names);
+        assert_eq!(rows[3]["Why"], "asked after the mirrors; 8 MiB are expected in 0.00 s");
         let order: Vec<_> = rows.iter().map(|r| r["Source"].as_str().unwrap()).collect();
         assert_eq!(order, ["s3://new at h", "s3://b at h", "s3://a at h", "r.example"]);
         assert_eq!(rows[0]["Why"], "never used");

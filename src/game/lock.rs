@@ -28,21 +28,19 @@ pub enum LockError {
         version: u32,
     },
     /// `--locked` without an entry.
-    #[error(
-        "{name} is not in the lock file {path}, and --locked forbids to add it; run `bolt pull {}`",
-        one_word(name)
-    )]
+    #[error("{name} is not in the lock file {path}, and --locked forbids to add it; run `{pull}`")]
     Missing {
         /// The name asked for.
         name: String,
         /// The file.
         path: String,
+        /// The command that adds it.
+        pull: String,
     },
     /// `--locked`, and the name leads elsewhere now.
     #[error(
         "{name} was locked to {locked} and means {now} now (registries.toml has changed); \
-         --locked forbids to follow: run `bolt pull {}`, or restore the registry",
-        one_word(name)
+         --locked forbids to follow: run `{pull}`, or restore the registry"
     )]
     Moved {
         /// The name asked for.
@@ -51,15 +49,26 @@ pub enum LockError {
         locked: String,
         /// Repository that the name means now.
         now: String,
+        /// The command that locks it anew.
+        pull: String,
     },
 }
 
-/// A name as a shell reads it as one word: ranges have spaces and what else means something there.
-fn one_word(name: &str) -> String {
-    match name.contains([' ', '<', '>', '*', '~', '^']) {
-        true => format!("'{name}'"),
-        false => name.to_owned(),
+/// A text as a shell reads it as one word: ranges have spaces and what else means something there,
+/// paths may have anything.
+fn one_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/.:@%+=,_-".contains(c);
+    match text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
     }
+}
+
+/// The command that writes the entry of a name into the lock file `given`; without one into the
+/// user's.
+fn pull(name: &str, given: Option<&Path>) -> String {
+    let file = given.map(|file| format!("--lock-file {} ", one_word(&file.display().to_string())));
+    format!("bolt pull {}{}", file.unwrap_or_default(), one_word(name))
 }
 
 /// One resolved name.
@@ -130,18 +139,20 @@ impl Lock {
     }
 
     /// The same under `--locked`, where a missing or stale entry is an error. `path` is for
-    /// messages.
+    /// messages, and so is `given`: the file that the user named, if he did.
     pub fn required(
         &self,
         name: &DriftName,
         place: &Reference,
         path: &Path,
+        given: Option<&Path>,
     ) -> Result<&Entry, LockError> {
-        let (text, now) = (name.to_string(), place.name());
-        match self.names.get(&text) {
-            None => Err(LockError::Missing { name: text, path: path.display().to_string() }),
+        let (name, now) = (name.to_string(), place.name());
+        let pull = pull(&name, given);
+        match self.names.get(&name) {
+            None => Err(LockError::Missing { name, path: path.display().to_string(), pull }),
             Some(entry) if entry.repository != now => {
-                Err(LockError::Moved { name: text, locked: entry.repository.clone(), now })
+                Err(LockError::Moved { name, locked: entry.repository.clone(), now, pull })
             }
             Some(entry) => Ok(entry),
         }
@@ -196,10 +207,12 @@ mod tests {
         let place = |text: &str| Reference::parse(text).unwrap();
         assert_eq!(lock.entry(&doom, &place("a.org/doom")), Some(&entry("a.org/doom")));
         assert_eq!(lock.entry(&doom, &place("b.org/doom")), None);
-        let moved = lock.required(&doom, &place("b.org/doom"), &path).unwrap_err().to_string();
+        let moved =
+            lock.required(&doom, &place("b.org/doom"), &path, None).unwrap_err().to_string();
         assert!(moved.contains("was locked to a.org/doom and means b.org/doom"), "{moved}");
         let other = DriftName::parse("bolt://doom:^2").unwrap();
-        let missing = lock.required(&other, &place("a.org/doom"), &path).unwrap_err().to_string();
+        let missing =
+            lock.required(&other, &place("a.org/doom"), &path, None).unwrap_err().to_string();
         assert!(missing.contains("bolt://doom:^2 is not in the lock file"), "{missing}");
         assert_eq!(lock.entries().count(), 2);
     }
@@ -238,12 +251,16 @@ mod tests {
     #[test]
     fn advice_can_be_copied() {
         let (place, path) = (Reference::parse("a.org/doom").unwrap(), Path::new("lock.json"));
-        for (name, word) in [
-            ("bolt://doom", "`bolt pull bolt://doom`"),
-            ("bolt://doom:>=1.2, <1.3", "`bolt pull 'bolt://doom:>=1.2, <1.3'`"),
+        let own = Some(Path::new("a b/it's.json"));
+        for (name, given, word) in [
+            ("bolt://doom", None, "`bolt pull bolt://doom`"),
+            ("bolt://doom:>=1.2, <1.3", None, "`bolt pull 'bolt://doom:>=1.2, <1.3'`"),
+            ("bolt://doom", Some(path), "`bolt pull --lock-file lock.json bolt://doom`"),
+            ("bolt://doom", own, r"`bolt pull --lock-file 'a b/it'\''s.json' bolt://doom`"),
         ] {
             let name = DriftName::parse(name).unwrap();
-            let error = Lock::default().required(&name, &place, path).unwrap_err().to_string();
+            let found = Lock::default();
+            let error = found.required(&name, &place, path, given).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }
     }

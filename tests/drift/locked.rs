@@ -92,3 +92,15 @@ fn a_locked_variant_is_not_taken_for_another_platform() {
     refused();
     assert_eq!(bolt(&session, &["image", "exists", &full]).code, 1);
 }
+
+#[test]
+fn the_advice_of_locked_keeps_to_the_lock_file_that_was_named() {
+    let session = session!();
+    configure_at(&session, "127.0.0.1:1", "");
+    let advice = "run `bolt pull --lock-file own.json bolt://solo`";
+    let own = ["--locked", "--lock-file", "own.json", "bolt://solo"];
+    for verb in [&["run", "--rm"][..], &["pull"]] {
+        let out = bolt(&session, &[verb, &own].concat());
+        assert!(out.code == 125 && out.err.contains(advice), "{out:?}");
+    }
+}

@@ -183,6 +183,76 @@ fn a_mirror_that_cuts_is_left_and_its_bytes_are_kept() {
     one_line(&progress, &cutting);
 }
 
+/// The beginnings of the ranges that a mirror was asked for, without the part that all send.
+fn beginnings(mirror: &Proxy) -> Vec<u64> {
+    let first = |range: &String| range.trim_start_matches("bytes=").split('-').next()?.parse().ok();
+    let requests = mirror.requests();
+    let ranges = requests.iter().filter_map(|r| r.headers.get("range"));
+    ranges.filter_map(first).filter(|at| *at != BIG as u64 / 2).collect()
+}
+
+#[test]
+fn a_mirror_that_cuts_ranges_is_left_and_others_go_on_behind_its_bytes() {
+    let scene = scene!(&[BIG]);
+    for at in [300_000, 1_000_000] {
+        let (cutting, good) = (scene.mirror(Fault::Cut(at)), scene.mirror(Fault::Pass));
+        let progress = scene.pull(&Machine::new(), &[&cutting, &good]);
+        one_line(&progress, &cutting);
+        assert!(asked(&cutting) <= 8, "{}", asked(&cutting));
+        let all = [beginnings(&cutting), beginnings(&good)].concat();
+        let behind = |from: &&u64| **from % (2 << 20) == at as u64;
+        assert!(all.iter().filter(behind).count() >= 2, "nothing of a range is lost: {all:?}");
+    }
+}
+
+#[test]
+fn mirrors_that_all_cut_ranges_are_left_for_the_registry() {
+    let scene = scene!(&[BIG]);
+    let (a, b) = (scene.mirror(Fault::Cut(300_000)), scene.mirror(Fault::Cut(1_000_000)));
+    let progress = scene.pull(&Machine::new(), &[&a, &b]);
+    let notes = progress.notes();
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!([&a, &b].iter().all(|m| notes.iter().any(|n| n.contains(&m.host()))), "{notes:?}");
+    assert!(asked(&a) + asked(&b) <= 16, "{} {}", asked(&a), asked(&b));
+    assert!(scene.asked_of_registry() > 0);
+}
+
+#[test]
+fn a_lone_mirror_that_cuts_again_and_again_is_left_for_the_registry() {
+    let scene = scene!(&[6_000_000]);
+    let cutting = scene.mirror(Fault::Cut(300_000));
+    let progress = scene.pull(&Machine::new(), &[&cutting]);
+    one_line(&progress, &cutting);
+    // The configuration, the small layer, and three tries of the other.
+    assert!(asked(&cutting) <= 5, "{}", asked(&cutting));
+    assert!(scene.asked_of_registry() > 0);
+    assert!(progress.transferred() < scene.size() + 20_000, "{}", progress.transferred());
+}
+
+/// Its ranges are half another's: who lied is told from who only cut.
+#[test]
+fn a_liar_is_found_by_ranges_that_two_have_sent() {
+    let scene = scene!(&[BIG]);
+    let ranges = |request: &Request| is_blob(request) && request.headers.contains_key("range");
+    let lying = Proxy::start(scene.s3.address(), move |request, _| {
+        if ranges(request) { Fault::CorruptAt(200_000) } else { Fault::Pass }
+    });
+    let cut = |behind: &Proxy| {
+        Proxy::start(behind.address(), move |request, _| {
+            if ranges(request) { Fault::Cut(900_000) } else { Fault::Pass }
+        })
+    };
+    let (good, good_behind_cuts) = (scene.mirror(Fault::Pass), scene.mirror(Fault::Pass));
+    let (cutting, cutting_liar) = (cut(&good_behind_cuts), cut(&lying));
+    for (mirrors, liar) in [([&cutting, &lying], &lying), ([&cutting_liar, &good], &cutting_liar)] {
+        let progress = scene.pull(&Machine::new(), &mirrors);
+        let notes = progress.notes();
+        let lies: Vec<_> = notes.iter().filter(|n| n.contains("sent wrong bytes")).collect();
+        assert!(lies.len() == 1 && lies[0].contains(&liar.host()), "{notes:?}");
+        assert_eq!(notes.len(), 2, "and one line for the cuts: {notes:?}");
+    }
+}
+
 /// With several layers on their way, and the registry the only one that is left.
 #[test]
 fn a_lone_mirror_that_does_wrong_is_told_in_one_line() {

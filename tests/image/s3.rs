@@ -214,7 +214,8 @@ fn the_token_service_is_trusted_by_the_bundle_too() {
     let token = machine.dir.join("token");
     std::fs::write(&token, "canary-web-token\n").unwrap();
     let name = format!("s3://{BUCKET}/box:v1");
-    for (bundle, word) in [(None, "unknown authority"), (Some(tls.ca()), "InvalidIdentityToken")] {
+    let unknown = "unknown authority; name its CA certificate in AWS_CA_BUNDLE";
+    for (bundle, word) in [(None, unknown), (Some(tls.ca()), "InvalidIdentityToken")] {
         let variables = |name: &str| match name {
             "AWS_WEB_IDENTITY_TOKEN_FILE" => Some(token.to_str().unwrap().to_owned()),
             "AWS_ROLE_ARN" => Some("arn:aws:iam::1:role/player".to_owned()),

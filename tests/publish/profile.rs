@@ -43,8 +43,16 @@ fn profiles_cross_any_registry() {
         let args = [&["profile", "ls", VERIFY, "--format", "json"], flags, &[place]].concat();
         serde_json::from_str(&session.ok(&args)).unwrap()
     };
-    let all = list(&host, &[]);
-    assert_eq!(all.len(), 1, "those under a tag: {all:?}");
+    // A second tag of the image shows nothing twice.
+    session.ok(&["push", "-q", VERIFY, IMAGE, &format!("{host}/games/box:2")]);
+    let mut attached = list(&format!("{host}/games/box"), &[]);
+    assert_eq!(attached.len(), 2, "those attached to images of the repository: {attached:?}");
+    let mut all = list(&host, &[]);
+    all.retain(|profile| {
+        let known = attached.iter().position(|other| other == profile);
+        known.map(|at| attached.remove(at)).is_none()
+    });
+    assert_eq!((all.len(), attached.len()), (1, 0), "and the one under a tag: {all:?}");
     assert_eq!((&all[0]["Reference"], &all[0]["Gpu"]), (&name.clone().into(), &"amd".into()));
     assert_eq!(all[0]["Games"][0], "Counter-Strike 2");
     assert_eq!(list(&game, &[]).len(), 2);

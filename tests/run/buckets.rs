@@ -277,6 +277,9 @@ fn a_bucket_with_an_authority_of_its_own_is_trusted_where_that_is_said() {
     let sync = ["mirror", "sync", "--retry", "0", &session.image_source(), &bucket];
     let out = end(command(&sync));
     assert!(out.code == 125 && out.err.contains("certificate"), "{out:?}");
+    let own = ["`ca =` in the bucket's [[ghostbay]] entry", "AWS_CA_BUNDLE"];
+    assert!(own.iter().all(|word| out.err.contains(word)), "a bucket's keys are named: {out:?}");
+    assert!(!out.err.contains("ca.crt"), "{out:?}");
     assert!(!s3.file("games/box").exists(), "nothing was sent");
     let mut trusting = command(&sync);
     trusting.env("AWS_CA_BUNDLE", &ca);

@@ -50,6 +50,8 @@ fn what_stands_in_the_place_of_a_record_is_damage_and_can_be_removed() {
     }
 }
 
+type Damage = dyn Fn(&Path) -> std::io::Result<()>;
+
 /// The supervisor's copy says what runs, while it lives and after it was killed: a start of what
 /// runs took 30 seconds and blamed another command, and a payload without a supervisor was lost.
 #[test]
@@ -59,7 +61,7 @@ fn what_runs_is_found_though_its_state_is_damaged() {
     let garbage = |path: &Path| std::fs::write(path, "no JSON");
     let gone = |path: &Path| std::fs::remove_file(path);
     let instead = |path: &Path| std::fs::remove_file(path).and_then(|()| std::fs::create_dir(path));
-    let makers: [&dyn Fn(&Path) -> std::io::Result<()>; 4] = [&cut, &garbage, &gone, &instead];
+    let makers: [&Damage; 4] = [&cut, &garbage, &gone, &instead];
     for (what, damage) in ["cut", "garbage", "gone", "a directory"].iter().zip(makers) {
         let id = s.detached("x", &[], "exec sleep 1000");
         let (supervisor, payload) = s.pids(&id);

@@ -18,6 +18,7 @@ use crate::ui::progress::Transfer;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 /// Most repositories and manifests together that are looked at in one listing.
 const MAX_LOOKS: usize = 2000;
@@ -25,8 +26,8 @@ const MAX_LOOKS: usize = 2000;
 /// `bolt profile ls`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Ls {
-    /// HOST: all of a registry; HOST/NAME or bolt://NAME: a repository; with :TAG: attached to an
-    /// image
+    /// HOST: all of a registry; HOST/NAME or bolt://NAME: a repository, with those attached to its
+    /// images; with :TAG: attached to that image
     place: String,
     /// Only those with this word in name, description, tags or games
     #[arg(long, value_name = "WORD")]
@@ -88,6 +89,12 @@ fn row(profile: &RemoteProfile, reference: &str, digest: Option<&Digest>) -> Val
         "Reference": reference,
         "Digest": digest,
     })
+}
+
+/// Whether a tag is that of a list of referrers, in registries that keep none.
+fn is_fallback(tag: &str) -> bool {
+    tag.split_once('-')
+        .is_some_and(|(algorithm, hex)| format!("{algorithm}:{hex}").parse::<Digest>().is_ok())
 }
 
 /// Lists what matches, wherever it lies.
@@ -155,22 +162,29 @@ impl Lister<'_> {
         if named { self.attached(&repository) } else { self.tagged(&repository) }
     }
 
+    /// Those under the tags, and those attached to the images under them.
     fn tagged(&self, repository: &Repository<'_>) -> anyhow::Result<Vec<Value>> {
-        let mut rows = Vec::new();
-        for tag in repository.tags()? {
+        let (mut rows, mut seen, mut images) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        for tag in repository.tags()?.into_iter().filter(|t| !is_fallback(t)) {
             if !self.walk.look() {
-                break;
+                return Ok(rows);
             }
             let raw = match repository.find_manifest(&tag) {
                 Ok(Some(raw)) => raw,
                 Ok(None) => continue,
-                Err(_) if self.walk.is_late() => break,
+                Err(_) if self.walk.is_late() => return Ok(rows),
                 Err(error) => return Err(error.into()),
             };
             if let Ok(artifact) = Artifact::parse(&raw.bytes, MEDIA_TYPE) {
                 let reference = format!("{}:{tag}", repository.reference().name());
                 rows.extend(self.row(&artifact, &reference, &raw.digest));
+                seen.insert(raw.digest);
+            } else {
+                images.insert(raw.digest);
             }
+        }
+        for image in &images {
+            rows.extend(self.referring(repository, image, &mut seen)?);
         }
         Ok(rows)
     }
@@ -181,8 +195,26 @@ impl Lister<'_> {
         if let Ok(artifact) = Artifact::parse(&raw.bytes, MEDIA_TYPE) {
             return Ok(self.row(&artifact, &own.to_string(), &raw.digest).into_iter().collect());
         }
+        self.referring(repository, &raw.digest, &mut BTreeSet::new())
+    }
+
+    /// Those attached to a manifest, without those that were `seen`.
+    fn referring(
+        &self,
+        repository: &Repository<'_>,
+        image: &Digest,
+        seen: &mut BTreeSet<Digest>,
+    ) -> anyhow::Result<Vec<Value>> {
         let mut rows = Vec::new();
-        for referrer in repository.referrers(&raw.digest, Some(MEDIA_TYPE))? {
+        if !self.walk.look() {
+            return Ok(rows);
+        }
+        let mut all = match repository.referrers(image, Some(MEDIA_TYPE)) {
+            Err(_) if self.walk.is_late() => return Ok(rows),
+            other => other?,
+        };
+        all.retain(|referrer| seen.insert(referrer.manifest.digest.clone()));
+        for referrer in all {
             let digest = referrer.manifest.digest;
             if !self.walk.look() {
                 break;
@@ -191,9 +223,9 @@ impl Lister<'_> {
                 Err(_) if self.walk.is_late() => break,
                 other => other?,
             };
-            let artifact = Artifact::parse(&found.bytes, MEDIA_TYPE)
-                .with_context(|| format!("{}", own.at_digest(digest.clone())))?;
-            let reference = own.at_digest(digest.clone()).to_string();
+            let reference = repository.reference().at_digest(digest.clone()).to_string();
+            let artifact =
+                Artifact::parse(&found.bytes, MEDIA_TYPE).with_context(|| reference.clone())?;
             rows.extend(self.row(&artifact, &reference, &digest));
         }
         Ok(rows)

@@ -283,7 +283,9 @@ impl RegistryError {
     }
 }
 
-const NO_TLS: &str = "it does not speak TLS (a plain http registry must be marked insecure)";
+/// Why a server of plain http cannot be trusted.
+pub(in crate::image) const NO_TLS: &str =
+    "it does not speak TLS (a plain http registry must be marked insecure)";
 
 /// An address fit to be shown: no user, password, query or fragment.
 pub(in crate::image) fn shown(url: &Url) -> String {

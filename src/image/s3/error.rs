@@ -3,14 +3,25 @@
 use super::credentials::CredentialsError;
 use super::xml::BadXml;
 use crate::image::registry::RegistryError;
+use crate::image::registry::error::NO_TLS;
 use crate::image::types::Digest;
 
 /// Why a bucket could not serve a request. `place` is `s3://BUCKET at HOST`.
 #[derive(Debug, thiserror::Error)]
 pub enum S3Error {
-    /// The connection, TLS, or a redirect.
+    /// The connection, or a redirect.
     #[error(transparent)]
-    Transport(#[from] RegistryError),
+    Transport(RegistryError),
+    /// No trusted connection.
+    #[error("{url} cannot be trusted: {reason}; {fix}")]
+    Untrusted {
+        /// Address.
+        url: String,
+        /// What is wrong with the certificate or the handshake.
+        reason: String,
+        /// What to do about it.
+        fix: &'static str,
+    },
     /// No usable credentials on this machine.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
@@ -173,7 +184,39 @@ pub enum S3Error {
     },
 }
 
+/// What a bucket's certificate is trusted by.
+const AUTHORITY: &str = "name its CA certificate as `ca =` in the bucket's [[ghostbay]] entry of \
+                         registries.toml or in AWS_CA_BUNDLE, or use --tls-verify=false";
+/// What helps where the server has no certificate at all.
+const PLAIN: &str = "write http:// in its endpoint if that is meant";
+/// What a token service's certificate is trusted by: it is in no file of ours.
+const SERVICE_AUTHORITY: &str = "name its CA certificate in AWS_CA_BUNDLE";
+
+impl From<RegistryError> for S3Error {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::Tls { url, reason, .. } if reason == NO_TLS => {
+                Self::Untrusted { url, reason: "it does not speak TLS".to_owned(), fix: PLAIN }
+            }
+            RegistryError::Tls { url, reason, .. } => {
+                Self::Untrusted { url, reason, fix: AUTHORITY }
+            }
+            other => Self::Transport(other),
+        }
+    }
+}
+
 impl S3Error {
+    /// The same error where it is not a bucket that was asked but the token service.
+    pub(super) fn of_service(self) -> Self {
+        match self {
+            Self::Untrusted { url, reason, fix: AUTHORITY } => {
+                Self::Untrusted { url, reason, fix: SERVICE_AUTHORITY }
+            }
+            other => other,
+        }
+    }
+
     /// Whether the same request may well succeed a little later.
     pub(in crate::image) fn is_transient(&self) -> bool {
         match self {

@@ -96,7 +96,7 @@ impl Session {
         let http = Http::new(&name, &self.trust, &self.proxies, &self.patience)?;
         let form = Some(sign::encode_query(&pairs));
         let ask = Ask { method: Method::POST, form, ..Ask::get(url) };
-        let mut answer = http.send(&ask).await?;
+        let mut answer = http.send(&ask).await.map_err(|e| S3Error::from(e).of_service())?;
         let status = answer.status();
         if status != 200 {
             let Trouble { code, .. } = answers::trouble(&answer.beginning().await);

@@ -23,6 +23,11 @@ use std::time::{Duration, Instant};
 
 /// Passing faults in a row after which a place is left.
 const STRIKES: u32 = 2;
+/// Passing faults, in a row or not, after which a place may be left that has a stand-in.
+const FAULTS: u32 = 3;
+/// Bytes for each of them that it must have sent to stay: a connection that breaks now and then in
+/// a long pull is no reason to do without the nearest place.
+const A_FAULT: u64 = 256 << 20;
 /// Bytes from which on a rate means something.
 const ENOUGH: u64 = 256 << 10;
 
@@ -46,6 +51,8 @@ pub(super) struct Member<'a> {
     pub(super) tier: Tier,
     pub(super) standing: Cell<Standing>,
     strikes: Cell<u32>,
+    /// All passing faults of this pull.
+    faults: Cell<u32>,
     /// The user knows that it does wrong.
     told: Cell<bool>,
     pub(super) absent: RefCell<BTreeSet<Digest>>,
@@ -199,7 +206,9 @@ impl<'a> Pool<'a> {
             Fault::Absent => drop(member.absent.borrow_mut().insert(digest.clone())),
             Fault::Passing => {
                 member.strikes.set(member.strikes.get() + 1);
-                if member.strikes.get() >= STRIKES {
+                member.faults.set(member.faults.get() + 1);
+                let often = member.fails_often() && self.has_stand_in(who, digest);
+                if often || member.strikes.get() >= STRIKES {
                     self.leave(who, &error.to_string());
                 }
             }
@@ -307,9 +316,11 @@ impl<'a> Pool<'a> {
             }
             [] => Err(None),
             several if !servers.contains(&Server::Earlier) => {
+                // One that was left for cutting would be long about the parts of the others.
                 let trusted = several.iter().copied().min_by_key(|i| {
                     let member = &self.members[*i];
-                    (self.history.borrow().lies(&member.name), std::cmp::Reverse(member.tier))
+                    let lies = self.history.borrow().lies(&member.name);
+                    (lies, member.fails_often(), std::cmp::Reverse(member.tier))
                 });
                 let trusted = trusted.ok_or(None)?;
                 for who in several.iter().filter(|who| **who != trusted) {
@@ -397,6 +408,12 @@ impl<'a> Pool<'a> {
 }
 
 impl<'a> Member<'a> {
+    /// Whether it does wrong again and again, however much comes between.
+    fn fails_often(&self) -> bool {
+        let faults = self.faults.get();
+        faults >= FAULTS && self.bytes.get() < u64::from(faults) * A_FAULT
+    }
+
     /// Bytes a second while it worked; 0 when there were too few to tell.
     fn mean_rate(&self) -> f64 {
         let seconds = self.worked.get().as_secs_f64();
@@ -411,6 +428,7 @@ impl<'a> Member<'a> {
             origin,
             standing: Cell::new(Standing::Good),
             strikes: Cell::default(),
+            faults: Cell::default(),
             told: Cell::default(),
             absent: RefCell::default(),
             active: Cell::default(),

@@ -1,9 +1,10 @@
 //! One big blob from several places at once: ranges that each place takes when it has a hand free,
-//! put together in order in memory, never more than [`WINDOW`] of them.
+//! put together in order in memory, never more than [`WINDOW`] of them. What has come of a range
+//! stays when its place fails, and another goes on behind it.
 
 use super::fault::Fault;
 use super::origin::{Part, Tier};
-use super::pool::{Pool, Server};
+use super::pool::{Pool, Server, Standing};
 use super::whole::Ended;
 use super::{Sink, SourceError};
 use crate::image::types::Descriptor;
@@ -20,11 +21,19 @@ const HANDS: usize = 2;
 /// Bytes that every place sends before a blob is divided, so that wrong ones are found early.
 const SAMPLE: u64 = 32 << 10;
 
-/// A range on its way, or its end.
+/// What has come of a range, and from whom: the ends of their parts, in order.
+#[derive(Default)]
+struct Came {
+    bytes: Vec<u8>,
+    parts: Vec<(usize, usize)>,
+}
+
+/// A range of which no more comes now.
 struct Done {
     who: usize,
     range: u64,
-    result: Result<Option<Vec<u8>>, SourceError>,
+    came: Came,
+    result: Result<Ended, SourceError>,
 }
 
 /// Where a divided blob stands; ranges are counted from the first missing byte at the beginning.
@@ -33,10 +42,10 @@ struct Division {
     size: u64,
     /// Not yet given to anybody.
     next: u64,
-    /// Given back by somebody who failed.
-    again: Vec<u64>,
+    /// Given back by somebody who failed, with what came.
+    again: BTreeMap<u64, Came>,
     /// Here, but not in order yet.
-    ready: BTreeMap<u64, (Vec<u8>, usize)>,
+    ready: BTreeMap<u64, Came>,
     /// The first range that is not in the sink.
     head: u64,
 }
@@ -51,15 +60,16 @@ impl Division {
         Part { from, until: Some((from + RANGE).min(self.size)) }
     }
 
-    /// The next range to be fetched: first what somebody else could not.
-    fn take(&mut self) -> Option<u64> {
-        if let Some(range) = self.again.pop() {
-            return Some(range);
+    /// The next range to be fetched: first what somebody else could not, the earliest of it, since
+    /// that is waited for.
+    fn take(&mut self) -> Option<(u64, Came)> {
+        if let Some(given_back) = self.again.pop_first() {
+            return Some(given_back);
         }
         let free = self.next < self.count() && self.next < self.head + WINDOW;
         free.then(|| {
             self.next += 1;
-            self.next - 1
+            (self.next - 1, Came::default())
         })
     }
 }
@@ -73,62 +83,95 @@ impl Pool<'_> {
         sink: &mut dyn Sink,
     ) -> Result<(), SourceError> {
         let start = sink.len();
-        let (again, ready) = (Vec::new(), BTreeMap::new());
+        let (again, ready) = (BTreeMap::new(), BTreeMap::new());
         let mut division = Division { start, size: blob.size, next: 0, again, ready, head: 0 };
         let mut hands = vec![0_usize; self.members.len()];
         let mut running = FuturesUnordered::new();
         while division.head < division.count() {
-            let candidates = self.candidates(&blob.digest);
+            // Who was left may fail for ever: whoever fetches whole blobs counts that.
+            let mut candidates = self.candidates(&blob.digest);
+            candidates.retain(|who| self.members[*who].standing.get() == Standing::Good);
             // Alone a place is as fast without ranges.
             if candidates.len() < 2 && running.is_empty() {
+                if let Some(came) = division.again.remove(&division.head) {
+                    self.put(blob, sink, &came)?;
+                }
                 return Ok(());
             }
             for hand in 0..HANDS {
                 for who in &candidates {
                     if candidates.len() > 1
                         && hands[*who] <= hand
-                        && let Some(range) = division.take()
+                        && let Some((range, came)) = division.take()
                     {
                         hands[*who] += 1;
-                        running.push(self.range(*who, blob, division.part(range), range));
+                        running.push(self.range(*who, blob, division.part(range), range, came));
                     }
                 }
             }
-            let Some(Done { who, range, result }) = running.next().await else { return Ok(()) };
+            let Some(Done { who, range, came, result }) = running.next().await else {
+                return Ok(());
+            };
             hands[who] -= 1;
             match result {
-                Ok(Some(bytes)) => drop(division.ready.insert(range, (bytes, who))),
-                Ok(None) => division.again.push(range),
+                Ok(Ended::Done) => drop(division.ready.insert(range, came)),
+                Ok(Ended::Left) => drop(division.again.insert(range, came)),
                 Err(error) => {
-                    division.again.push(range);
+                    division.again.insert(range, came);
                     if self.blame(who, &blob.digest, &error) == Fault::Ours {
                         return Err(error);
                     }
                 }
             }
-            // The earliest of them is waited for.
-            division.again.sort_unstable_by(|a, b| b.cmp(a));
-            while let Some((bytes, who)) = division.ready.remove(&division.head) {
-                sink.append(&bytes)
-                    .map_err(|source| SourceError::Keep { digest: blob.digest.clone(), source })?;
-                self.arrived(&blob.digest, bytes.len() as u64);
-                self.note_served(&blob.digest, sink.len(), Server::Member(who));
+            while let Some(came) = division.ready.remove(&division.head) {
+                self.put(blob, sink, &came)?;
                 division.head += 1;
             }
         }
         Ok(())
     }
 
-    async fn range(&self, who: usize, blob: &Descriptor, part: Part, range: u64) -> Done {
+    /// The next bytes of a blob, and who sent them.
+    fn put(&self, blob: &Descriptor, sink: &mut dyn Sink, came: &Came) -> Result<(), SourceError> {
+        let mut from = 0;
+        for (end, who) in &came.parts {
+            let bytes = &came.bytes[from..*end];
+            sink.append(bytes)
+                .map_err(|source| SourceError::Keep { digest: blob.digest.clone(), source })?;
+            self.arrived(&blob.digest, bytes.len() as u64);
+            self.note_served(&blob.digest, sink.len(), Server::Member(*who));
+            from = *end;
+        }
+        Ok(())
+    }
+
+    /// What is missing of a range, behind what `came` of it.
+    async fn range(
+        &self,
+        who: usize,
+        blob: &Descriptor,
+        part: Part,
+        range: u64,
+        mut came: Came,
+    ) -> Done {
+        let before = came.bytes.len();
         let length = part.until.unwrap_or(blob.size) - part.from;
-        let mut bytes = Vec::with_capacity(length as usize);
+        came.bytes.reserve_exact(length as usize - before);
+        let rest = Part { from: part.from + before as u64, ..part };
         let mut keep = |more: &[u8]| {
-            bytes.extend_from_slice(more);
+            came.bytes.extend_from_slice(more);
             Ok(())
         };
-        let result = self.part(who, blob, part, &mut keep).await;
-        let result = result.map(|ended| (ended == Ended::Done).then_some(bytes));
-        Done { who, range, result }
+        let result = self.part(who, blob, rest, &mut keep).await;
+        match self.members[who].standing.get() {
+            // Nothing more of it is used.
+            Standing::Out | Standing::Suspended => came.bytes.truncate(before),
+            Standing::Good | Standing::Last => {}
+        }
+        if came.bytes.len() > before {
+            came.parts.push((came.bytes.len(), who));
+        }
+        Done { who, range, came, result }
     }
 
     /// Has every candidate send the same part of a blob; who sends other bytes than the most is
@@ -168,12 +211,12 @@ impl Pool<'_> {
         part: Part,
     ) -> Result<Vec<(usize, Vec<u8>)>, SourceError> {
         let asked: FuturesUnordered<_> =
-            members.iter().map(|who| self.range(*who, blob, part, 0)).collect();
+            members.iter().map(|who| self.range(*who, blob, part, 0, Came::default())).collect();
         let mut samples = Vec::new();
-        for Done { who, result, .. } in asked.collect::<Vec<_>>().await {
+        for Done { who, came, result, .. } in asked.collect::<Vec<_>>().await {
             match result {
-                Ok(Some(bytes)) => samples.push((who, bytes)),
-                Ok(None) => {}
+                Ok(Ended::Done) => samples.push((who, came.bytes)),
+                Ok(Ended::Left) => {}
                 Err(error) => {
                     if self.blame(who, &blob.digest, &error) == Fault::Ours {
                         return Err(error);

@@ -300,7 +300,8 @@ impl Pool<'_> {
             }
             let (mut from, mut failures) = (trial.trusted, 0);
             while sink.len() < end {
-                let part = Part { from: sink.len(), until: Some(end) };
+                let before = sink.len();
+                let part = Part { from: before, until: Some(end) };
                 let mut differs = false;
                 let mut replace = |bytes: &[u8]| {
                     differs |= sink.differs(sink.len(), bytes).map_err(kept)?;
@@ -318,6 +319,9 @@ impl Pool<'_> {
                     if let Some(other) = other {
                         from = other;
                         continue;
+                    }
+                    if sink.len() - before >= HEADWAY {
+                        failures = 0;
                     }
                     failures += 1;
                     if self.is_enough(&error, failures) {
