@@ -359,6 +359,7 @@ fn last_words(socket: &OwnedFd, failure: Failure) -> Failure {
 
 /// What is not written down nobody could find, should we be killed: then nothing is to run.
 fn note_starting(pid: i32, supervisor: &Supervisor, state: &mut State) -> Res<()> {
+    State::drop_copy(supervisor.lock());
     state.status = "starting";
     state.pid = pid;
     state.start = state::start_time(pid);

@@ -70,7 +70,7 @@ impl State {
     /// Replaces `state.json` in `dir`. No fsync: torn with a free lock means dead anyway. Where no
     /// new file can be made, the present one is written over; with an error it is as it was.
     ///
-    /// While the lock is held, torn means `starting`. So `running` is written over just that, and
+    /// While the lock is held and has no copy of the record, torn means `starting`. So `running` is written over just that, and
     /// the first record of a container comes without a rename.
     pub(crate) fn write(&mut self, dir: &OwnedFd) -> Result<(), Errno> {
         let mut text = self.text();
@@ -87,6 +87,13 @@ impl State {
         };
         self.starting = (self.status == "starting").then_some((file, text.len()));
         Ok(())
+    }
+
+    /// The copy of an earlier run says nothing of this one.
+    pub(crate) fn drop_copy(lock: &OwnedFd) {
+        if rustix::fs::fstat(lock).is_ok_and(|stat| stat.st_size > 0) {
+            let _ = rustix::fs::ftruncate(lock, 0);
+        }
     }
 
     /// Writes it into the file of the lock as well: by this copy what runs is found where

@@ -248,8 +248,24 @@ fn whole() -> Result<Verb, clap::Error> {
 fn log_to_stderr(filter: &str) {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-        .with_writer(std::io::stderr)
+        .with_writer(|| Masked)
         .init();
+}
+
+/// Standard error, without the secrets that this process has told anybody.
+struct Masked;
+
+impl std::io::Write for Masked {
+    /// A line at a time, as it is given.
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let shown = crate::ui::redact::hide(&String::from_utf8_lossy(line));
+        std::io::stderr().write_all(shown.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Verbs that Bolt's own processes call, and nobody types.

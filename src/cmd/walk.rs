@@ -16,13 +16,14 @@ pub(super) struct Walk {
     until: Instant,
     /// Why it ended before everything was seen.
     ended: Cell<Option<Ended>>,
+    /// The registry did not tell of all its repositories.
+    cut_catalog: Cell<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
     Looks,
     Time,
-    Catalog,
 }
 
 impl Walk {
@@ -33,7 +34,8 @@ impl Walk {
 
     fn within(most: usize, longest: Duration) -> Self {
         let (left, ended) = (Cell::new(most), Cell::new(None));
-        Walk { most, left, longest, until: Instant::now() + longest, ended }
+        let cut_catalog = Cell::new(false);
+        Walk { most, left, longest, until: Instant::now() + longest, ended, cut_catalog }
     }
 
     /// When it ends: no answer is waited for longer.
@@ -48,7 +50,7 @@ impl Walk {
             0 => self.end(Ended::Looks),
             left => self.left.set(left - 1),
         }
-        self.ended.get().is_none_or(|ended| ended == Ended::Catalog)
+        self.ended.get().is_none()
     }
 
     /// Whether its time is over, as it is when an answer was broken off.
@@ -62,21 +64,24 @@ impl Walk {
 
     /// The registry did not tell of all its repositories.
     pub(super) fn cut_catalog(&self) {
-        self.end(Ended::Catalog);
+        self.cut_catalog.set(true);
     }
 
     fn end(&self, why: Ended) {
-        self.ended.set(Some(why));
+        self.ended.set(Some(self.ended.get().unwrap_or(why)));
     }
 
     /// What is to be told when not everything was seen.
     pub(super) fn told(&self, place: &str, narrow: &str) -> Option<String> {
-        let why = match self.ended.get()? {
+        let ended = self.ended.get().map(|ended| match ended {
             Ended::Looks => format!("{} looks were taken", self.most),
             Ended::Time => format!("{} s went by", self.longest.as_secs()),
-            Ended::Catalog => "the registry did not send its whole catalog".to_owned(),
-        };
-        Some(format!("{place}: the list is not complete: {why}; {narrow}"))
+        });
+        let catalog = "the registry did not send its whole catalog".to_owned();
+        let catalog = self.cut_catalog.get().then_some(catalog);
+        let why: Vec<String> = catalog.into_iter().chain(ended).collect();
+        let why = why.join(", ");
+        (!why.is_empty()).then(|| format!("{place}: the list is not complete: {why}; {narrow}"))
     }
 }
 
@@ -99,5 +104,7 @@ mod tests {
         walk.cut_catalog();
         assert!(walk.look(), "what it did send is looked into");
         assert!(walk.told("host", "x").unwrap().contains("whole catalog"));
+        assert!(!walk.look(), "and no more often than it may");
+        assert!(walk.told("host", "x").unwrap().contains("whole catalog, 1 looks were taken"));
     }
 }

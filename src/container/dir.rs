@@ -93,7 +93,8 @@ impl ContainerDir {
         self.files().state()
     }
 
-    /// Lock, record and process together. A torn record is no error: nothing runs then.
+    /// Lock, record and process together. A torn record is no error: its copy counts, and without
+    /// one nothing runs.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
         self.files().snapshot(self.lock.is_some())
     }

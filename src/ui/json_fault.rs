@@ -6,6 +6,10 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 /// Longest message, in characters: the document may be a stranger's.
 const LONGEST: usize = 400;
+/// Longest key in a path, in characters.
+const LONGEST_KEY: usize = 80;
+/// Most levels of a path.
+const MOST_LEVELS: usize = 20;
 
 /// Why a document cannot be read: `gpu[0].driver: …`, without secrets, bounded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,21 +68,45 @@ impl Place {
     fn of(bytes: &[u8], line: usize, column: usize) -> Place {
         let begin: usize =
             bytes.split_inclusive(|b| *b == b'\n').take(line.max(1) - 1).map(<[u8]>::len).sum();
-        let end = bytes.len().min(begin + column);
-        let mut levels: Vec<Level> = Vec::new();
-        let mut place = Place { value: String::new(), kind: "this", object: String::new() };
+        let walk = Walk::through(bytes, bytes.len().min(begin + column));
+        // Made once each: the document may be as deep as it is long.
+        let path_at = |end| path(&Walk::through(bytes, end).levels);
+        Place { value: path_at(walk.value), kind: walk.kind, object: path_at(walk.object) }
+    }
+}
+
+/// A look at each token in front of a place.
+struct Walk {
+    levels: Vec<Level>,
+    /// The place by which the path to the last value is known.
+    value: usize,
+    /// The same of the last object.
+    object: usize,
+    /// What the last value is.
+    kind: &'static str,
+}
+
+impl Walk {
+    fn through(bytes: &[u8], end: usize) -> Walk {
+        let mut walk = Walk { levels: Vec::new(), value: 0, object: 0, kind: "this" };
         let mut at = 0;
         while at < end {
-            let length = token(&bytes[at..]);
+            let behind = at + token(&bytes[at..]);
             match bytes[at] {
-                b'"' => place.text(&bytes[at..at + length], &mut levels),
-                b'{' => place.opens(Level::Object(None), &mut levels),
-                b'[' => place.opens(Level::List(0), &mut levels),
-                b'}' | b']' => {
-                    levels.pop();
-                    place.object = path(&levels);
+                b'"' => walk.text(&bytes[at..behind], behind),
+                b'{' => {
+                    (walk.value, walk.object, walk.kind) = (at, at, "an object");
+                    walk.levels.push(Level::Object(None));
                 }
-                b',' => match levels.last_mut() {
+                b'[' => {
+                    (walk.value, walk.kind) = (at, "a list");
+                    walk.levels.push(Level::List(0));
+                }
+                b'}' | b']' => {
+                    walk.levels.pop();
+                    walk.object = behind;
+                }
+                b',' => match walk.levels.last_mut() {
                     Some(Level::List(position)) => *position += 1,
                     Some(Level::Object(key)) => *key = None,
                     None => {}
@@ -86,33 +114,24 @@ impl Place {
                 b':' | b' ' | b'\t' | b'\n' | b'\r' => {}
                 first => {
                     let number = first == b'-' || first.is_ascii_digit();
-                    place.kind = if number { "a number" } else { "true, false or null" };
-                    place.value = path(&levels);
+                    walk.kind = if number { "a number" } else { "true, false or null" };
+                    walk.value = at;
                 }
             }
-            at += length;
+            at = behind;
         }
-        place
+        walk
     }
 
-    fn text(&mut self, quoted: &[u8], levels: &mut [Level]) {
-        match levels.last_mut() {
+    fn text(&mut self, quoted: &[u8], behind: usize) {
+        match self.levels.last_mut() {
             Some(Level::Object(key @ None)) => {
-                *key = Some(serde_json::from_slice(quoted).unwrap_or_default());
+                let whole: String = serde_json::from_slice(quoted).unwrap_or_default();
+                *key = Some(whole.chars().take(LONGEST_KEY).collect());
             }
             _ => self.kind = "a text",
         }
-        self.value = path(levels);
-    }
-
-    fn opens(&mut self, level: Level, levels: &mut Vec<Level>) {
-        let object = matches!(level, Level::Object(_));
-        self.kind = if object { "an object" } else { "a list" };
-        self.value = path(levels);
-        if object {
-            self.object.clone_from(&self.value);
-        }
-        levels.push(level);
+        self.value = behind;
     }
 }
 
@@ -131,18 +150,23 @@ fn token(bytes: &[u8]) -> usize {
     }
 }
 
-/// `gpu[0].driver`; keys that would not be read so are quoted.
+/// `gpu[0].driver`; keys that would not be read so are quoted, and of many levels the first are
+/// named.
 fn path(levels: &[Level]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    levels.iter().fold(String::new(), |path, level| match level {
-        Level::List(position) => format!("{path}[{position}]"),
-        Level::Object(None) => path,
-        Level::Object(Some(key)) if key.chars().all(plain) && path.is_empty() => key.clone(),
-        Level::Object(Some(key)) if key.chars().all(plain) => format!("{path}.{key}"),
-        Level::Object(Some(key)) => {
-            format!("{path}[{:?}]", key.chars().take(80).collect::<String>())
+    let mut path = String::new();
+    for level in levels.iter().take(MOST_LEVELS) {
+        match level {
+            Level::List(position) => path.push_str(&format!("[{position}]")),
+            Level::Object(None) => {}
+            Level::Object(Some(key)) if key.chars().all(plain) => {
+                path.push_str(if path.is_empty() { "" } else { "." });
+                path.push_str(key);
+            }
+            Level::Object(Some(key)) => path.push_str(&format!("[{key:?}]")),
         }
-    })
+    }
+    path
 }
 
 #[cfg(test)]
@@ -223,6 +247,18 @@ mod tests {
         let long = format!(r#"{{"parts":"{}FAULTYsecret"}}"#, "x".repeat(LONGEST - 40));
         let told = read::<Whole>(long.as_bytes()).unwrap_err().to_string();
         assert!(told.len() <= LONGEST && !told.contains("FAULTY"), "{told}");
+    }
+
+    #[test]
+    fn a_deep_or_wide_document_costs_its_length() {
+        let deep = "[".repeat(200_000) + &"]".repeat(200_000);
+        let wide = format!("\"{}\":[{}1]", "k".repeat(2 << 20), "1,".repeat(200_000));
+        for other in [format!("\"x\":{deep}"), wide] {
+            let begun = std::time::Instant::now();
+            let told = read::<Whole>(format!("{{{other},\"tier\":5}}").as_bytes()).unwrap_err();
+            assert!(told.to_string().starts_with("tier: a number"), "{told}");
+            assert!(begun.elapsed() < std::time::Duration::from_secs(20));
+        }
     }
 
     proptest::proptest! {

@@ -10,6 +10,10 @@ use std::sync::{Mutex, PoisonError};
 pub const MASK: &str = "***";
 /// Shorter texts are found in any words by chance, and hiding them would tell them.
 const SHORTEST: usize = 4;
+/// Shorter ones count as words of their own alone, not within others and within digests.
+const WORDS: usize = 8;
+/// What stands alone in front of a host is a token from that length on, else a user's name.
+const TOKEN: usize = 16;
 /// Longest password, in bytes, that is looked for in a typed name.
 const LONGEST_TYPED: usize = 4096;
 
@@ -43,7 +47,14 @@ pub fn hide(text: &str) -> String {
 fn masked(text: &str, secret: &str) -> String {
     let (mut masked, mut end) = (String::with_capacity(text.len()), 0);
     // Of the same length, letter by letter: the positions are those of the text.
-    for (at, _) in text.to_ascii_lowercase().match_indices(secret) {
+    let small = text.to_ascii_lowercase();
+    let joins = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    for (at, _) in small.match_indices(secret) {
+        let (before, behind) = (&small[..at], &small[at + secret.len()..]);
+        let within = joins(before.chars().next_back()) || joins(behind.chars().next());
+        if secret.len() < WORDS && within {
+            continue;
+        }
         masked.push_str(&text[end..at]);
         masked.push_str(MASK);
         end = at + secret.len();
@@ -82,7 +93,8 @@ pub fn userinfo(text: &str) -> Option<String> {
     let is_login = match head.find([':', '/']) {
         // A token alone.
         None => tail.contains('/'),
-        Some(at) if head[at..].starts_with(':') => {
+        // A tag with something behind it has no host.
+        Some(at) if head[at..].starts_with(':') && (!scheme.is_empty() || tail.contains('/')) => {
             let port = head[at + 1..].split_once('/').map(|(port, _)| port);
             let is_port = |p: &str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit());
             // `:@2` is the second image of a layout.
@@ -93,9 +105,10 @@ pub fn userinfo(text: &str) -> Option<String> {
     if !is_login {
         return None;
     }
-    let password = head.split_once(':').map_or(head, |(_, password)| password);
+    let alone = (head.len() >= TOKEN).then_some(head);
+    let password = head.split_once(':').map_or(alone, |(_, password)| Some(password));
     // What came in may be megabytes long; of that nothing is shown but its end.
-    if password.len() <= LONGEST_TYPED {
+    if let Some(password) = password.filter(|password| password.len() <= LONGEST_TYPED) {
         learn(password);
     }
     Some(format!("{scheme}{MASK}@{tail}{digest}"))
@@ -166,6 +179,8 @@ mod tests {
         }
         learn("abc");
         assert_eq!(hide("abc"), "abc");
+        learn("Te5t");
+        assert_eq!(hide("te5t, latte5t, te5ted: Te5t"), "***, latte5t, te5ted: ***");
     }
 
     #[test]
@@ -203,18 +218,26 @@ mod tests {
         for (text, masked) in [
             ("u:CANARYtyped@h/x", "***@h/x"),
             ("https://u:CANARYtyped@h", "https://***@h"),
-            ("s3://CANARYtyped@b/x:v1", "s3://***@b/x:v1"),
+            ("s3://CANARYtypedtoken@b/x:v1", "s3://***@b/x:v1"),
             ("bolt://u:CANARY/typed@h/x", "bolt://***@h/x"),
             (&format!("u:CANARYtyped@h/x@{digest}"), &format!("***@h/x@{digest}")),
         ] {
             assert_eq!(userinfo(text).as_deref(), Some(masked), "{text}");
         }
-        assert_eq!(hide("CANARYtyped CANARY/typed"), "*** ***");
+        assert_eq!(hide("CANARYtyped CANARYtypedtoken CANARY/typed"), "*** *** ***");
         let pinned = format!("localhost:5000/a/b:1@{digest}");
-        for plain in
-            ["a/b:1", &pinned, "s3://b/x:@2", "localhost:5000/a@b", "s3://b/a@b/c:v", "a@b"]
-        {
+        for plain in [
+            "a/b:1",
+            &pinned,
+            "s3://b/x:@2",
+            "localhost:5000/a@b",
+            "s3://b/a@b/c:v",
+            "a@b",
+            "a:b@c",
+        ] {
             assert_eq!(userinfo(plain), None, "{plain}");
         }
+        assert_eq!(userinfo("somebody@h/x").as_deref(), Some("***@h/x"));
+        assert_eq!(hide("somebody"), "somebody");
     }
 }

@@ -26,8 +26,8 @@ pub(crate) fn copy(from: impl AsFd, to: impl AsFd, kept: &[(&str, &str)]) -> Res
     let given = rustix::fs::fstat(&to)?;
     let of = |key: &str| if kept.iter().any(|(k, _)| *k == key) { &given } else { &stat };
     let ((uid, _), (_, gid)) = (owner(of("uid")), owner(of("gid")));
-    has_owner(rustix::fs::fchown(&to, Some(uid), Some(gid)))?;
-    rustix::fs::fchmod(&to, Mode::from_raw_mode(of("mode").st_mode & 0o7777))?;
+    let bits = bits(rustix::fs::fchown(&to, Some(uid), Some(gid)))?;
+    rustix::fs::fchmod(&to, Mode::from_raw_mode(of("mode").st_mode & bits))?;
     copy_dir(&from, &to, 0)
 }
 
@@ -53,15 +53,15 @@ fn copy_dir(from: &OwnedFd, to: &OwnedFd, depth: usize) -> Result<(), Errno> {
                 let inner = rustix::fs::openat(from, name, OPEN_DIR, Mode::empty())?;
                 let made = rustix::fs::openat(to, name, OPEN_DIR, Mode::empty())?;
                 copy_dir(&inner, &made, depth + 1)?;
-                has_owner(rustix::fs::fchown(&made, Some(uid), Some(gid)))?;
-                rustix::fs::fchmod(&made, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
+                let bits = bits(rustix::fs::fchown(&made, Some(uid), Some(gid)))?;
+                rustix::fs::fchmod(&made, Mode::from_raw_mode(stat.st_mode & bits))?;
             }
             FileType::RegularFile => copy_file(from, to, name, &stat)?,
             FileType::Symlink => {
                 let link = rustix::fs::readlinkat(from, name, Vec::new())?;
                 anew(to, name, || rustix::fs::symlinkat(&link, to, name))?;
                 let flags = AtFlags::SYMLINK_NOFOLLOW;
-                has_owner(rustix::fs::chownat(to, name, Some(uid), Some(gid), flags))?;
+                bits(rustix::fs::chownat(to, name, Some(uid), Some(gid), flags))?;
             }
             // Sockets, pipes and nodes are nobody's default content.
             _ => {}
@@ -94,8 +94,8 @@ fn copy_file(
         anew(to, name, || rustix::fs::openat(to, name, flags, Mode::from_raw_mode(0o600)))?;
     copy_data(&source, &target, stat.st_size.max(0) as u64)?;
     let (uid, gid) = owner(stat);
-    has_owner(rustix::fs::fchown(&target, Some(uid), Some(gid)))?;
-    rustix::fs::fchmod(&target, Mode::from_raw_mode(stat.st_mode & 0o7777))
+    let bits = bits(rustix::fs::fchown(&target, Some(uid), Some(gid)))?;
+    rustix::fs::fchmod(&target, Mode::from_raw_mode(stat.st_mode & bits))
 }
 
 /// Holes stay holes: a small layer may hold a file of a tebibyte.
@@ -121,12 +121,14 @@ fn copy_data(source: &OwnedFd, target: &OwnedFd, size: u64) -> Result<(), Errno>
     }
 }
 
-/// An owner whom the container's user namespace does not have (EINVAL) stays who it is: the user is
-/// told that the files of others are theirs.
-fn has_owner(given: Result<(), Errno>) -> Result<(), Errno> {
+/// What is kept of a mode, by whether the owner could be given. One whom the container's user
+/// namespace does not have (EINVAL) stays who it is, and the user is told that the files of others
+/// are theirs; a program of somebody else's is not to run as they.
+fn bits(given: Result<(), Errno>) -> Result<u32, Errno> {
     match given {
-        Err(Errno::INVAL) => Ok(()),
-        other => other,
+        Ok(()) => Ok(0o7777),
+        Err(Errno::INVAL) => Ok(0o1777),
+        Err(e) => Err(e),
     }
 }
 

@@ -231,10 +231,11 @@ pub(crate) fn signal_all(signo: i32) -> bool {
     unsafe { libc::kill(-1, signo) == 0 }
 }
 
-/// Gives the signals that were ignored here their default action back. One that waits because it is
+/// Gives the signals that were ignored here, or that Rust may have left ignored, their default
+/// action back. One that waits because it is
 /// blocked is forgotten.
 pub(crate) fn default_signals() {
-    for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
+    for signal in [libc::SIGPIPE, libc::SIGXFSZ, libc::SIGSEGV, libc::SIGBUS] {
         // SAFETY: neither installs code.
         unsafe {
             libc::signal(signal, libc::SIG_IGN);

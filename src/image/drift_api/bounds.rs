@@ -53,6 +53,11 @@ impl Bounds {
         fits
     }
 
+    /// How many entries were left out so far.
+    pub(super) fn left_out(&self) -> usize {
+        self.left_out
+    }
+
     /// What did not fit, in words; `None`: all did.
     pub fn told(&self) -> Option<String> {
         let out = format!(

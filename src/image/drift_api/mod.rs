@@ -93,7 +93,7 @@ fn asked(host: &Host<'_>, query: &ProfileQuery) -> Result<Option<Vec<RemoteProfi
             break;
         };
         bytes += size;
-        let (before, sent) = (names.len(), list.items.len());
+        let (before, sent, left_out) = (names.len(), list.items.len(), bounds.left_out());
         let room = MAX_ENTRIES - found.len();
         for profile in list.items.into_iter().take(room) {
             let Some(profile) = bounds.profile(profile) else { continue };
@@ -105,7 +105,8 @@ fn asked(host: &Host<'_>, query: &ProfileQuery) -> Result<Option<Vec<RemoteProfi
             break;
         }
         // Drift echoes the page's number and sends the same list again.
-        if names.len() == before || list.pages.is_some_and(|pages| u64::from(page) >= pages) {
+        let nothing_new = names.len() == before && bounds.left_out() == left_out;
+        if sent == 0 || nothing_new || list.pages.is_some_and(|pages| u64::from(page) >= pages) {
             whole = true;
             break;
         }

@@ -257,13 +257,12 @@ impl RegistryError {
     }
 
     /// Lays the blame for a connection that did not come about on the proxy that it was to go
-    /// through.
+    /// through. One that took too long may be the registry's behind it.
     pub(super) fn or_proxy(self, through: Option<(String, &'static str)>) -> Self {
         let Some((proxy, variable)) = through else { return self };
         let (url, reason) = match self {
             Self::Refused { url } => (url, "refuses the connection"),
             Self::Dns { url } => (url, "has a host name that cannot be resolved"),
-            Self::TimedOut { url } => (url, "does not answer in time"),
             other => return other,
         };
         Self::Proxy { url, proxy, variable, reason }

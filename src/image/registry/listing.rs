@@ -71,7 +71,7 @@ impl Client<'_> {
             Ok(()) => true,
             Err(error) if pages.list.is_empty() => return Err(error),
             Err(error) => {
-                tracing::debug!("{error}");
+                self.progress.warning(&format!("the catalog ends early: {error}"));
                 false
             }
         };

@@ -1,6 +1,7 @@
 //! Proxies: what the conventional environment variables say of them.
 
 use super::error::host;
+use crate::ui::redact;
 use reqwest::Url;
 use std::net::IpAddr;
 
@@ -47,11 +48,24 @@ impl Proxies {
             let upper = name.to_ascii_uppercase();
             variable(name).or_else(|| variable(&upper)).filter(|v| !v.is_empty())
         };
+        for address in ["http_proxy", "https_proxy", "all_proxy"].iter().filter_map(|n| read(n)) {
+            learn_password(&address);
+        }
         Proxies {
             http: read("http_proxy").or_else(|| read("all_proxy")),
             https: read("https_proxy").or_else(|| read("all_proxy")),
             none_for: read("no_proxy"),
         }
+    }
+}
+
+/// A proxy may repeat what it was told.
+fn learn_password(address: &str) {
+    let (_, rest) = address.split_once("://").unwrap_or(("", address));
+    if let Some((login, _)) = rest.rsplit_once('@')
+        && let Some((_, password)) = login.split_once(':')
+    {
+        redact::learn(password);
     }
 }
 
@@ -112,6 +126,7 @@ mod tests {
         assert_eq!(proxies.http.as_deref(), Some("http://all:1"));
         assert_eq!(proxies.https.as_deref(), Some("http://u:secret@proxy:3128"));
         assert!(!format!("{proxies:?}").contains("secret"));
+        assert_eq!(redact::hide("sent: secret"), "sent: ***");
         assert_eq!(reqwest_of(&proxies).unwrap().len(), 2);
     }
 

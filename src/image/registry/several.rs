@@ -11,8 +11,6 @@ use tokio::time::{Instant, timeout_at};
 
 /// Most artifacts that are asked for at once: no game has as many variants.
 const MOST: usize = 250;
-/// How many times longer than for one byte all of the answers may take.
-const LONGEST: u32 = 1;
 
 /// Why there is no artifact: the registry took too long for all, or there are too many.
 pub const UNASKED: &str = "it was not fetched, for the registry is slow or they are many";
@@ -104,7 +102,7 @@ impl RegistrySource<'_> {
     /// How long all of several answers may take together.
     fn limit(&self) -> Duration {
         let stall = self.endpoints.iter().map(|(_, client)| client.patience.stall).max();
-        stall.unwrap_or_default() * LONGEST
+        stall.unwrap_or_default()
     }
 
     async fn by_digest(&self, digest: &Digest) -> Result<RawDocument, SourceError> {

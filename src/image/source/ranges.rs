@@ -113,16 +113,15 @@ impl Pool<'_> {
                 return Ok(());
             };
             hands[who] -= 1;
-            match result {
-                Ok(Ended::Done) => drop(division.ready.insert(range, came)),
-                Ok(Ended::Left) => drop(division.again.insert(range, came)),
-                Err(error) => {
-                    division.again.insert(range, came);
-                    if self.blame(who, &blob.digest, &error) == Fault::Ours {
-                        return Err(error);
-                    }
-                }
+            if let Err(error) = result
+                && self.blame(who, &blob.digest, &error) == Fault::Ours
+            {
+                return Err(error);
             }
+            // However the answer ended: of a range that is all here nothing can be asked for.
+            let whole = came.bytes.len() as u64 == length(division.part(range), blob);
+            let list = if whole { &mut division.ready } else { &mut division.again };
+            list.insert(range, came);
             while let Some(came) = division.ready.remove(&division.head) {
                 self.put(blob, sink, &came)?;
                 division.head += 1;
@@ -155,8 +154,8 @@ impl Pool<'_> {
         mut came: Came,
     ) -> Done {
         let before = came.bytes.len();
-        let length = part.until.unwrap_or(blob.size) - part.from;
-        came.bytes.reserve_exact(length as usize - before);
+        let length = length(part, blob) as usize;
+        came.bytes.reserve_exact(length - before);
         let rest = Part { from: part.from + before as u64, ..part };
         let mut keep = |more: &[u8]| {
             came.bytes.extend_from_slice(more);
@@ -166,7 +165,7 @@ impl Pool<'_> {
         match self.members[who].standing.get() {
             // Nothing more of it is used.
             Standing::Out | Standing::Suspended => came.bytes.truncate(before),
-            Standing::Good | Standing::Last => {}
+            Standing::Good | Standing::Last => came.bytes.truncate(length),
         }
         if came.bytes.len() > before {
             came.parts.push((came.bytes.len(), who));
@@ -226,6 +225,10 @@ impl Pool<'_> {
         }
         Ok(samples)
     }
+}
+
+fn length(part: Part, blob: &Descriptor) -> u64 {
+    part.until.unwrap_or(blob.size) - part.from
 }
 
 fn agreed(samples: &[(usize, Vec<u8>)]) -> bool {
