@@ -93,8 +93,7 @@ pub fn userinfo(text: &str) -> Option<String> {
     let is_login = match head.find([':', '/']) {
         // A token alone.
         None => tail.contains('/'),
-        // A tag with something behind it has no host.
-        Some(at) if head[at..].starts_with(':') && (!scheme.is_empty() || tail.contains('/')) => {
+        Some(at) if head[at..].starts_with(':') => {
             let port = head[at + 1..].split_once('/').map(|(port, _)| port);
             let is_port = |p: &str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit());
             // `:@2` is the second image of a layout.
@@ -105,8 +104,12 @@ pub fn userinfo(text: &str) -> Option<String> {
     if !is_login {
         return None;
     }
-    let alone = (head.len() >= TOKEN).then_some(head);
-    let password = head.split_once(':').map_or(alone, |(_, password)| Some(password));
+    let is_sure = !scheme.is_empty() || tail.contains('/');
+    let password = match head.split_once(':') {
+        // It may be a tag and a mistyped digest: no word of other messages.
+        Some((_, word)) => (is_sure || word.len() >= WORDS).then_some(word),
+        None => (head.len() >= TOKEN).then_some(head),
+    };
     // What came in may be megabytes long; of that nothing is shown but its end.
     if let Some(password) = password.filter(|password| password.len() <= LONGEST_TYPED) {
         learn(password);
@@ -226,18 +229,13 @@ mod tests {
         }
         assert_eq!(hide("CANARYtyped CANARYtypedtoken CANARY/typed"), "*** *** ***");
         let pinned = format!("localhost:5000/a/b:1@{digest}");
-        for plain in [
-            "a/b:1",
-            &pinned,
-            "s3://b/x:@2",
-            "localhost:5000/a@b",
-            "s3://b/a@b/c:v",
-            "a@b",
-            "a:b@c",
-        ] {
+        for plain in
+            ["a/b:1", &pinned, "s3://b/x:@2", "localhost:5000/a@b", "s3://b/a@b/c:v", "a@b"]
+        {
             assert_eq!(userinfo(plain), None, "{plain}");
         }
         assert_eq!(userinfo("somebody@h/x").as_deref(), Some("***@h/x"));
-        assert_eq!(hide("somebody"), "somebody");
+        assert_eq!(userinfo("alpine:latest@bad").as_deref(), Some("***@bad"));
+        assert_eq!(hide("somebody latest"), "somebody latest");
     }
 }
