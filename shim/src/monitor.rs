@@ -170,8 +170,9 @@ fn supervise(launch: &mut Launch, mut state: State, report: OwnedFd, inherited: 
         supervisor.deny_health_log();
         note_running(&mut supervisor, &mut state);
         supervisor.begin(payload.pid);
-        tell_start(launch, &supervisor, state.restarts > 0);
+        // Before there are events: in the place of the record that was just written.
         state.keep(supervisor.lock());
+        tell_start(launch, &supervisor, state.restarts > 0);
         supervisor.begin_checks(launch, state.started);
         if is_last_start(launch, supervisor.again.policy) {
             forget_start(launch);

@@ -90,6 +90,7 @@ impl State {
     }
 
     /// The copy of an earlier run says nothing of this one.
+    #[inline(never)]
     pub(crate) fn drop_copy(lock: &OwnedFd) {
         if rustix::fs::fstat(lock).is_ok_and(|stat| stat.st_size > 0) {
             let _ = rustix::fs::ftruncate(lock, 0);
@@ -98,6 +99,7 @@ impl State {
 
     /// Writes it into the file of the lock as well: by this copy what runs is found where
     /// `state.json` is damaged or gone. Where it cannot be written, there is none.
+    #[inline(never)]
     pub(crate) fn keep(&mut self, lock: &OwnedFd) {
         let text = self.text();
         let _ = rustix::io::pwrite(lock, text.as_bytes(), 0);
