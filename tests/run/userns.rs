@@ -5,7 +5,7 @@ use crate::harness::process::finish;
 use crate::harness::run;
 use crate::harness::user::IMAGE;
 use std::collections::BTreeSet;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Duration;
 
 const OWNERS: &str = "echo $(id -u):$(id -g) $(stat -c %u:%g /mine /root | tr '\\n' ' ')";
@@ -218,20 +218,24 @@ fn a_volume_is_filled_where_the_user_is_alone_after_all() {
     let image = TestImage::new(&[]);
     image.add_by(&["--owner=1000", "--group=1000"], |root| {
         std::fs::create_dir_all(root.join("data/dir")).unwrap();
-        std::fs::write(root.join("data/dir/file"), "content").unwrap();
+        let file = root.join("data/dir/file");
+        std::fs::write(&file, "content").unwrap();
+        // Its owner is not there, and nobody else's program is to run as root.
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o6755)).unwrap();
     });
     let id = s.pull(&image);
+    let show = "/bin/busybox cat /data/dir/file; /bin/busybox stat -c ' %a' /data/dir/file";
     let user = format!("--reuid {} --regid {} --clear-groups", s.user.uid, s.user.gid);
     for mount in ["-v vol:/data", "--tmpfs /data"] {
         let line = format!(
             "mount --bind /bin/false $(command -v newuidmap) && exec setpriv {user} {} run --rm \
-             --network none {mount} {id} /bin/busybox cat /data/dir/file",
+             --network none {mount} {id} /bin/busybox sh -c \"{show}\"",
             s.program().display()
         );
         let mut shell = s.command_of_the_tester("unshare");
         let child = shell.args(["-m", "sh", "-c", &line]).spawn().unwrap();
         let out = finish(child, Duration::from_secs(30), "run");
-        assert_eq!((out.code, out.out.as_str()), (0, "content"), "{mount}: {out:?}");
+        assert_eq!((out.code, out.out.trim()), (0, "content 755"), "{mount}: {out:?}");
         assert!(out.err.contains("denied: subordinate ids"), "{mount}: {out:?}");
     }
 }
