@@ -218,6 +218,7 @@ fn caller_limit(number: u32) -> (u64, u64) {
 
 fn process(settings: &Settings, config: &Config, mode: &Mode) -> anyhow::Result<Process> {
     let kept = caps::CapSet::EMPTY.adjusted(&config.security.caps, &[])?;
+    let added = caps::CapSet::EMPTY.adjusted(&config.security.added, &[])?;
     let mut env = config.process.env.clone();
     secrets::give_way(&config.secrets, &mut env);
     if !env.iter().any(|e| e.starts_with("HOSTNAME=")) {
@@ -232,6 +233,7 @@ fn process(settings: &Settings, config: &Config, mode: &Mode) -> anyhow::Result<
         groups: groups(&config.process.groups),
         passwd_entry: passwd_entry(settings, config),
         caps: kept.bits(),
+        ambient: added.bits(),
         no_new_privs: config.security.no_new_privileges,
         seccomp: filter(settings, config, kept)?,
         rlimits: Vec::new(),

@@ -216,6 +216,7 @@ mod tests {
             groups: Groups::Keep,
             passwd_entry: None,
             caps: 0,
+            ambient: 0,
             no_new_privs: false,
             seccomp: Vec::new(),
             rlimits: Vec::new(),

@@ -360,6 +360,8 @@ pub struct Process {
     pub passwd_entry: Option<String>,
     /// Effective, permitted and bounding capabilities as bits.
     pub caps: u64,
+    /// Those that another user than root gets, ambient ones: `--cap-add`.
+    pub ambient: u64,
     /// PR_SET_NO_NEW_PRIVS.
     pub no_new_privs: bool,
     /// Compiled classic BPF, 8 bytes an instruction; empty: no filter.

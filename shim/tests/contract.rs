@@ -98,6 +98,7 @@ fn launch() -> Launch {
             groups: Groups::Of(vec!["44".into()]),
             passwd_entry: Some("me:x:1000:100::/:/bin/sh".into()),
             caps: 0x8004_05fb,
+            ambient: 1 << 13,
             no_new_privs: true,
             seccomp: vec![6, 0, 0, 0, 0, 0, 0xff, 0x7f],
             rlimits: vec![(7, 1024, u64::MAX)],

@@ -366,8 +366,10 @@ impl CreateArgs {
             None => caps::CapSet::container_default(),
         };
         let kept = base.adjusted(&self.cap_add, &self.cap_drop)?;
+        let added = caps::CapSet::EMPTY.adjusted(&self.cap_add, &[])?.intersection(kept);
         let mut security = Security {
             caps: kept.names().map(str::to_owned).collect(),
+            added: added.names().map(str::to_owned).collect(),
             no_new_privileges: false,
             seccomp: "default".into(),
             mask: Vec::new(),

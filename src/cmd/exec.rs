@@ -164,6 +164,10 @@ fn plan(
         set(&mut process.env, word)?;
     }
     if let Some(user) = &args.user {
+        // What was added belongs to the container's own user, as with podman.
+        if *user != config.process.user {
+            process.ambient = 0;
+        }
         process.user = user.clone();
         // The home directory of another user is looked up again.
         let own = config.process.env.iter().any(|e| e.starts_with("HOME="));

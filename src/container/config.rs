@@ -249,6 +249,9 @@ pub enum MountKind {
 pub struct Security {
     /// Names of the kept capabilities, `CAP_…`.
     pub caps: Vec<String>,
+    /// Those of them that were added by name: another user than root has these alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<String>,
     /// PR_SET_NO_NEW_PRIVS.
     pub no_new_privileges: bool,
     /// `default`, `unconfined` or the path of a profile.

@@ -66,7 +66,7 @@ pub fn inspect_planned(
         "MountLabel": "",
         "ProcessLabel": "",
         "AppArmorProfile": "",
-        "EffectiveCaps": config.security.caps,
+        "EffectiveCaps": effective_caps(config),
         "BoundingCaps": config.security.caps,
         "ExecIDs": [],
         "GraphDriver": { "Name": driver, "Data": { "UpperDir": upper, "WorkDir": work } },
@@ -358,6 +358,13 @@ fn host_namespaces(config: &Config) -> Value {
         "CgroupParent": "",
         "CgroupConf": null,
     })
+}
+
+/// As podman tells by the name of the user alone.
+fn effective_caps(config: &Config) -> &[String] {
+    let user = config.process.user.split(':').next().unwrap_or_default();
+    let security = &config.security;
+    if matches!(user, "" | "0" | "root") { &security.caps } else { &security.added }
 }
 
 fn host_resources(config: &Config) -> Value {

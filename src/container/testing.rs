@@ -55,6 +55,7 @@ pub(crate) fn config(id: &str, name: &str) -> Config {
         sysctl: BTreeMap::new(),
         security: Security {
             caps: Vec::new(),
+            added: Vec::new(),
             no_new_privileges: false,
             seccomp: "default".into(),
             mask: Vec::new(),

@@ -21,9 +21,46 @@ fn capabilities() {
     // Another user has none, and no ambient ones that a nested sandbox would stumble over.
     assert_eq!((eff(&["-u", "player"]), bounding(&["-u", "player"])), (0, DEFAULT));
     for field in ["CapAmb", "CapInh"] {
-        assert_eq!(status(&s, &[], field), "0".repeat(16), "{field}");
-        assert_eq!(status(&s, &["-u", "player", "--cap-add", "SYS_ADMIN"], field), "0".repeat(16));
+        for flags in [&[][..], &["-u", "player"], &["--cap-add", "SYS_ADMIN"]] {
+            assert_eq!(status(&s, flags, field), "0".repeat(16), "{field}: {flags:?}");
+        }
+        assert_eq!(status(&s, &["--privileged", "-u", "player"], field), "0".repeat(16));
     }
+}
+
+/// What podman gives a user that is not root: exactly what was added, for its children too.
+#[test]
+fn added_capabilities_hold_for_any_user() {
+    let s = session!();
+    const ADDED: u64 = 1 << 13 | 1;
+    let sets = |out: &str| -> Vec<u64> {
+        out.lines().map(|bits| u64::from_str_radix(bits, 16).unwrap()).collect()
+    };
+    // Inheritable, permitted, effective, bounding, ambient: of a program that sh has executed.
+    const SHOW: &str = "sed -n 's/^Cap...:[[:space:]]*//p' /proc/self/status";
+    let of = |flags: &[&str]| sets(&s.script(flags, SHOW));
+    let player = ["-u", "player", "--cap-add", "NET_RAW,CHOWN"];
+    let bounding = 0x8004_05fb | ADDED;
+    assert_eq!(of(&player), [ADDED, ADDED, ADDED, bounding, ADDED]);
+    let locked = ["--security-opt", "no-new-privileges"];
+    assert_eq!(of(&[&player[..], &locked].concat()), [ADDED, ADDED, ADDED, bounding, ADDED]);
+    let fewer = of(&[&player[..], &["--cap-drop", "ALL"]].concat());
+    assert_eq!(fewer, [ADDED; 5]);
+    let all = of(&["-u", "player", "--cap-add", "all", "--cap-drop", "SYS_ADMIN"]);
+    assert!(all[4] >= 1 << 40 && all[4] & 1 << 21 == 0 && all[4] == all[2], "{all:?}");
+    let kept = of(&["--userns", "keep-id", "--cap-add", "NET_RAW"]);
+    assert_eq!((kept[2], kept[4]), (1 << 13, 1 << 13));
+
+    let id = s.detached("added", &player, "exec sleep 1000");
+    let exec = |flags: &[&str]| {
+        let words = [&["exec"], flags, &[id.as_str(), "sh", "-c", SHOW]].concat();
+        sets(&s.ok(&words))
+    };
+    assert_eq!(exec(&[])[4], ADDED);
+    assert_eq!(exec(&["-u", "player"])[4], ADDED);
+    assert_eq!(exec(&["-u", "4711"]), [0, 0, 0, bounding, 0]);
+    assert_eq!(exec(&["-u", "root"]), [0, bounding, bounding, bounding, 0]);
+    s.ok(&["rm", "-f", "-t", "0", &id]);
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn prepare(process: &Process, secrets: &[Variable]) -> Res<Vec<Vec<u8>>> {
     user::become_user(&who)?;
     proc::keep_caps(false);
     enter(&process.cwd)?;
-    limits::set_caps(limits::effective(process.caps, who.uid))?;
+    limits::set_caps(limits::held(process.caps, process.ambient, who.uid))?;
     if process.no_new_privs {
         proc::no_new_privs().at(Step::Caps, "no_new_privs")?;
         if !process.seccomp.is_empty() {

@@ -81,21 +81,57 @@ fn bit(number: u8) -> rustix::thread::CapabilitySet {
     rustix::thread::CapabilitySet::from_bits_retain(1 << number)
 }
 
-/// Sets effective and permitted. No ambient ones: a nested sandbox takes their presence for
-/// privilege.
-pub(crate) fn set_caps(kept: u64) -> Res<()> {
-    let set: CapsHashSet = caps::all().into_iter().filter(|c| kept >> c.index() & 1 == 1).collect();
-    let clear = CapsHashSet::new();
+/// What a program begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Effective and permitted capabilities as bits.
+    pub(crate) caps: u64,
+    /// Inheritable and ambient too, so that programs it executes have them.
+    pub(crate) lasting: bool,
+}
+
+/// Of `kept`, root has all and needs no ambient ones. Others have what was `added` for them, and
+/// otherwise none: a nested sandbox takes ambient ones for privilege.
+pub(crate) fn held(kept: u64, added: u64, uid: u32) -> Held {
+    match uid {
+        0 => Held { caps: kept, lasting: false },
+        _ => Held { caps: kept & added, lasting: kept & added != 0 },
+    }
+}
+
+/// Sets all four sets.
+pub(crate) fn set_caps(held: Held) -> Res<()> {
+    let set: CapsHashSet =
+        caps::all().into_iter().filter(|c| held.caps >> c.index() & 1 == 1).collect();
+    let none = CapsHashSet::new();
     let put = |which: CapSet, value: &CapsHashSet| {
         caps::set(None, which, value)
             .map_err(|_| failure(Step::Caps, "capset", nix::errno::Errno::last_raw()))
     };
     put(CapSet::Effective, &set)?;
     put(CapSet::Permitted, &set)?;
-    put(CapSet::Inheritable, &clear)
+    if !held.lasting {
+        return put(CapSet::Inheritable, &none);
+    }
+    put(CapSet::Inheritable, &set)?;
+    for number in (0..63u8).filter(|number| held.caps >> number & 1 == 1) {
+        match rustix::thread::configure_capability_in_ambient_set(bit(number), true) {
+            // Above the kernel's last one.
+            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+            Err(e) => return Err(failure(Step::Caps, "ambient set", e.raw_os_error())),
+        }
+    }
+    Ok(())
 }
 
-/// What is left of `kept` for this uid: root's stay, others' only live in the bounding set.
-pub(crate) fn effective(kept: u64, uid: u32) -> u64 {
-    if uid == 0 { kept } else { 0 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_user_has_what_was_added_and_is_kept() {
+        assert_eq!(held(0b0110, 0b1010, 0), Held { caps: 0b0110, lasting: false });
+        assert_eq!(held(0b0110, 0b1010, 9), Held { caps: 0b0010, lasting: true });
+        assert_eq!(held(u64::MAX, 0, 9), Held { caps: 0, lasting: false });
+    }
 }

@@ -175,6 +175,7 @@ mod tests {
             groups: Groups::Of(vec![]),
             passwd_entry: None,
             caps: 0,
+            ambient: 0,
             no_new_privs: true,
             seccomp: vec![],
             rlimits: vec![],
