@@ -70,6 +70,7 @@ pub fn plan(
     }
     let hostname = config.host_name();
     notes.extend(labels_denied(config));
+    notes.extend(devices_denied(config));
     copy_zone(dir, config)?;
     if let Userns::Auto { first, size } = config.userns {
         userns::auto::check(&settings.dirs, first, size)?;
@@ -170,6 +171,14 @@ fn labels_denied(config: &Config) -> Vec<String> {
     let asked = |m: &&Mount| m.options.iter().any(|o| o == "z" || o == "Z");
     let denied = config.mounts.iter().filter(asked);
     denied.map(|m| format!("denied: label of the mount at {}: SELinux labels are not set; use chcon on the source", m.target)).collect()
+}
+
+/// Only a control group of devices could keep a program from what the file's own mode allows, and
+/// containers have none.
+fn devices_denied(config: &Config) -> impl Iterator<Item = String> {
+    config.narrow_devices.iter().map(|(target, permissions)| {
+        format!("denied: permissions {permissions:?} of the device at {target}: there is no device control group; it is opened with those of its file on the host")
+    })
 }
 
 /// The host's file for a time zone (tzfile(5)); `local` is the host's own.
@@ -459,7 +468,7 @@ fn asked_mount(settings: &Settings, mount: &Mount) -> anyhow::Result<Step> {
         read_only: has("ro"),
         nosuid: !has("suid"),
         nodev: !has("dev"),
-        noexec: has("noexec") || (mount.kind == Kind::Tmpfs && !has("exec")),
+        noexec: has("noexec"),
     };
     let what = match mount.kind {
         Kind::Tmpfs => {

@@ -31,6 +31,7 @@ impl CreateArgs {
             std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_else(|_| "/".into());
         let network = self.network()?;
         let log = self.log.log()?;
+        let devices = self.devices()?;
         let config = Config {
             version: VERSION,
             id: id.to_owned(),
@@ -48,7 +49,12 @@ impl CreateArgs {
             userns,
             share: self.share()?,
             mounts: self.mounts(image, &cwd)?,
-            devices: self.devices()?,
+            narrow_devices: devices
+                .iter()
+                .filter(|device| device.is_narrow())
+                .map(|device| (device.target.clone(), device.permissions.clone()))
+                .collect(),
+            devices: devices.into_iter().map(|d| (d.source, d.target)).collect(),
             read_only: self.read_only,
             shm_size: self.shm_size.unwrap_or(defaults::SHM_SIZE),
             sysctl: self.sysctls()?,
@@ -339,7 +345,7 @@ impl CreateArgs {
         Ok(self.tz.clone())
     }
 
-    fn devices(&self) -> anyhow::Result<Vec<(String, String)>> {
+    fn devices(&self) -> anyhow::Result<Vec<devices::Device>> {
         Ok(self.device.iter().map(|text| devices::parse(text)).collect::<Result<_, _>>()?)
     }
 

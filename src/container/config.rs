@@ -62,6 +62,10 @@ pub struct Config {
     /// `--device`: (host path, container path).
     #[serde(default)]
     pub devices: Vec<(String, String)>,
+    /// Those of them, by their path in the container, for which less than reading and writing was
+    /// asked for, with what was.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub narrow_devices: BTreeMap<String, String>,
     /// `--read-only`.
     pub read_only: bool,
     /// `--shm-size` in bytes.

@@ -50,6 +50,7 @@ pub(crate) fn config(id: &str, name: &str) -> Config {
         share: Vec::new(),
         mounts: Vec::new(),
         devices: Vec::new(),
+        narrow_devices: BTreeMap::new(),
         read_only: false,
         shm_size: 64 << 20,
         sysctl: BTreeMap::new(),

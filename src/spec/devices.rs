@@ -3,39 +3,59 @@
 /// Why a device was refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DeviceError {
-    /// Too many fields, or unknown permissions.
-    #[error("--device {0:?}: write HOST[:CONTAINER[:rwm]]")]
+    /// Too many fields.
+    #[error("--device {0:?}: write HOST[:CONTAINER[:PERMISSIONS]]")]
     Form(String),
     /// A path.
     #[error("--device {0:?}: both paths must lie below /dev")]
     Path(String),
-    /// Less than `rw`: only a device control group of root's could enforce it.
-    #[error(
-        "--device {0:?}: permissions cannot be narrowed, a device is opened with those of its file; leave them out"
-    )]
-    Permissions(String),
+    /// Letters.
+    #[error("--device {0:?}: permissions are of r, w and m, each at most once, not {1:?}")]
+    Permissions(String, String),
 }
 
-/// Host path and container path.
-pub fn parse(text: &str) -> Result<(String, String), DeviceError> {
-    let mut fields = text.split(':');
-    let source = fields.next().unwrap_or_default();
-    let (target, permissions) = match (fields.next(), fields.next()) {
-        (None, _) => (source, "rwm"),
-        (Some(permissions), None) if !permissions.starts_with('/') => (source, permissions),
-        (Some(target), permissions) => (target, permissions.unwrap_or("rwm")),
+/// What `--device` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Path on the host.
+    pub source: String,
+    /// Path in the container.
+    pub target: String,
+    /// Of `rwm`: read, write, make a node of it.
+    pub permissions: String,
+}
+
+impl Device {
+    /// Whether less than reading and writing was asked for. `m` makes no difference: nodes take
+    /// CAP_MKNOD, which has to be added, and in a user namespace nobody can make any.
+    pub fn is_narrow(&self) -> bool {
+        !(self.permissions.contains('r') && self.permissions.contains('w'))
+    }
+}
+
+/// One flag's word.
+pub fn parse(text: &str) -> Result<Device, DeviceError> {
+    let fields: Vec<&str> = text.split(':').collect();
+    let (source, target, permissions) = match fields[..] {
+        [source] => (source, source, "rwm"),
+        [source, target] if target.starts_with('/') => (source, target, "rwm"),
+        [source, permissions] => (source, source, permissions),
+        [source, target, permissions] => (source, target, permissions),
+        _ => return Err(DeviceError::Form(text.to_owned())),
     };
-    if fields.next().is_some() || permissions.chars().any(|c| !"rwm".contains(c)) {
-        return Err(DeviceError::Form(text.to_owned()));
+    let once = |c: char| "rwm".contains(c) && permissions.matches(c).count() == 1;
+    if permissions.is_empty() || !permissions.chars().all(once) {
+        return Err(DeviceError::Permissions(text.to_owned(), permissions.to_owned()));
     }
     let below = |path: &str| path.starts_with("/dev/") && !path.split('/').any(|p| p == "..");
     if !below(source) || !below(target) {
         return Err(DeviceError::Path(text.to_owned()));
     }
-    if !permissions.contains('r') || !permissions.contains('w') {
-        return Err(DeviceError::Permissions(text.to_owned()));
-    }
-    Ok((source.to_owned(), target.to_owned()))
+    Ok(Device {
+        source: source.to_owned(),
+        target: target.to_owned(),
+        permissions: permissions.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -44,20 +64,33 @@ mod tests {
 
     #[test]
     fn one_to_three_fields_below_dev() {
-        let pair = |a: &str, b: &str| Ok((a.to_owned(), b.to_owned()));
-        assert_eq!(parse("/dev/dri"), pair("/dev/dri", "/dev/dri"));
-        assert_eq!(parse("/dev/dri:rwm"), pair("/dev/dri", "/dev/dri"));
-        assert_eq!(parse("/dev/a:/dev/b:rw"), pair("/dev/a", "/dev/b"));
+        for (text, source, target, permissions, narrow) in [
+            ("/dev/dri", "/dev/dri", "/dev/dri", "rwm", false),
+            ("/dev/dri:rwm", "/dev/dri", "/dev/dri", "rwm", false),
+            ("/dev/a:/dev/b", "/dev/a", "/dev/b", "rwm", false),
+            ("/dev/a:/dev/b:wr", "/dev/a", "/dev/b", "wr", false),
+            ("/dev/a:r", "/dev/a", "/dev/a", "r", true),
+            ("/dev/a:/dev/b:wm", "/dev/a", "/dev/b", "wm", true),
+            ("/dev/a:/dev/b:m", "/dev/a", "/dev/b", "m", true),
+        ] {
+            let device = parse(text).unwrap();
+            let got = (&*device.source, &*device.target, &*device.permissions, device.is_narrow());
+            assert_eq!(got, (source, target, permissions, narrow), "{text}");
+        }
     }
 
     #[test]
     fn what_cannot_be_done_is_refused() {
+        let letters = |text: &str, bad: &str| DeviceError::Permissions(text.into(), bad.into());
         for (text, want) in [
             ("/etc/passwd", DeviceError::Path("/etc/passwd".into())),
             ("/dev/../etc/x", DeviceError::Path("/dev/../etc/x".into())),
-            ("/dev/a:x", DeviceError::Form("/dev/a:x".into())),
             ("/dev/a:/dev/b:rwm:z", DeviceError::Form("/dev/a:/dev/b:rwm:z".into())),
-            ("/dev/a:r", DeviceError::Permissions("/dev/a:r".into())),
+            ("/dev/a:x", letters("/dev/a:x", "x")),
+            ("/dev/a:/dev/b:rwx", letters("/dev/a:/dev/b:rwx", "rwx")),
+            ("/dev/a:/dev/b:rr", letters("/dev/a:/dev/b:rr", "rr")),
+            ("/dev/a:/dev/b:", letters("/dev/a:/dev/b:", "")),
+            ("/dev/a:", letters("/dev/a:", "")),
         ] {
             assert_eq!(parse(text), Err(want), "{text}");
         }

@@ -231,6 +231,9 @@ fn is_tmpfs_option(option: &str) -> bool {
             | "exec"
             | "tmpcopyup"
             | "notmpcopyup"
+            // What every mount of a container's own is.
+            | "private"
+            | "rprivate"
     ) || option.split_once('=').is_some_and(|(k, v)| {
         matches!(k, "size" | "mode" | "uid" | "gid" | "nr_inodes" | "nr_blocks") && !v.is_empty()
     })

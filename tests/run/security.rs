@@ -120,5 +120,24 @@ fn devices() {
         s.script(&flags, "head -c 3 /dev/mine | wc -c; echo x 2>/dev/null >/dev/full || echo full"),
         "3\nfull"
     );
+    let out = s.once(&["--device", "/dev/full:/dev/mine:rwx"], &["true"]);
+    assert!(out.code == 125 && out.err.contains("permissions are of r, w and m"), "{out:?}");
     assert_ne!(s.once(&["--cap-add", "MKNOD"], &["mknod", "/x", "b", "254", "0"]).code, 0);
+}
+
+/// podman takes them, and says nothing of a rootless container that writes all the same.
+#[test]
+fn permissions_of_a_device_that_do_not_hold_are_told() {
+    let s = session!();
+    for permissions in ["r", "w", "m", "rm", "mw"] {
+        let device = format!("/dev/null:/dev/mine:{permissions}");
+        let out = s.once(&["--device", &device], &["sh", "-c", "cat /dev/mine; echo x >/dev/mine"]);
+        let told = format!("denied: permissions \"{permissions}\" of the device at /dev/mine: ");
+        assert!(out.code == 0 && out.err.contains(&told), "{out:?}");
+        assert_eq!(out.err.lines().count(), 1, "{out:?}");
+    }
+    for device in ["/dev/null:rw", "/dev/null:/dev/mine:mwr"] {
+        let out = s.once(&["--device", device], &["true"]);
+        assert_eq!((out.code, out.err.as_str()), (0, ""), "{device}");
+    }
 }

@@ -307,3 +307,32 @@ fn a_tmpfs_has_the_mode_that_was_asked_for() {
     // Without a wish it is the image's.
     assert_eq!(s.script(&flags, script), "1770:3:4\n700:0:0\n700:0:0\nfrom the image");
 }
+
+/// As podman mounts it: programs run from it, it has the mode of the image's directory, and where
+/// the image has none everybody may write.
+#[test]
+fn a_tmpfs_is_podmans() {
+    let s = session!();
+    let show = |flags: &[&str], path: &str| {
+        let script = format!(
+            "sed -n 's,^[^ ]* {path} tmpfs \\([^ ]*\\)relatime.*,\\1,p' \
+                              /proc/mounts; stat -c %a {path}; ls {path}"
+        );
+        s.script(flags, &script).replace('\n', " ")
+    };
+    for (flags, want) in [
+        (["--tmpfs", "/new"], "rw,nosuid,nodev, 1777"),
+        (["--tmpfs", "/new:rprivate"], "rw,nosuid,nodev, 1777"),
+        (["--tmpfs", "/new:noexec,ro"], "ro,nosuid,nodev,noexec, 1777"),
+        (["--tmpfs", "/new:suid,dev,mode=700"], "rw, 700"),
+        (["--mount", "type=tmpfs,target=/new"], "rw,nosuid,nodev, 1777"),
+    ] {
+        assert_eq!(show(&flags, "/new"), want, "{flags:?}");
+    }
+    assert_eq!(show(&["--tmpfs", "/root"], "/root"), "rw,nosuid,nodev, 700");
+    assert_eq!(show(&["--tmpfs", "/root:notmpcopyup"], "/root"), "rw,nosuid,nodev, 700");
+    assert_eq!(show(&["--tmpfs", "/srv/data"], "/srv/data"), "rw,nosuid,nodev, 755 file");
+    assert_eq!(show(&["--tmpfs", "/srv/data:notmpcopyup"], "/srv/data"), "rw,nosuid,nodev, 755");
+    let program = "cp /bin/busybox /new/echo && /new/echo ran";
+    assert_eq!(s.script(&["-u", "player", "--tmpfs", "/new"], program), "ran");
+}

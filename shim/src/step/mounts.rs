@@ -81,13 +81,24 @@ impl Mounter<'_> {
         Ok(())
     }
 
+    /// Where the image has the directory, with its mode; else with the kernel's, 1777.
     fn tmpfs(&self, mount: &Mount, options: &[(String, String)], copy: bool) -> Res<()> {
-        let options: Vec<(&str, &str)> =
+        let mut options: Vec<(&str, &str)> =
             options.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        let tmpfs = fresh_tmpfs(&options).at(Step::Mount, &mount.target)?;
+        let has_mode = options.iter().any(|(k, _)| *k == "mode");
+        // /dev/shm, which every start has, wants neither the image's content nor its mode.
+        let is_images =
+            (copy || !has_mode) && target::lookup(self.root, &mount.target, OFlags::PATH).is_ok();
         let target = target::open(self.root, &mount.target, Kind::Dir)?;
+        let mode;
+        if is_images && !copy {
+            let stat = rustix::fs::fstat(&target).at(Step::Mount, &mount.target)?;
+            mode = format!("{:o}", stat.st_mode & 0o7777);
+            options.push(("mode", &mode));
+        }
+        let tmpfs = fresh_tmpfs(&options).at(Step::Mount, &mount.target)?;
         attach(&tmpfs, &target, &mount.target)?;
-        if copy {
+        if is_images && copy {
             copy_up::copy(&target, &tmpfs, &options).at(Step::Mount, &mount.target)?;
         }
         attr::setattr(&tmpfs, binds::bits(mount.flags), 0, false).at(Step::Mount, &mount.target)
