@@ -596,6 +596,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l mount -d 'Attach a 
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l tmpfs -d 'Mount a tmpfs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s w -l workdir -d 'Working directory in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s u -l user -d 'User name or uid, and group name or gid' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s h -l hostname -d 'Host name of the container' -r
@@ -1086,6 +1089,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l mount -d 'Attach a fil
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l tmpfs -d 'Mount a tmpfs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s w -l workdir -d 'Working directory in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s u -l user -d 'User name or uid, and group name or gid' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s h -l hostname -d 'Host name of the container' -r
@@ -1196,6 +1202,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount a tmpfs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Working directory in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s u -l user -d 'User name or uid, and group name or gid' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r -f -a "true\t''
+false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Host name of the container' -r

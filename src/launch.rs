@@ -1,6 +1,7 @@
 //! L3: everything planned → [`Launch`]. Pure lowering, but for stat(2) of mount sources and the
 //! small files of the container's directory.
 
+mod accounts;
 mod group;
 mod log;
 mod secrets;
@@ -101,6 +102,7 @@ pub fn plan(
         hostname: (!config.share.iter().any(|s| s == "uts")).then_some(hostname),
         sysctl: config.sysctl.iter().map(|(k, v)| (k.replace('.', "/"), v.clone())).collect(),
         process,
+        accounts: accounts::plan(settings, config),
         secret_env,
         init: config.init,
         cgroup: Cgroup::default(),
@@ -240,7 +242,6 @@ fn process(settings: &Settings, config: &Config, mode: &Mode) -> anyhow::Result<
         make_cwd: config.process.make_cwd,
         user: config.process.user.clone(),
         groups: groups(&config.process.groups),
-        passwd_entry: passwd_entry(settings, config),
         caps: kept.bits(),
         ambient: added.bits(),
         no_new_privs: config.security.no_new_privileges,
@@ -275,17 +276,6 @@ pub fn filter(settings: &Settings, config: &Config, kept: caps::CapSet) -> anyho
 
 fn groups(asked: &[String]) -> Groups {
     if asked.iter().any(|g| g == "keep-groups") { Groups::Keep } else { Groups::Of(asked.to_vec()) }
-}
-
-/// podman's line for a kept id that the image does not know.
-fn passwd_entry(settings: &Settings, config: &Config) -> Option<String> {
-    match config.userns {
-        Userns::KeepId { uid, gid } => {
-            let user = &settings.dirs.user;
-            Some(format!("{user}:*:{uid}:{gid}:{user}:{}:/bin/sh", config.process.cwd))
-        }
-        _ => None,
-    }
 }
 
 fn masked(config: &Config) -> Vec<String> {

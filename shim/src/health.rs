@@ -214,7 +214,6 @@ mod tests {
             make_cwd: false,
             user: String::new(),
             groups: Groups::Keep,
-            passwd_entry: None,
             caps: 0,
             ambient: 0,
             no_new_privs: false,

@@ -9,7 +9,7 @@ use crate::handshake::{self, Message};
 use crate::monitor::decode;
 use crate::stdio::Stdio;
 use crate::step::usual::Usual;
-use crate::step::{dev, exec, ids, limits, masks, mounts, root, tty};
+use crate::step::{accounts, dev, exec, ids, limits, masks, mounts, root, tty};
 use crate::sys::{lo, netns, process};
 use bolt_shim::head::Spaces;
 use bolt_shim::launch::{Launch, MountKind, Net};
@@ -116,6 +116,7 @@ fn set_up(
     for mount in after {
         mounter.mount(launch, mount)?;
     }
+    accounts::add(&mounter, launch)?;
     if fills.any() {
         handshake::send(socket, &Message::Filled, &[])?;
         expect(&Message::Filled, socket)?;

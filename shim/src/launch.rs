@@ -1,11 +1,12 @@
 //! What `bolt` decided, as a list for `bolt-shim` to execute. Travels in a sealed memfd.
 
+use crate::accounts::Accounts;
 use crate::secret::{Secret, Variable};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// Version of the whole contract; both programs refuse any other.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 
 /// Descriptors that `bolt` places at fixed numbers before it starts `bolt-shim monitor`.
 pub mod fd {
@@ -50,6 +51,8 @@ pub struct Launch {
     pub sysctl: Vec<(String, String)>,
     /// The program.
     pub process: Process,
+    /// Who the container's account files are to know.
+    pub accounts: Accounts,
     /// Further variables of the program and of every exec; the monitor keeps them to its end.
     pub secret_env: Vec<Variable>,
     /// Run a small init as pid 1 that reaps and forwards signals.
@@ -356,8 +359,6 @@ pub struct Process {
     pub user: String,
     /// Supplementary groups.
     pub groups: Groups,
-    /// A passwd line to add when the uid has none (`keep-id`).
-    pub passwd_entry: Option<String>,
     /// Effective, permitted and bounding capabilities as bits.
     pub caps: u64,
     /// Those that another user than root gets, ambient ones: `--cap-add`.

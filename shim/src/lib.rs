@@ -4,6 +4,7 @@
 //! [`launch::Launch`] goes down in a sealed memfd; [`report::Report`] comes up on a socket;
 //! [`control`] is what later `bolt` processes say to the supervisor over `control.sock`.
 
+pub mod accounts;
 pub mod control;
 pub mod eventlog;
 pub mod head;

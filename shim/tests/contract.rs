@@ -1,5 +1,6 @@
 //! The program says which contract it speaks, and the contract survives its encoding.
 
+use bolt_shim::accounts::{Account, Accounts};
 use bolt_shim::launch::{
     Cgroup, Events, FileId, Forward, Groups, IdMap, Launch, Log, Monitor, Mount, MountFlags,
     MountKind, Net, Notify, Process, Propagation, Restart, Root, Share, TtySize, Unit, Uplink,
@@ -96,7 +97,6 @@ fn launch() -> Launch {
             make_cwd: true,
             user: "0:0".into(),
             groups: Groups::Of(vec!["44".into()]),
-            passwd_entry: Some("me:x:1000:100::/:/bin/sh".into()),
             caps: 0x8004_05fb,
             ambient: 1 << 13,
             no_new_privs: true,
@@ -108,6 +108,10 @@ fn launch() -> Launch {
             oom_score_adj: Some(-1000),
             passed: 2,
             listens: true,
+        },
+        accounts: Accounts {
+            passwd: vec![Account { name: "9".into(), id: 9, line: "9:*:9:$GID::/:/bin/sh".into() }],
+            group: Vec::new(),
         },
         secret_env: vec![Variable { name: "A".into(), value: Secret::new(b"canary-2".to_vec()) }],
         init: true,

@@ -30,6 +30,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("--env-merge", ""),
     ("--external", ""),
     ("--gidmap", "--userns keep-id:uid=UID,gid=GID maps your own ids"),
+    ("--group-entry", "--passwd=false leaves the account files alone"),
     (
         "--gpus",
         "give the device nodes instead: --device /dev/dri, or --device /dev/nvidia0 and its like",
@@ -48,8 +49,6 @@ const FLAGS: &[(&str, &str)] = &[
     ("--no-hosts", ""),
     ("--oom-kill-disable", ""),
     ("--os", "--platform OS/ARCH[/VARIANT] chooses the image's"),
-    ("--passwd", ""),
-    ("--passwd-entry", ""),
     ("--personality", ""),
     ("--pid", ""),
     ("--read-only-tmpfs", "--tmpfs DIR makes one below a --read-only root"),

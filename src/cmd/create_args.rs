@@ -89,6 +89,12 @@ pub struct CreateArgs {
     /// User name or uid, and group name or gid
     #[arg(short, long, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
+    /// Let the container's passwd and group know a user that the image does not; =false: leave them alone
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub passwd: bool,
+    /// The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced
+    #[arg(long, value_name = "LINE")]
+    pub passwd_entry: Option<String>,
     /// Add supplementary groups; keep-groups keeps the caller's
     #[arg(long, value_name = "GROUP|keep-groups")]
     pub group_add: Vec<String>,

@@ -146,6 +146,8 @@ impl CreateArgs {
             cwd,
             user,
             groups: self.group_add.clone(),
+            no_passwd: !self.passwd,
+            passwd_entry: self.passwd_entry.clone().filter(|line| !line.is_empty()),
             umask: self.umask()?,
             tty: self.tty,
             stdin: self.interactive,

@@ -161,6 +161,12 @@ pub struct Process {
     /// `--group-add`; `keep-groups` alone keeps the caller's.
     #[serde(default)]
     pub groups: Vec<String>,
+    /// `--passwd=false`: the container's account files stay as they are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_passwd: bool,
+    /// `--passwd-entry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passwd_entry: Option<String>,
     /// umask(2).
     pub umask: u32,
     /// `-t`.

@@ -198,7 +198,7 @@ fn config_part(config: &Config) -> Value {
         "Umask": format!("{:04o}", process.umask),
         "Timezone": config.tz.as_deref().unwrap_or(""),
         "Secrets": config.secrets.iter().filter_map(Given::shown).collect::<Vec<_>>(),
-        "Passwd": true,
+        "Passwd": !config.process.no_passwd,
         "sdNotifyMode": config.unit.sdnotify().word(),
         "Healthcheck": null,
         "HealthcheckOnFailureAction": "none",

@@ -4,6 +4,60 @@ use crate::harness::image::TestImage;
 use crate::harness::run;
 use crate::harness::user::IMAGE;
 
+/// As with podman, `whoami` and `ssh` find a user that only the caller knows.
+#[test]
+fn a_user_by_number_has_a_name() {
+    let s = session!();
+    let files = "id; tail -n 1 /etc/passwd; tail -n 1 /etc/group; echo $HOME";
+    let want = "uid=4711(4711) gid=4712(4712) groups=4712(4712)\n\
+                4711:*:4711:4712:container user:/srv:/bin/sh\n4712:x:4712:4711\n/srv";
+    assert_eq!(s.script(&["-u", "4711:4712", "-w", "/srv"], files), want);
+    assert_eq!(s.script(&["-u", "4711:4712", "-w", "/srv", "--read-only"], files), want);
+    assert_eq!(s.script(&["-u", "4711:4712", "-w", "/srv", "--init"], files), want);
+    // The group of one without a group, and one by name.
+    assert_eq!(s.script(&["-u", "4711"], "id -g; tail -n 1 /etc/group"), "0\n4711:x:4711:4711");
+    assert_eq!(s.script(&["-u", "4711:video"], "tail -n 1 /etc/passwd | cut -d : -f 4"), "44");
+    for known in ["player", "1000", "0", "player:player"] {
+        let lines = s.script(&["-u", known], "cat /etc/passwd /etc/group | wc -l");
+        assert_eq!(lines.trim(), "5", "{known}");
+    }
+    let line = "me:*:$UID:$GID:$NAME:/x:/bin/sh";
+    assert_eq!(
+        s.script(&["-u", "9:8", "--passwd-entry", line], "tail -n 1 /etc/passwd"),
+        "me:*:9:8:container user:/x:/bin/sh"
+    );
+    let out = s.script(&["-u", "4711:4712", "--passwd=false"], "id; echo $HOME");
+    assert_eq!(out, "uid=4711 gid=4712 groups=4712\n/");
+}
+
+/// What the caller mounts at /etc/passwd is his: keep-id once wrote into it.
+#[test]
+fn a_passwd_that_is_mounted_stays_as_it_is() {
+    let s = session!();
+    let file = s.file("passwd", "root:x:0:0::/root:/bin/sh\n");
+    let mount = format!("{file}:/etc/passwd");
+    for flags in [["-u", "4711"], ["--userns", "keep-id:uid=77"]] {
+        let lines = s.script(&[&flags[..], &["-v", &mount]].concat(), "cat /etc/passwd");
+        assert_eq!(lines, "root:x:0:0::/root:/bin/sh", "{flags:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "root:x:0:0::/root:/bin/sh\n");
+}
+
+/// The second start of a container finds its lines, and an exec adds none.
+#[test]
+fn a_user_by_number_is_added_once() {
+    let s = session!();
+    let count = "grep -c 4711 /etc/passwd; grep -c 4711 /etc/group; exec sleep 1000";
+    let id = s.detached("numbered", &["-u", "4711"], count);
+    s.ok(&["restart", "-t", "0", &id]);
+    s.ok(&["exec", "-u", "5000", &id, "true"]);
+    assert_eq!(
+        s.ok(&["exec", &id, "sh", "-c", "cat /etc/passwd /etc/group | grep -c :4711:"]),
+        "2"
+    );
+    s.ok(&["rm", "-f", "-t", "0", &id]);
+}
+
 #[test]
 fn variables() {
     let s = session!();

@@ -26,6 +26,21 @@ fn keep_id_gives_the_user_any_id() {
     assert!(far.code == 125 && far.err.contains("/etc/subuid"), "{far:?}");
 }
 
+/// podman's lines: a name for the caller's ids, which the image does not know.
+#[test]
+fn keep_id_makes_the_user_known() {
+    let s = session!();
+    let names = "id -un; id -gn; tail -n 1 /etc/passwd | cut -d : -f 2-4,6-; tail -n 1 /etc/group";
+    let out = s.script(&["--userns", "keep-id:uid=77,gid=78", "-w", "/srv"], names);
+    let [user, group, passwd, line] = out.lines().collect::<Vec<_>>()[..] else {
+        panic!("{out}");
+    };
+    assert_eq!(passwd, "*:77:78:/srv:/bin/sh", "{out}");
+    assert_eq!(line, format!("{group}:x:78:{user}"), "{out}");
+    let none = s.script(&["--userns", "keep-id:uid=77,gid=78", "--passwd=false"], "id; echo $HOME");
+    assert_eq!(none, "uid=77 gid=78 groups=78\n/");
+}
+
 /// Ctrl-C while the layers of a second id layout are made permanent: they were taken for whole, and
 /// no container started from them any more.
 #[test]

@@ -56,9 +56,6 @@ pub(crate) fn tell(socket: &OwnedFd, failure: Failure) -> ! {
 
 fn prepare(process: &Process, secrets: &[Variable]) -> Res<Vec<Vec<u8>>> {
     limits::rlimits(&process.rlimits)?;
-    if let Some(entry) = &process.passwd_entry {
-        user::add_entry(entry);
-    }
     let who = user::lookup(process)?;
     if process.make_cwd {
         // Missing parents and all, as podman does for the image's own working directory.

@@ -1,5 +1,6 @@
 //! One file a step of a container's start, in the order of [`bolt_shim::report::Step`].
 
+pub(crate) mod accounts;
 pub(crate) mod binds;
 pub(crate) mod copy_up;
 pub(crate) mod dev;

@@ -118,7 +118,7 @@ impl Mounter<'_> {
 
     /// A file in the tmpfs of `/dev`: three on disk would be a tenth of a start. Its name there
     /// goes once it is mounted; before, Linux 6.15 and later would not mount it (ENOENT).
-    fn text(
+    pub(crate) fn text(
         &self,
         mount: &Mount,
         content: &[u8],

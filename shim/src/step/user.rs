@@ -5,7 +5,8 @@ use crate::at::{At, Res, failure};
 use bolt_shim::launch::{Groups, Process};
 use bolt_shim::report::Step;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::Read;
 
 /// Larger account files are refused: nobody's has a million lines by accident.
 const MAX_FILE: u64 = 4 << 20;
@@ -86,7 +87,8 @@ fn number(text: &str) -> Res<Option<u32>> {
     }
 }
 
-fn group_id(group: &str, wanted: &str) -> Res<u32> {
+/// The number of a group that is a name of group(5) or a number.
+pub(crate) fn group_id(group: &str, wanted: &str) -> Res<u32> {
     let found = group.lines().find_map(|l| {
         let f: Vec<&str> = l.split(':').collect();
         (f.len() >= 3 && f[0] == wanted).then(|| f[2].parse().ok()).flatten()
@@ -114,35 +116,21 @@ fn memberships(group: &str, login: &str) -> Vec<u32> {
 /// another encoding in one line must not hide the others.
 fn read(path: &str) -> String {
     use std::os::unix::fs::OpenOptionsExt;
-    let mut bytes = Vec::new();
     // O_NONBLOCK: an image may put a pipe there, which would hang the start.
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path);
-    if let Ok(file) = file
-        && file.metadata().is_ok_and(|m| m.is_file() && m.len() <= MAX_FILE)
+    let file =
+        File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    file.map(text).unwrap_or_default()
+}
+
+/// What an account file holds.
+pub(crate) fn text(file: File) -> String {
+    let mut bytes = Vec::new();
+    if file.metadata().is_ok_and(|m| m.is_file() && m.len() <= MAX_FILE)
         && file.take(MAX_FILE).read_to_end(&mut bytes).is_err()
     {
         bytes.clear();
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Adds the passwd line of a kept id when nobody has that id yet.
-pub(crate) fn add_entry(entry: &str) {
-    let Some(uid) = entry.split(':').nth(2) else { return };
-    if read("/etc/passwd").lines().any(|l| l.split(':').nth(2) == Some(uid)) {
-        return;
-    }
-    use std::os::unix::fs::OpenOptionsExt;
-    let file = std::fs::OpenOptions::new()
-        .append(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open("/etc/passwd");
-    if let Ok(mut file) = file {
-        let _ = file.write_all(format!("{entry}\n").as_bytes());
-    }
 }
 
 /// Becomes the user: groups, gid, uid, in that order.
@@ -173,7 +161,6 @@ mod tests {
             make_cwd: false,
             user: user.into(),
             groups: Groups::Of(vec![]),
-            passwd_entry: None,
             caps: 0,
             ambient: 0,
             no_new_privs: true,
