@@ -30,6 +30,16 @@ fn a_user_by_number_has_a_name() {
     assert_eq!(out, "uid=4711 gid=4712 groups=4712\n/");
 }
 
+/// As with podman: an image may have its WORKDIR for root alone.
+#[test]
+fn a_directory_that_is_kept_from_the_user_is_entered() {
+    let s = session!();
+    let script = "pwd; ls 2>/dev/null || echo denied";
+    assert_eq!(s.script(&["-u", "player", "-w", "/root"], script), "/root\ndenied");
+    let out = s.once(&["-u", "player", "-w", "/nowhere"], &["true"]);
+    assert!(out.code == 125 && out.err.contains("/nowhere: No such file"), "{out:?}");
+}
+
 /// What the caller mounts at /etc/passwd is his: keep-id once wrote into it.
 #[test]
 fn a_passwd_that_is_mounted_stays_as_it_is() {

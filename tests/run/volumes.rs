@@ -336,3 +336,19 @@ fn a_tmpfs_is_podmans() {
     let program = "cp /bin/busybox /new/echo && /new/echo ran";
     assert_eq!(s.script(&["-u", "player", "--tmpfs", "/new"], program), "ran");
 }
+
+/// An empty volume gets the image's content before it becomes read-only; the start failed.
+#[test]
+fn a_read_only_volume_is_filled() {
+    let s = session!();
+    let script = "cat file; touch x 2>/dev/null || echo refused";
+    for _ in 0..2 {
+        let out = s.script(&["-v", "sealed:/srv/data:ro", "-w", "/srv/data"], script);
+        assert_eq!(out, "from the image\nrefused");
+    }
+    assert_eq!(
+        s.script(&["-v", "bare:/new:ro"], "touch /new/x 2>/dev/null || echo refused"),
+        "refused"
+    );
+    s.ok(&["volume", "rm", "sealed", "bare"]);
+}

@@ -21,13 +21,16 @@ pub(crate) fn trees(launch: &Launch, dir: &str) -> Res<Vec<OwnedFd>> {
     let mut trees = Vec::new();
     for mount in &launch.mounts {
         match &mount.what {
-            MountKind::Bind { source, stat, propagation, adopt: own, .. } => {
+            MountKind::Bind { source, stat, propagation, copy_up, adopt: own } => {
                 if let Some(shape) = launch.id_map
                     && *own
                 {
                     adopt(source, *stat, shape)?;
                 }
-                trees.push(tree(source, *stat, mount.flags, *propagation)?);
+                // I makes what it may have to fill read-only, once that is done.
+                let read_only = mount.flags.read_only && !copy_up;
+                let flags = MountFlags { read_only, ..mount.flags };
+                trees.push(tree(source, *stat, flags, *propagation)?);
             }
             MountKind::File { name } => trees.push(small_file(dir, name, mount)?),
             MountKind::Sys if launch.net == bolt_shim::launch::Net::Host => {

@@ -66,10 +66,15 @@ fn prepare(process: &Process, secrets: &[Variable]) -> Res<Vec<Vec<u8>>> {
     if !process.no_new_privs && !process.seccomp.is_empty() {
         seccomp::load(&process.seccomp).at(Step::Seccomp, "filter")?;
     }
+    // A directory that the image keeps from its user is where he begins all the same; one that is
+    // kept from root (a file system of the host's, NFS) may be open to him.
+    let is_there = enter(&process.cwd).is_ok();
     proc::keep_caps(true);
     user::become_user(&who)?;
     proc::keep_caps(false);
-    enter(&process.cwd)?;
+    if !is_there {
+        enter(&process.cwd)?;
+    }
     limits::set_caps(limits::held(process.caps, process.ambient, who.uid))?;
     if process.no_new_privs {
         proc::no_new_privs().at(Step::Caps, "no_new_privs")?;

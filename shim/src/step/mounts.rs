@@ -39,14 +39,18 @@ impl Mounter<'_> {
     pub(crate) fn mount(&mut self, launch: &Launch, mount: &Mount) -> Res<()> {
         match &mount.what {
             MountKind::Bind { source, copy_up, .. } => {
-                self.bind(mount, *copy_up && self.fills.has(source))
+                let tree = self.bind(mount, *copy_up && self.fills.has(source))?;
+                if *copy_up && mount.flags.read_only {
+                    attr::setattr(&tree, attr::RDONLY, 0, true).at(Step::Mount, &mount.target)?;
+                }
+                Ok(())
             }
-            MountKind::File { .. } => self.bind(mount, false),
+            MountKind::File { .. } => self.bind(mount, false).map(drop),
             MountKind::Text { content } => self.text(mount, content.as_bytes(), |_| Ok(())),
             MountKind::Secret { content, owner, mode } => {
                 self.text(mount, content.bytes(), |file| give(file, *owner, *mode, &mount.target))
             }
-            MountKind::Sys if launch.net == Net::Host => self.bind(mount, false),
+            MountKind::Sys if launch.net == Net::Host => self.bind(mount, false).map(drop),
             MountKind::Sys => self.system(fresh("sysfs", &[]), mount),
             MountKind::Proc => {
                 let tree = self.usual.proc.take().map_or_else(|| fresh("proc", &[]), Ok);
@@ -104,7 +108,7 @@ impl Mounter<'_> {
         attr::setattr(&tmpfs, binds::bits(mount.flags), 0, false).at(Step::Mount, &mount.target)
     }
 
-    fn bind(&mut self, mount: &Mount, copy: bool) -> Res<()> {
+    fn bind(&mut self, mount: &Mount, copy: bool) -> Res<OwnedFd> {
         let path = mount.target.as_str();
         let tree = self.trees.next().ok_or_else(|| failure(Step::Mount, path, libc::EBADF))?;
         let is_dir = identity(&tree).at(Step::Mount, path)?.kind == libc::S_IFDIR;
@@ -113,7 +117,8 @@ impl Mounter<'_> {
         if copy && is_dir {
             copy_up::copy(&target, &tree, &[]).at(Step::Mount, path)?;
         }
-        attach(&tree, &target, path)
+        attach(&tree, &target, path)?;
+        Ok(tree)
     }
 
     /// A file in the tmpfs of `/dev`: three on disk would be a tenth of a start. Its name there

@@ -63,7 +63,10 @@ fn resolve(process: &Process, passwd: &str, group: &str) -> Res<User> {
         Groups::Keep => None,
         Groups::Of(more) => {
             for name in more {
-                groups.push(group_id(group, name)?);
+                let id = group_id(group, name)?;
+                if !groups.contains(&id) {
+                    groups.push(id);
+                }
             }
             if !groups.contains(&gid) {
                 groups.insert(0, gid);
@@ -182,6 +185,13 @@ mod tests {
         let user = resolve(&process("gamer"), PASSWD, GROUP).unwrap();
         assert_eq!((user.uid, user.gid, user.home.as_str()), (1000, 1000, "/home/gamer"));
         assert_eq!(user.groups, Some(vec![1000, 44]));
+    }
+
+    #[test]
+    fn a_group_counts_once() {
+        let more = Groups::Of(vec!["video".into(), "7".into(), "7".into()]);
+        let user = resolve(&Process { groups: more, ..process("gamer") }, PASSWD, GROUP).unwrap();
+        assert_eq!(user.groups, Some(vec![1000, 44, 7]));
     }
 
     #[test]
