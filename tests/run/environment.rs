@@ -15,7 +15,7 @@ fn a_user_by_number_has_a_name() {
     assert_eq!(s.script(&["-u", "4711:4712", "-w", "/srv", "--read-only"], files), want);
     assert_eq!(s.script(&["-u", "4711:4712", "-w", "/srv", "--init"], files), want);
     // The group of one without a group, and one by name.
-    assert_eq!(s.script(&["-u", "4711"], "id -g; tail -n 1 /etc/group"), "0\n4711:x:4711:4711");
+    assert_eq!(s.script(&["-u", "4711"], "id -G; tail -n 1 /etc/group"), "0\n4711:x:4711:4711");
     assert_eq!(s.script(&["-u", "4711:video"], "tail -n 1 /etc/passwd | cut -d : -f 4"), "44");
     for known in ["player", "1000", "0", "player:player"] {
         let lines = s.script(&["-u", known], "cat /etc/passwd /etc/group | wc -l");

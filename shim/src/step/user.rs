@@ -57,6 +57,8 @@ fn resolve(process: &Process, passwd: &str, group: &str) -> Res<User> {
     let mut groups = Vec::new();
     match wanted_group {
         Some(wanted) => gid = group_id(group, wanted)?,
+        // Named by its number: the lines that were added for it (`accounts`) give it no group.
+        None if login.is_some_and(|login| login.parse() == Ok(uid)) => {}
         None => groups.extend(login.map_or_else(Vec::new, |login| memberships(group, login))),
     }
     let groups = match &process.groups {
@@ -185,6 +187,13 @@ mod tests {
         let user = resolve(&process("gamer"), PASSWD, GROUP).unwrap();
         assert_eq!((user.uid, user.gid, user.home.as_str()), (1000, 1000, "/home/gamer"));
         assert_eq!(user.groups, Some(vec![1000, 44]));
+    }
+
+    #[test]
+    fn the_lines_that_were_added_for_a_number_give_it_no_group() {
+        let passwd = "9:*:9:0:container user:/:/bin/sh\n";
+        let user = resolve(&process("9"), passwd, "root:x:0:\n9:x:9:9\n").unwrap();
+        assert_eq!((user.gid, user.groups), (0, Some(vec![0])));
     }
 
     #[test]
