@@ -2,8 +2,9 @@
 //! and against `gunzip | tar -x` of the same layers, two at a time. Bolt and podman leave nothing
 //! to be written; the pipe does, so the sync that would make it equal is reported beside it.
 //!
-//! Every pull goes to a fresh directory, and nothing is deleted meanwhile: ext4 makes what
-//! follows a big deletion ten times slower (its list of recently deleted inodes), for everybody.
+//! Every pull goes to a fresh directory, and nothing is deleted meanwhile or in the minutes before:
+//! ext4 makes what follows a big deletion ten times slower (its recently deleted inodes), for
+//! everybody.
 
 mod runner;
 
@@ -20,10 +21,12 @@ fn main() {
     let mut report = Report::new("pull", &parts.bolt);
     let user = Person::new(&parts.dir, "user");
     let registry = Registry::start(&parts.dir);
-    for (image, title) in [
+    let all = [
         (images::assorted(&parts), "12 layers"),
         (images::small_files(&parts), "40,000 small files"),
-    ] {
+    ];
+    runner::host::wait_for_quiet(&parts.dir);
+    for (image, title) in all {
         compare(&parts, &mut report, &user, &registry, &image, title);
     }
     report.write();

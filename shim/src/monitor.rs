@@ -375,8 +375,9 @@ fn tell_end(launch: &Launch, supervisor: &Supervisor, died: &[Event<'_>]) {
 pub(crate) fn exit_code(failure: &Failure) -> u8 {
     match (failure.step, failure.errno) {
         (Step::Exec, libc::ENOENT | libc::ENOTDIR) => 127,
-        // As the command that starts it: podman's code for a port that is taken.
-        (Step::Exec | Step::Port, _) => 126,
+        // As the command that starts it: podman's code for a port that is taken, for a directory
+        // to begin in that is not there, and for a user who is not.
+        (Step::Exec | Step::Port | Step::WorkDir, _) | (Step::User, libc::ENOENT) => 126,
         _ => 125,
     }
 }

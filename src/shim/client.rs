@@ -56,13 +56,15 @@ pub(super) fn io_error<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(
     move |source| ClientError::Io { action, source: source.into() }
 }
 
-/// Exit code of a command whose start failed like this: 127 and 126 when the program itself was
-/// the reason, else 125.
+/// Exit code of a command whose start failed like this: 127 and 126 when the program itself, its
+/// directory or its user was the reason, else 125.
 pub fn exit_code(failure: &Failure) -> u8 {
     match (failure.step, failure.errno) {
         (Step::Exec, libc::ENOENT | libc::ENOTDIR) => exit::NOT_FOUND,
         // A port that is taken has podman's code for it.
-        (Step::Exec | Step::Port, _) => exit::NOT_EXECUTABLE,
+        (Step::Exec | Step::Port | Step::WorkDir, _) | (Step::User, libc::ENOENT) => {
+            exit::NOT_EXECUTABLE
+        }
         _ => exit::ENGINE,
     }
 }

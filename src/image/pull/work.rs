@@ -13,7 +13,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Most layers unpacked at once. Each has three threads, some megabytes and fifty descriptors.
+/// Most layers unpacked at once. Each has three threads, some megabytes and a hundred descriptors.
 const MOST_WORKERS: usize = 8;
 
 /// What all jobs of one pull share.
