@@ -1253,7 +1253,7 @@ _bolt() {
                     return 0
                     ;;
                 --passwd)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --passwd-entry)
@@ -1627,11 +1627,11 @@ _bolt() {
                     return 0
                     ;;
                 --stream)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --no-trunc)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2641,7 +2641,7 @@ _bolt() {
             fi
             case "${prev}" in
                 --all)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --compression-format)
@@ -3245,7 +3245,7 @@ _bolt() {
                     return 0
                     ;;
                 --sig-proxy)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --preserve-fds)
@@ -3309,7 +3309,7 @@ _bolt() {
                     return 0
                     ;;
                 --passwd)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --passwd-entry)
@@ -3987,7 +3987,7 @@ _bolt() {
                     return 0
                     ;;
                 --sig-proxy)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --preserve-fds)
@@ -4051,7 +4051,7 @@ _bolt() {
                     return 0
                     ;;
                 --passwd)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --passwd-entry)
@@ -4459,11 +4459,11 @@ _bolt() {
                     return 0
                     ;;
                 --stream)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --no-trunc)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -335,10 +335,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand events" -l since -d 'Only even
 complete -c bolt -n "__fish_bolt_using_subcommand events" -l until -d 'Only events until this time; a span lies ahead: 10m is in ten minutes, -10m was ten minutes ago' -r
 complete -c bolt -n "__fish_bolt_using_subcommand events" -s f -l filter -d 'Only events that match: artifact, container, event, image, label, status, type, volume' -r
 complete -c bolt -n "__fish_bolt_using_subcommand events" -l format -d 'Go template, or json: one object a line' -r
-complete -c bolt -n "__fish_bolt_using_subcommand events" -l stream -d 'Go on with new events; with =false end after those that are there' -r -f -a "true\t''
-false\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand events" -l no-trunc -d 'Whole IDs' -r -f -a "true\t''
-false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand events" -l stream -d 'Go on with new events; with =false end after those that are there' -r
+complete -c bolt -n "__fish_bolt_using_subcommand events" -l no-trunc -d 'Whole IDs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand events" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -l detach-keys -d 'Keys that leave a terminal, and the command to itself; empty: none' -r
 complete -c bolt -n "__fish_bolt_using_subcommand exec" -s e -l env -d 'Set an environment variable; without =VALUE: the caller\'s' -r
@@ -596,8 +594,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l mount -d 'Attach a 
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l tmpfs -d 'Mount a tmpfs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s w -l workdir -d 'Working directory in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s u -l user -d 'User name or uid, and group name or gid' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r -f -a "true\t''
-false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
@@ -813,10 +810,8 @@ complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcom
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l until -d 'Only events until this time; a span lies ahead: 10m is in ten minutes, -10m was ten minutes ago' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -s f -l filter -d 'Only events that match: artifact, container, event, image, label, status, type, volume' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l format -d 'Go template, or json: one object a line' -r
-complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l stream -d 'Go on with new events; with =false end after those that are there' -r -f -a "true\t''
-false\t''"
-complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l no-trunc -d 'Whole IDs' -r -f -a "true\t''
-false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l stream -d 'Go on with new events; with =false end after those that are there' -r
+complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -l no-trunc -d 'Whole IDs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from events" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Print as "json", or by a Go template such as {{.Host.CgroupManager}}' -r
 complete -c bolt -n "__fish_bolt_using_subcommand system; and __fish_seen_subcommand_from info" -l facts -d 'Print as JSON what variants of games are chosen by; BOLT_HOST_FACTS replays it'
@@ -899,8 +894,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subc
 complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from list" -l format -d 'Print as a table, as "json", or by a Go template for each list' -r
 complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l all -d 'Push the images of the list too' -r -f -a "true\t''
-false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l all -d 'Push the images of the list too' -r
 complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l compression-format -d 'Compress all layers with gzip or zstd, also those that are compressed otherwise' -r -f -a "gzip\t''
 zstd\t''"
 complete -c bolt -n "__fish_bolt_using_subcommand manifest; and __fish_seen_subcommand_from push" -l compression-level -d 'Level of the compressor: gzip 0 to 9, zstd 1 to 20' -r
@@ -1074,8 +1068,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcom
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand secret; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l detach-keys -d 'Keys that detach a terminal' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l sig-proxy -d 'Forward signals to the container' -r -f -a "true\t''
-false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l sig-proxy -d 'Forward signals to the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l preserve-fds -d 'Pass descriptors 3 to 2+N of the caller' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l name -d 'Assign a name to the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l replace -d 'If a container with the same name exists, replace it; =exited: unless it runs' -r -f -a "false\t'None: the name is in use'
@@ -1089,8 +1082,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l mount -d 'Attach a fil
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l tmpfs -d 'Mount a tmpfs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s w -l workdir -d 'Working directory in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s u -l user -d 'User name or uid, and group name or gid' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r -f -a "true\t''
-false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
@@ -1187,8 +1179,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand source; and __fish_seen_subcom
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and not __fish_seen_subcommand_from run" -s h -l help -d 'Print help'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Run a command in a new container, with nvbind\'s flags'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l detach-keys -d 'Keys that detach a terminal' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l sig-proxy -d 'Forward signals to the container' -r -f -a "true\t''
-false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l sig-proxy -d 'Forward signals to the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l preserve-fds -d 'Pass descriptors 3 to 2+N of the caller' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l name -d 'Assign a name to the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l replace -d 'If a container with the same name exists, replace it; =exited: unless it runs' -r -f -a "false\t'None: the name is in use'
@@ -1202,8 +1193,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount a tmpfs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Working directory in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s u -l user -d 'User name or uid, and group name or gid' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r -f -a "true\t''
-false\t''"
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r

@@ -7,7 +7,7 @@ mod log;
 mod secrets;
 mod unit;
 
-pub use group::{current, limits, may_be_none, refused};
+pub use group::{current, is_asked_for, limits, refused, stays_with_caller};
 pub use log::LONGEST_TAG;
 pub use unit::{Given, pass};
 
@@ -135,7 +135,7 @@ pub fn init_ahead(settings: &Settings, source: &Source, config: &Config) -> Opti
 pub fn usual_init(settings: &Settings, source: &Source, usual_ids: bool) -> Option<FirstInit> {
     let user = id_map(source, Userns::Host).is_some();
     let spaces = Spaces { user, pid: true, net: true, ipc: true, uts: true };
-    group::may_be_none(settings).then_some(FirstInit { spaces, usual_ids })
+    group::stays_with_caller(settings).then_some(FirstInit { spaces, usual_ids })
 }
 
 /// Root without a wish has no user namespace; everybody else nests one in P.

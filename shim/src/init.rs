@@ -116,7 +116,9 @@ fn set_up(
     for mount in after {
         mounter.mount(launch, mount)?;
     }
-    accounts::add(&mounter, launch)?;
+    for failure in accounts::add(&mounter, launch)? {
+        let _ = handshake::send(socket, &Message::Denied(failure), &[]);
+    }
     if fills.any() {
         handshake::send(socket, &Message::Filled, &[])?;
         expect(&Message::Filled, socket)?;

@@ -335,7 +335,7 @@ fn give_up(
     state: &mut State,
     failure: Failure,
 ) -> u8 {
-    let code = exit_code(&failure);
+    let code = failure.exit_code();
     state.status = "exited";
     state.finished = state::now();
     state.exit = code;
@@ -369,17 +369,6 @@ fn tell_end(launch: &Launch, supervisor: &Supervisor, died: &[Event<'_>]) {
         all.extend(names.map(Event::VolumeRemoved));
     }
     events::write(launch, supervisor.name(), &all);
-}
-
-/// What a program that did not start would have exited with (podman-run(1), "Exit Status").
-pub(crate) fn exit_code(failure: &Failure) -> u8 {
-    match (failure.step, failure.errno) {
-        (Step::Exec, libc::ENOENT | libc::ENOTDIR) => 127,
-        // As the command that starts it: podman's code for a port that is taken, for a directory
-        // to begin in that is not there, and for a user who is not.
-        (Step::Exec | Step::Port | Step::WorkDir, _) | (Step::User, libc::ENOENT) => 126,
-        _ => 125,
-    }
 }
 
 /// With `--rm` nothing is left when the caller hears of the end.

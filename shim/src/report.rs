@@ -43,6 +43,28 @@ pub struct Failure {
     pub errno: i32,
 }
 
+impl Failure {
+    /// Exit code of a start that failed like this (podman-run(1), "Exit Status"): 127 when the
+    /// program is not there, 126 when it cannot be begun, in its directory, as its user or behind
+    /// its port, else 125.
+    pub fn exit_code(&self) -> u8 {
+        match (self.step, self.errno) {
+            (Step::Exec, libc::ENOENT | libc::ENOTDIR) => 127,
+            (Step::Exec | Step::Port | Step::WorkDir, _) | (Step::User, libc::ENOENT) => 126,
+            _ => 125,
+        }
+    }
+
+    /// The same of an exec, where podman has other codes for users and directories.
+    pub fn exec_exit_code(&self) -> u8 {
+        match (self.step, self.errno) {
+            (Step::User, _) => 125,
+            (Step::WorkDir, libc::ENOENT) => 127,
+            _ => self.exit_code(),
+        }
+    }
+}
+
 /// The steps of a start, in the order they happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
@@ -106,4 +128,27 @@ pub enum Step {
     // container, says the number of a step, not its name.
     /// A published port.
     Port,
+    /// A line of an account file.
+    Account,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_a_start_and_of_an_exec_are_podmans() {
+        for (step, errno, start, exec) in [
+            (Step::Exec, libc::ENOENT, 127, 127),
+            (Step::Exec, libc::EACCES, 126, 126),
+            (Step::WorkDir, libc::ENOENT, 126, 127),
+            (Step::WorkDir, libc::ENOTDIR, 126, 126),
+            (Step::User, libc::ENOENT, 126, 125),
+            (Step::User, libc::EOVERFLOW, 125, 125),
+            (Step::Mount, libc::ENOENT, 125, 125),
+        ] {
+            let failure = Failure { step, object: String::new(), errno };
+            assert_eq!((failure.exit_code(), failure.exec_exit_code()), (start, exec), "{step:?}");
+        }
+    }
 }

@@ -90,13 +90,13 @@ pub struct CreateArgs {
     #[arg(short, long, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
     /// Let the container's passwd and group know a user that the image does not; =false: leave them alone
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = crate::cmd::flags::boolean())]
     pub passwd: bool,
     /// The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced
     #[arg(long, value_name = "LINE")]
     pub passwd_entry: Option<String>,
     /// Add supplementary groups; keep-groups keeps the caller's
-    #[arg(long, value_name = "GROUP|keep-groups")]
+    #[arg(long, value_name = "GROUP|keep-groups", value_delimiter = ',')]
     pub group_add: Vec<String>,
     /// Overwrite the image's entry point; a JSON array or one word
     #[arg(long, value_name = "COMMAND")]

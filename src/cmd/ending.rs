@@ -9,7 +9,6 @@ use crate::container::state::Status;
 use crate::exit;
 use crate::shim::client::{ClientError, Connection};
 use crate::spec::defaults;
-use bolt_shim::report::Step;
 use std::time::Duration;
 
 /// How long a supervisor that has told the end may still unmount.
@@ -234,9 +233,7 @@ fn unheard(dir: &ContainerDir) -> anyhow::Result<anyhow::Error> {
 /// Exit code of an attached command that failed: 126 and 127 when the program is the reason.
 pub fn code_of_error(error: &ClientError) -> u8 {
     match error {
-        // As podman's: only its `run` tells a user who is not there from other faults.
-        ClientError::Refused { failure, .. } if failure.step == Step::User => exit::ENGINE,
-        ClientError::Refused { failure, .. } => crate::shim::client::exit_code(failure),
+        ClientError::Refused { failure, .. } => failure.exec_exit_code(),
         _ => exit::ENGINE,
     }
 }

@@ -65,9 +65,12 @@ fn with_value(arg: Arg) -> Arg {
         .default_missing_value("true")
         .hide_default_value(true)
         .value_name("BOOL")
-        .value_parser(
-            clap::builder::NonEmptyStringValueParser::new().try_map(|text| is_true(&text)),
-        )
+        .value_parser(boolean())
+}
+
+/// For a flag that takes `=BOOL` by itself.
+pub(super) fn boolean() -> impl TypedValueParser<Value = bool> {
+    clap::builder::NonEmptyStringValueParser::new().try_map(|text| is_true(&text))
 }
 
 /// The words that podman knows.

@@ -80,7 +80,7 @@ struct Push {
     /// oci-archive:FILE[:NAME]; without it the list's own name
     destination: Option<String>,
     /// Push the images of the list too
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", action = clap::ArgAction::Set, value_parser = crate::cmd::flags::boolean())]
     all: bool,
     /// Remove the list from here when it has been pushed
     #[arg(short = 'p', long, visible_alias = "purge")]

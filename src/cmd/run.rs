@@ -11,7 +11,7 @@ use crate::shim::attach::{self, End};
 use crate::shim::client::Connection;
 use crate::shim::detach::DetachKeys;
 use crate::shim::service::Service;
-use crate::shim::{self, Launcher, Monitor, StartError, Started, client, terminal};
+use crate::shim::{self, Launcher, Monitor, StartError, Started, terminal};
 use crate::ui::print;
 use anyhow::Context;
 use bolt_shim::report::Failure;
@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
     detach_keys: String,
     /// Forward signals to the container
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = crate::cmd::flags::boolean())]
     sig_proxy: bool,
     /// Pass descriptors 3 to 2+N of the caller
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -79,7 +79,8 @@ pub fn begin_early(monitor: Option<Monitor>, settings: &Settings, words: &[Strin
         return None;
     }
     let containers = Containers::open(&settings.dirs).ok()?;
-    let usual = !words.iter().any(|word| word == "host" || word.ends_with("=host"));
+    let shares = |word: &String| word == "host" || word.ends_with("=host");
+    let usual = !words.iter().any(shares) && !launch::is_asked_for(words);
     let usual_ids = !words.iter().any(|word| word.starts_with("--userns"));
     let init =
         |source: &_| usual.then(|| launch::usual_init(settings, source, usual_ids)).flatten();
@@ -101,7 +102,8 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
         create::step_back(&mut early);
         requires::start_named(settings, &args.create.unit.requires)?;
     }
-    let maps = early.as_mut().filter(|_| launch::may_be_none(settings));
+    let makes_p = early.as_mut().filter(|begun| begun.makes_p());
+    let maps = makes_p.filter(|_| launch::stays_with_caller(settings));
     if maps.is_some_and(|begun| begun.make_p(settings).is_err()) {
         // The reason shows again, and is told, once the image is there.
         create::step_back(&mut early);
@@ -215,7 +217,7 @@ fn not_started(settings: &Settings, created: Created, error: anyhow::Error) -> a
     }
     match failure(&error) {
         Some(failure) => {
-            let code = client::exit_code(failure);
+            let code = failure.exit_code();
             print::error_chain(&error);
             Ok(code)
         }

@@ -370,7 +370,9 @@ fn effective_caps(config: &Config) -> &[String] {
 fn host_resources(config: &Config) -> Value {
     let resources = &config.resources;
     let ulimit = |(name, soft, hard): &(String, u64, u64)| json!({ "Name": format!("RLIMIT_{}", name.to_uppercase()), "Soft": soft, "Hard": hard });
-    let device = |(host, inside): &(String, String)| json!({ "PathOnHost": host, "PathInContainer": inside, "CgroupPermissions": "rwm" });
+    let permissions =
+        |inside: &String| config.narrow_devices.get(inside).map_or("rwm", String::as_str);
+    let device = |(host, inside): &(String, String)| json!({ "PathOnHost": host, "PathInContainer": inside, "CgroupPermissions": permissions(inside) });
     // Whole nanoseconds of processor time a second; `--cpus` is at most a few thousand.
     let nano_cpus = resources.cpus.map_or(0, |cpus| (cpus * 1e9).round() as i64);
     json!({

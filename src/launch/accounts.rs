@@ -17,7 +17,7 @@ struct User<'a> {
     home: &'a str,
 }
 
-/// Nothing for root and for users that are given by name, which costs no look at a file.
+/// Nothing for a container without a wish of its own, and for users that are given by name.
 pub(super) fn plan(settings: &Settings, config: &Config) -> Accounts {
     let mut accounts = Accounts::default();
     if config.process.no_passwd {
@@ -44,7 +44,7 @@ fn add_caller(accounts: &mut Accounts, settings: &Settings, config: &Config, uid
         uid,
         gid: &gid.to_string(),
         title: field(4).split(',').next().unwrap_or_default(),
-        home: if is_mounted { own_home } else { &config.process.cwd },
+        home: if is_mounted { own_home } else { home(config) },
     };
     accounts.passwd.push(account(name, uid, line(config, &user)));
     let group = host_entry("/etc/group", dirs.gid).and_then(|fields| fields.into_iter().next());
@@ -53,19 +53,25 @@ fn add_caller(accounts: &mut Accounts, settings: &Settings, config: &Config, uid
 }
 
 /// As podman has it, the group of a user without one gets the user's number, though the program
-/// runs in group 0.
+/// runs in group 0. Unlike podman's it has no member: the user would be in it by its line alone.
 fn add_number(accounts: &mut Accounts, config: &Config) {
     let user = config.process.user.as_str();
     let (user, group) = user.split_once(':').unwrap_or((user, user));
     let kept = |list: &[Account], id: u32| list.iter().any(|account| account.id == id);
     if let Some(uid) = number(user).filter(|uid| !kept(&accounts.passwd, *uid)) {
-        let home = &config.process.cwd;
+        let home = home(config);
         let user = User { name: user, uid, gid: GID, title: "container user", home };
         accounts.passwd.push(account(user.name, uid, line(config, &user)));
     }
     if let Some(gid) = number(group).filter(|gid| !kept(&accounts.group, *gid)) {
-        accounts.group.push(account(group, gid, format!("{gid}:x:{gid}:{user}")));
+        accounts.group.push(account(group, gid, format!("{gid}:x:{gid}:")));
     }
+}
+
+/// The working directory, which an image may have named so that it would be more than a field.
+fn home(config: &Config) -> &str {
+    let cwd = config.process.cwd.as_str();
+    if cwd.contains([':', '\n']) { "/" } else { cwd }
 }
 
 fn account(name: &str, id: u32, line: String) -> Account {
@@ -91,7 +97,9 @@ fn number(text: &str) -> Option<u32> {
 
 /// The fields of the host's line for a number, in passwd(5) or group(5).
 fn host_entry(path: &str, id: u32) -> Option<Vec<String>> {
-    let text = small::read_text(Path::new(path)).ok()?;
+    // One line of another encoding must not hide the others.
+    let bytes = small::read(path).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
     let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
     text.lines().map(fields).find(|f| f.get(2).and_then(|id| number(id)) == Some(id))
 }
@@ -116,10 +124,10 @@ mod tests {
     fn a_user_or_group_by_number_gets_podmans_lines() {
         let passwd = "4711:*:4711:$GID:container user:/srv:/bin/sh";
         for (user, want_passwd, want_group) in [
-            ("4711", Some(passwd), Some("4711:x:4711:4711")),
-            ("4711:12", Some(passwd), Some("12:x:12:4711")),
+            ("4711", Some(passwd), Some("4711:x:4711:")),
+            ("4711:12", Some(passwd), Some("12:x:12:")),
             ("4711:video", Some(passwd), None),
-            ("gamer:12", None, Some("12:x:12:gamer")),
+            ("gamer:12", None, Some("12:x:12:")),
             ("gamer", None, None),
             ("", None, None),
             ("+5", None, None),

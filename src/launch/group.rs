@@ -25,16 +25,45 @@ pub fn limits(resources: &Resources) -> cgroup::Limits {
     }
 }
 
-/// Whether one is made, as far as that can be told without looking at the host's groups.
+/// Whether one may be made, as far as that can be told without looking at the host's groups.
 pub(super) fn is_wanted(settings: &Settings, config: &Config) -> bool {
     let how = config.unit.cgroups;
     let asked = || !limits(&config.resources).asked().is_empty();
-    how != Cgroups::Disabled && (how == Cgroups::Split || asked() || !may_be_none(settings))
+    how != Cgroups::Disabled
+        && (how == Cgroups::Split || asked() || settings.dirs.uid == 0 || is_pure_v2())
 }
 
-/// Whether a container without limits is left in the group that it is started in.
-pub fn may_be_none(settings: &Settings) -> bool {
-    settings.dirs.uid != 0 && !Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+/// Whether a container that its caller waits for, and that has no limits, is left in the group that
+/// it is started in. On a pure v2 host that takes a look at the caller's group: in one that is
+/// delegated it gets a leaf.
+pub fn stays_with_caller(settings: &Settings) -> bool {
+    let has_nest = || match current(settings) {
+        cgroup::Host::V2(v2) => v2.nest.is_some(),
+        _ => true,
+    };
+    settings.dirs.uid != 0 && (!is_pure_v2() || !has_nest())
+}
+
+/// Whether the words of a command line ask for a group of the container's own, on a pure v2 host.
+/// Only a guess: the words of the container's program are among them. Wrong, it costs a little time.
+pub fn is_asked_for(words: &[String]) -> bool {
+    is_pure_v2() && words.iter().any(|word| detaches(word) || limits_something(word))
+}
+
+fn detaches(word: &str) -> bool {
+    let letters = word.strip_prefix('-').unwrap_or_default();
+    let together = letters.contains('d') && letters.chars().all(|letter| "ditPq".contains(letter));
+    together || word == "--detach" || word == "--detach=true"
+}
+
+fn limits_something(word: &str) -> bool {
+    ["--memory", "--cpu", "--pids-limit", "--cgroups", "-m"]
+        .iter()
+        .any(|flag| word.starts_with(flag))
+}
+
+fn is_pure_v2() -> bool {
+    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
 }
 
 /// What a start of this container on this host would not apply, as far as that can be told before.
@@ -99,4 +128,23 @@ pub(super) fn plan(
         v2.systemd = None;
     }
     Ok(Some(cgroup::plan(&host, &config.id, &limits, ends(mode))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_ask_for_a_group() {
+        for word in
+            ["-d", "-itd", "--detach", "--memory=1g", "-m", "-m64m", "--cpus", "--cpuset-cpus=0"]
+        {
+            assert!(detaches(word) || limits_something(word), "{word}");
+        }
+        for word in
+            ["-it", "-i", "--rm", "--detach-keys=ctrl-p", "--name=d", "-c", "-v", "d", "-", "-e"]
+        {
+            assert!(!detaches(word) && !limits_something(word), "{word}");
+        }
+    }
 }

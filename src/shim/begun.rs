@@ -157,6 +157,11 @@ impl Begun {
         Ok(begun)
     }
 
+    /// Whether [`Self::make_p`] is still to make it.
+    pub fn makes_p(&self) -> bool {
+        matches!(self.source, Source::Full(..)) && self.making.is_none()
+    }
+
     /// Makes P, where it is to be made with the whole range: two setuid programs then run for
     /// longer than anything here.
     pub fn make_p(&mut self, settings: &Settings) -> anyhow::Result<()> {

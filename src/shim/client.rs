@@ -1,11 +1,10 @@
 //! The line to a running supervisor: packets of the contract over `control.sock`.
 
 use crate::container::dir::ContainerDir;
-use crate::exit;
 use crate::sys::scm;
 use bolt_shim::control::{Request, SOCKET};
 use bolt_shim::launch::Restart;
-use bolt_shim::report::{Failure, MAX_PACKET, Report, Step};
+use bolt_shim::report::{Failure, MAX_PACKET, Report};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
@@ -54,19 +53,6 @@ pub enum ClientError {
 /// Attaches the action to an error of the system.
 pub(super) fn io_error<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> ClientError {
     move |source| ClientError::Io { action, source: source.into() }
-}
-
-/// Exit code of a command whose start failed like this: 127 and 126 when the program itself, its
-/// directory or its user was the reason, else 125.
-pub fn exit_code(failure: &Failure) -> u8 {
-    match (failure.step, failure.errno) {
-        (Step::Exec, libc::ENOENT | libc::ENOTDIR) => exit::NOT_FOUND,
-        // A port that is taken has podman's code for it.
-        (Step::Exec | Step::Port | Step::WorkDir, _) | (Step::User, libc::ENOENT) => {
-            exit::NOT_EXECUTABLE
-        }
-        _ => exit::ENGINE,
-    }
 }
 
 /// A SEQPACKET line to one supervisor.
@@ -305,6 +291,7 @@ mod tests {
     use crate::container::testing::{config, dirs};
     use crate::sys::atomic::Sync;
     use crate::sys::scratch::Scratch;
+    use bolt_shim::report::Step;
     use rustix::net::{accept, bind, listen};
 
     fn pair() -> (Connection, OwnedFd) {
@@ -316,17 +303,14 @@ mod tests {
         scm::send(line, &postcard::to_stdvec(report).unwrap(), &[], true).unwrap();
     }
 
-    fn failure(step: Step, errno: i32) -> Failure {
-        Failure { step, object: "/bin/x".into(), errno }
-    }
-
     #[test]
     fn answers_are_told_from_output_and_from_a_death() {
         let (conn, monitor) = pair();
         say(&monitor, &Report::Stdout(b"x".to_vec()));
         say(&monitor, &Report::Exited { code: 7, oom: false });
         assert_eq!(conn.wait().unwrap(), 7);
-        say(&monitor, &Report::Failed(failure(Step::Signal, libc::EPERM)));
+        let (step, object) = (Step::Signal, "/bin/x".into());
+        say(&monitor, &Report::Failed(Failure { step, object, errno: libc::EPERM }));
         assert!(matches!(conn.signal(9), Err(ClientError::Refused { .. })));
         drop(monitor);
         assert!(matches!(conn.wait(), Err(ClientError::Died(_))));
@@ -340,13 +324,6 @@ mod tests {
         let (conn, _monitor) = pair();
         conn.wait_at_most(Duration::from_millis(10)).unwrap();
         assert!(matches!(conn.wait(), Err(ClientError::Silent(_))));
-    }
-
-    #[test]
-    fn only_the_program_itself_gives_126_and_127() {
-        assert_eq!(exit_code(&failure(Step::Exec, libc::ENOENT)), exit::NOT_FOUND);
-        assert_eq!(exit_code(&failure(Step::Exec, libc::EACCES)), exit::NOT_EXECUTABLE);
-        assert_eq!(exit_code(&failure(Step::Mount, libc::ENOENT)), exit::ENGINE);
     }
 
     #[test]

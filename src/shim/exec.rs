@@ -38,7 +38,7 @@ pub struct Options {
 /// Runs `process`; with `process.tty` its terminal is copied to ours.
 ///
 /// With [`Options::detach`] the answer is [`End::Detached`] as soon as it was started. Errors:
-/// [`ClientError::Refused`] with the step; [`super::client::exit_code`] makes the exit code of it.
+/// [`ClientError::Refused`] with the step; [`Failure::exec_exit_code`] makes the exit code of it.
 pub fn exec(conn: &Connection, process: Process, mut options: Options) -> Result<End, ClientError> {
     let tty = process.tty.is_some();
     let null = File::options()

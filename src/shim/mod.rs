@@ -337,6 +337,7 @@ pub fn words(failure: &Failure) -> String {
         Step::Sysctl => "set the sysctl",
         Step::Rlimit => "set the limit",
         Step::User => "find or become the user",
+        Step::Account => "add the user to",
         Step::Caps => "set the capabilities",
         Step::Seccomp => "load the seccomp filter",
         Step::Terminal => "make the terminal",
@@ -378,6 +379,7 @@ fn reason(failure: &Failure, errno: i32) -> String {
             "it, or a directory above it, is a symbolic link that was none before".into()
         }
         (Step::User, libc::ENOENT) => "no such user or group in the container".into(),
+        (Step::User, libc::EOVERFLOW) => "the container has no such ids".into(),
         (Step::User, libc::ERANGE) => "an id must be below 4294967295".into(),
         _ => plain(errno),
     }

@@ -69,6 +69,16 @@ pub enum MountError {
         /// The option.
         option: String,
     },
+    /// A tmpfs over what makes a container one.
+    #[error(
+        "--tmpfs {text:?}: every container has a file system of its own at {target}, which a program needs; choose a directory below it"
+    )]
+    Own {
+        /// What was typed.
+        text: String,
+        /// The directory.
+        target: String,
+    },
     /// A volume name.
     #[error(
         "{flag} {text:?}: {name:?} is neither an absolute path nor a volume name ([a-zA-Z0-9][a-zA-Z0-9_.-]*)"
@@ -90,6 +100,9 @@ pub enum MountError {
         kind: String,
     },
 }
+
+/// What every container has a file system of its own at.
+const OWN: &[&str] = &["/dev", "/proc", "/sys"];
 
 const VOLUME_OPTIONS: &[&str] = &[
     "ro", "rw", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "bind", "rbind", "private",
@@ -211,12 +224,11 @@ pub fn tmpfs(text: &str) -> Result<Mount, MountError> {
         return Err(MountError::Option { flag: FLAG, text: text.to_owned(), option: bad.clone() });
     }
     check_options(FLAG, text, &options)?;
-    Ok(Mount {
-        kind: MountKind::Tmpfs,
-        source: String::new(),
-        target: check_target(FLAG, text, target)?,
-        options,
-    })
+    let target = check_target(FLAG, text, target)?;
+    if OWN.contains(&target.as_str()) {
+        return Err(MountError::Own { text: text.to_owned(), target });
+    }
+    Ok(Mount { kind: MountKind::Tmpfs, source: String::new(), target, options })
 }
 
 fn is_tmpfs_option(option: &str) -> bool {

@@ -10,12 +10,12 @@ fn a_user_by_number_has_a_name() {
     let s = session!();
     let files = "id; tail -n 1 /etc/passwd; tail -n 1 /etc/group; echo $HOME";
     let want = "uid=4711(4711) gid=4712(4712) groups=4712(4712)\n\
-                4711:*:4711:4712:container user:/srv:/bin/sh\n4712:x:4712:4711\n/srv";
+                4711:*:4711:4712:container user:/srv:/bin/sh\n4712:x:4712:\n/srv";
     assert_eq!(s.script(&["-u", "4711:4712", "-w", "/srv"], files), want);
     assert_eq!(s.script(&["-u", "4711:4712", "-w", "/srv", "--read-only"], files), want);
     assert_eq!(s.script(&["-u", "4711:4712", "-w", "/srv", "--init"], files), want);
     // The group of one without a group, and one by name.
-    assert_eq!(s.script(&["-u", "4711"], "id -G; tail -n 1 /etc/group"), "0\n4711:x:4711:4711");
+    assert_eq!(s.script(&["-u", "4711"], "id -G; tail -n 1 /etc/group"), "0\n4711:x:4711:");
     assert_eq!(s.script(&["-u", "4711:video"], "tail -n 1 /etc/passwd | cut -d : -f 4"), "44");
     for known in ["player", "1000", "0", "player:player"] {
         let lines = s.script(&["-u", known], "cat /etc/passwd /etc/group | wc -l");
@@ -37,7 +37,7 @@ fn a_directory_that_is_kept_from_the_user_is_entered() {
     let script = "pwd; ls 2>/dev/null || echo denied";
     assert_eq!(s.script(&["-u", "player", "-w", "/root"], script), "/root\ndenied");
     let out = s.once(&["-u", "player", "-w", "/nowhere"], &["true"]);
-    assert!(out.code == 125 && out.err.contains("/nowhere: No such file"), "{out:?}");
+    assert!(out.code == 126 && out.err.contains("/nowhere: No such file"), "{out:?}");
 }
 
 /// What the caller mounts at /etc/passwd is his: keep-id once wrote into it.
@@ -51,6 +51,65 @@ fn a_passwd_that_is_mounted_stays_as_it_is() {
         assert_eq!(lines, "root:x:0:0::/root:/bin/sh", "{flags:?}");
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "root:x:0:0::/root:/bin/sh\n");
+}
+
+/// What an image has in the place of its account files: a line is added where there is one to add it
+/// to, nothing is made, and nothing of it holds a start up.
+#[test]
+fn odd_account_files_are_left_alone() {
+    use std::os::unix::fs::symlink;
+    type Fill = fn(&std::path::Path);
+    let cases: [(&str, Fill, &[&str], &str); 7] = [
+        ("absent", |_| (), &["ls", "/etc"], "hostname\nhosts\nresolv.conf\n"),
+        ("a directory", |path| std::fs::create_dir(path).unwrap(), &["ls", "/etc/passwd"], ""),
+        (
+            "a pipe",
+            |path| drop(run("mkfifo", &[path.to_str().unwrap()])),
+            &["stat", "-c", "%F", "/etc/passwd"],
+            "fifo\n",
+        ),
+        (
+            "a link to nowhere",
+            |path| symlink("/nowhere", path).unwrap(),
+            &["ls", "/etc"],
+            "hostname\nhosts\npasswd\nresolv.conf\n",
+        ),
+        (
+            "a link out of the root",
+            |path| symlink("../../../../proc/sys/kernel/hostname", path).unwrap(),
+            &["ls", "/etc"],
+            "hostname\nhosts\npasswd\nresolv.conf\n",
+        ),
+        (
+            "too large",
+            |path| std::fs::write(path, vec![b'\n'; 5 << 20]).unwrap(),
+            &["stat", "-c", "%s", "/etc/passwd"],
+            "5242880\n",
+        ),
+        (
+            "a link, and of another encoding",
+            |path| {
+                std::fs::write(path.with_file_name("real"), b"caf\xe9:x:1:1::/:/bin/sh").unwrap();
+                symlink("../etc/real", path).unwrap();
+            },
+            &["od", "-An", "-c", "-j", "19", "-N", "8", "/etc/real"],
+            "   s   h  \\n   4   7   1   1   :\n",
+        ),
+    ];
+    let s = session!();
+    for (case, fill, command, want) in cases {
+        let image = TestImage::new(&[]);
+        image.add(|root| {
+            std::fs::create_dir(root.join("etc")).unwrap();
+            fill(&root.join("etc/passwd"));
+        });
+        let id = s.pull(&image);
+        for flags in [&[][..], &["--read-only"]] {
+            let run = ["run", "--rm", "--network", "none", "-u", "4711"];
+            let out = s.run(&[&run, flags, &[&id, "/bin/busybox"], command].concat());
+            assert_eq!((out.code, out.out.as_str()), (0, want), "{case} {flags:?}: {out:?}");
+        }
+    }
 }
 
 /// The second start of a container finds its lines, and an exec adds none.
@@ -114,6 +173,7 @@ fn users() {
         (&["-u", "player:video"], "1000 44 player"),
         (&["-u", "4242"], "4242 0 4242"),
         (&["-u", "4242:4343"], "4242 4343 4242"),
+        (&["-u", "4242:"], "4242 0 4242"),
         (&["-u", ":44"], "0 44 root"),
     ];
     for (flags, want) in cases {
@@ -122,6 +182,7 @@ fn users() {
     }
     assert_eq!(s.script(&["-u", "player"], "id -G"), "1000 44");
     assert_eq!(s.script(&["--group-add", "video"], "id -G"), "0 44");
+    assert_eq!(s.script(&["--group-add", "video,7"], "id -G"), "0 7 44");
     for unknown in ["nosuch", "player:nosuch"] {
         let out = s.once(&["-u", unknown], &["id"]);
         assert!(out.code == 126 && out.err.contains("nosuch"), "{out:?}");
@@ -137,7 +198,7 @@ fn cve_2026_30892_ids_do_not_wrap() {
     {
         let flag = format!("--user={id}");
         let out = s.once(&[&flag], &["id"]);
-        assert_eq!((out.code, out.out.as_str()), (125, ""), "{id}: {out:?}");
+        assert!(matches!(out.code, 125 | 126) && out.out.is_empty(), "{id}: {out:?}");
     }
 }
 
@@ -275,13 +336,13 @@ fn ids_of_containers_conf_are_those_of_the_container() {
 #[test]
 fn errors_name_the_flag_in_one_line() {
     let s = session!();
-    for (flags, said) in [
-        (&["--cgroupns=\u{e9}"][..], "--cgroupns \"\u{e9}\" is not known"),
-        (&["-u", "no\nbody"], "no\\nbody"),
-        (&["--cidfile", "no\nsuch/dir"], "no\\nsuch/dir"),
+    for (flags, said, code) in [
+        (&["--cgroupns=\u{e9}"][..], "--cgroupns \"\u{e9}\" is not known", 125),
+        (&["-u", "no\nbody"], "no\\nbody", 126),
+        (&["--cidfile", "no\nsuch/dir"], "no\\nsuch/dir", 125),
     ] {
         let out = s.once(flags, &["true"]);
-        assert!(out.code == 125 && out.err.contains(said), "{flags:?}: {out:?}");
+        assert!(out.code == code && out.err.contains(said), "{flags:?}: {out:?}");
         let lines = out.err.lines().filter(|line| !line.starts_with("hint: "));
         assert_eq!(lines.count(), 1, "{flags:?}: {out:?}");
     }

@@ -337,6 +337,30 @@ fn a_tmpfs_is_podmans() {
     assert_eq!(s.script(&["-u", "player", "--tmpfs", "/new"], program), "ran");
 }
 
+/// As with podman: a place for saves is of use to who plays.
+#[test]
+fn a_new_volume_where_the_image_has_nothing_belongs_to_the_user() {
+    let s = session!();
+    let script = "touch /saves/x && stat -c '%u %g' /saves";
+    for (n, (flags, want)) in [
+        (&["-u", "player"][..], "1000 1000"),
+        (&["-u", "4711:44"], "4711 44"),
+        (&["--userns", "keep-id:uid=77,gid=78"], "77 78"),
+        (&[], "0 0"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let volume = format!("saves{n}:/saves");
+        let flags = [flags, &["-w", "/", "-v", &volume]].concat();
+        assert_eq!(s.script(&flags, script), want, "{flags:?}");
+    }
+    // Where the image has a directory, that one's owner counts.
+    assert_eq!(s.script(&["-u", "player", "-v", "own:/srv", "-w", "/"], "stat -c %u /srv"), "0");
+    let out = s.once(&["--tmpfs", "/dev/"], &["true"]);
+    assert!(out.code == 125 && out.err.contains("at /dev, which"), "{out:?}");
+}
+
 /// An empty volume gets the image's content before it becomes read-only; the start failed.
 #[test]
 fn a_read_only_volume_is_filled() {

@@ -8,7 +8,6 @@ use crate::events::{self, Event};
 use crate::handshake::{self, Message};
 use crate::init;
 use crate::join;
-use crate::monitor::exit_code;
 use crate::start::Payload;
 use crate::sys::process;
 use bolt_shim::launch::Launch;
@@ -102,7 +101,7 @@ impl Supervisor {
             .take()
             .or_else(|| exec.program.is_none().then(|| failure(Step::Died, "exec", 0)));
         let begun = failed.is_none() && exec.client != CHECK;
-        let code = failed.as_ref().filter(|_| exec.client == CHECK).map(exit_code);
+        let code = failed.as_ref().filter(|_| exec.client == CHECK).map(Failure::exec_exit_code);
         match (client, failed) {
             (Some(client), Some(failure)) => {
                 client.send(&Report::Failed(failure), &[]);

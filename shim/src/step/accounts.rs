@@ -1,46 +1,68 @@
 //! Adds the user of the plan to the account files of an image that does not know them. Runs in I,
 //! beneath the root, while that can still be written.
 //!
-//! A file that somebody mounted there is theirs, and stays as it is. Below a read-only root a copy
-//! in memory lies over the file, as podman does it. Elsewhere the file itself gets the line:
-//! useradd(8) puts another one in its place, which no mount allows.
+//! A file that somebody mounted there is theirs, and stays as it is; one that the image does not
+//! have is not made. Below a read-only root a copy in memory lies over the file, as podman does it.
+//! Elsewhere the file itself gets the line: useradd(8) puts another one in its place, which no
+//! mount allows.
 
-use crate::at::Res;
+use crate::at::{At, Res};
 use crate::step::mounts::Mounter;
-use crate::step::{root, user};
+use crate::step::{root, target, user};
 use bolt_shim::accounts::{Account, GID};
-use bolt_shim::launch::{Launch, Mount, MountFlags, MountKind};
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use bolt_shim::launch::{Launch, MountFlags, Process};
+use bolt_shim::report::{Failure, Step};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 
 const PASSWD: &str = "/etc/passwd";
 const GROUP: &str = "/etc/group";
+/// An image may put a pipe there, which would hang the start.
+const WAITS_NOT: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
+const READ: OFlags = OFlags::RDONLY.union(WAITS_NOT);
+/// Nobody changes the copy, and it is nothing but text.
+const COPY: MountFlags = MountFlags { read_only: true, nosuid: true, nodev: true, noexec: true };
 
 /// Adds what is missing. A file that cannot be had or written is left alone: the program runs
-/// under its number all the same.
-pub(crate) fn add(mounter: &Mounter<'_>, launch: &Launch) -> Res<()> {
+/// under its number all the same. What could not be written comes back.
+pub(crate) fn add(mounter: &Mounter<'_>, launch: &Launch) -> Res<Vec<Failure>> {
     let accounts = &launch.accounts;
+    let mut denied = Vec::new();
     if accounts.passwd.is_empty() && accounts.group.is_empty() {
-        return Ok(());
+        return Ok(denied);
     }
     let sealed = root::is_read_only(&launch.root);
     let groups = read(mounter.root, GROUP).unwrap_or_default();
-    let gid = gid(&launch.process.user, &groups);
+    let gid = gid(&launch.process.user, &String::from_utf8_lossy(&groups));
     for (path, wanted) in [(PASSWD, &accounts.passwd), (GROUP, &accounts.group)] {
-        let Ok(present) = read(mounter.root, path) else { continue };
-        let added = missing(&present, wanted, gid);
+        let Some(mut present) = read(mounter.root, path) else { continue };
+        let added = missing(&String::from_utf8_lossy(&present), wanted, gid);
         match (added.is_empty(), sealed) {
             (true, _) => {}
-            (false, true) => mounter.mount_text(path, &(present + &added))?,
+            (false, true) => {
+                present.extend_from_slice(added.as_bytes());
+                mounter.text(path, COPY, &present, |_| Ok(()))?;
+            }
             (false, false) => {
-                let _ = append(mounter.root, path, &added);
+                denied.extend(append(mounter.root, path, &added).at(Step::Account, path).err());
             }
         }
     }
-    Ok(())
+    Ok(denied)
+}
+
+/// The ids of the program's user, as far as the image knows them.
+pub(crate) fn ids(root: BorrowedFd<'_>, process: &Process) -> Option<(u32, u32)> {
+    let text = |path| {
+        let file = target::lookup(root, path, READ).ok().map(File::from);
+        let bytes = file.and_then(user::content).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let user = user::resolve(process, &text(PASSWD), &text(GROUP)).ok()?;
+    Some((user.uid, user.gid))
 }
 
 /// The group of a `USER[:GROUP]` whose user the image does not know.
@@ -72,40 +94,24 @@ fn missing(present: &str, wanted: &[Account], gid: u32) -> String {
     added
 }
 
-/// Nothing where there is no such file. Links count within the root's own file system alone: none
-/// leads into a directory of the host that is mounted in the container.
+/// The bytes of a file with accounts; `None`: there is none that could be used.
+fn read(root: BorrowedFd<'_>, path: &str) -> Option<Vec<u8>> {
+    user::content(open(root, path, READ).ok()?)
+}
+
+/// All of them or none: a part of a line would count as a whole one.
+fn append(root: BorrowedFd<'_>, path: &str, lines: &str) -> io::Result<()> {
+    let mut file = match open(root, path, OFlags::WRONLY | OFlags::APPEND) {
+        // An image may forbid it.
+        Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => return Ok(()),
+        other => other?,
+    };
+    let before = file.metadata()?.len();
+    file.write_all(lines.as_bytes()).inspect_err(|_| drop(file.set_len(before)))
+}
+
 fn open(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<File, Errno> {
-    let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
-    // O_NONBLOCK: an image may put a pipe there, which would hang the start.
-    let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let creates = flags.contains(OFlags::CREATE);
-    let mode = Mode::from_raw_mode(if creates { 0o644 } else { 0 });
-    openat2(root, path, flags, mode, how).map(File::from)
-}
-
-fn read(root: BorrowedFd<'_>, path: &str) -> Result<String, Errno> {
-    match open(root, path, OFlags::RDONLY) {
-        Ok(file) => Ok(user::text(file)),
-        Err(Errno::NOENT) => Ok(String::new()),
-        Err(e) => Err(e),
-    }
-}
-
-fn append(root: BorrowedFd<'_>, path: &str, lines: &str) -> std::io::Result<()> {
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
-    let mut file = open(root, path, flags)?;
-    if file.metadata()?.is_file() {
-        file.write_all(lines.as_bytes())?;
-    }
-    Ok(())
-}
-
-impl Mounter<'_> {
-    fn mount_text(&self, path: &str, content: &str) -> Res<()> {
-        let what = MountKind::Text { content: content.to_owned() };
-        let mount = Mount { target: path.to_owned(), what, flags: MountFlags::default() };
-        self.text(&mount, content.as_bytes(), |_| Ok(()))
-    }
+    target::lookup_own(root, path, flags | WAITS_NOT).map(File::from)
 }
 
 #[cfg(test)]

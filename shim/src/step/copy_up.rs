@@ -31,6 +31,13 @@ pub(crate) fn copy(from: impl AsFd, to: impl AsFd, kept: &[(&str, &str)]) -> Res
     copy_dir(&from, &to, 0)
 }
 
+/// Gives a directory to a user and a group; to whom it cannot be given, it stays as it is.
+pub(crate) fn own(dir: impl AsFd, (uid, gid): (u32, u32)) -> Result<(), Errno> {
+    let dir = rustix::fs::openat(dir, ".", OPEN_DIR, Mode::empty())?;
+    let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
+    bits(rustix::fs::fchown(&dir, Some(uid), Some(gid))).map(drop)
+}
+
 fn entries(dir: &OwnedFd) -> Result<impl Iterator<Item = rustix::fs::DirEntry>, Errno> {
     let dots = [c".", c".."];
     Ok(Dir::read_from(dir)?.flatten().filter(move |e| !dots.contains(&e.file_name())))

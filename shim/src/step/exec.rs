@@ -68,11 +68,16 @@ fn prepare(process: &Process, secrets: &[Variable]) -> Res<Vec<Vec<u8>>> {
     }
     // A directory that the image keeps from its user is where he begins all the same; one that is
     // kept from root (a file system of the host's, NFS) may be open to him.
-    let is_there = enter(&process.cwd).is_ok();
+    let entered = enter(&process.cwd);
+    if let Err(failure) = &entered
+        && failure.errno != libc::EACCES
+    {
+        return entered.map(|()| Vec::new());
+    }
     proc::keep_caps(true);
     user::become_user(&who)?;
     proc::keep_caps(false);
-    if !is_there {
+    if entered.is_err() {
         enter(&process.cwd)?;
     }
     limits::set_caps(limits::held(process.caps, process.ambient, who.uid))?;

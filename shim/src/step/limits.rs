@@ -114,8 +114,8 @@ pub(crate) fn set_caps(held: Held) -> Res<()> {
         return put(CapSet::Inheritable, &none);
     }
     put(CapSet::Inheritable, &set)?;
-    for number in (0..63u8).filter(|number| held.caps >> number & 1 == 1) {
-        match rustix::thread::configure_capability_in_ambient_set(bit(number), true) {
+    for cap in &set {
+        match rustix::thread::configure_capability_in_ambient_set(bit(cap.index()), true) {
             // Above the kernel's last one.
             Ok(()) | Err(rustix::io::Errno::INVAL) => {}
             Err(e) => return Err(failure(Step::Caps, "ambient set", e.raw_os_error())),

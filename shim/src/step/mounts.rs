@@ -5,9 +5,9 @@ use crate::fill::Fills;
 use crate::step::root::{fresh_tmpfs, identity};
 use crate::step::target::{self, Kind};
 use crate::step::usual::{self, Usual};
-use crate::step::{binds, copy_up, dev};
+use crate::step::{accounts, binds, copy_up, dev};
 use crate::sys::mount as attr;
-use bolt_shim::launch::{Device, Launch, Mount, MountKind, Net};
+use bolt_shim::launch::{Device, Launch, Mount, MountFlags, MountKind, Net, Process};
 use bolt_shim::report::Step;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, openat, unlinkat};
 use rustix::io::Errno;
@@ -39,18 +39,22 @@ impl Mounter<'_> {
     pub(crate) fn mount(&mut self, launch: &Launch, mount: &Mount) -> Res<()> {
         match &mount.what {
             MountKind::Bind { source, copy_up, .. } => {
-                let tree = self.bind(mount, *copy_up && self.fills.has(source))?;
+                let user = (*copy_up && self.fills.has(source)).then_some(&launch.process);
+                let tree = self.bind(mount, user)?;
                 if *copy_up && mount.flags.read_only {
                     attr::setattr(&tree, attr::RDONLY, 0, true).at(Step::Mount, &mount.target)?;
                 }
                 Ok(())
             }
-            MountKind::File { .. } => self.bind(mount, false).map(drop),
-            MountKind::Text { content } => self.text(mount, content.as_bytes(), |_| Ok(())),
-            MountKind::Secret { content, owner, mode } => {
-                self.text(mount, content.bytes(), |file| give(file, *owner, *mode, &mount.target))
+            MountKind::File { .. } => self.bind(mount, None).map(drop),
+            MountKind::Text { content } => {
+                self.text(&mount.target, mount.flags, content.as_bytes(), |_| Ok(()))
             }
-            MountKind::Sys if launch.net == Net::Host => self.bind(mount, false).map(drop),
+            MountKind::Secret { content, owner, mode } => {
+                let (path, bytes) = (&mount.target, content.bytes());
+                self.text(path, mount.flags, bytes, |file| give(file, *owner, *mode, path))
+            }
+            MountKind::Sys if launch.net == Net::Host => self.bind(mount, None).map(drop),
             MountKind::Sys => self.system(fresh("sysfs", &[]), mount),
             MountKind::Proc => {
                 let tree = self.usual.proc.take().map_or_else(|| fresh("proc", &[]), Ok);
@@ -108,14 +112,21 @@ impl Mounter<'_> {
         attr::setattr(&tmpfs, binds::bits(mount.flags), 0, false).at(Step::Mount, &mount.target)
     }
 
-    fn bind(&mut self, mount: &Mount, copy: bool) -> Res<OwnedFd> {
+    /// `fill`: what the image has there is copied into it first; where it has nothing, it belongs to
+    /// the user of that program, as with podman.
+    fn bind(&mut self, mount: &Mount, fill: Option<&Process>) -> Res<OwnedFd> {
         let path = mount.target.as_str();
         let tree = self.trees.next().ok_or_else(|| failure(Step::Mount, path, libc::EBADF))?;
         let is_dir = identity(&tree).at(Step::Mount, path)?.kind == libc::S_IFDIR;
         let kind = if is_dir { Kind::Dir } else { Kind::File };
+        let fill = fill.filter(|_| is_dir);
+        let is_new = fill.is_some() && target::lookup(self.root, path, OFlags::PATH).is_err();
         let target = target::open(self.root, path, kind)?;
-        if copy && is_dir {
+        if let Some(process) = fill {
             copy_up::copy(&target, &tree, &[]).at(Step::Mount, path)?;
+            if let Some(ids) = is_new.then(|| accounts::ids(self.root, process)).flatten() {
+                copy_up::own(&tree, ids).at(Step::Mount, path)?;
+            }
         }
         attach(&tree, &target, path)?;
         Ok(tree)
@@ -125,23 +136,23 @@ impl Mounter<'_> {
     /// goes once it is mounted; before, Linux 6.15 and later would not mount it (ENOENT).
     pub(crate) fn text(
         &self,
-        mount: &Mount,
+        path: &str,
+        flags: MountFlags,
         content: &[u8],
         finish: impl FnOnce(&File) -> Res<()>,
     ) -> Res<()> {
         const NAME: &str = ".bolt-text";
-        let path = mount.target.as_str();
         let dev = self.dev.as_ref().ok_or_else(|| failure(Step::Mount, path, libc::ENODEV))?;
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let create = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o644);
-        let mut file = File::from(openat(dev, NAME, flags, mode).at(Step::Mount, path)?);
+        let mut file = File::from(openat(dev, NAME, create, mode).at(Step::Mount, path)?);
         file.write_all(content).at(Step::Mount, path)?;
         finish(&file)?;
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        let tree = open_tree(dev, NAME, flags).at(Step::Mount, path)?;
+        let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let tree = open_tree(dev, NAME, clone).at(Step::Mount, path)?;
         attach(&tree, target::open(self.root, path, Kind::File)?, path)?;
         unlinkat(dev, NAME, AtFlags::empty()).at(Step::Mount, path)?;
-        attr::setattr(&tree, binds::bits(mount.flags), 0, false).at(Step::Mount, path)
+        attr::setattr(&tree, binds::bits(flags), 0, false).at(Step::Mount, path)
     }
 
     /// A kernel file system of our own, on a directory that no link leads away from.
@@ -161,7 +172,7 @@ fn give(file: &File, owner: Option<(u32, u32)>, mode: u32, path: &str) -> Res<()
         // Without a root inside it stays with whoever there is.
         (Ok(()), _) | (Err(_), None) => {}
         (Err(Errno::INVAL), Some(_)) => {
-            return Err(failure(Step::User, &format!("{uid}:{gid} for {path}"), libc::ENOENT));
+            return Err(failure(Step::User, &format!("{uid}:{gid} for {path}"), libc::EOVERFLOW));
         }
         (Err(e), Some(_)) => return Err(e).at(Step::Mount, path),
     }

@@ -94,8 +94,27 @@ fn make_file(root: BorrowedFd<'_>, dir: BorrowedFd<'_>, path: &str, name: &str) 
 
 /// openat2(2) inside the root; EAGAIN means that something was renamed meanwhile.
 pub(crate) fn lookup(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+    resolve(root, path, flags, IN_ROOT)
+}
+
+/// The same within the root's own file system: no link leads into a directory of the host that is
+/// mounted in the container. EXDEV: it would.
+pub(crate) fn lookup_own(
+    root: BorrowedFd<'_>,
+    path: &str,
+    flags: OFlags,
+) -> Result<OwnedFd, Errno> {
+    resolve(root, path, flags, IN_ROOT | ResolveFlags::NO_XDEV)
+}
+
+fn resolve(
+    root: BorrowedFd<'_>,
+    path: &str,
+    flags: OFlags,
+    how: ResolveFlags,
+) -> Result<OwnedFd, Errno> {
     loop {
-        match openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), IN_ROOT) {
+        match openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), how) {
             Err(Errno::AGAIN | Errno::INTR) => {}
             other => return other,
         }

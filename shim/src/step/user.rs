@@ -32,9 +32,9 @@ pub(crate) fn lookup(process: &Process) -> Res<User> {
     resolve(process, &passwd, &group)
 }
 
-fn resolve(process: &Process, passwd: &str, group: &str) -> Res<User> {
+pub(crate) fn resolve(process: &Process, passwd: &str, group: &str) -> Res<User> {
     let (name, wanted_group) = match process.user.split_once(':') {
-        Some((name, group)) => (name, Some(group)),
+        Some((name, group)) => (name, Some(group).filter(|group| !group.is_empty())),
         None => (process.user.as_str(), None),
     };
     let name = if name.is_empty() { "0" } else { name };
@@ -57,8 +57,6 @@ fn resolve(process: &Process, passwd: &str, group: &str) -> Res<User> {
     let mut groups = Vec::new();
     match wanted_group {
         Some(wanted) => gid = group_id(group, wanted)?,
-        // Named by its number: the lines that were added for it (`accounts`) give it no group.
-        None if login.is_some_and(|login| login.parse() == Ok(uid)) => {}
         None => groups.extend(login.map_or_else(Vec::new, |login| memberships(group, login))),
     }
     let groups = match &process.groups {
@@ -124,18 +122,16 @@ fn read(path: &str) -> String {
     // O_NONBLOCK: an image may put a pipe there, which would hang the start.
     let file =
         File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
-    file.map(text).unwrap_or_default()
+    let bytes = file.ok().and_then(content).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What an account file holds.
-pub(crate) fn text(file: File) -> String {
+/// What an account file holds; `None`: it is none, or is too large for one.
+pub(crate) fn content(file: File) -> Option<Vec<u8>> {
+    let stat = file.metadata().ok()?;
     let mut bytes = Vec::new();
-    if file.metadata().is_ok_and(|m| m.is_file() && m.len() <= MAX_FILE)
-        && file.take(MAX_FILE).read_to_end(&mut bytes).is_err()
-    {
-        bytes.clear();
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    let fits = stat.is_file() && stat.len() <= MAX_FILE;
+    (fits && file.take(MAX_FILE).read_to_end(&mut bytes).is_ok()).then_some(bytes)
 }
 
 /// Becomes the user: groups, gid, uid, in that order.
@@ -187,13 +183,6 @@ mod tests {
         let user = resolve(&process("gamer"), PASSWD, GROUP).unwrap();
         assert_eq!((user.uid, user.gid, user.home.as_str()), (1000, 1000, "/home/gamer"));
         assert_eq!(user.groups, Some(vec![1000, 44]));
-    }
-
-    #[test]
-    fn the_lines_that_were_added_for_a_number_give_it_no_group() {
-        let passwd = "9:*:9:0:container user:/:/bin/sh\n";
-        let user = resolve(&process("9"), passwd, "root:x:0:\n9:x:9:9\n").unwrap();
-        assert_eq!((user.gid, user.groups), (0, Some(vec![0])));
     }
 
     #[test]
