@@ -30,6 +30,7 @@ fn main() {
     );
     let filter = parts.filter(&user, &id);
     let podman = Podman::new(&user, &image.name);
+    runner::host::wait_for_quiet(&parts.dir);
     report.line(&format!(
         "{}; data on {}, runtime files on {}; C by {}; filter {} instructions",
         podman.about,

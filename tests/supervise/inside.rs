@@ -122,7 +122,7 @@ fn top_asks_the_containers_ps() {
         assert!(!shown.contains("ps -o"), "its own line is left out: {shown}");
     }
     s.detached("hostile", &[], "printf '#!/bin/sh\nprintf \"\\033[2Jx\\n\"' >/tmp/p; chmod +x /tmp/p; rm /bin/ps; mv /tmp/p /bin/ps; exec sleep 1000");
-    until("replaced", || s.ok(&["exec", "hostile", "ps"]).contains('x'));
+    until("replaced", || s.run(&["exec", "hostile", "ps"]).out.contains('x'));
     let mut t = Terminal::start(s.bolt(&["top", "hostile", "aux"]), 24, 80);
     t.expect("\\x1b[2Jx");
     assert_eq!(t.end(), 0);

@@ -111,7 +111,7 @@ fn a_rename_beside_the_end_leaves_nothing() {
         until("a second process", || !others(payload).is_empty());
         let tracer = slow.then(|| trace(&s, others(payload)[0], &["-e", "trace=none"]));
         // It has read the record when the container ends, and not yet written its own.
-        let what = "symlinkat:delay_exit=2000000";
+        let what = "symlinkat:delay_exit=4000000";
         let rename = held_up(&s, what, &["rename", "x", "y"]).spawn().unwrap();
         until("it has begun", || link(&s, "y").is_some());
         if let Some(tracer) = &tracer {

@@ -68,16 +68,15 @@ fn prepare(process: &Process, secrets: &[Variable]) -> Res<Vec<Vec<u8>>> {
     }
     // A directory that the image keeps from its user is where he begins all the same; one that is
     // kept from root (a file system of the host's, NFS) may be open to him.
-    let entered = enter(&process.cwd);
-    if let Err(failure) = &entered
-        && failure.errno != libc::EACCES
-    {
-        return entered.map(|()| Vec::new());
-    }
+    let is_kept = match enter(&process.cwd) {
+        Ok(()) => false,
+        Err(failure) if failure.errno == libc::EACCES => true,
+        Err(failure) => return Err(failure),
+    };
     proc::keep_caps(true);
     user::become_user(&who)?;
     proc::keep_caps(false);
-    if entered.is_err() {
+    if is_kept {
         enter(&process.cwd)?;
     }
     limits::set_caps(limits::held(process.caps, process.ambient, who.uid))?;
