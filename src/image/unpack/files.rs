@@ -20,7 +20,8 @@ use std::thread::{Scope, ScopedJoinHandle};
 /// Files of up to this many bytes are small.
 pub(super) const SMALL: u64 = 64 << 10;
 /// Most files of a batch: each holds a descriptor, and three batches are under way. Each wakes a
-/// thread: with half as many a pull of small files takes 3 % longer.
+/// thread: by 64 a pull of small files took 6 % less time than by 16, and eight layers at once would
+/// come near to the 1024 descriptors that a process may usually have.
 const BATCH_FILES: usize = 32;
 /// A batch with this many bytes takes no further file.
 const BATCH_BYTES: usize = 256 << 10;
