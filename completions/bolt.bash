@@ -1190,7 +1190,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__create)
-            opts="-i -t -e -v -w -u -h -l -p -P -m -c -q --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --passwd --passwd-entry --group-add --entrypoint --hostname --label --annotation --read-only --net --network --ports --publish --publish-all --expose --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-period --cpu-quota --cpu-shares --cpuset-cpus --cpuset-mems --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
+            opts="-i -t -e -v -w -u -h -l -p -P -m -c -q --interactive --tty --rm --name --replace --env --env-file --volume --mount --tmpfs --workdir --user --entrypoint --hostname --label --read-only --net --network --ports --publish --publish-all --expose --userns --cap-add --cap-drop --security-opt --device --init --unsetenv --env-host --passwd --passwd-entry --group-add --ulimit --umask --tz --oom-score-adj --keep-alive --stop-signal --stop-timeout --timeout --ipc --uts --cgroupns --privileged --shm-size --sysctl --memory --memory-reservation --memory-swap --cpus --cpu-period --cpu-quota --cpu-shares --cpuset-cpus --cpuset-mems --pids-limit --log-driver --log-opt --pull --annotation --cidfile --restart --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1213,10 +1213,6 @@ _bolt() {
                     return 0
                     ;;
                 --env-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --unsetenv)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1252,18 +1248,6 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --passwd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --passwd-entry)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --group-add)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --entrypoint)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1281,10 +1265,6 @@ _bolt() {
                     return 0
                     ;;
                 -l)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --annotation)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1316,18 +1296,6 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ipc)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --uts)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cgroupns)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --cap-add)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1340,19 +1308,39 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ulimit)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --device)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --cidfile)
+                --unsetenv)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --restart)
+                --passwd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --passwd-entry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group-add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ulimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --umask)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --oom-score-adj)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1368,23 +1356,23 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ipc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --uts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cgroupns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --shm-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --sysctl)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --umask)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tz)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --oom-score-adj)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1445,6 +1433,18 @@ _bolt() {
                     return 0
                     ;;
                 --pull)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --annotation)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cidfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --restart)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3234,7 +3234,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__run)
-            opts="-d -i -t -e -v -w -u -h -l -p -P -m -c -q --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --passwd --passwd-entry --group-add --entrypoint --hostname --label --annotation --read-only --net --network --ports --publish --publish-all --expose --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-period --cpu-quota --cpu-shares --cpuset-cpus --cpuset-mems --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
+            opts="-d -i -t -e -v -w -u -h -l -p -P -m -c -q --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --volume --mount --tmpfs --workdir --user --entrypoint --hostname --label --read-only --net --network --ports --publish --publish-all --expose --userns --cap-add --cap-drop --security-opt --device --init --unsetenv --env-host --passwd --passwd-entry --group-add --ulimit --umask --tz --oom-score-adj --keep-alive --stop-signal --stop-timeout --timeout --ipc --uts --cgroupns --privileged --shm-size --sysctl --memory --memory-reservation --memory-swap --cpus --cpu-period --cpu-quota --cpu-shares --cpuset-cpus --cpuset-mems --pids-limit --log-driver --log-opt --pull --annotation --cidfile --restart --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3272,10 +3272,6 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --unsetenv)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --volume)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3308,18 +3304,6 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --passwd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --passwd-entry)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --group-add)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --entrypoint)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3337,10 +3321,6 @@ _bolt() {
                     return 0
                     ;;
                 -l)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --annotation)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3372,18 +3352,6 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ipc)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --uts)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cgroupns)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --cap-add)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3396,19 +3364,39 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ulimit)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --device)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --cidfile)
+                --unsetenv)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --restart)
+                --passwd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --passwd-entry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group-add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ulimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --umask)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --oom-score-adj)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3424,23 +3412,23 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ipc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --uts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cgroupns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --shm-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --sysctl)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --umask)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tz)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --oom-score-adj)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3501,6 +3489,18 @@ _bolt() {
                     return 0
                     ;;
                 --pull)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --annotation)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cidfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --restart)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3976,7 +3976,7 @@ _bolt() {
             return 0
             ;;
         bolt__subcmd__surge__subcmd__run)
-            opts="-d -i -t -e -v -w -u -h -l -p -P -m -c -q --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --unsetenv --env-host --volume --mount --tmpfs --workdir --user --passwd --passwd-entry --group-add --entrypoint --hostname --label --annotation --read-only --net --network --ports --publish --publish-all --expose --userns --ipc --uts --cgroupns --cap-add --cap-drop --security-opt --privileged --ulimit --device --init --keep-alive --cidfile --restart --stop-signal --stop-timeout --timeout --shm-size --sysctl --umask --tz --oom-score-adj --memory --memory-reservation --memory-swap --cpus --cpu-period --cpu-quota --cpu-shares --cpuset-cpus --cpuset-mems --pids-limit --log-driver --log-opt --pull --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help --seccomp --apparmor --gpus --gpu --cdi-device --runtime-optimization --capsule-isolation"
+            opts="-d -i -t -e -v -w -u -h -l -p -P -m -c -q --detach --detach-keys --sig-proxy --preserve-fds --interactive --tty --rm --name --replace --env --env-file --volume --mount --tmpfs --workdir --user --entrypoint --hostname --label --read-only --net --network --ports --publish --publish-all --expose --userns --cap-add --cap-drop --security-opt --device --init --unsetenv --env-host --passwd --passwd-entry --group-add --ulimit --umask --tz --oom-score-adj --keep-alive --stop-signal --stop-timeout --timeout --ipc --uts --cgroupns --privileged --shm-size --sysctl --memory --memory-reservation --memory-swap --cpus --cpu-period --cpu-quota --cpu-shares --cpuset-cpus --cpuset-mems --pids-limit --log-driver --log-opt --pull --annotation --cidfile --restart --sdnotify --cgroups --pidfile --conmon-pidfile --requires --health-cmd --health-interval --health-timeout --health-retries --health-start-period --health-on-failure --no-healthcheck --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout --health-log-destination --health-max-log-count --health-max-log-size --secret --platform --authfile --tls-verify --cert-dir --retry --locked --lock-file --quiet --rootfs --dry-run --help --seccomp --apparmor --gpus --gpu --cdi-device --runtime-optimization --capsule-isolation"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4014,10 +4014,6 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --unsetenv)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --volume)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4050,18 +4046,6 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --passwd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --passwd-entry)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --group-add)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --entrypoint)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4079,10 +4063,6 @@ _bolt() {
                     return 0
                     ;;
                 -l)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --annotation)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4114,18 +4094,6 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ipc)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --uts)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cgroupns)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --cap-add)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4138,19 +4106,39 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ulimit)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --device)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --cidfile)
+                --unsetenv)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --restart)
+                --passwd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --passwd-entry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group-add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ulimit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --umask)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --oom-score-adj)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4166,23 +4154,23 @@ _bolt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ipc)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --uts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cgroupns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --shm-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --sysctl)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --umask)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tz)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --oom-score-adj)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4243,6 +4231,18 @@ _bolt() {
                     return 0
                     ;;
                 --pull)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --annotation)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cidfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --restart)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

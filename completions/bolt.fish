@@ -588,41 +588,38 @@ true\t'Any, a running one too'
 exited\t'One that does not run'"
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s e -l env -d 'Set environment variables in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l env-file -d 'Read environment variables from a file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l unsetenv -d 'Remove environment variables that the image sets' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s v -l volume -d 'Bind mount a path, or mount a named volume' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l mount -d 'Attach a file system mount (type=bind, volume or tmpfs)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l tmpfs -d 'Mount a tmpfs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s w -l workdir -d 'Working directory in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s u -l user -d 'User name or uid, and group name or gid' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s h -l hostname -d 'Host name of the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s l -l label -d 'Set metadata' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l annotation -d 'Add an annotation' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s p -l publish -l ports -d 'Publish ports of the container on the host; without a host port a free one is chosen' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l expose -d 'Say that the container serves a port' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l userns -d 'User namespace: host, keep-id[:uid=N,gid=N], nomap or auto[:size=N]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l ipc -d 'IPC namespace: private or host' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l uts -d 'UTS namespace: private or host' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l cgroupns -d 'Cgroup namespace: private or host' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cap-add -d 'Add capabilities' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cap-drop -d 'Drop capabilities' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l security-opt -d 'Security options: seccomp=FILE|unconfined, no-new-privileges, mask=PATHS, unmask=PATHS|ALL' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l ulimit -d 'Resource limits' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l device -d 'Add a host device' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l cidfile -d 'Write the container id to a file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l stop-signal -d 'Signal to stop the container' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped [default: 10]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l timeout -d 'Seconds after which the container is killed' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l shm-size -d 'Size of /dev/shm' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l sysctl -d 'Kernel parameters of the container\'s namespaces' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l unsetenv -d 'Remove environment variables that the image sets' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l ulimit -d 'Resource limits' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l umask -d 'umask in the container [default: 0022]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l tz -d 'Time zone in the container, bound to /etc/localtime; local is the host\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l stop-signal -d 'Signal to stop the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped [default: 10]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l timeout -d 'Seconds after which the container is killed' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l ipc -d 'IPC namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l uts -d 'UTS namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cgroupns -d 'Cgroup namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l shm-size -d 'Size of /dev/shm' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l sysctl -d 'Kernel parameters of the container\'s namespaces' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s m -l memory -d 'Memory limit' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
@@ -636,6 +633,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l pids-limit -d 'Limi
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-driver -d 'Log driver: k8s-file, journald, none, passthrough or passthrough-tty [default: k8s-file]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l log-opt -d 'Log options: max-size=SIZE and path=FILE (which stays after rm) of k8s-file, tag=TEXT of journald' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l pull -d 'Pull policy: always, missing, never, newer' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l annotation -d 'Add an annotation' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l cidfile -d 'Write the container id to a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped [default: no]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready: container, conmon, healthy or ignore' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l cgroups -d 'Control groups: enabled, disabled, no-conmon or split' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l pidfile -d 'Write the pid of the container\'s process to a file' -r -F
@@ -646,13 +646,13 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-interval -d 
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-timeout -d 'Time after which a check is killed and has failed [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop [default: none]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-cmd -d 'Command that tells whether the container is up; until it has succeeded the regular check is not run' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-interval -d 'Time from one startup check to the next, or disable [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-retries -d 'Failures of the startup check after which the container is started anew; 0: never [default: 0]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-success -d 'Successes of the startup check after which the regular check begins; 0 is 1 [default: 0]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-startup-timeout -d 'Time after which a startup check is killed and has failed [default: 30s]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-log-destination -d 'Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-log-destination -d 'Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger [default: local]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-max-log-count -d 'Checks that are kept; 0: as many as have room in 2 MiB [default: 5]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l health-max-log-size -d 'Bytes of a check\'s output that are kept; 0: as many as can be, 1048576 [default: 500]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l secret -d 'Give a secret to the container, as a file below /run/secrets or as a variable' -r
@@ -666,12 +666,12 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l lock-file -d 'Lock 
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s t -l tty -d 'Allocate a terminal'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l rm -d 'Remove the container when it exits'
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l env-host -d 'Pass the whole environment of the caller'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l read-only -d 'Make the root file system read-only'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s P -l publish-all -d 'Publish every exposed port on a free port of the host'
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l init -d 'Run a small init that forwards signals and reaps'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l env-host -d 'Pass the whole environment of the caller'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l keep-alive -d 'Without a command, the image\'s neither: stay up for exec, until the last program of exec -d has ended'
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l no-healthcheck -d 'Do not check the container\'s health'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s q -l quiet -d 'Suppress progress'
@@ -1076,41 +1076,38 @@ true\t'Any, a running one too'
 exited\t'One that does not run'"
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s e -l env -d 'Set environment variables in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l env-file -d 'Read environment variables from a file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l unsetenv -d 'Remove environment variables that the image sets' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s v -l volume -d 'Bind mount a path, or mount a named volume' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l mount -d 'Attach a file system mount (type=bind, volume or tmpfs)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l tmpfs -d 'Mount a tmpfs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s w -l workdir -d 'Working directory in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s u -l user -d 'User name or uid, and group name or gid' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s h -l hostname -d 'Host name of the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s l -l label -d 'Set metadata' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l annotation -d 'Add an annotation' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s p -l publish -l ports -d 'Publish ports of the container on the host; without a host port a free one is chosen' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l expose -d 'Say that the container serves a port' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l userns -d 'User namespace: host, keep-id[:uid=N,gid=N], nomap or auto[:size=N]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l ipc -d 'IPC namespace: private or host' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l uts -d 'UTS namespace: private or host' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l cgroupns -d 'Cgroup namespace: private or host' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cap-add -d 'Add capabilities' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cap-drop -d 'Drop capabilities' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l security-opt -d 'Security options: seccomp=FILE|unconfined, no-new-privileges, mask=PATHS, unmask=PATHS|ALL' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l ulimit -d 'Resource limits' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l device -d 'Add a host device' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l cidfile -d 'Write the container id to a file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l stop-signal -d 'Signal to stop the container' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped [default: 10]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l timeout -d 'Seconds after which the container is killed' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l shm-size -d 'Size of /dev/shm' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l sysctl -d 'Kernel parameters of the container\'s namespaces' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l unsetenv -d 'Remove environment variables that the image sets' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l ulimit -d 'Resource limits' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l umask -d 'umask in the container [default: 0022]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l tz -d 'Time zone in the container, bound to /etc/localtime; local is the host\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l stop-signal -d 'Signal to stop the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped [default: 10]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l timeout -d 'Seconds after which the container is killed' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l ipc -d 'IPC namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l uts -d 'UTS namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cgroupns -d 'Cgroup namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l shm-size -d 'Size of /dev/shm' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l sysctl -d 'Kernel parameters of the container\'s namespaces' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s m -l memory -d 'Memory limit' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
@@ -1124,6 +1121,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l pids-limit -d 'Limit o
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-driver -d 'Log driver: k8s-file, journald, none, passthrough or passthrough-tty [default: k8s-file]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l log-opt -d 'Log options: max-size=SIZE and path=FILE (which stays after rm) of k8s-file, tag=TEXT of journald' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l pull -d 'Pull policy: always, missing, never, newer' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l annotation -d 'Add an annotation' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l cidfile -d 'Write the container id to a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped [default: no]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready: container, conmon, healthy or ignore' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l cgroups -d 'Control groups: enabled, disabled, no-conmon or split' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l pidfile -d 'Write the pid of the container\'s process to a file' -r -F
@@ -1134,13 +1134,13 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-interval -d 'Ti
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-timeout -d 'Time after which a check is killed and has failed [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop [default: none]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-cmd -d 'Command that tells whether the container is up; until it has succeeded the regular check is not run' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-interval -d 'Time from one startup check to the next, or disable [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-retries -d 'Failures of the startup check after which the container is started anew; 0: never [default: 0]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-success -d 'Successes of the startup check after which the regular check begins; 0 is 1 [default: 0]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-startup-timeout -d 'Time after which a startup check is killed and has failed [default: 30s]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-log-destination -d 'Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-log-destination -d 'Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger [default: local]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-max-log-count -d 'Checks that are kept; 0: as many as have room in 2 MiB [default: 5]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l health-max-log-size -d 'Bytes of a check\'s output that are kept; 0: as many as can be, 1048576 [default: 500]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l secret -d 'Give a secret to the container, as a file below /run/secrets or as a variable' -r
@@ -1155,12 +1155,12 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -s d -l detach -d 'Run in
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s t -l tty -d 'Allocate a terminal'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l rm -d 'Remove the container when it exits'
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l env-host -d 'Pass the whole environment of the caller'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l read-only -d 'Make the root file system read-only'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s P -l publish-all -d 'Publish every exposed port on a free port of the host'
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l init -d 'Run a small init that forwards signals and reaps'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l env-host -d 'Pass the whole environment of the caller'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l keep-alive -d 'Without a command, the image\'s neither: stay up for exec, until the last program of exec -d has ended'
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l no-healthcheck -d 'Do not check the container\'s health'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s q -l quiet -d 'Suppress progress'
@@ -1187,41 +1187,38 @@ true\t'Any, a running one too'
 exited\t'One that does not run'"
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s e -l env -d 'Set environment variables in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l env-file -d 'Read environment variables from a file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l unsetenv -d 'Remove environment variables that the image sets' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s v -l volume -d 'Bind mount a path, or mount a named volume' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l mount -d 'Attach a file system mount (type=bind, volume or tmpfs)' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount a tmpfs' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Working directory in the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s u -l user -d 'User name or uid, and group name or gid' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Host name of the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s l -l label -d 'Set metadata' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l annotation -d 'Add an annotation' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s p -l publish -l ports -d 'Publish ports of the container on the host; without a host port a free one is chosen' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l expose -d 'Say that the container serves a port' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l userns -d 'User namespace: host, keep-id[:uid=N,gid=N], nomap or auto[:size=N]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l ipc -d 'IPC namespace: private or host' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l uts -d 'UTS namespace: private or host' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cgroupns -d 'Cgroup namespace: private or host' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cap-add -d 'Add capabilities' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop capabilities' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l security-opt -d 'Security options: seccomp=FILE|unconfined, no-new-privileges, mask=PATHS, unmask=PATHS|ALL' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l ulimit -d 'Resource limits' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l device -d 'Add a host device' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container id to a file' -r -F
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l stop-signal -d 'Signal to stop the container' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped [default: 10]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l timeout -d 'Seconds after which the container is killed' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l shm-size -d 'Size of /dev/shm' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l sysctl -d 'Kernel parameters of the container\'s namespaces' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l unsetenv -d 'Remove environment variables that the image sets' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l ulimit -d 'Resource limits' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l umask -d 'umask in the container [default: 0022]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l tz -d 'Time zone in the container, bound to /etc/localtime; local is the host\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l stop-signal -d 'Signal to stop the container' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped [default: 10]' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l timeout -d 'Seconds after which the container is killed' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l ipc -d 'IPC namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l uts -d 'UTS namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cgroupns -d 'Cgroup namespace: private or host' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l shm-size -d 'Size of /dev/shm' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l sysctl -d 'Kernel parameters of the container\'s namespaces' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s m -l memory -d 'Memory limit' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l memory-reservation -d 'Memory that is protected from being taken by others, as far as the caller\'s own control group is' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l memory-swap -d 'Memory and swap limit; -1 is unlimited' -r
@@ -1235,6 +1232,9 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-driver -d 'Log driver: k8s-file, journald, none, passthrough or passthrough-tty [default: k8s-file]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l log-opt -d 'Log options: max-size=SIZE and path=FILE (which stays after rm) of k8s-file, tag=TEXT of journald' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l pull -d 'Pull policy: always, missing, never, newer' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l annotation -d 'Add an annotation' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container id to a file' -r -F
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l restart -d 'Restart policy: no, on-failure[:N], always, unless-stopped [default: no]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l sdnotify -d 'Who tells NOTIFY_SOCKET that the container is ready: container, conmon, healthy or ignore' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l cgroups -d 'Control groups: enabled, disabled, no-conmon or split' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l pidfile -d 'Write the pid of the container\'s process to a file' -r -F
@@ -1245,13 +1245,13 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-timeout -d 'Time after which a check is killed and has failed [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-retries -d 'Failures in a row that make the container unhealthy [default: 3]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-start-period -d 'Time after the start in which failures do not count [default: 0s]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-on-failure -d 'What is done with an unhealthy container: none, kill, restart or stop [default: none]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-cmd -d 'Command that tells whether the container is up; until it has succeeded the regular check is not run' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-interval -d 'Time from one startup check to the next, or disable [default: 30s]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-retries -d 'Failures of the startup check after which the container is started anew; 0: never [default: 0]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-success -d 'Successes of the startup check after which the regular check begins; 0 is 1 [default: 0]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-startup-timeout -d 'Time after which a startup check is killed and has failed [default: 30s]' -r
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-log-destination -d 'Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-log-destination -d 'Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger [default: local]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-max-log-count -d 'Checks that are kept; 0: as many as have room in 2 MiB [default: 5]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l health-max-log-size -d 'Bytes of a check\'s output that are kept; 0: as many as can be, 1048576 [default: 500]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l secret -d 'Give a secret to the container, as a file below /run/secrets or as a variable' -r
@@ -1272,12 +1272,12 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s t -l tty -d 'Allocate a terminal'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container when it exits'
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l env-host -d 'Pass the whole environment of the caller'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l read-only -d 'Make the root file system read-only'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s P -l publish-all -d 'Publish every exposed port on a free port of the host'
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l init -d 'Run a small init that forwards signals and reaps'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l env-host -d 'Pass the whole environment of the caller'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l keep-alive -d 'Without a command, the image\'s neither: stay up for exec, until the last program of exec -d has ended'
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l no-healthcheck -d 'Do not check the container\'s health'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l locked -d 'Take what the lock file says of a bolt:// name and nothing else'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Suppress progress'

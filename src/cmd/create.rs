@@ -183,7 +183,7 @@ pub fn record(
         let containers = Containers::open(&settings.dirs)?;
         requires::note(&containers, &config.unit.requires, dir.id())?;
     }
-    write_cidfile(args.cidfile.as_deref(), dir.id())
+    write_cidfile(args.unit.cidfile.as_deref(), dir.id())
 }
 
 /// Removes what [`make`] made, with a supervisor that has not started anything.
@@ -281,7 +281,7 @@ fn highest_id(
 ) -> anyhow::Result<u32> {
     let user = args.user.as_deref().unwrap_or(&image.config.user);
     let mut wanted: Vec<&str> = user.split(':').collect();
-    wanted.extend(args.group_add.iter().map(String::as_str));
+    wanted.extend(args.process.group_add.iter().map(String::as_str));
     let typed = wanted.iter().filter_map(|id| id.parse().ok()).max().unwrap_or(0);
     let known = match (ids::highest(store, image, &wanted), size) {
         (Err(IdsError::Unknown(_)), Some(_)) => 0,

@@ -1,19 +1,23 @@
 //! The flags that `run` and `create` share. `create_config` says what they mean.
 
 pub mod health;
+pub mod isolation;
 pub mod limits;
 pub mod log;
 pub mod ports;
+pub mod process;
 pub mod secret;
 pub mod unit;
 
 use crate::cmd::create_args::health::HealthArgs;
+use crate::cmd::create_args::isolation::IsolationArgs;
 use crate::cmd::create_args::limits::LimitArgs;
 use crate::cmd::create_args::log::LogArgs;
-use crate::cmd::create_args::parse::memory;
 use crate::cmd::create_args::ports::PortArgs;
+use crate::cmd::create_args::process::ProcessArgs;
 use crate::cmd::create_args::secret::SecretArgs;
 use crate::cmd::create_args::unit::UnitArgs;
+use crate::cmd::flags::Seldom;
 use crate::cmd::pull::{Access, LockArgs};
 use crate::container::config::Userns;
 use crate::settings::containers_conf::Defaults;
@@ -68,12 +72,6 @@ pub struct CreateArgs {
     /// Read environment variables from a file
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
-    /// Remove environment variables that the image sets
-    #[arg(long, value_name = "NAME")]
-    pub unsetenv: Vec<String>,
-    /// Pass the whole environment of the caller
-    #[arg(long)]
-    pub env_host: bool,
     /// Bind mount a path, or mount a named volume
     #[arg(short, long, value_name = "[SOURCE:]TARGET[:OPTIONS]")]
     pub volume: Vec<String>,
@@ -89,15 +87,6 @@ pub struct CreateArgs {
     /// User name or uid, and group name or gid
     #[arg(short, long, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
-    /// Let the container's passwd and group know a user that the image does not; =false: leave them alone
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = crate::cmd::flags::boolean())]
-    pub passwd: bool,
-    /// The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced
-    #[arg(long, value_name = "LINE")]
-    pub passwd_entry: Option<String>,
-    /// Add supplementary groups; keep-groups keeps the caller's
-    #[arg(long, value_name = "GROUP|keep-groups", value_delimiter = ',')]
-    pub group_add: Vec<String>,
     /// Overwrite the image's entry point; a JSON array or one word
     #[arg(long, value_name = "COMMAND")]
     pub entrypoint: Option<String>,
@@ -107,9 +96,6 @@ pub struct CreateArgs {
     /// Set metadata
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     pub label: Vec<String>,
-    /// Add an annotation
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub annotation: Vec<String>,
     /// Make the root file system read-only
     #[arg(long)]
     pub read_only: bool,
@@ -122,15 +108,6 @@ pub struct CreateArgs {
     /// User namespace: host, keep-id[:uid=N,gid=N], nomap or auto[:size=N]
     #[arg(long, value_name = "MODE")]
     pub userns: Option<String>,
-    /// IPC namespace: private or host
-    #[arg(long, value_name = "MODE")]
-    pub ipc: Option<String>,
-    /// UTS namespace: private or host
-    #[arg(long, value_name = "MODE")]
-    pub uts: Option<String>,
-    /// Cgroup namespace: private or host
-    #[arg(long, value_name = "MODE")]
-    pub cgroupns: Option<String>,
     /// Add capabilities
     #[arg(long, value_name = "CAPABILITY")]
     pub cap_add: Vec<String>,
@@ -140,75 +117,42 @@ pub struct CreateArgs {
     /// Security options: seccomp=FILE|unconfined, no-new-privileges, mask=PATHS, unmask=PATHS|ALL
     #[arg(long, value_name = "OPTION")]
     pub security_opt: Vec<String>,
-    /// Give extended privileges: all capabilities, no filter, nothing masked
-    #[arg(long)]
-    pub privileged: bool,
-    /// Resource limits
-    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
-    pub ulimit: Vec<String>,
     /// Add a host device
     #[arg(long, value_name = "HOST[:CONTAINER[:PERMISSIONS]]")]
     pub device: Vec<String>,
     /// Run a small init that forwards signals and reaps
     #[arg(long)]
     pub init: bool,
-    /// Without a command, the image's neither: stay up for exec, until the last program of exec -d has ended
-    #[arg(long)]
-    pub keep_alive: bool,
-    /// Write the container id to a file
-    #[arg(long, value_name = "FILE")]
-    pub cidfile: Option<PathBuf>,
-    /// Restart policy: no, on-failure[:N], always, unless-stopped
-    #[arg(long, value_name = "POLICY", default_value = "no")]
-    pub restart: String,
-    /// Signal to stop the container
-    #[arg(long, value_name = "SIGNAL")]
-    pub stop_signal: Option<String>,
-    /// Seconds to wait before killing a container that is stopped [default: 10]
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
-    pub stop_timeout: Option<u32>,
-    /// Seconds after which the container is killed
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
-    pub timeout: u32,
-    /// Size of /dev/shm
-    #[arg(long, value_name = "SIZE", value_parser = memory)]
-    pub shm_size: Option<u64>,
-    /// Kernel parameters of the container's namespaces
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub sysctl: Vec<String>,
-    /// umask in the container [default: 0022]
-    #[arg(long, value_name = "MODE")]
-    pub umask: Option<String>,
-    /// Time zone in the container, bound to /etc/localtime; local is the host's
-    #[arg(long, value_name = "ZONE")]
-    pub tz: Option<String>,
-    /// Adjust how soon the OOM killer takes the container (-1000 to 1000)
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
-    pub oom_score_adj: Option<i32>,
+    /// The program, and how it ends.
+    #[command(flatten)]
+    pub process: Seldom<ProcessArgs>,
+    /// What is shared with the host.
+    #[command(flatten)]
+    pub isolation: Seldom<IsolationArgs>,
     /// Limits of resources.
     #[command(flatten)]
-    pub limits: LimitArgs,
+    pub limits: Seldom<LimitArgs>,
     /// The log.
     #[command(flatten)]
-    pub log: LogArgs,
+    pub log: Seldom<LogArgs>,
     /// Pull policy: always, missing, never, newer
     #[arg(long, value_name = "POLICY", default_value = "missing")]
     pub pull: String,
     /// Service managers, scripts and other containers.
     #[command(flatten)]
-    pub unit: UnitArgs,
+    pub unit: Seldom<UnitArgs>,
     /// Health checks.
     #[command(flatten)]
-    pub health: HealthArgs,
+    pub health: Seldom<HealthArgs>,
     /// Secrets.
     #[command(flatten)]
-    pub secret: SecretArgs,
+    pub secret: Seldom<SecretArgs>,
     /// How registries are reached.
     #[command(flatten)]
-    pub access: Access,
+    pub access: Seldom<Access>,
     /// The lock file of bolt:// names.
     #[command(flatten)]
-    pub lock: LockArgs,
+    pub lock: Seldom<LockArgs>,
     /// Suppress progress
     #[arg(short, long)]
     pub quiet: bool,

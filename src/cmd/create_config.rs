@@ -42,7 +42,7 @@ impl CreateArgs {
             process: self.process(userns, image, caller)?,
             hostname: self.hostname.clone(),
             labels: self.labels(image)?,
-            annotations: pairs(&self.annotation),
+            annotations: pairs(&self.unit.annotation),
             ports: self.ports.ports(&network, &image.exposed_ports)?,
             network,
             dns: self.dns()?,
@@ -56,17 +56,17 @@ impl CreateArgs {
                 .collect(),
             devices: devices.into_iter().map(|d| (d.source, d.target)).collect(),
             read_only: self.read_only,
-            shm_size: self.shm_size.unwrap_or(defaults::SHM_SIZE),
+            shm_size: self.isolation.shm_size.unwrap_or(defaults::SHM_SIZE),
             sysctl: self.sysctls()?,
             security: self.security()?,
             resources: self.limits.resources(),
             ulimits: self.ulimits()?,
             init: self.init,
             remove: self.rm,
-            restart: restart_policy(&self.restart, self.rm)?,
+            restart: restart_policy(self.unit.restart.as_deref().unwrap_or("no"), self.rm)?,
             stop_signal: self.stop_signal(image)?,
-            stop_timeout: self.stop_timeout.unwrap_or(defaults::STOP_TIMEOUT),
-            timeout: self.timeout,
+            stop_timeout: self.process.stop_timeout.unwrap_or(defaults::STOP_TIMEOUT),
+            timeout: self.process.timeout,
             log_driver: log.driver,
             log_max_size: log.max_size,
             log_path: log.path,
@@ -116,7 +116,7 @@ impl CreateArgs {
             // An entry point of the user's own goes without the image's arguments.
             (true, Some(_)) => Vec::new(),
         };
-        if entrypoint.is_empty() && cmd.is_empty() && !self.keep_alive {
+        if entrypoint.is_empty() && cmd.is_empty() && !self.process.keep_alive {
             bail!(
                 "no command: {} has neither entry point nor command; name one after it, or use --keep-alive to exec into it",
                 self.image()
@@ -127,7 +127,9 @@ impl CreateArgs {
             (None, Userns::KeepId { uid, gid }) => format!("{uid}:{gid}"),
             (None, _) => image.user.clone(),
         };
-        if self.group_add.len() > 1 && self.group_add.iter().any(|g| g == "keep-groups") {
+        if self.process.group_add.len() > 1
+            && self.process.group_add.iter().any(|g| g == "keep-groups")
+        {
             bail!("--group-add keep-groups keeps all groups; it goes with no other --group-add");
         }
         let cwd = self.workdir.clone().unwrap_or_else(|| {
@@ -145,13 +147,13 @@ impl CreateArgs {
             make_cwd: self.workdir.is_none(),
             cwd,
             user,
-            groups: self.group_add.clone(),
-            no_passwd: !self.passwd,
-            passwd_entry: self.passwd_entry.clone().filter(|line| !line.is_empty()),
+            groups: self.process.group_add.clone(),
+            no_passwd: self.process.passwd == Some(false),
+            passwd_entry: self.process.passwd_entry.clone().filter(|line| !line.is_empty()),
             umask: self.umask()?,
             tty: self.tty,
             stdin: self.interactive,
-            oom_score_adj: self.oom_score_adj,
+            oom_score_adj: self.process.oom_score_adj,
         })
     }
 
@@ -177,7 +179,7 @@ impl CreateArgs {
     }
 
     fn umask(&self) -> anyhow::Result<u32> {
-        let Some(text) = &self.umask else { return Ok(defaults::UMASK) };
+        let Some(text) = &self.process.umask else { return Ok(defaults::UMASK) };
         let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
         mode.with_context(|| format!("--umask {text:?} is no octal mode up to 0777"))
     }
@@ -189,7 +191,7 @@ impl CreateArgs {
         all.set("container", "bolt");
         for (key, value) in caller {
             let key_of_manager = Service::VARIABLES.contains(&key.as_str());
-            if (self.env_host && !key_of_manager) || env::PROXIES.contains(&key.as_str()) {
+            if (self.process.env_host && !key_of_manager) || env::PROXIES.contains(&key.as_str()) {
                 all.set(key, value);
             }
         }
@@ -200,7 +202,7 @@ impl CreateArgs {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             all.set(key, value);
         }
-        for name in &self.unsetenv {
+        for name in &self.process.unsetenv {
             all.unset(name);
         }
         for file in &self.env_file {
@@ -290,9 +292,9 @@ impl CreateArgs {
     fn share(&self) -> anyhow::Result<Vec<String>> {
         let mut shared = Vec::new();
         for (flag, name, value) in [
-            ("ipc", "ipc", &self.ipc),
-            ("uts", "uts", &self.uts),
-            ("cgroupns", "cgroup", &self.cgroupns),
+            ("ipc", "ipc", &self.isolation.ipc),
+            ("uts", "uts", &self.isolation.uts),
+            ("cgroupns", "cgroup", &self.isolation.cgroupns),
         ] {
             match value.as_deref() {
                 None | Some("private" | "shareable" | "") => {}
@@ -336,15 +338,15 @@ impl CreateArgs {
 
     /// Absolute: the supervisor, which removes it with `--rm`, has another working directory.
     fn cidfile(&self) -> anyhow::Result<Option<PathBuf>> {
-        self.cidfile.as_ref().map(std::path::absolute).transpose().context("--cidfile")
+        self.unit.cidfile.as_ref().map(std::path::absolute).transpose().context("--cidfile")
     }
 
     /// Refused here where the host does not know it, so that no start falls back to UTC.
     fn tz(&self) -> anyhow::Result<Option<String>> {
-        if let Some(zone) = &self.tz {
+        if let Some(zone) = &self.process.tz {
             crate::launch::zone_file(zone)?;
         }
-        Ok(self.tz.clone())
+        Ok(self.process.tz.clone())
     }
 
     fn devices(&self) -> anyhow::Result<Vec<devices::Device>> {
@@ -352,7 +354,7 @@ impl CreateArgs {
     }
 
     fn sysctls(&self) -> anyhow::Result<BTreeMap<String, String>> {
-        self.sysctl
+        self.isolation.sysctl
             .iter()
             .map(|text| {
                 let (key, value) = text.split_once('=').with_context(|| format!("--sysctl {text:?}: write NAME=VALUE"))?;
@@ -367,7 +369,7 @@ impl CreateArgs {
 
     fn security(&self) -> anyhow::Result<Security> {
         let base = match &self.defaults.capabilities {
-            _ if self.privileged => caps::CapSet::ALL,
+            _ if self.isolation.privileged => caps::CapSet::ALL,
             Some(names) => caps::CapSet::EMPTY
                 .adjusted(names, &[])
                 .context("containers.conf: default_capabilities")?,
@@ -382,7 +384,7 @@ impl CreateArgs {
             seccomp: "default".into(),
             mask: Vec::new(),
             unmask: Vec::new(),
-            privileged: self.privileged,
+            privileged: self.isolation.privileged,
         };
         for option in &self.security_opt {
             let (key, value) =
@@ -403,14 +405,14 @@ impl CreateArgs {
 
     fn ulimits(&self) -> anyhow::Result<Vec<ulimit::Ulimit>> {
         let mut list = Vec::new();
-        for text in &self.ulimit {
+        for text in &self.process.ulimit {
             list.extend(ulimit::parse(text)?);
         }
         Ok(list)
     }
 
     fn stop_signal(&self, image: &RunConfig) -> anyhow::Result<i32> {
-        match (&self.stop_signal, image.stop_signal.as_str()) {
+        match (&self.process.stop_signal, image.stop_signal.as_str()) {
             (Some(text), _) => Ok(signals::parse(text).context("--stop-signal")?),
             (None, "") => Ok(libc::SIGTERM),
             (None, text) => Ok(signals::parse(text).context("the image's stop signal")?),

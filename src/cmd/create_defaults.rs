@@ -12,9 +12,9 @@ impl CreateArgs {
     /// Fills in what was not typed. Errors name the key whose value makes no sense.
     pub fn complete(&mut self, mut defaults: Defaults) -> anyhow::Result<()> {
         self.limits.pids_limit = self.limits.pids_limit.or(defaults.pids_limit);
-        if let (None, Some(size)) = (self.shm_size, &defaults.shm_size) {
+        if let (None, Some(size)) = (self.isolation.shm_size, &defaults.shm_size) {
             let bytes = human::parse_size(size);
-            self.shm_size =
+            self.isolation.shm_size =
                 Some(bytes.with_context(|| format!("containers.conf: shm_size {size:?}"))?);
         }
         let seconds = |n: i64| {
@@ -23,13 +23,13 @@ impl CreateArgs {
             })
         };
         let stop_timeout = defaults.stop_timeout.map(seconds).transpose()?;
-        self.stop_timeout = self.stop_timeout.or(stop_timeout);
-        or(&mut self.umask, &mut defaults.umask);
-        or(&mut self.tz, &mut defaults.tz);
+        self.process.stop_timeout = self.process.stop_timeout.or(stop_timeout);
+        or(&mut self.process.umask, &mut defaults.umask);
+        or(&mut self.process.tz, &mut defaults.tz);
         or(&mut self.userns, &mut defaults.userns);
         self.init |= defaults.init.unwrap_or(false);
         self.read_only |= defaults.read_only.unwrap_or(false);
-        self.env_host |= defaults.env_host.unwrap_or(false);
+        self.process.env_host |= defaults.env_host.unwrap_or(false);
         let has = |list: &[String], key: &str| list.iter().any(|text| names(text, key));
         if let Some(profile) = &defaults.seccomp_profile
             && !has(&self.security_opt, "seccomp")
@@ -56,9 +56,9 @@ impl CreateArgs {
         for text in &ulimits {
             ulimit::parse(text).context("containers.conf: default_ulimits")?;
         }
-        ulimits.retain(|text| !has(&self.ulimit, text.split('=').next().unwrap_or(text)));
-        before(&mut self.ulimit, ulimits);
-        before(&mut self.annotation, defaults.annotations.take().unwrap_or_default());
+        ulimits.retain(|text| !has(&self.process.ulimit, text.split('=').next().unwrap_or(text)));
+        before(&mut self.process.ulimit, ulimits);
+        before(&mut self.unit.annotation, defaults.annotations.take().unwrap_or_default());
         before(&mut self.device, defaults.devices.take().unwrap_or_default());
         self.defaults = defaults;
         Ok(())

@@ -1,21 +1,99 @@
-//! `--flag=true` and `--flag=false` for every flag without a value, as podman has it.
+//! How command lines are read: flags that most of them have none of are defined only where one is
+//! there, and `--flag=true` and `--flag=false` hold for every flag without a value, as podman has it.
 
 use clap::builder::TypedValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, ArgMatches, Command, Error};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
+use std::cell::Cell;
 use std::ffi::OsString;
+use std::ops::{Deref, DerefMut};
+
+thread_local! {
+    /// Whether the groups of [`Seldom`] are left undefined just now.
+    static WITHOUT_SELDOM: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A group of flags that most command lines have none of.
+///
+/// To define a flag takes longer than to read one, and `run` has more than a hundred: a command
+/// line is first read without these groups. One that has such a flag, and one that is wrong, is
+/// refused there, and read again with all.
+#[derive(Debug, Clone, Default)]
+pub struct Seldom<T>(T);
+
+impl<T> Deref for Seldom<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Seldom<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+impl<T: Args + Default> Args for Seldom<T> {
+    fn augment_args(command: Command) -> Command {
+        if WITHOUT_SELDOM.get() { command } else { T::augment_args(command) }
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        T::augment_args_for_update(command)
+    }
+}
+
+impl<T: Args + Default> FromArgMatches for Seldom<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        Self::from_arg_matches_mut(&mut matches.clone())
+    }
+
+    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, Error> {
+        let none_typed = WITHOUT_SELDOM.get();
+        if none_typed { Ok(Self::default()) } else { T::from_arg_matches_mut(matches).map(Self) }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
 
 /// Reads `words` with what `command` makes, and makes a `T` of them.
-///
-/// Only where a flag got a value they are read again with flags that take one: help, man pages and
-/// completions show flags as they are mostly written, and nobody else waits for it.
 pub(super) fn parse<T>(
     command: impl Fn() -> Command,
     words: &[OsString],
-    take: impl FnOnce(&mut ArgMatches) -> Result<T, Error>,
+    take: impl Fn(&mut ArgMatches) -> Result<T, Error>,
 ) -> Result<T, Error> {
     // Of what is given twice the last counts, as in podman's flags.
     let command = || command().args_override_self(true);
+    let usual = without_seldom(|| {
+        let mut asked = command();
+        let mut matches = asked.try_get_matches_from_mut(words)?;
+        let made = take(&mut matches);
+        // A process of a few milliseconds: what it frees piece by piece the kernel takes back at
+        // once.
+        std::mem::forget((asked, matches));
+        made
+    });
+    usual.or_else(|_: Error| parse_with_all(command, words, take))
+}
+
+fn without_seldom<T>(read: impl FnOnce() -> T) -> T {
+    WITHOUT_SELDOM.set(true);
+    let result = read();
+    WITHOUT_SELDOM.set(false);
+    result
+}
+
+/// Only where a flag got a value the words are read again with flags that take one: help, man
+/// pages and completions show flags as they are mostly written, and nobody else waits for it.
+fn parse_with_all<T>(
+    command: impl Fn() -> Command,
+    words: &[OsString],
+    take: impl Fn(&mut ArgMatches) -> Result<T, Error>,
+) -> Result<T, Error> {
     let mut asked = command();
     let mut matches = match asked.try_get_matches_from_mut(words) {
         Err(error) if is_about_a_value(&error) => {
@@ -33,7 +111,6 @@ pub(super) fn parse<T>(
         other => other?,
     };
     let made = take(&mut matches).map_err(|error| error.format(&mut asked));
-    // A process of a few milliseconds: what it frees piece by piece the kernel takes back at once.
     std::mem::forget((asked, matches));
     made
 }
@@ -124,6 +201,32 @@ mod tests {
         let help = error.to_string();
         assert_eq!(error.kind(), ErrorKind::DisplayHelp);
         assert!(help.contains("--detach\n") && !help.contains("--detach[="), "{help}");
+    }
+
+    /// What a group of flags is without any is what clap makes of it.
+    #[test]
+    fn seldom_flags_are_as_if_they_were_defined() {
+        let command = || run::Args::augment_args(Command::new("bolt"));
+        let read = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            parse(command, &words, run::Args::from_arg_matches_mut)
+        };
+        let usual = &["bolt", "--rm", "-e", "A=1", "v1", "--memory", "1g"];
+        let words: Vec<OsString> = usual.iter().map(OsString::from).collect();
+        let all = parse_with_all(command, &words, run::Args::from_arg_matches_mut).unwrap();
+        let usual = read(usual).unwrap();
+        assert_eq!(format!("{usual:?}"), format!("{all:?}"));
+        without_seldom(|| {
+            let few = command();
+            assert!(!few.get_arguments().any(|arg| arg.get_long() == Some("memory")));
+            // It refers to no flag that is not there.
+            few.debug_assert();
+        });
+        let mut args = read(&["bolt", "--memory=1g", "--rm", "v1"]).unwrap();
+        assert!(args.create_mut().rm);
+        assert_eq!(args.create_mut().limits.memory, Some(1 << 30));
+        let error = read(&["bolt", "--memorry=1g", "v1"]).unwrap_err().to_string();
+        assert!(error.contains("'--memory'"), "{error}");
     }
 
     /// Every flag of the tree survives it, and the structs are filled from it.

@@ -165,7 +165,7 @@ fn drop_ins(dir: &Path) -> Result<Vec<PathBuf>, ConfError> {
 
 fn merge(all: &mut Defaults, file: &Path, bytes: &[u8]) -> Result<(), ConfError> {
     let settings = without_comments(bytes);
-    if settings.is_empty() {
+    if sets_nothing(&settings) {
         return Ok(());
     }
     let settings = utf8(file, &settings)?;
@@ -223,6 +223,26 @@ fn without_comments(text: &[u8]) -> Cow<'_, [u8]> {
     }
     let has = |mark: &[u8]| kept.windows(mark.len()).any(|part| part == mark);
     if has(b"\"\"\"") || has(b"'''") { Cow::Borrowed(text) } else { Cow::Owned(kept) }
+}
+
+/// Whether there are sections and nothing in them, as in the file that distributions ship: the
+/// parser is then not needed.
+fn sets_nothing(settings: &[u8]) -> bool {
+    let mut seen = Vec::new();
+    let is_bare = |key: &[u8]| {
+        let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+        !key.is_empty() && key.iter().all(is_part)
+    };
+    settings.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).all(
+        |line| {
+            let name = line.strip_prefix(b"[").and_then(|line| line.strip_suffix(b"]"));
+            let name = name.filter(|name| name.split(|b| *b == b'.').all(is_bare));
+            // Twice is an error, which the parser tells.
+            let is_new = name.is_some_and(|name| !seen.contains(&name));
+            seen.extend(name);
+            is_new
+        },
+    )
 }
 
 /// Bytes up to the next end of a line, eight at a time.
@@ -353,6 +373,26 @@ mod tests {
         assert_eq!(all.tz.as_deref(), Some("local"));
         let bad = merge(&mut all, Path::new("f"), b"[containers]\ntz = \"\xff\"").unwrap_err();
         assert!(matches!(bad, ConfError::Read(_, e) if e.to_string().contains("UTF-8")));
+    }
+
+    #[test]
+    fn sections_alone_set_nothing() {
+        for (text, nothing) in [
+            ("", true),
+            ("[containers]\n\n [engine] \r\n[engine.runtimes]\n", true),
+            ("[containers]\n[containers]\n", false),
+            ("[containers]\ntz = \"UTC\"\n", false),
+            ("[containers\n", false),
+            ("[[containers]]\n", false),
+            ("[a..b]\n", false),
+            ("[]\n", false),
+            ("[a b]\n", false),
+            ("[a] # b\n", false),
+        ] {
+            assert_eq!(sets_nothing(text.as_bytes()), nothing, "{text:?}");
+            assert!(!nothing || text.parse::<Table>().is_ok(), "{text:?}");
+        }
+        assert!(parse(&["[containers]\n[containers]\n"]).is_err());
     }
 
     #[test]

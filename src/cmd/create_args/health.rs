@@ -29,9 +29,9 @@ pub struct HealthArgs {
     /// Time after the start in which failures do not count [default: 0s]
     #[arg(long, value_name = "TIME")]
     pub health_start_period: Option<String>,
-    /// What is done with an unhealthy container: none, kill, restart or stop
-    #[arg(long, value_name = "ACTION", default_value = "none")]
-    pub health_on_failure: String,
+    /// What is done with an unhealthy container: none, kill, restart or stop [default: none]
+    #[arg(long, value_name = "ACTION")]
+    pub health_on_failure: Option<String>,
     /// Do not check the container's health
     #[arg(long, conflicts_with_all = ["health_cmd", "health_startup_cmd"])]
     pub no_healthcheck: bool,
@@ -50,9 +50,9 @@ pub struct HealthArgs {
     /// Time after which a startup check is killed and has failed [default: 30s]
     #[arg(long, value_name = "TIME", requires = "health_startup_cmd")]
     pub health_startup_timeout: Option<String>,
-    /// Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger
-    #[arg(long, value_name = "DESTINATION", default_value = "local")]
-    pub health_log_destination: String,
+    /// Where the results of checks go besides inspect: local (nowhere), a directory (ID-healthcheck.log), or events_logger [default: local]
+    #[arg(long, value_name = "DESTINATION")]
+    pub health_log_destination: Option<String>,
     /// Checks that are kept; 0: as many as have room in 2 MiB [default: 5]
     #[arg(long, value_name = "N")]
     pub health_max_log_count: Option<u32>,
@@ -64,7 +64,7 @@ pub struct HealthArgs {
 impl HealthArgs {
     /// The container's check: what was typed goes before what the image says.
     pub fn health(&self, image: Option<&Healthcheck>) -> anyhow::Result<Option<Health>> {
-        let action = self.health_on_failure.as_str();
+        let action = self.health_on_failure.as_deref().unwrap_or("none");
         ensure!(
             ["none", "kill", "restart", "stop"].contains(&action),
             "--health-on-failure {action:?} is not known; use none, kill, restart or stop"
@@ -149,7 +149,7 @@ impl HealthArgs {
              of a check's output in its memory; give less, or 0 for as many as can be"
         );
         Ok(HealthLog {
-            destination: destination(&self.health_log_destination)?,
+            destination: destination(self.health_log_destination.as_deref().unwrap_or("local"))?,
             max_count: self.health_max_log_count.unwrap_or(usual.max_count),
             max_size,
         })
@@ -224,7 +224,7 @@ mod tests {
 
     fn args(cmd: Option<&str>) -> HealthArgs {
         let health_cmd = cmd.map(str::to_owned);
-        HealthArgs { health_cmd, health_on_failure: "none".into(), ..HealthArgs::default() }
+        HealthArgs { health_cmd, ..HealthArgs::default() }
     }
 
     fn up(cmd: &str) -> HealthArgs {
@@ -310,7 +310,7 @@ mod tests {
         let log = |args: HealthArgs| args.health(None).unwrap().unwrap().log;
         assert_eq!(log(args(Some("x"))), HealthLog::default());
         let typed = HealthArgs {
-            health_log_destination: "/tmp".into(),
+            health_log_destination: Some("/tmp".into()),
             health_max_log_count: Some(0),
             health_max_log_size: Some(0),
             ..args(Some("x"))
@@ -326,16 +326,16 @@ mod tests {
             HealthArgs { health_timeout: Some("0s".into()), ..args(Some("x")) },
             HealthArgs { health_interval: Some("often".into()), ..args(Some("x")) },
             HealthArgs { health_interval: Some("-1s".into()), ..args(Some("x")) },
-            HealthArgs { health_on_failure: "kill".into(), ..args(None) },
+            HealthArgs { health_on_failure: Some("kill".into()), ..args(None) },
             HealthArgs { health_max_log_count: Some(9), ..args(None) },
-            HealthArgs { health_on_failure: "pray".into(), ..args(Some("x")) },
+            HealthArgs { health_on_failure: Some("pray".into()), ..args(Some("x")) },
             HealthArgs { health_cmd: None, ..up("x") },
             HealthArgs { health_cmd: Some("none".into()), ..up("x") },
             HealthArgs { health_startup_timeout: Some("0s".into()), ..up("x") },
             HealthArgs { health_startup_interval: Some("often".into()), ..up("x") },
             up(" "),
-            HealthArgs { health_log_destination: "/nosuch".into(), ..args(Some("x")) },
-            HealthArgs { health_log_destination: "/dev/null".into(), ..args(Some("x")) },
+            HealthArgs { health_log_destination: Some("/nosuch".into()), ..args(Some("x")) },
+            HealthArgs { health_log_destination: Some("/dev/null".into()), ..args(Some("x")) },
             HealthArgs { health_max_log_size: Some(LONGEST_OUTPUT + 1), ..args(Some("x")) },
         ];
         for args in bad {

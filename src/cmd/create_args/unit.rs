@@ -3,9 +3,18 @@
 use crate::container::service::{Cgroups, SdNotify};
 use std::path::{Path, PathBuf};
 
-/// They stand in the container's config as [`crate::container::service::Unit`].
+/// They stand in the container's config as [`crate::container::service::Unit`] and beside it.
 #[derive(Debug, Default, clap::Args)]
 pub struct UnitArgs {
+    /// Add an annotation
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub annotation: Vec<String>,
+    /// Write the container id to a file
+    #[arg(long, value_name = "FILE")]
+    pub cidfile: Option<PathBuf>,
+    /// Restart policy: no, on-failure[:N], always, unless-stopped [default: no]
+    #[arg(long, value_name = "POLICY")]
+    pub restart: Option<String>,
     /// Who tells NOTIFY_SOCKET that the container is ready: container, conmon, healthy or ignore
     #[arg(long, value_name = "MODE", value_parser = sdnotify)]
     pub sdnotify: Option<SdNotify>,

@@ -26,8 +26,8 @@ pub use super::upload::Stored;
 
 /// How often a change to a document that several change is tried.
 pub const TRIES: usize = 20;
-/// Least time for others to end theirs.
-const LEAST_WAIT: Duration = Duration::from_millis(20);
+/// Least time for others to end theirs: a process may be kept waiting for its processor in between.
+const LEAST_WAIT: Duration = Duration::from_millis(100);
 
 /// A blob that is ready to be sent.
 #[derive(Debug, Clone)]
