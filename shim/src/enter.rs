@@ -19,8 +19,13 @@ pub(crate) fn enter(
     report: &OwnedFd,
     state: &mut State,
 ) -> Res<()> {
+    let known = p.as_ref().and_then(|p| rustix::fs::fstat(p).ok()).map(|p| p.st_ino);
     begin(userns, p)?;
-    end(userns, report, state)
+    end(userns, report, state)?;
+    if userns != Userns::Host {
+        state.userns = known.unwrap_or_else(|| state::namespace("/proc/self/ns/user"));
+    }
+    Ok(())
 }
 
 /// As far as it goes without maps that `bolt` writes.
@@ -51,7 +56,7 @@ fn begin(userns: Userns, p: Option<OwnedFd>) -> Res<()> {
 /// The rest of the way.
 fn end(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()> {
     match userns {
-        Userns::Host => return Ok(()),
+        Userns::Host => {}
         // Only one that has the whole range is ever joined.
         Userns::Join => state.full = true,
         Userns::JoinNew => {
@@ -61,7 +66,6 @@ fn end(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()> {
         }
         Userns::MakeSingle => {}
     }
-    state.userns = state::namespace("/proc/self/ns/user");
     Ok(())
 }
 

@@ -20,6 +20,7 @@
 //! ```
 
 use crate::at::{At, Res};
+use crate::step::ids::Ids;
 use crate::sys::socket;
 use bolt_shim::report::{Failure, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -35,8 +36,8 @@ const LONGEST: usize = 4096 + 64;
 pub(crate) enum Message {
     /// The plan as a descriptor, and the payload's standard ones where it has no terminal.
     Plan,
-    /// Maps are written.
-    Ids,
+    /// Maps are written, and these ids are in them.
+    Ids(Ids),
     /// Detached mounts follow as descriptors; `last` ends the list.
     Trees {
         /// No further packet of them.
@@ -52,6 +53,8 @@ pub(crate) enum Message {
     NetReady,
     /// The pty master, as a descriptor.
     Tty,
+    /// To an exec: it is in the container's control groups.
+    Grouped,
     /// An exec's program, as a pidfd.
     Joined {
         /// Its pid in M's pid namespace.

@@ -60,4 +60,12 @@ impl Head {
     /// The longest packet of one, bytes: the root of an image with very many layers waits for the
     /// plan, which comes by a file.
     pub const LONGEST: usize = 4096;
+
+    /// The container's directory, where the root tells it: the changes to that lie in it.
+    pub fn dir(&self) -> Option<&str> {
+        match &self.root {
+            Some(Root::Overlay { upper: Some((upper, _)), .. }) => upper.strip_suffix("/upper"),
+            _ => None,
+        }
+    }
 }

@@ -8,8 +8,9 @@ use crate::fill::Fills;
 use crate::handshake::{self, Message};
 use crate::monitor::decode;
 use crate::stdio::Stdio;
+use crate::step::ids::Ids;
 use crate::step::usual::Usual;
-use crate::step::{accounts, dev, exec, ids, limits, masks, mounts, root, tty};
+use crate::step::{accounts, dev, exec, limits, masks, mounts, root, tty};
 use crate::sys::{lo, netns, process};
 use bolt_shim::head::Spaces;
 use bolt_shim::launch::{Launch, MountKind, Net};
@@ -27,14 +28,16 @@ pub(crate) fn run(
     passed: Vec<OwnedFd>,
 ) -> ! {
     process::set_name(c"bolt-init");
-    let begun = begin(Spaces::of(launch), &socket).map(|network| (network, Usual::default()));
+    let begun = begin(Spaces::of(launch), &socket)
+        .map(|(network, ids)| (network, Usual { ids, ..Usual::default() }));
     go_on(launch, socket, stdio, fills, passed, begun)
 }
 
 /// The same, for an I that is made before the plan is there.
 pub(crate) fn run_ahead(spaces: Spaces, socket: OwnedFd) -> ! {
     process::set_name(c"bolt-init");
-    let begun = begin(spaces, &socket).map(|network| (network, Usual::make(spaces.ipc)));
+    let begun =
+        begin(spaces, &socket).map(|(network, ids)| (network, Usual::make(spaces.ipc, ids)));
     let mut fds = match handshake::receive_soon(&socket) {
         Ok(Some((Message::Plan, fds))) if !fds.is_empty() => fds,
         // There will be none: M ends, and has told why.
@@ -57,14 +60,17 @@ pub(crate) fn tell_plan(socket: &OwnedFd, plan: &OwnedFd, stdio: Option<&Stdio>)
 }
 
 /// What needs nothing of the rest of the plan: namespaces, and then the ids in them.
-fn begin(spaces: Spaces, socket: &OwnedFd) -> Res<Option<netns::Pending>> {
+fn begin(spaces: Spaces, socket: &OwnedFd) -> Res<(Option<netns::Pending>, Ids)> {
     let network = spaces.net.then(netns::start).transpose().at(Step::Unshare, "network")?;
     unshare(spaces)?;
-    expect(&Message::Ids, socket)?;
+    let Some((Message::Ids(ids), _)) = handshake::receive_soon(socket)? else {
+        // M gave up, or died: nobody is left to tell.
+        process::exit_now(125)
+    };
     if spaces.user {
-        become_root()?;
+        become_first(ids)?;
     }
-    Ok(network)
+    Ok((network, ids))
 }
 
 fn go_on(
@@ -93,7 +99,7 @@ fn set_up(
     (network, mut usual): (Option<netns::Pending>, Usual),
 ) -> Res<()> {
     let second_proc = usual.second_proc.take();
-    let empty = usual.empty.take();
+    let mut empty = masks::Empty::Detached(usual.empty.take());
     let trees = handshake::receive_trees(socket)?;
     // Only now: M has put us into our v1 groups, and this namespace is rooted where we are.
     if !launch.share.cgroup {
@@ -129,7 +135,7 @@ fn set_up(
     limits::sysctl(new_root.as_fd(), &launch.sysctl)?;
     oom_score(launch, socket);
     if launch.covered_proc {
-        masks::covered_proc(new_root.as_fd(), second_proc)?;
+        masks::covered_proc(new_root.as_fd(), second_proc, &mut empty)?;
     }
     masks::cover(new_root.as_fd(), &launch.masked, empty)?;
     masks::read_only(new_root.as_fd(), &launch.read_only)?;
@@ -166,11 +172,10 @@ fn expect(word: &Message, socket: &OwnedFd) -> Res<()> {
 }
 
 /// Before this nothing can be created in our own file systems: our ids are unmapped.
-fn become_root() -> Res<()> {
-    let (uid, gid) = ids::setup_ids();
-    let gid = nix::unistd::Gid::from_raw(gid);
+fn become_first(ids: Ids) -> Res<()> {
+    let gid = nix::unistd::Gid::from_raw(ids.gid);
     nix::unistd::setresgid(gid, gid, gid).at(Step::User, "gid")?;
-    let uid = nix::unistd::Uid::from_raw(uid);
+    let uid = nix::unistd::Uid::from_raw(ids.uid);
     nix::unistd::setresuid(uid, uid, uid).at(Step::User, "uid")
 }
 

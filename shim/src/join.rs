@@ -6,6 +6,7 @@
 
 use crate::at::{At, Res, failure};
 use crate::handshake::{self, Message};
+use crate::step::ids::Ids;
 use crate::step::{exec, tty};
 use crate::sys::clone::{Cloned, clone3};
 use crate::sys::{process as proc, socket};
@@ -39,7 +40,7 @@ pub(crate) fn start(
                 // A v1 group that is gone takes nobody; the payload's own end comes next.
                 let _ = std::fs::write(file, pid.to_string());
             }
-            handshake::send(&ours, &Message::Ids, &[])?;
+            handshake::send(&ours, &Message::Grouped, &[])?;
             Ok((ours, pid))
         }
     }
@@ -57,7 +58,7 @@ fn join(launch: &Launch, init: BorrowedFd<'_>, socket: &OwnedFd) -> Res<()> {
     proc::set_dumpable(false);
     proc::set_name(c"bolt-exec");
     match handshake::receive(socket)? {
-        Some((Message::Ids, _)) => {}
+        Some((Message::Grouped, _)) => {}
         _ => proc::exit_now(125),
     }
     let mut flags = CloneFlags::CLONE_NEWNS;
@@ -75,7 +76,7 @@ fn join(launch: &Launch, init: BorrowedFd<'_>, socket: &OwnedFd) -> Res<()> {
     }
     setns(init, flags).at(Step::Join, "namespaces")?;
     if launch.id_map.is_some() {
-        let (uid, gid) = crate::step::ids::setup_ids();
+        let Ids { uid, gid, .. } = Ids::own();
         let gid = nix::unistd::Gid::from_raw(gid);
         nix::unistd::setresgid(gid, gid, gid).at(Step::User, "gid")?;
         let uid = nix::unistd::Uid::from_raw(uid);

@@ -21,7 +21,7 @@ use bolt_shim::control::Request;
 use bolt_shim::head::{FirstInit, Head};
 use bolt_shim::launch::{Health, Launch, OnFailure, Restart, Root, Userns, VERSION, fd};
 use bolt_shim::report::{Failure, Report, Step};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Restarts wait 100 ms, doubled each time, at most a minute; a run of ten seconds resets that.
 const FIRST_PAUSE: u32 = 100;
@@ -62,16 +62,24 @@ pub(crate) fn run() -> u8 {
 #[inline(never)]
 fn ready(mut ahead: Ahead, head: Head, report: &OwnedFd) -> Res<Option<(Launch, Inherited)>> {
     let dir = process::inherit(fd::DIR).at(Step::Read, "container directory")?;
-    let path = std::fs::read_link(format!("/proc/self/fd/{}", fd::DIR))
-        .at(Step::Read, "container directory")?;
-    let path = path.into_os_string().into_string();
-    let path = path.map_err(|_| failure(Step::Read, "container directory", libc::EILSEQ))?;
+    let path = match head.dir() {
+        Some(path) => path.to_owned(),
+        None => path_of(&dir)?,
+    };
     ahead.place(head, &path);
     let Some(passed) = await_plan(report) else { return Ok(None) };
     let plan = process::inherit(fd::LAUNCH).at(Step::Read, "plan")?;
     let launch = decode(&plan)?;
     ahead.plan = Some(plan);
     Ok(Some((launch, Inherited { dir, path, passed, ahead })))
+}
+
+#[inline(never)]
+fn path_of(dir: &OwnedFd) -> Res<String> {
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", dir.as_raw_fd()))
+        .at(Step::Read, "container directory")?;
+    let path = path.into_os_string().into_string();
+    path.map_err(|_| failure(Step::Read, "container directory", libc::EILSEQ))
 }
 
 /// The way into P.

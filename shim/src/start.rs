@@ -159,10 +159,11 @@ fn clone_ahead(spaces: Spaces) -> Option<Init> {
 
 /// From then on I is root of its namespaces.
 fn give_ids(init: &Init, id_map: Option<IdMap>) -> Res<()> {
-    if let Some(shape) = id_map {
-        ids::write(init.pid, shape)?;
-    }
-    handshake::send(&init.socket, &Message::Ids, &[])
+    let ids = match id_map {
+        Some(shape) => ids::write(init.pid, shape)?,
+        None => ids::Ids::own(),
+    };
+    handshake::send(&init.socket, &Message::Ids(ids), &[])
 }
 
 fn flags(spaces: Spaces) -> libc::c_int {

@@ -103,7 +103,10 @@ impl State {
     pub(crate) fn keep(&mut self, lock: &OwnedFd) {
         let text = self.text();
         let _ = rustix::io::pwrite(lock, text.as_bytes(), 0);
-        let _ = rustix::fs::ftruncate(lock, text.len() as u64);
+        // Mostly it was empty: to set the length that it has takes as long as to write it.
+        if rustix::fs::fstat(lock).is_ok_and(|stat| stat.st_size != text.len() as i64) {
+            let _ = rustix::fs::ftruncate(lock, text.len() as u64);
+        }
     }
 
     fn text(&mut self) -> String {

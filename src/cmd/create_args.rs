@@ -21,7 +21,6 @@ use crate::cmd::flags::Seldom;
 use crate::cmd::pull::{Access, LockArgs};
 use crate::container::config::Userns;
 use crate::settings::containers_conf::Defaults;
-use std::path::PathBuf;
 
 /// What `--userns` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,9 +68,6 @@ pub struct CreateArgs {
     /// Set environment variables in the container
     #[arg(short, long, value_name = "NAME[=VALUE]")]
     pub env: Vec<String>,
-    /// Read environment variables from a file
-    #[arg(long, value_name = "FILE")]
-    pub env_file: Vec<PathBuf>,
     /// Bind mount a path, or mount a named volume
     #[arg(short, long, value_name = "[SOURCE:]TARGET[:OPTIONS]")]
     pub volume: Vec<String>,
@@ -104,7 +100,7 @@ pub struct CreateArgs {
     pub network: Option<String>,
     /// Ports.
     #[command(flatten)]
-    pub ports: PortArgs,
+    pub ports: Seldom<PortArgs>,
     /// User namespace: host, keep-id[:uid=N,gid=N], nomap or auto[:size=N]
     #[arg(long, value_name = "MODE")]
     pub userns: Option<String>,
@@ -120,9 +116,6 @@ pub struct CreateArgs {
     /// Add a host device
     #[arg(long, value_name = "HOST[:CONTAINER[:PERMISSIONS]]")]
     pub device: Vec<String>,
-    /// Run a small init that forwards signals and reaps
-    #[arg(long)]
-    pub init: bool,
     /// The program, and how it ends.
     #[command(flatten)]
     pub process: Seldom<ProcessArgs>,

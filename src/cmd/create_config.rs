@@ -61,7 +61,7 @@ impl CreateArgs {
             security: self.security()?,
             resources: self.limits.resources(),
             ulimits: self.ulimits()?,
-            init: self.init,
+            init: self.process.init,
             remove: self.rm,
             restart: restart_policy(self.unit.restart.as_deref().unwrap_or("no"), self.rm)?,
             stop_signal: self.stop_signal(image)?,
@@ -205,7 +205,7 @@ impl CreateArgs {
         for name in &self.process.unsetenv {
             all.unset(name);
         }
-        for file in &self.env_file {
+        for file in &self.process.env_file {
             all.add_file(file, caller)?;
         }
         for word in &self.env {

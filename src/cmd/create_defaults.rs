@@ -27,7 +27,7 @@ impl CreateArgs {
         or(&mut self.process.umask, &mut defaults.umask);
         or(&mut self.process.tz, &mut defaults.tz);
         or(&mut self.userns, &mut defaults.userns);
-        self.init |= defaults.init.unwrap_or(false);
+        self.process.init |= defaults.init.unwrap_or(false);
         self.read_only |= defaults.read_only.unwrap_or(false);
         self.process.env_host |= defaults.env_host.unwrap_or(false);
         let has = |list: &[String], key: &str| list.iter().any(|text| names(text, key));

@@ -111,23 +111,22 @@ pub enum ConfError {
 pub fn load(places: &Places) -> Result<Defaults, ConfError> {
     let mut all = Defaults::default();
     if let Some(only) = &places.only {
-        merge(&mut all, only, &read(only)?)?;
+        read(&mut all, only)?;
     } else {
         for dir in &places.dirs {
             for file in
                 [vec![dir.join("containers.conf")], drop_ins(&dir.join("containers.conf.d"))?]
                     .concat()
             {
-                match read(&file) {
-                    Ok(text) => merge(&mut all, &file, &text)?,
+                match read(&mut all, &file) {
                     Err(ConfError::Read(_, e)) if is_absent(&e) => {}
-                    Err(e) => return Err(e),
+                    other => other?,
                 }
             }
         }
     }
     if let Some(last) = &places.last {
-        merge(&mut all, last, &read(last)?)?;
+        read(&mut all, last)?;
     }
     Ok(all)
 }
@@ -136,8 +135,19 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, ConfError> {
-    small::read(file).map_err(|e| ConfError::Read(file.to_owned(), e))
+/// What distributions ship is 25 KiB of comments, and this is read at every start: they are passed
+/// over as they come. All of it is wanted where a string of many lines may hold what looks like
+/// one, and for the line of an error.
+fn read(all: &mut Defaults, file: &Path) -> Result<(), ConfError> {
+    let wrong = |e| ConfError::Read(file.to_owned(), e);
+    let mut settings = Uncommented::default();
+    let once = small::read_in_pieces(file, |piece| settings.take(piece)).map_err(wrong)?;
+    let whole = || match &once {
+        Some(bytes) => Ok(Cow::Borrowed(bytes.as_slice())),
+        None => small::read(file).map(Cow::Owned).map_err(wrong),
+    };
+    settings.take(once.as_deref().unwrap_or_default());
+    merge(all, file, &settings.kept, &whole)
 }
 
 /// What is not in a comment must be text.
@@ -163,22 +173,26 @@ fn drop_ins(dir: &Path) -> Result<Vec<PathBuf>, ConfError> {
     Ok(files)
 }
 
-fn merge(all: &mut Defaults, file: &Path, bytes: &[u8]) -> Result<(), ConfError> {
-    let settings = without_comments(bytes);
-    if sets_nothing(&settings) {
+fn merge<'a>(
+    all: &mut Defaults,
+    file: &Path,
+    settings: &[u8],
+    whole: &dyn Fn() -> Result<Cow<'a, [u8]>, ConfError>,
+) -> Result<(), ConfError> {
+    if sets_nothing(settings) {
         return Ok(());
     }
-    let settings = utf8(file, &settings)?;
-    // Read again for the line of an error, which the comments count in.
-    let text = || utf8(file, bytes).unwrap_or(settings);
-    let parsed = settings.parse::<Table>().or_else(|_| text().parse());
-    let mut table: Table = parsed.map_err(|e: toml::de::Error| ConfError::Syntax {
-        file: file.to_owned(),
-        line: e
-            .span()
-            .map_or(1, |span| text().get(..span.start).unwrap_or("").matches('\n').count() + 1),
-        reason: e.message().to_owned(),
-    })?;
+    let has = |mark: &[u8]| settings.windows(mark.len()).any(|part| part == mark);
+    let mut table = if has(b"\"\"\"") || has(b"'''") {
+        parse(file, utf8(file, &whole()?)?)?
+    } else {
+        let settings = utf8(file, settings)?;
+        match settings.parse() {
+            Ok(table) => table,
+            // The error is that of the whole, whose comments may be of another coding.
+            Err(_) => parse(file, str::from_utf8(&whole()?).unwrap_or(settings))?,
+        }
+    };
     let mut keys =
         Keys { file, section: "containers", table: section(file, &mut table, "containers")? };
     keys.number("pids_limit", &mut all.pids_limit)?;
@@ -207,22 +221,67 @@ fn merge(all: &mut Defaults, file: &Path, bytes: &[u8]) -> Result<(), ConfError>
     keys.text("events_logger", &mut all.events_logger)
 }
 
-/// The lines that are no comments: what distributions ship is 25 KiB of those, and this is read
-/// at every start. All of it where a string of many lines may hold what looks like one.
-fn without_comments(text: &[u8]) -> Cow<'_, [u8]> {
-    let mut kept = Vec::new();
-    let is_empty = |line: &[u8]| matches!(line.first(), None | Some(b'#'));
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (line, behind) = rest.split_at(line_length(rest));
-        if !is_empty(line) && !is_empty(line.trim_ascii_start()) {
-            kept.extend_from_slice(line);
-            kept.push(b'\n');
+fn parse(file: &Path, text: &str) -> Result<Table, ConfError> {
+    text.parse().map_err(|e: toml::de::Error| ConfError::Syntax {
+        file: file.to_owned(),
+        line: e
+            .span()
+            .map_or(1, |span| text.get(..span.start).unwrap_or("").matches('\n').count() + 1),
+        reason: e.message().to_owned(),
+    })
+}
+
+/// The lines of a file that are no comments, which comes piece by piece.
+#[derive(Debug, Default)]
+struct Uncommented {
+    kept: Vec<u8>,
+    line: Line,
+}
+
+/// What has been seen of a line.
+#[derive(Debug, Default)]
+enum Line {
+    /// Nothing, or blanks.
+    #[default]
+    Blank,
+    Comment,
+    Setting,
+}
+
+impl Uncommented {
+    fn take(&mut self, mut piece: &[u8]) {
+        while let Some(first) = piece.first() {
+            match self.line {
+                Line::Blank => {
+                    self.line = match first {
+                        b'#' => Line::Comment,
+                        blank if blank.is_ascii_whitespace() => Line::Blank,
+                        _ => Line::Setting,
+                    };
+                    if let Line::Setting = self.line {
+                        continue;
+                    }
+                    piece = &piece[1..];
+                }
+                Line::Comment => piece = self.end(piece, line_length(piece)),
+                Line::Setting => {
+                    let length = line_length(piece);
+                    self.kept.extend_from_slice(&piece[..length]);
+                    if length < piece.len() {
+                        self.kept.push(b'\n');
+                    }
+                    piece = self.end(piece, length);
+                }
+            }
         }
-        rest = behind.get(1..).unwrap_or_default();
     }
-    let has = |mark: &[u8]| kept.windows(mark.len()).any(|part| part == mark);
-    if has(b"\"\"\"") || has(b"'''") { Cow::Borrowed(text) } else { Cow::Owned(kept) }
+
+    /// What comes behind so much of a line.
+    fn end<'a>(&mut self, piece: &'a [u8], length: usize) -> &'a [u8] {
+        let Some(behind) = piece.get(length + 1..) else { return &[] };
+        self.line = Line::Blank;
+        behind
+    }
 }
 
 /// Whether there are sections and nothing in them, as in the file that distributions ship: the
@@ -356,22 +415,32 @@ mod tests {
     fn parse(texts: &[&str]) -> Result<Defaults, String> {
         let mut all = Defaults::default();
         for text in texts {
-            merge(&mut all, Path::new("f.conf"), text.as_bytes()).map_err(|e| e.to_string())?;
+            merge_in(&mut all, text.as_bytes(), 4096).map_err(|e| e.to_string())?;
         }
         Ok(all)
+    }
+
+    fn merge_in(all: &mut Defaults, text: &[u8], size: usize) -> Result<(), ConfError> {
+        let mut settings = Uncommented::default();
+        text.chunks(size).for_each(|piece| settings.take(piece));
+        merge(all, Path::new("f.conf"), &settings.kept, &|| Ok(Cow::Borrowed(text)))
     }
 
     #[test]
     fn comments_are_left_out_and_nothing_else() {
         let (before, behind) = ("# ".repeat(40), "#".repeat(33));
         let text = format!("{before}\n\r\n\t# x\n[containers]\n  tz = \"UTC\" # y\r\n{behind}");
-        assert_eq!(parse(&[&text]).unwrap().tz.as_deref(), Some("UTC"));
+        for size in 1..text.len() {
+            let mut all = Defaults::default();
+            merge_in(&mut all, text.as_bytes(), size).unwrap();
+            assert_eq!(all.tz.as_deref(), Some("UTC"), "{size}");
+        }
         let many_lines = "[containers]\n# a\ntz = \"\"\"\n# b\"\"\"\n";
         assert_eq!(parse(&[many_lines]).unwrap().tz.as_deref(), Some("# b"));
         let mut all = Defaults::default();
-        merge(&mut all, Path::new("f"), b"# \xff\n[containers]\ntz = \"local\"").unwrap();
+        merge_in(&mut all, b"# \xff\n[containers]\ntz = \"local\"", 4096).unwrap();
         assert_eq!(all.tz.as_deref(), Some("local"));
-        let bad = merge(&mut all, Path::new("f"), b"[containers]\ntz = \"\xff\"").unwrap_err();
+        let bad = merge_in(&mut all, b"[containers]\ntz = \"\xff\"", 4096).unwrap_err();
         assert!(matches!(bad, ConfError::Read(_, e) if e.to_string().contains("UTF-8")));
     }
 

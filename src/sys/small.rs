@@ -35,6 +35,33 @@ pub fn read_at_most(path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Gives the bytes of a regular file to `take` piece by piece: what little is wanted of a long one
+/// needs no room for the whole. Something else is returned as a whole, since it can be read once.
+///
+/// Errors: those of [`read`].
+pub fn read_in_pieces(
+    path: impl AsRef<Path>,
+    mut take: impl FnMut(&[u8]),
+) -> io::Result<Option<Vec<u8>>> {
+    let (mut file, data) = open(path.as_ref())?;
+    if !data.is_file() {
+        let pipe = data.file_type().is_fifo();
+        return whole(Patient { file, pipe, wrote: false }, 0, MOST).map(Some);
+    }
+    let mut piece = [0; 8192];
+    let mut left = MOST;
+    loop {
+        let length = match file.read(&mut piece) {
+            Ok(0) => return Ok(None),
+            Ok(length) => length,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        left = left.checked_sub(length as u64).ok_or_else(|| too_large(MOST))?;
+        take(&piece[..length]);
+    }
+}
+
 /// The bytes of a file that nobody named: something else in its place, a pipe or a device, must
 /// not be waited for. /dev/null is an empty file.
 ///
@@ -87,14 +114,15 @@ fn is_null(data: &Metadata) -> bool {
 fn whole(from: impl Read, size: u64, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(size.min(most) as usize + 1);
     from.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 <= most {
-        return Ok(bytes);
-    }
+    if bytes.len() as u64 <= most { Ok(bytes) } else { Err(too_large(most)) }
+}
+
+fn too_large(most: u64) -> io::Error {
     let reason = match most >> 20 {
         0 => format!("it is larger than {} KiB", most >> 10),
         mib => format!("it is larger than {mib} MiB"),
     };
-    Err(io::Error::new(io::ErrorKind::FileTooLarge, reason))
+    io::Error::new(io::ErrorKind::FileTooLarge, reason)
 }
 
 /// A pipe or device that was opened without waiting.
@@ -183,6 +211,28 @@ mod tests {
             Default::default()
         );
         assert_eq!(read(scratch.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+    }
+
+    #[test]
+    fn a_file_comes_in_pieces_and_a_device_whole() {
+        let scratch = Scratch::new("pieces");
+        let file = scratch.path().join("f");
+        for size in [0, 10, 8192, 20_000] {
+            let bytes: Vec<u8> = (0..size).map(|n| n as u8).collect();
+            std::fs::write(&file, &bytes).unwrap();
+            let mut got = Vec::new();
+            assert_eq!(read_in_pieces(&file, |piece| got.extend_from_slice(piece)).unwrap(), None);
+            assert_eq!(got, bytes);
+        }
+        let none = |_: &[u8]| panic!("a piece of a device");
+        assert_eq!(read_in_pieces("/dev/null", none).unwrap(), Some(Vec::new()));
+        let error = read_in_pieces("/dev/zero", none).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        File::options().write(true).open(&file).unwrap().set_len(MOST + 1).unwrap();
+        let error = read_in_pieces(&file, |_| {}).unwrap_err();
+        assert_eq!(error.to_string(), "it is larger than 4 MiB");
+        let error = read_in_pieces(scratch.path(), none).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::at::{At, Res, failure};
 use crate::small;
 use bolt_shim::launch::IdMap;
 use bolt_shim::report::Step;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
 /// A run of ids: `inside` of the new namespace is `outside` of ours.
@@ -68,13 +69,45 @@ fn text(map: &[Extent]) -> String {
     text
 }
 
+/// The group of terminals (systemd's uids-gids, Debian's base-passwd: tty).
+const TTY: u32 = 5;
+
+/// What I has to know of its maps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ids {
+    /// The first that exists inside: 0 where it can be, else the kept one.
+    pub(crate) uid: u32,
+    /// The same of groups.
+    pub(crate) gid: u32,
+    /// The group 5 exists.
+    pub(crate) tty: bool,
+}
+
+impl Ids {
+    /// Those of our own namespace.
+    pub(crate) fn own() -> Self {
+        let mine = |kind: &str| {
+            let text = small::read(&format!("/proc/self/{kind}")).unwrap_or_default();
+            let whole = |(start, count)| Extent { inside: start, outside: start, count };
+            own(&text).into_iter().map(whole).collect::<Vec<_>>()
+        };
+        Ids::of(&mine("uid_map"), &mine("gid_map"))
+    }
+
+    fn of(uids: &[Extent], gids: &[Extent]) -> Self {
+        let first = |map: &[Extent]| map.iter().map(|e| e.inside).min().unwrap_or(0);
+        let has_tty = |e: &Extent| TTY.checked_sub(e.inside).is_some_and(|n| n < e.count);
+        Ids { uid: first(uids), gid: first(gids), tty: gids.iter().any(has_tty) }
+    }
+}
+
 /// Writes both maps of the child `pid`.
-pub(crate) fn write(pid: i32, shape: IdMap) -> Res<()> {
+pub(crate) fn write(pid: i32, shape: IdMap) -> Res<Ids> {
     let (uid, gid) = match shape {
         IdMap::KeepId { uid, gid } => (uid, gid),
         _ => (0, 0),
     };
-    for (kind, id) in [("uid_map", uid), ("gid_map", gid)] {
+    let map = |kind: &str, id| {
         let mine = small::read(&format!("/proc/self/{kind}")).at(Step::IdMaps, kind)?;
         let map = cut(&wanted(shape, id), &own(&mine));
         if let IdMap::Range { size, .. } = shape
@@ -84,17 +117,9 @@ pub(crate) fn write(pid: i32, shape: IdMap) -> Res<()> {
             return Err(failure(Step::IdMaps, kind, libc::ERANGE));
         }
         small::write(&format!("/proc/{pid}/{kind}"), &text(&map)).at(Step::IdMaps, kind)?;
-    }
-    Ok(())
-}
-
-/// The first id that exists inside: 0 where it can be, else the kept one.
-pub(crate) fn setup_ids() -> (u32, u32) {
-    let first = |kind: &str| {
-        let text = small::read(&format!("/proc/self/{kind}")).unwrap_or_default();
-        own(&text).iter().map(|&(start, _)| start).min().unwrap_or(0)
+        Ok(map)
     };
-    (first("uid_map"), first("gid_map"))
+    Ok(Ids::of(&map("uid_map", uid)?, &map("gid_map", gid)?))
 }
 
 /// The id in P that the container's root has; where root does not exist, the kept user's: 0.

@@ -14,26 +14,45 @@ const CLONE: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags:
 
 /// Covers each path that exists: a file by `/dev/null`, a directory by an empty tmpfs.
 ///
-/// `usual`: such a tmpfs, if it is made already.
-pub(crate) fn cover(root: BorrowedFd<'_>, paths: &[String], mut usual: Option<OwnedFd>) -> Res<()> {
-    let mut empty: Option<OwnedFd> = None;
+/// One tmpfs serves all: the first is attached, the others are clones of it.
+pub(crate) fn cover(root: BorrowedFd<'_>, paths: &[String], mut empty: Empty) -> Res<()> {
     for path in paths {
         let Some(target) = existing(root, path)? else { continue };
         let is_dir = identity(&target).at(Step::Mask, path)?.kind == libc::S_IFDIR;
-        let tree = match (&empty, is_dir) {
-            (_, false) => open_tree(CWD, "/dev/null", CLONE).at(Step::Mask, path)?,
-            // One tmpfs serves all: the first is attached, the others are clones of it.
-            (Some(first), true) => {
-                open_tree(first, "", CLONE | OpenTreeFlags::AT_EMPTY_PATH).at(Step::Mask, path)?
-            }
-            (None, true) => usual.take().map_or_else(empty_tmpfs, Ok).at(Step::Mask, path)?,
-        };
-        attach(&tree, target, path)?;
-        if is_dir && empty.is_none() {
-            empty = Some(tree);
+        if is_dir {
+            empty.cover(target, path)?;
+        } else {
+            let null = open_tree(CWD, "/dev/null", CLONE).at(Step::Mask, path)?;
+            attach(null, target, path)?;
         }
     }
     Ok(())
+}
+
+/// An empty tmpfs that covers directories.
+#[derive(Debug)]
+pub(crate) enum Empty {
+    /// It has no place yet, if it is made already.
+    Detached(Option<OwnedFd>),
+    /// It has one, and can be cloned (open_tree(2)).
+    Attached(OwnedFd),
+}
+
+impl Empty {
+    fn cover(&mut self, target: OwnedFd, path: &str) -> Res<()> {
+        match self {
+            Empty::Attached(first) => {
+                let flags = CLONE | OpenTreeFlags::AT_EMPTY_PATH;
+                attach(open_tree(first, "", flags).at(Step::Mask, path)?, target, path)
+            }
+            Empty::Detached(made) => {
+                let tmpfs = made.take().map_or_else(empty_tmpfs, Ok).at(Step::Mask, path)?;
+                attach(&tmpfs, target, path)?;
+                *self = Empty::Attached(tmpfs);
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Makes each path that exists read-only.
@@ -53,7 +72,11 @@ pub(crate) fn read_only(root: BorrowedFd<'_>, paths: &[String]) -> Res<()> {
 /// is, to the kernel; a cover on the directory *above* keeps it from everybody's eyes.
 ///
 /// `usual`: that procfs, if it is made already.
-pub(crate) fn covered_proc(root: BorrowedFd<'_>, usual: Option<OwnedFd>) -> Res<()> {
+pub(crate) fn covered_proc(
+    root: BorrowedFd<'_>,
+    usual: Option<OwnedFd>,
+    empty: &mut Empty,
+) -> Res<()> {
     const AT: &str = "/dev/.p/p";
     for dir in ["dev/.p", "dev/.p/p"] {
         rustix::fs::mkdirat(root, dir, Mode::from_raw_mode(0o700)).at(Step::Mask, AT)?;
@@ -63,7 +86,7 @@ pub(crate) fn covered_proc(root: BorrowedFd<'_>, usual: Option<OwnedFd>) -> Res<
         attach(proc, target, AT)?;
     }
     if let Some(above) = existing(root, "/dev/.p")? {
-        attach(empty_tmpfs().at(Step::Mask, AT)?, above, AT)?;
+        empty.cover(above, AT)?;
     }
     Ok(())
 }

@@ -66,7 +66,8 @@ impl Mounter<'_> {
             }
             MountKind::Cgroup => self.system(fresh("cgroup2", &[]), mount),
             MountKind::Devpts => {
-                let tree = self.usual.devpts.take().map_or_else(usual::devpts, Ok);
+                let ids = self.usual.ids;
+                let tree = self.usual.devpts.take().map_or_else(|| usual::devpts(ids), Ok);
                 self.system(tree, mount)
             }
             MountKind::Dev { devices } => self.dev(mount, devices),

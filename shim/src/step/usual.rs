@@ -4,6 +4,7 @@
 //! ask for goes with the old root.
 
 use crate::at::Res;
+use crate::step::ids::Ids;
 use crate::step::mounts::{attach, fresh};
 use crate::step::root::fresh_tmpfs;
 use crate::step::{dev, masks};
@@ -30,26 +31,29 @@ pub(crate) struct Usual {
     pub(crate) second_proc: Option<OwnedFd>,
     /// For masked directories.
     pub(crate) empty: Option<OwnedFd>,
+    /// What these were made with.
+    pub(crate) ids: Ids,
 }
 
 impl Usual {
     /// Makes them all. `ipc`: the queues are the container's own.
-    pub(crate) fn make(ipc: bool) -> Self {
+    pub(crate) fn make(ipc: bool, ids: Ids) -> Self {
         Usual {
             proc: fresh("proc", &[]).ok(),
             dev: waiting_dev().ok(),
-            devpts: devpts().ok(),
+            devpts: devpts(ids).ok(),
             mqueue: ipc.then(|| fresh("mqueue", &[]).ok()).flatten(),
             second_proc: masks::second_proc().ok(),
             empty: masks::empty_tmpfs().ok(),
+            ids,
         }
     }
 }
 
 /// A devpts instance of the container's own.
-pub(crate) fn devpts() -> Result<OwnedFd, Errno> {
+pub(crate) fn devpts(ids: Ids) -> Result<OwnedFd, Errno> {
     let mut options = vec![("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")];
-    if has_group(5) {
+    if ids.tty {
         options.push(("gid", "5"));
     }
     fresh("devpts", &options)
@@ -69,13 +73,4 @@ fn waiting_dev() -> Res<OwnedFd> {
     attach(&dev, place, PLACE)?;
     dev::fill(&dev)?;
     Ok(dev)
-}
-
-fn has_group(gid: u32) -> bool {
-    let text = crate::small::read("/proc/self/gid_map").unwrap_or_default();
-    text.lines().any(|line| {
-        let mut words = line.split_ascii_whitespace().filter_map(|w| w.parse::<u64>().ok());
-        let (start, count) = (words.next(), words.nth(1));
-        start.zip(count).is_some_and(|(s, c)| (s..s + c).contains(&u64::from(gid)))
-    })
 }

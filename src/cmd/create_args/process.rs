@@ -1,8 +1,13 @@
 //! Flags of `run` and `create` about the program and how it ends.
 
+use std::path::PathBuf;
+
 /// They stand in the container's config as [`crate::container::config::Process`] and beside it.
 #[derive(Debug, Default, clap::Args)]
 pub struct ProcessArgs {
+    /// Read environment variables from a file
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
     /// Remove environment variables that the image sets
     #[arg(long, value_name = "NAME")]
     pub unsetenv: Vec<String>,
@@ -30,6 +35,9 @@ pub struct ProcessArgs {
     /// Adjust how soon the OOM killer takes the container (-1000 to 1000)
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
     pub oom_score_adj: Option<i32>,
+    /// Run a small init that forwards signals and reaps
+    #[arg(long)]
+    pub init: bool,
     /// Without a command, the image's neither: stay up for exec, until the last program of exec -d has ended
     #[arg(long)]
     pub keep_alive: bool,
