@@ -19,6 +19,7 @@ pub(crate) fn enter(
     report: &OwnedFd,
     state: &mut State,
 ) -> Res<()> {
+    // The inode of a namespace is the same by whichever file of /proc it was opened.
     let known = p.as_ref().and_then(|p| rustix::fs::fstat(p).ok()).map(|p| p.st_ino);
     begin(userns, p)?;
     end(userns, report, state)?;

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// A message is a number, or a failure with the path it names (at most 4 KiB).
+/// A message is a few numbers, or a failure with the path it names (at most 4 KiB).
 const LONGEST: usize = 4096 + 64;
 
 /// One packet, either direction.

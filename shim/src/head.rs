@@ -61,11 +61,17 @@ impl Head {
     /// plan, which comes by a file.
     pub const LONGEST: usize = 4096;
 
-    /// The container's directory, where the root tells it: the changes to that lie in it.
+    /// The container's directory as `bolt` names it, where the root tells it: the changes to that
+    /// lie in there, in [`Head::UPPER`].
     pub fn dir(&self) -> Option<&str> {
         match &self.root {
-            Some(Root::Overlay { upper: Some((upper, _)), .. }) => upper.strip_suffix("/upper"),
+            Some(Root::Overlay { upper: Some((upper, _)), .. }) => {
+                upper.strip_suffix(Self::UPPER).and_then(|dir| dir.strip_suffix('/'))
+            }
             _ => None,
         }
     }
+
+    /// The name of an overlay's upper directory in the container's.
+    pub const UPPER: &str = "upper";
 }

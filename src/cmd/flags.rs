@@ -17,7 +17,8 @@ thread_local! {
 ///
 /// To define a flag takes longer than to read one, and `run` has more than a hundred: a command
 /// line is first read without these groups. One that has such a flag, and one that is wrong, is
-/// refused there, and read again with all.
+/// refused there, and read again with all. Without any, the group is `T::default()`, which must be
+/// what clap makes of it: a flag in it has no default value of another kind.
 #[derive(Debug, Clone, Default)]
 pub struct Seldom<T>(T);
 
@@ -68,7 +69,15 @@ pub(super) fn parse<T>(
 ) -> Result<T, Error> {
     // Of what is given twice the last counts, as in podman's flags.
     let command = || command().args_override_self(true);
-    let usual = without_seldom(|| {
+    parse_usual(command, words, &take).or_else(|_| parse_with_all(command, words, take))
+}
+
+fn parse_usual<T>(
+    command: impl Fn() -> Command,
+    words: &[OsString],
+    take: impl Fn(&mut ArgMatches) -> Result<T, Error>,
+) -> Result<T, Error> {
+    without_seldom(|| {
         let mut asked = command();
         let mut matches = asked.try_get_matches_from_mut(words)?;
         let made = take(&mut matches);
@@ -76,8 +85,7 @@ pub(super) fn parse<T>(
         // once.
         std::mem::forget((asked, matches));
         made
-    });
-    usual.or_else(|_: Error| parse_with_all(command, words, take))
+    })
 }
 
 fn without_seldom<T>(read: impl FnOnce() -> T) -> T {
@@ -87,8 +95,9 @@ fn without_seldom<T>(read: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Only where a flag got a value the words are read again with flags that take one: help, man
-/// pages and completions show flags as they are mostly written, and nobody else waits for it.
+/// With every flag. Only where one without a value got one the words are read once more, with flags
+/// that take it: help, man pages and completions show flags as they are mostly written, and nobody
+/// else waits for it.
 fn parse_with_all<T>(
     command: impl Fn() -> Command,
     words: &[OsString],
@@ -211,17 +220,15 @@ mod tests {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
             parse(command, &words, run::Args::from_arg_matches_mut)
         };
-        let usual = &["bolt", "--rm", "-e", "A=1", "v1", "--memory", "1g"];
-        let words: Vec<OsString> = usual.iter().map(OsString::from).collect();
-        let all = parse_with_all(command, &words, run::Args::from_arg_matches_mut).unwrap();
-        let usual = read(usual).unwrap();
-        assert_eq!(format!("{usual:?}"), format!("{all:?}"));
-        without_seldom(|| {
-            let few = command();
-            assert!(!few.get_arguments().any(|arg| arg.get_long() == Some("memory")));
-            // It refers to no flag that is not there.
-            few.debug_assert();
-        });
+        let usual = ["bolt", "--rm", "-e", "A=1", "v1", "--memory", "1g"].map(OsString::from);
+        let take = run::Args::from_arg_matches_mut;
+        let all = parse_with_all(command, &usual, take).unwrap();
+        let few = parse_usual(command, &usual, take).unwrap();
+        assert_eq!(format!("{few:?}"), format!("{all:?}"));
+        let seldom = ["bolt", "--memory=1g", "v1"].map(OsString::from);
+        assert!(parse_usual(command, &seldom, take).is_err());
+        // None refers to a flag that is not there.
+        without_seldom(|| Cli::command().debug_assert());
         let mut args = read(&["bolt", "--memory=1g", "--rm", "v1"]).unwrap();
         assert!(args.create_mut().rm);
         assert_eq!(args.create_mut().limits.memory, Some(1 << 30));

@@ -12,6 +12,7 @@ use crate::store::Layout;
 use crate::sys::dirs::Dirs;
 use crate::sys::mount;
 use anyhow::Context;
+use bolt_shim::head::Head;
 use bolt_shim::launch::{FileId, Root};
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
@@ -87,7 +88,7 @@ pub fn plan(dirs: &Dirs, dir: &ContainerDir, config: &Config) -> Result<Root, Ro
                 .parse()
                 .map_err(|_| RootError::Layout(config.short_id().to_owned(), layout.clone()))?;
             let lower = lower(dirs, layers, layout, name)?;
-            let upper = (text(&dir.path().join("upper"))?, text(&dir.path().join("work"))?);
+            let upper = (text(&dir.path().join(Head::UPPER))?, text(&dir.path().join("work"))?);
             if driver == "fuse-overlayfs" {
                 let mountpoint = dir.path().join("merged");
                 fuse_can_take(lower.iter().chain([&upper.0, &upper.1]))?;

@@ -144,9 +144,9 @@ fn read(all: &mut Defaults, file: &Path) -> Result<(), ConfError> {
     let once = small::read_in_pieces(file, |piece| settings.take(piece)).map_err(wrong)?;
     let whole = || match &once {
         Some(bytes) => Ok(Cow::Borrowed(bytes.as_slice())),
-        None => small::read(file).map(Cow::Owned).map_err(wrong),
+        // One that goes meanwhile was there.
+        None => small::read(file).map(Cow::Owned).map_err(|e| wrong(io::Error::other(e))),
     };
-    settings.take(once.as_deref().unwrap_or_default());
     merge(all, file, &settings.kept, &whole)
 }
 
@@ -179,7 +179,7 @@ fn merge<'a>(
     settings: &[u8],
     whole: &dyn Fn() -> Result<Cow<'a, [u8]>, ConfError>,
 ) -> Result<(), ConfError> {
-    if sets_nothing(settings) {
+    if settings.is_empty() {
         return Ok(());
     }
     let has = |mark: &[u8]| settings.windows(mark.len()).any(|part| part == mark);
@@ -282,26 +282,6 @@ impl Uncommented {
         self.line = Line::Blank;
         behind
     }
-}
-
-/// Whether there are sections and nothing in them, as in the file that distributions ship: the
-/// parser is then not needed.
-fn sets_nothing(settings: &[u8]) -> bool {
-    let mut seen = Vec::new();
-    let is_bare = |key: &[u8]| {
-        let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-        !key.is_empty() && key.iter().all(is_part)
-    };
-    settings.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).all(
-        |line| {
-            let name = line.strip_prefix(b"[").and_then(|line| line.strip_suffix(b"]"));
-            let name = name.filter(|name| name.split(|b| *b == b'.').all(is_bare));
-            // Twice is an error, which the parser tells.
-            let is_new = name.is_some_and(|name| !seen.contains(&name));
-            seen.extend(name);
-            is_new
-        },
-    )
 }
 
 /// Bytes up to the next end of a line, eight at a time.
@@ -445,23 +425,28 @@ mod tests {
     }
 
     #[test]
-    fn sections_alone_set_nothing() {
-        for (text, nothing) in [
-            ("", true),
-            ("[containers]\n\n [engine] \r\n[engine.runtimes]\n", true),
-            ("[containers]\n[containers]\n", false),
-            ("[containers]\ntz = \"UTC\"\n", false),
-            ("[containers\n", false),
-            ("[[containers]]\n", false),
-            ("[a..b]\n", false),
-            ("[]\n", false),
-            ("[a b]\n", false),
-            ("[a] # b\n", false),
-        ] {
-            assert_eq!(sets_nothing(text.as_bytes()), nothing, "{text:?}");
-            assert!(!nothing || text.parse::<Table>().is_ok(), "{text:?}");
+    fn a_pipe_is_read_once_and_a_file_again_for_its_errors() {
+        let scratch = Scratch::new("conf");
+        let of = |path: &Path| Places { only: Some(path.to_owned()), ..Places::default() };
+        let file = scratch.path().join("containers.conf");
+        let long = "# a line\n".repeat(2000);
+        fs::write(&file, format!("{long}[containers]\ntz = \"UTC\"\n")).unwrap();
+        assert_eq!(load(&of(&file)).unwrap().tz.as_deref(), Some("UTC"));
+        fs::write(&file, format!("{long}[containers]\ntz = \n")).unwrap();
+        let error = load(&of(&file)).unwrap_err().to_string();
+        assert!(error.contains("2002"), "{error}");
+        for text in ["tz = \"UTC\"", "tz = \"\"\"UTC\"\"\""] {
+            let pipe = scratch.path().join("pipe");
+            rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+            let text = format!("{long}[containers]\n{text}\n");
+            let writer = std::thread::spawn({
+                let pipe = pipe.clone();
+                move || fs::write(pipe, text)
+            });
+            assert_eq!(load(&of(&pipe)).unwrap().tz.as_deref(), Some("UTC"));
+            writer.join().unwrap().unwrap();
+            fs::remove_file(&pipe).unwrap();
         }
-        assert!(parse(&["[containers]\n[containers]\n"]).is_err());
     }
 
     #[test]

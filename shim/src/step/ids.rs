@@ -1,4 +1,5 @@
-//! Id maps (user_namespaces(7)). Runs in M, which derives every number from its own map.
+//! Id maps (user_namespaces(7)). M derives every number from its own map; an exec reads the
+//! container's once it has joined it.
 
 use crate::at::{At, Res, failure};
 use crate::small;
@@ -72,7 +73,7 @@ fn text(map: &[Extent]) -> String {
 /// The group of terminals (systemd's uids-gids, Debian's base-passwd: tty).
 const TTY: u32 = 5;
 
-/// What I has to know of its maps.
+/// What who sets up a container has to know of its maps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ids {
     /// The first that exists inside: 0 where it can be, else the kept one.
@@ -165,6 +166,25 @@ mod tests {
     fn keep_id_moves_the_user_and_shifts_the_rest() {
         let shape = IdMap::KeepId { uid: 1000, gid: 1000 };
         assert_eq!(text(&cut(&wanted(shape, 1000), FULL)), "1000 0 1\n0 1 1000\n1001 1001 64536\n");
+    }
+
+    #[test]
+    fn the_first_ids_and_the_group_of_terminals_are_those_of_the_map() {
+        let of = |shape, id, parent: &[(u32, u32)]| {
+            let map = cut(&wanted(shape, id), parent);
+            Ids::of(&map, &map)
+        };
+        let ids = |first, tty| Ids { uid: first, gid: first, tty };
+        let keep = IdMap::KeepId { uid: 1000, gid: 1000 };
+        let range = |size| IdMap::Range { first: 100, size };
+        assert_eq!(of(IdMap::RootIsUser, 0, FULL), ids(0, true));
+        assert_eq!(of(IdMap::RootIsUser, 0, &[(0, 1)]), ids(0, false));
+        assert_eq!(of(keep, 1000, FULL), ids(0, true));
+        assert_eq!(of(keep, 1000, &[(0, 1)]), ids(1000, false));
+        assert_eq!(of(IdMap::NoMap, 0, FULL), ids(0, true));
+        assert_eq!(of(range(5), 0, FULL), ids(0, false));
+        assert_eq!(of(range(6), 0, FULL), ids(0, true));
+        assert!(Ids::own().uid <= rustix::process::getuid().as_raw());
     }
 
     #[test]

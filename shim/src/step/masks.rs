@@ -14,7 +14,7 @@ const CLONE: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags:
 
 /// Covers each path that exists: a file by `/dev/null`, a directory by an empty tmpfs.
 ///
-/// One tmpfs serves all: the first is attached, the others are clones of it.
+/// `empty`: that tmpfs, which may cover something already.
 pub(crate) fn cover(root: BorrowedFd<'_>, paths: &[String], mut empty: Empty) -> Res<()> {
     for path in paths {
         let Some(target) = existing(root, path)? else { continue };
@@ -29,7 +29,7 @@ pub(crate) fn cover(root: BorrowedFd<'_>, paths: &[String], mut empty: Empty) ->
     Ok(())
 }
 
-/// An empty tmpfs that covers directories.
+/// An empty tmpfs that covers directories: one serves all, the first time itself, then as a clone.
 #[derive(Debug)]
 pub(crate) enum Empty {
     /// It has no place yet, if it is made already.
@@ -71,7 +71,7 @@ pub(crate) fn read_only(root: BorrowedFd<'_>, paths: &[String]) -> Res<()> {
 /// A nested sandbox may mount procfs only where one is fully visible in its namespace. This one
 /// is, to the kernel; a cover on the directory *above* keeps it from everybody's eyes.
 ///
-/// `usual`: that procfs, if it is made already.
+/// `usual`: that procfs, if it is made already; `empty`: the cover.
 pub(crate) fn covered_proc(
     root: BorrowedFd<'_>,
     usual: Option<OwnedFd>,

@@ -29,9 +29,9 @@ pub(crate) struct Usual {
     pub(crate) mqueue: Option<OwnedFd>,
     /// The procfs that is covered.
     pub(crate) second_proc: Option<OwnedFd>,
-    /// For masked directories.
+    /// For directories that are covered.
     pub(crate) empty: Option<OwnedFd>,
-    /// What these were made with.
+    /// The ids of the container: for what is still to be made, too.
     pub(crate) ids: Ids,
 }
 

@@ -14,7 +14,7 @@ pub struct ProcessArgs {
     /// Pass the whole environment of the caller
     #[arg(long)]
     pub env_host: bool,
-    /// Let the container's passwd and group know a user that the image does not; =false: leave them alone
+    /// Let the container's passwd and group know a user that the image does not; =false: leave them alone [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = crate::cmd::flags::boolean())]
     pub passwd: Option<bool>,
     /// The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced
