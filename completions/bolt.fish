@@ -595,6 +595,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -s u -l user -d 'User 
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s h -l hostname -d 'Host name of the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s l -l label -d 'Set metadata' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l read-only -d 'Make the root file system read-only' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s p -l publish -l ports -d 'Publish ports of the container on the host; without a host port a free one is chosen' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l expose -d 'Say that the container serves a port' -r
@@ -605,6 +606,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l security-opt -d 'Se
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l device -d 'Add a host device' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l env-file -d 'Read environment variables from a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l unsetenv -d 'Remove environment variables that the image sets' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l env-host -d 'Pass the whole environment of the caller' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone [default: true]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
@@ -612,6 +614,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l ulimit -d 'Resource
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l umask -d 'umask in the container [default: 0022]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l tz -d 'Time zone in the container, bound to /etc/localtime; local is the host\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand create" -l init -d 'Run a small init that forwards signals and reaps' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l stop-signal -d 'Signal to stop the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped [default: 10]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l timeout -d 'Seconds after which the container is killed' -r
@@ -666,10 +669,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand create" -l lock-file -d 'Lock 
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s t -l tty -d 'Allocate a terminal'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l rm -d 'Remove the container when it exits'
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l read-only -d 'Make the root file system read-only'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -s P -l publish-all -d 'Publish every exposed port on a free port of the host'
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l env-host -d 'Pass the whole environment of the caller'
-complete -c bolt -n "__fish_bolt_using_subcommand create" -l init -d 'Run a small init that forwards signals and reaps'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l keep-alive -d 'Without a command, the image\'s neither: stay up for exec, until the last program of exec -d has ended'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand create" -l no-healthcheck -d 'Do not check the container\'s health'
@@ -1083,6 +1083,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -s u -l user -d 'User nam
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s h -l hostname -d 'Host name of the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s l -l label -d 'Set metadata' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l read-only -d 'Make the root file system read-only' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s p -l publish -l ports -d 'Publish ports of the container on the host; without a host port a free one is chosen' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l expose -d 'Say that the container serves a port' -r
@@ -1093,6 +1094,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l security-opt -d 'Secur
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l device -d 'Add a host device' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l env-file -d 'Read environment variables from a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l unsetenv -d 'Remove environment variables that the image sets' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l env-host -d 'Pass the whole environment of the caller' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone [default: true]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
@@ -1100,6 +1102,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -l ulimit -d 'Resource li
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l umask -d 'umask in the container [default: 0022]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l tz -d 'Time zone in the container, bound to /etc/localtime; local is the host\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand run" -l init -d 'Run a small init that forwards signals and reaps' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l stop-signal -d 'Signal to stop the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped [default: 10]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l timeout -d 'Seconds after which the container is killed' -r
@@ -1155,10 +1158,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand run" -s d -l detach -d 'Run in
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s t -l tty -d 'Allocate a terminal'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l rm -d 'Remove the container when it exits'
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l read-only -d 'Make the root file system read-only'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -s P -l publish-all -d 'Publish every exposed port on a free port of the host'
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l env-host -d 'Pass the whole environment of the caller'
-complete -c bolt -n "__fish_bolt_using_subcommand run" -l init -d 'Run a small init that forwards signals and reaps'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l keep-alive -d 'Without a command, the image\'s neither: stay up for exec, until the last program of exec -d has ended'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand run" -l no-healthcheck -d 'Do not check the container\'s health'
@@ -1194,6 +1194,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l entrypoint -d 'Overwrite the image\'s entry point; a JSON array or one word' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Host name of the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s l -l label -d 'Set metadata' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l read-only -d 'Make the root file system read-only' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l network -l net -d 'Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s p -l publish -l ports -d 'Publish ports of the container on the host; without a host port a free one is chosen' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l expose -d 'Say that the container serves a port' -r
@@ -1204,6 +1205,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l device -d 'Add a host device' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l env-file -d 'Read environment variables from a file' -r -F
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l unsetenv -d 'Remove environment variables that the image sets' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l env-host -d 'Pass the whole environment of the caller' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l passwd -d 'Let the container\'s passwd and group know a user that the image does not; =false: leave them alone [default: true]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l passwd-entry -d 'The line of passwd for such a user; $USERNAME, $UID, $GID, $NAME and $HOME are replaced' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l group-add -d 'Add supplementary groups; keep-groups keeps the caller\'s' -r
@@ -1211,6 +1213,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l umask -d 'umask in the container [default: 0022]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l tz -d 'Time zone in the container, bound to /etc/localtime; local is the host\'s' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l oom-score-adj -d 'Adjust how soon the OOM killer takes the container (-1000 to 1000)' -r
+complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l init -d 'Run a small init that forwards signals and reaps' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l stop-signal -d 'Signal to stop the container' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds to wait before killing a container that is stopped [default: 10]' -r
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l timeout -d 'Seconds after which the container is killed' -r
@@ -1272,10 +1275,7 @@ complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcomm
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s t -l tty -d 'Allocate a terminal'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container when it exits'
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l read-only -d 'Make the root file system read-only'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -s P -l publish-all -d 'Publish every exposed port on a free port of the host'
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l env-host -d 'Pass the whole environment of the caller'
-complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l init -d 'Run a small init that forwards signals and reaps'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l keep-alive -d 'Without a command, the image\'s neither: stay up for exec, until the last program of exec -d has ended'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l privileged -d 'Give extended privileges: all capabilities, no filter, nothing masked'
 complete -c bolt -n "__fish_bolt_using_subcommand surge; and __fish_seen_subcommand_from run" -l no-healthcheck -d 'Do not check the container\'s health'

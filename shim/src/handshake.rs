@@ -36,7 +36,7 @@ const LONGEST: usize = 4096 + 64;
 pub(crate) enum Message {
     /// The plan as a descriptor, and the payload's standard ones where it has no terminal.
     Plan,
-    /// Maps are written, and these ids are in them.
+    /// Maps are written, and these ids are in them; to an exec: it is in the control groups.
     Ids(Ids),
     /// Detached mounts follow as descriptors; `last` ends the list.
     Trees {
@@ -53,8 +53,6 @@ pub(crate) enum Message {
     NetReady,
     /// The pty master, as a descriptor.
     Tty,
-    /// To an exec: it is in the container's control groups.
-    Grouped,
     /// An exec's program, as a pidfd.
     Joined {
         /// Its pid in M's pid namespace.

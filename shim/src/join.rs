@@ -40,7 +40,11 @@ pub(crate) fn start(
                 // A v1 group that is gone takes nobody; the payload's own end comes next.
                 let _ = std::fs::write(file, pid.to_string());
             }
-            handshake::send(&ours, &Message::Grouped, &[])?;
+            let ids = match launch.id_map {
+                Some(shape) => Ids::of_shape(shape)?,
+                None => Ids::default(),
+            };
+            handshake::send(&ours, &Message::Ids(ids), &[])?;
             Ok((ours, pid))
         }
     }
@@ -57,10 +61,7 @@ fn open_group(path: Option<&str>) -> Res<Option<OwnedFd>> {
 fn join(launch: &Launch, init: BorrowedFd<'_>, socket: &OwnedFd) -> Res<()> {
     proc::set_dumpable(false);
     proc::set_name(c"bolt-exec");
-    match handshake::receive(socket)? {
-        Some((Message::Grouped, _)) => {}
-        _ => proc::exit_now(125),
-    }
+    let Some((Message::Ids(ids), _)) = handshake::receive(socket)? else { proc::exit_now(125) };
     let mut flags = CloneFlags::CLONE_NEWNS;
     for (on, flag) in [
         (launch.id_map.is_some(), CloneFlags::CLONE_NEWUSER),
@@ -76,7 +77,8 @@ fn join(launch: &Launch, init: BorrowedFd<'_>, socket: &OwnedFd) -> Res<()> {
     }
     setns(init, flags).at(Step::Join, "namespaces")?;
     if launch.id_map.is_some() {
-        let Ids { uid, gid, .. } = Ids::own();
+        // Of what /proc is here by now this process is no part.
+        let Ids { uid, gid, .. } = ids;
         let gid = nix::unistd::Gid::from_raw(gid);
         nix::unistd::setresgid(gid, gid, gid).at(Step::User, "gid")?;
         let uid = nix::unistd::Uid::from_raw(uid);

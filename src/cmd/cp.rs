@@ -8,11 +8,12 @@ mod tree;
 use super::ending::CLEANUP;
 use super::selection::report;
 use crate::container::config::Userns;
-use crate::container::dir::Containers;
+use crate::container::dir::{ContainerDir, Containers};
 use crate::exit;
+use crate::rootfs::{self, root_of_running};
 use crate::settings::Settings;
 use crate::sys::beneath;
-use crate::{rootfs, userns};
+use crate::userns;
 use anyhow::{Context, bail};
 use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -81,22 +82,23 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
             dir.lock_within(CLEANUP)?;
         }
     }
+    // Who has no subordinate ids has a P for each container, from which no other is seen.
+    let roots = [&source_dir, &target_dir]
+        .map(|dir| dir.as_ref().and_then(|dir| root_of_running(dir).ok()));
     userns::enter(&settings.dirs)?;
+    let [source_root, target_root] = roots;
     let owner = match &target_dir {
         Some(dir) => root_in_p(dir.read_config()?.userns),
         None => (0, 0),
     };
     let keep_owner = args.archive == Some(false);
     let rules = Rules { keep_owner, owner, overwrite: args.overwrite };
-    let place = |side: &Side, dir, text: &str| place(settings, side, dir, text);
+    let from = || place(settings, &source, (source_dir.as_ref(), source_root), &args.source);
+    let to = || place(settings, &target, (target_dir.as_ref(), target_root), &args.target);
     let result = match (&source, &target) {
-        (Side::Stream, _) => unpack(&place(&target, target_dir.as_ref(), &args.target)?, rules),
-        (_, Side::Stream) => pack(&place(&source, source_dir.as_ref(), &args.source)?),
-        _ => copy(
-            &place(&source, source_dir.as_ref(), &args.source)?,
-            &place(&target, target_dir.as_ref(), &args.target)?,
-            rules,
-        ),
+        (Side::Stream, _) => unpack(&to()?, rules),
+        (_, Side::Stream) => pack(&from()?),
+        _ => copy(&from()?, &to()?, rules),
     };
     match result {
         Ok(()) => Ok(0),
@@ -135,21 +137,17 @@ fn side(text: &str) -> anyhow::Result<Side> {
 fn place(
     settings: &Settings,
     side: &Side,
-    dir: Option<&crate::container::dir::ContainerDir>,
+    (dir, root): (Option<&ContainerDir>, Option<OwnedFd>),
     shown: &str,
 ) -> anyhow::Result<Place> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let (root, path) = match (side, dir) {
         (Side::Container(_, path), Some(dir)) => {
             let now = dir.snapshot()?;
-            let root = match now.status {
-                status if status.has_processes() => {
-                    let root = format!("/proc/{}/root", now.recorded.pid);
-                    fs::openat(CWD, &root, flags, Mode::empty()).with_context(|| {
-                        format!("open the root file system of container {}", dir.id())
-                    })?
-                }
-                _ => rootfs::mount_for_read_write(&settings.dirs, dir)?,
+            let root = match (now.status.has_processes(), root) {
+                (true, Some(root)) => root,
+                (true, None) => root_of_running(dir)?,
+                (false, _) => rootfs::mount_for_read_write(&settings.dirs, dir)?,
             };
             (root, Path::new("/").join(path))
         }

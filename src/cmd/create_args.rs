@@ -93,8 +93,8 @@ pub struct CreateArgs {
     #[arg(short, long, value_name = "KEY[=VALUE]")]
     pub label: Vec<String>,
     /// Make the root file system read-only
-    #[arg(long)]
-    pub read_only: bool,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = crate::cmd::flags::boolean())]
+    pub read_only: Option<bool>,
     /// Network: none, host, pasta[:OPTION,...] or slirp4netns[:OPTION,...]
     #[arg(long, visible_alias = "net", value_name = "MODE")]
     pub network: Option<String>,

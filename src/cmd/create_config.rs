@@ -42,7 +42,7 @@ impl CreateArgs {
             process: self.process(userns, image, caller)?,
             hostname: self.hostname.clone(),
             labels: self.labels(image)?,
-            annotations: pairs(&self.unit.annotation),
+            annotations: self.annotations()?,
             ports: self.ports.ports(&network, &image.exposed_ports)?,
             network,
             dns: self.dns()?,
@@ -55,13 +55,13 @@ impl CreateArgs {
                 .map(|device| (device.target.clone(), device.permissions.clone()))
                 .collect(),
             devices: devices.into_iter().map(|d| (d.source, d.target)).collect(),
-            read_only: self.read_only,
+            read_only: self.read_only == Some(true),
             shm_size: self.isolation.shm_size.unwrap_or(defaults::SHM_SIZE),
             sysctl: self.sysctls()?,
             security: self.security()?,
             resources: self.limits.resources(),
             ulimits: self.ulimits()?,
-            init: self.process.init,
+            init: self.process.init == Some(true),
             remove: self.rm,
             restart: restart_policy(self.unit.restart.as_deref().unwrap_or("no"), self.rm)?,
             stop_signal: self.stop_signal(image)?,
@@ -191,7 +191,9 @@ impl CreateArgs {
         all.set("container", "bolt");
         for (key, value) in caller {
             let key_of_manager = Service::VARIABLES.contains(&key.as_str());
-            if (self.process.env_host && !key_of_manager) || env::PROXIES.contains(&key.as_str()) {
+            if (self.process.env_host == Some(true) && !key_of_manager)
+                || env::PROXIES.contains(&key.as_str())
+            {
                 all.set(key, value);
             }
         }
@@ -222,6 +224,14 @@ impl CreateArgs {
         let mut labels = image.labels.clone();
         labels.extend(pairs(&self.label));
         Ok(labels)
+    }
+
+    fn annotations(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let is_bad = |text: &&String| text.find('=').is_none_or(|at| at == 0);
+        if let Some(text) = self.unit.annotation.iter().find(is_bad) {
+            bail!("--annotation {text:?}: write KEY=VALUE");
+        }
+        Ok(pairs(&self.unit.annotation))
     }
 
     fn network(&self) -> anyhow::Result<Network> {

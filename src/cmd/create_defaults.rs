@@ -27,9 +27,9 @@ impl CreateArgs {
         or(&mut self.process.umask, &mut defaults.umask);
         or(&mut self.process.tz, &mut defaults.tz);
         or(&mut self.userns, &mut defaults.userns);
-        self.process.init |= defaults.init.unwrap_or(false);
-        self.read_only |= defaults.read_only.unwrap_or(false);
-        self.process.env_host |= defaults.env_host.unwrap_or(false);
+        self.process.init = self.process.init.or(defaults.init);
+        self.read_only = self.read_only.or(defaults.read_only);
+        self.process.env_host = self.process.env_host.or(defaults.env_host);
         let has = |list: &[String], key: &str| list.iter().any(|text| names(text, key));
         if let Some(profile) = &defaults.seccomp_profile
             && !has(&self.security_opt, "seccomp")

@@ -3,7 +3,7 @@
 use super::ending::CLEANUP;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::events::Event;
-use crate::rootfs::{self, export};
+use crate::rootfs::{self, export, root_of_running};
 use crate::settings::Settings;
 use crate::sys::atomic;
 use crate::userns;
@@ -39,8 +39,10 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
     }
     // Opened before P is entered: the file is the user's.
     let file = args.output.as_deref().map(Output::open).transpose()?;
+    // Who has no subordinate ids has a P for each container, from which no other is seen.
+    let seen = root_of_running(&dir).ok();
     userns::enter(&settings.dirs)?;
-    let (root, ids) = root(settings, &dir)?;
+    let (root, ids) = root(settings, &dir, seen)?;
     match file {
         None => {
             export::write(&root, &ids, BufWriter::new(io::stdout().lock()))?;
@@ -55,7 +57,11 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 }
 
 /// The root to read, and how the container numbers its owners.
-fn root(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<(OwnedFd, export::Ids)> {
+fn root(
+    settings: &Settings,
+    dir: &ContainerDir,
+    seen: Option<OwnedFd>,
+) -> anyhow::Result<(OwnedFd, export::Ids)> {
     let now = dir.snapshot()?;
     if !now.status.has_processes() {
         let userns = dir.read_config()?.userns;
@@ -71,10 +77,7 @@ fn root(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<(OwnedFd, exp
             .map(|text| IdMap::inward(&text))
     };
     let ids = export::Ids { users: map("uid_map")?, groups: map("gid_map")? };
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(CWD, format!("/proc/{pid}/root"), flags, Mode::empty())
-        .with_context(|| format!("open the root file system of container {}", dir.id()))?;
-    Ok((root, ids))
+    Ok((seen.map_or_else(|| root_of_running(dir), Ok)?, ids))
 }
 
 /// Where the archive goes.

@@ -120,6 +120,17 @@ fn fuse_can_take<'p>(paths: impl IntoIterator<Item = &'p String>) -> Result<(), 
     }
 }
 
+/// The root of a container that runs. Whoever may look at its process may open it (proc(5)): its P
+/// above all, and mostly its user.
+pub fn root_of_running(dir: &ContainerDir) -> anyhow::Result<OwnedFd> {
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    let now = dir.snapshot()?;
+    anyhow::ensure!(now.status.has_processes(), "container {} does not run", dir.id());
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(CWD, format!("/proc/{}/root", now.recorded.pid), flags, Mode::empty())
+        .with_context(|| format!("open the root file system of container {}", dir.id()))
+}
+
 /// The root of a container that does not run, as a detached mount to read and write.
 ///
 /// The process is inside P, or is root, has one thread, and gets a mount namespace of its own.

@@ -190,7 +190,7 @@ fn merge<'a>(
         match settings.parse() {
             Ok(table) => table,
             // The error is that of the whole, whose comments may be of another coding.
-            Err(_) => parse(file, str::from_utf8(&whole()?).unwrap_or(settings))?,
+            Err(_) => parse(file, &String::from_utf8_lossy(&whole()?))?,
         }
     };
     let mut keys =

@@ -308,6 +308,8 @@ fn containers_conf() {
     );
     assert_eq!(lines[7], "CapBnd:\t0000000000000001");
     assert!(!lines[8].starts_with("sh "), "an init is pid 1: {got}");
+    let off = s.script(&["--init=false"], "cat /proc/1/comm; true");
+    assert_eq!(off.trim(), "sh", "a flag that was typed goes before the file");
     let typed = s.script(&["--umask", "0077", "--shm-size", "2m", "-e", "A=flag"], script);
     assert!(typed.starts_with("0077\nflag 1\n") && typed.contains("\n2048\n"), "{typed}");
     let id = s.ok(&["create", IMAGE, "true"]);
@@ -318,6 +320,7 @@ fn containers_conf() {
         ("[containers]\nshm_size = \"big\"\n", "shm_size"),
         ("[containers]\ndefault_ulimits = [\"x=1\"]\n", "containers.conf: default_ulimits: "),
         ("[containers\n", "containers.conf:1: "),
+        ("[containers.env]\n", "env must be a list"),
     ] {
         s.file(conf, text);
         let out = s.once(&[], &["true"]);

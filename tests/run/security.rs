@@ -1,5 +1,6 @@
 //! Capabilities, the filter, masks, devices.
 
+use crate::harness::image::TestImage;
 use crate::harness::user::Session;
 
 fn status(s: &Session, flags: &[&str], field: &str) -> String {
@@ -84,6 +85,19 @@ fn the_filter() {
     assert!(out.code == 125 && out.err.contains("broken.json"), "{out:?}");
 }
 
+/// A mask was left out where a link of the image's led to what it covers.
+fn linked_image() -> TestImage {
+    let image = TestImage::new(&[]);
+    image.add(|root| {
+        std::fs::create_dir(root.join("long")).unwrap();
+        std::fs::write(root.join("long/secret"), "x").unwrap();
+        std::os::unix::fs::symlink("/long", root.join("short")).unwrap();
+        std::os::unix::fs::symlink("round", root.join("round")).unwrap();
+        std::os::unix::fs::symlink("/nowhere", root.join("gone")).unwrap();
+    });
+    image
+}
+
 #[test]
 fn masked_paths() {
     let s = session!();
@@ -98,6 +112,20 @@ fn masked_paths() {
         s.script(&["--security-opt", "mask=/etc/passwd:/srv"], "cat /etc/passwd; ls /srv"),
         ""
     );
+    let id = s.pull(&linked_image());
+    let out = s.run(&[
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--security-opt",
+        "mask=/short/secret:/round:/gone/x",
+        &id,
+        "/bin/busybox",
+        "cat",
+        "/long/secret",
+    ]);
+    assert_eq!((out.code, out.out.as_str()), (0, ""), "{out:?}");
     let unmasked = s
         .script(&["--security-opt", "unmask=/proc/interrupts"], "grep -c . /proc/interrupts; true");
     assert_ne!(unmasked, "0");

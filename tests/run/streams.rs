@@ -7,6 +7,8 @@ use std::io::{Read, Write};
 use std::process::Stdio;
 use std::time::Duration;
 
+const PATIENCE: Duration = Duration::from_secs(30);
+
 #[test]
 fn output_and_errors_are_apart() {
     let s = session!();
@@ -35,6 +37,37 @@ fn standard_input() {
     let _ = input.write_all(b"hello");
     let out = finish(child, Duration::from_secs(30), "no -i");
     assert_eq!(out.out.trim(), "0");
+}
+
+/// runc and crun give them to him: programs log to `/dev/stdout`, which opens them anew.
+#[test]
+fn a_user_may_open_the_streams_anew() {
+    let s = session!();
+    let script = "echo out >/dev/stdout; echo err >/dev/stderr; stat -Lc %u /dev/stdout";
+    for flags in [&["-u", "1000"][..], &["-u", "1000", "--log-driver", "none"], &[]] {
+        let out = s.once(flags, &["sh", "-c", script]);
+        let uid = if flags.is_empty() { "0" } else { "1000" };
+        let want = (0, format!("out\n{uid}\n"), "err\n");
+        assert_eq!((out.code, out.out.clone(), out.err.as_str()), want, "{flags:?}");
+    }
+    s.detached("x", &["-u", "1000"], "echo logged >/dev/stdout; exec sleep 1000");
+    crate::harness::user::until("a line", || s.ok(&["logs", "x"]).contains("logged"));
+    // What exec hands on are the caller's own: a pipe of the user's.
+    let bolt = s.program().display().to_string();
+    for user in ["1000", "33", "0"] {
+        let line = format!("{bolt} exec -u {user} x sh -c 'echo a >/dev/stdout' | cat");
+        let out = finish(s.command("sh").args(["-c", &line]).spawn().unwrap(), PATIENCE, "exec");
+        assert_eq!(out.out, "a\n", "{user}: {out:?}");
+    }
+    // A file of the caller's stays his.
+    let file = s.file("mine", "");
+    let line = format!(
+        "{bolt} run --rm --network none --log-driver passthrough -u 1000 {IMAGE} id -u >{file}",
+    );
+    let out = finish(s.command("sh").args(["-c", &line]).spawn().unwrap(), PATIENCE, "passthrough");
+    assert_eq!((out.code, std::fs::read_to_string(&file).unwrap().as_str()), (0, "1000\n"));
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&file).unwrap());
+    assert_eq!(owner, s.user.uid);
 }
 
 #[test]

@@ -35,6 +35,29 @@ fn a_shell_in_a_terminal() {
     assert_eq!(t.end(), 12);
 }
 
+/// ttyname(3) leads to it: who may not open it cannot ask for a password, or run tmux.
+#[test]
+fn the_terminal_is_its_users() {
+    let s = session!();
+    if !has("setsid") {
+        skip!("no setsid");
+    }
+    s.detached("x", &["--userns", "keep-id:uid=77,gid=78"], "exec sleep 1000");
+    for words in [
+        &["run", "--rm", "-t", "--network", "none", "-u", "1000", IMAGE][..],
+        &["run", "--rm", "-t", "--network", "none", "--userns", "keep-id", IMAGE],
+        &["exec", "-t", "x"],
+        &["exec", "-t", "-u", "1000", "x"],
+        &["exec", "-t", "-u", "0", "x"],
+    ] {
+        let script = ["sh", "-c", "echo op''en >$(tty); stat -c '%g %a' $(tty)"];
+        let mut t = terminal(&s, &[words, &script].concat());
+        t.expect("open");
+        t.expect("5 620");
+        assert_eq!(t.end(), 0, "{words:?}");
+    }
+}
+
 /// The end of the input comes while the shell changes the terminal's mode, which forgets it.
 #[test]
 fn a_shell_without_input_ends() {

@@ -223,6 +223,34 @@ fn one_broken_mapper_is_as_two() {
     }
 }
 
+/// Whose only id the user is: it lies where the container wants it, and nowhere else.
+#[test]
+fn a_user_without_others_enters_and_copies() {
+    let s = session!();
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        skip!("only root can hide subordinate ids from others");
+    }
+    let bolt = s.program().display().to_string();
+    let checks = format!(
+        "for mode in host keep-id keep-id:uid=5,gid=6; do \
+         {bolt} run -d --name x --network none --userns $mode {IMAGE} sleep 1000 >/dev/null && \
+         {bolt} exec x id -u && {bolt} cp x:/etc/hostname - | tar -tf - && \
+         {bolt} export x | tar -tf - | grep -c '^etc/passwd$'; \
+         {bolt} rm -f x >/dev/null; done"
+    );
+    let user = format!("--reuid {} --regid {} --clear-groups", s.user.uid, s.user.gid);
+    let line = format!(
+        "mount --bind /dev/null /etc/subuid && mount --bind /dev/null /etc/subgid && \
+         exec setpriv {user} sh -c \"$1\""
+    );
+    let mut shell = s.command_of_the_tester("unshare");
+    let child = shell.args(["-m", "sh", "-c", &line, "sh", &checks]).spawn().unwrap();
+    let out = finish(child, Duration::from_secs(60), "run");
+    let own = s.user.uid;
+    let want = format!("0\nhostname\n1\n{own}\nhostname\n1\n5\nhostname\n1\n");
+    assert_eq!((out.code, out.out), (0, want), "{}", out.err);
+}
+
 /// The image's files of other users go into a volume as the user's own; it was "Invalid argument".
 #[test]
 fn a_volume_is_filled_where_the_user_is_alone_after_all() {

@@ -2,7 +2,7 @@
 
 use crate::at::{At, Res, failure};
 use crate::handshake::{self, Message};
-use crate::step::{limits, user};
+use crate::step::{limits, tty, user};
 use crate::sys::{process as proc, seccomp};
 use bolt_shim::launch::Process;
 use bolt_shim::report::{Failure, Step};
@@ -61,6 +61,7 @@ fn prepare(process: &Process, secrets: &[Variable]) -> Res<Vec<Vec<u8>>> {
         // Missing parents and all, as podman does for the image's own working directory.
         let _ = std::fs::create_dir_all(&process.cwd);
     }
+    tty::give_streams(who.uid, process.tty.is_some());
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(process.umask));
     limits::bound(process.caps)?;
     if !process.no_new_privs && !process.seccomp.is_empty() {

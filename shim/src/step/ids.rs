@@ -1,5 +1,4 @@
-//! Id maps (user_namespaces(7)). M derives every number from its own map; an exec reads the
-//! container's once it has joined it.
+//! Id maps (user_namespaces(7)). Runs in M, which derives every number from its own map.
 
 use crate::at::{At, Res, failure};
 use crate::small;
@@ -95,6 +94,12 @@ impl Ids {
         Ids::of(&mine("uid_map"), &mine("gid_map"))
     }
 
+    /// Those of a child with maps of this shape.
+    pub(crate) fn of_shape(shape: IdMap) -> Res<Self> {
+        let [(_, uids), (_, gids)] = maps_of(shape)?;
+        Ok(Ids::of(&uids, &gids))
+    }
+
     fn of(uids: &[Extent], gids: &[Extent]) -> Self {
         let first = |map: &[Extent]| map.iter().map(|e| e.inside).min().unwrap_or(0);
         let has_tty = |e: &Extent| TTY.checked_sub(e.inside).is_some_and(|n| n < e.count);
@@ -104,11 +109,21 @@ impl Ids {
 
 /// Writes both maps of the child `pid`.
 pub(crate) fn write(pid: i32, shape: IdMap) -> Res<Ids> {
+    let maps = maps_of(shape)?;
+    for (kind, map) in &maps {
+        small::write(&format!("/proc/{pid}/{kind}"), &text(map)).at(Step::IdMaps, *kind)?;
+    }
+    let [(_, uids), (_, gids)] = maps;
+    Ok(Ids::of(&uids, &gids))
+}
+
+/// What stands in uid_map and gid_map of a child with maps of this shape.
+fn maps_of(shape: IdMap) -> Res<[(&'static str, Vec<Extent>); 2]> {
     let (uid, gid) = match shape {
         IdMap::KeepId { uid, gid } => (uid, gid),
         _ => (0, 0),
     };
-    let map = |kind: &str, id| {
+    let map = |kind, id| {
         let mine = small::read(&format!("/proc/self/{kind}")).at(Step::IdMaps, kind)?;
         let map = cut(&wanted(shape, id), &own(&mine));
         if let IdMap::Range { size, .. } = shape
@@ -117,10 +132,9 @@ pub(crate) fn write(pid: i32, shape: IdMap) -> Res<Ids> {
             // P lacks some of them: what it lacks would be nobody's, or the files a neighbour's.
             return Err(failure(Step::IdMaps, kind, libc::ERANGE));
         }
-        small::write(&format!("/proc/{pid}/{kind}"), &text(&map)).at(Step::IdMaps, kind)?;
-        Ok(map)
+        Ok((kind, map))
     };
-    Ok(Ids::of(&map("uid_map", uid)?, &map("gid_map", gid)?))
+    Ok([map("uid_map", uid)?, map("gid_map", gid)?])
 }
 
 /// The id in P that the container's root has; where root does not exist, the kept user's: 0.

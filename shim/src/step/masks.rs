@@ -3,6 +3,7 @@
 use crate::at::{At, Res};
 use crate::step::mounts::{attach, fresh};
 use crate::step::root::{fresh_tmpfs, identity};
+use crate::step::target;
 use crate::sys::mount as attr;
 use bolt_shim::report::Step;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
@@ -17,7 +18,7 @@ const CLONE: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE.union(OpenTreeFlags:
 /// `empty`: that tmpfs, which may cover something already.
 pub(crate) fn cover(root: BorrowedFd<'_>, paths: &[String], mut empty: Empty) -> Res<()> {
     for path in paths {
-        let Some(target) = existing(root, path)? else { continue };
+        let Some(target) = to_cover(root, path)? else { continue };
         let is_dir = identity(&target).at(Step::Mask, path)?.kind == libc::S_IFDIR;
         if is_dir {
             empty.cover(target, path)?;
@@ -105,18 +106,29 @@ pub(crate) fn empty_tmpfs() -> Result<OwnedFd, Errno> {
     Ok(tmpfs)
 }
 
+/// What is to be covered. A path that the user has chosen may lead through links of the image's:
+/// they end in the image, and what is covered is what was opened.
+fn to_cover(root: BorrowedFd<'_>, path: &str) -> Res<Option<OwnedFd>> {
+    match open(root, path) {
+        Err(Errno::LOOP) => if_there(target::lookup(root, path, OFlags::PATH), path),
+        other => if_there(other, path),
+    }
+}
+
 /// The path below our own mounts; no links: a link there is not ours (CVE-2025-31133).
 fn existing(root: BorrowedFd<'_>, path: &str) -> Res<Option<OwnedFd>> {
+    if_there(open(root, path), path)
+}
+
+fn open(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
     let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    match openat2(
-        root,
-        path.trim_start_matches('/'),
-        OFlags::PATH | OFlags::CLOEXEC,
-        Mode::empty(),
-        how,
-    ) {
-        Ok(fd) => Ok(Some(fd)),
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    openat2(root, path.trim_start_matches('/'), flags, Mode::empty(), how)
+}
+
+fn if_there(opened: Result<OwnedFd, Errno>, path: &str) -> Res<Option<OwnedFd>> {
+    match opened {
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => Ok(None),
-        Err(e) => Err(e).at(Step::Mask, path),
+        other => other.at(Step::Mask, path).map(Some),
     }
 }

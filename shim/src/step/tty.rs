@@ -9,6 +9,9 @@ use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+/// `PIPEFS_MAGIC` of linux/magic.h.
+const PIPEFS_MAGIC: i64 = 0x5049_5045;
+
 /// Opens a new pair in the devpts at `dev/pts` below `root`: (master, slave).
 pub(crate) fn open(root: BorrowedFd<'_>, size: TtySize) -> Res<(OwnedFd, OwnedFd)> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -41,6 +44,29 @@ fn check(master: &OwnedFd) -> Res<()> {
 pub(crate) fn adopt(slave: &OwnedFd) -> Res<()> {
     crate::sys::process::controlling_terminal(slave).at(Step::Terminal, "TIOCSCTTY")?;
     stdio(slave, slave, slave)
+}
+
+/// Gives the standard streams to the program's user, as runc and crun do: who may not open them
+/// anew cannot write to `/dev/stdout`, nor to the terminal that ttyname(3) names.
+///
+/// Only pipes without a name, and the container's own terminal: a file of the caller's stays his.
+pub(crate) fn give_streams(uid: u32, has_terminal: bool) {
+    let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    for stream in streams {
+        let Ok(stat) = rustix::fs::fstat(stream) else { continue };
+        if stat.st_uid == uid {
+            continue;
+        }
+        let is_ours = match stat.st_mode & libc::S_IFMT {
+            libc::S_IFIFO => rustix::fs::fstatfs(stream).is_ok_and(|fs| fs.f_type == PIPEFS_MAGIC),
+            libc::S_IFCHR => has_terminal,
+            _ => false,
+        };
+        if is_ours {
+            // Where its owner has no name in here, nobody can be given it.
+            let _ = rustix::fs::fchown(stream, Some(rustix::fs::Uid::from_raw(uid)), None);
+        }
+    }
 }
 
 /// Puts three descriptors on 0, 1 and 2.

@@ -12,8 +12,8 @@ pub struct ProcessArgs {
     #[arg(long, value_name = "NAME")]
     pub unsetenv: Vec<String>,
     /// Pass the whole environment of the caller
-    #[arg(long)]
-    pub env_host: bool,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = crate::cmd::flags::boolean())]
+    pub env_host: Option<bool>,
     /// Let the container's passwd and group know a user that the image does not; =false: leave them alone [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = crate::cmd::flags::boolean())]
     pub passwd: Option<bool>,
@@ -36,8 +36,8 @@ pub struct ProcessArgs {
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
     pub oom_score_adj: Option<i32>,
     /// Run a small init that forwards signals and reaps
-    #[arg(long)]
-    pub init: bool,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = crate::cmd::flags::boolean())]
+    pub init: Option<bool>,
     /// Without a command, the image's neither: stay up for exec, until the last program of exec -d has ended
     #[arg(long)]
     pub keep_alive: bool,
