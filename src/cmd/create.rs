@@ -107,11 +107,11 @@ pub fn make(settings: &Settings, args: &CreateArgs, next: Next) -> anyhow::Resul
     }
     // Held to the end: no gc between finding the layers and writing down that they are used, or
     // copying them.
-    let base = base(settings, args, &mut early)?;
+    let base = base(settings, args, &mut early).map_err(|e| args.blame(e))?;
     let copied =
         matches!(&base.origin, Origin::Image { driver, .. } if driver == Kind::Copy.name());
     let caller = crate::settings::variables();
-    let mut config = args.config("", "", &base, &caller)?;
+    let mut config = args.config("", "", &base, &caller).map_err(|e| args.blame(e))?;
     are_told(settings, &config)?;
     sources(&config)?;
     let secrets = args.secret.take(settings)?;
@@ -434,11 +434,12 @@ fn are_told(settings: &Settings, config: &Config) -> anyhow::Result<()> {
 /// `--dry-run`: the plan as JSON. The small files are planned in a scratch directory that goes
 /// at once; nothing is left and no process is made.
 pub fn dry_run(settings: &Settings, args: &CreateArgs) -> anyhow::Result<u8> {
-    let base = base(settings, args, &mut None)?;
+    let base = base(settings, args, &mut None).map_err(|e| args.blame(e))?;
     let caller = crate::settings::variables();
     let id = "0".repeat(64);
     let name = args.name.clone().unwrap_or_else(|| "dry-run".into());
-    let mut config = args.config(&id, &name, &base, &caller)?;
+    let config = args.config(&id, &name, &base, &caller);
+    let mut config = config.map_err(|e| args.blame(e))?;
     config.secrets = args.secret.take(settings)?.into_iter().map(|(given, _)| given).collect();
     let volumes = settings.dirs.volumes();
     config.mounts.retain(|mount| {

@@ -162,6 +162,9 @@ pub struct CreateArgs {
     /// What containers.conf says besides, once it was read.
     #[arg(skip)]
     pub defaults: Defaults,
+    /// Its keys that stand for flags, and how an error about such a flag begins.
+    #[arg(skip)]
+    pub from_conf: Vec<(&'static str, String)>,
     /// Image, or with --rootfs a directory; then the command and its arguments
     // One list: options end where it begins, and what follows is the container's.
     #[arg(value_name = "IMAGE", required = true, trailing_var_arg = true)]

@@ -24,6 +24,7 @@ impl CreateArgs {
         };
         let stop_timeout = defaults.stop_timeout.map(seconds).transpose()?;
         self.process.stop_timeout = self.process.stop_timeout.or(stop_timeout);
+        self.note(&defaults);
         or(&mut self.process.umask, &mut defaults.umask);
         or(&mut self.process.tz, &mut defaults.tz);
         or(&mut self.userns, &mut defaults.userns);
@@ -62,6 +63,32 @@ impl CreateArgs {
         before(&mut self.device, defaults.devices.take().unwrap_or_default());
         self.defaults = defaults;
         Ok(())
+    }
+
+    /// Values of the file that are looked at where a flag would have given them.
+    fn note(&mut self, defaults: &Defaults) {
+        let one = |text: &Option<String>| text.clone().into_iter().collect();
+        let many = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
+        for (key, flag, texts) in [
+            ("umask", "--umask", one(&defaults.umask)),
+            ("tz", "--tz", one(&defaults.tz)),
+            ("userns", "--userns", one(&defaults.userns)),
+            ("env", "--env", many(&defaults.env)),
+            ("devices", "--device", many(&defaults.devices)),
+            ("volumes", "--volume", many(&defaults.volumes)),
+        ] {
+            let begin = |text: String| (key, format!("{flag} {text:?}"));
+            self.from_conf.extend(texts.into_iter().map(begin));
+        }
+    }
+
+    /// Names containers.conf in an error about a flag that nobody typed.
+    pub fn blame(&self, error: anyhow::Error) -> anyhow::Error {
+        let said = error.to_string();
+        match self.from_conf.iter().find(|(_, begin)| said.starts_with(begin)) {
+            Some((key, _)) => error.context(format!("containers.conf: {key}")),
+            None => error,
+        }
     }
 }
 

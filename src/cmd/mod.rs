@@ -77,6 +77,7 @@ mod walk;
 use crate::exit;
 use crate::settings::{Settings, variable};
 use crate::ui::print;
+use clap::error::ContextKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -210,8 +211,8 @@ fn before_a_game(words: &[String]) -> Option<fn(Vec<std::ffi::OsString>) -> u8> 
 /// longer than they do.
 fn alone(words: &[String]) -> Option<Result<Verb, clap::Error>> {
     match words.first()?.as_str() {
-        "run" => Some(parse(Verb::Run)),
-        "create" => Some(parse(Verb::Create)),
+        "run" => Some(parse(Verb::Run).map_err(without_advice)),
+        "create" => Some(parse(Verb::Create).map_err(without_advice)),
         "start" => Some(parse(Verb::Start)),
         "exec" => Some(parse(Verb::Exec)),
         "ps" => Some(parse(Verb::Ps)),
@@ -223,6 +224,12 @@ fn alone(words: &[String]) -> Option<Result<Verb, clap::Error>> {
         "wait" => Some(parse(Verb::Wait)),
         _ => None,
     }
+}
+
+/// clap's advice for a flag that it does not know, `-- --flag`, would make it the image.
+fn without_advice(mut error: clap::Error) -> clap::Error {
+    error.remove(ContextKind::Suggested);
+    error
 }
 
 fn parse<A: clap::Args>(verb: fn(A) -> Verb) -> Result<Verb, clap::Error> {

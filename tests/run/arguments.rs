@@ -49,6 +49,30 @@ fn a_label_has_a_name() {
 }
 
 #[test]
+fn an_annotation_has_a_value() {
+    let s = session!();
+    for text in ["x", "=x", ""] {
+        let out = s.run(&["create", "--annotation", text, IMAGE, "true"]);
+        let want = format!("--annotation {text:?}: write KEY=VALUE");
+        assert!(out.code == 125 && out.err.contains(&want), "{out:?}");
+    }
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+}
+
+/// clap would advise `-- --foo`, which names an image.
+#[test]
+fn advice_for_an_unknown_flag_does_not_make_it_the_image() {
+    let s = session!();
+    for verb in ["run", "create"] {
+        let out = s.run(&[verb, "--foo", IMAGE, "true"]);
+        assert!(out.code == 125 && out.err.contains("'--foo'"), "{out:?}");
+        assert!(!out.err.contains("-- --foo"), "{out:?}");
+        let near = s.run(&[verb, "--volum", "/a:/b", IMAGE, "true"]);
+        assert!(near.code == 125 && near.err.contains("'--volume'"), "{near:?}");
+    }
+}
+
+#[test]
 fn short_flags_are_podmans() {
     let s = session!();
     assert_eq!(s.script(&["-h", "gamebox"], "hostname"), "gamebox");

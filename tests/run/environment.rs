@@ -321,6 +321,15 @@ fn containers_conf() {
         ("[containers]\ndefault_ulimits = [\"x=1\"]\n", "containers.conf: default_ulimits: "),
         ("[containers\n", "containers.conf:1: "),
         ("[containers.env]\n", "env must be a list"),
+        ("[containers]\ntz = \"Nowhere\"\n", "containers.conf: tz: --tz \"Nowhere\" is"),
+        ("[containers]\numask = \"9\"\n", "containers.conf: umask: --umask \"9\" is"),
+        ("[containers]\nuserns = \"x\"\n", "containers.conf: userns: --userns \"x\" is"),
+        ("[containers]\nenv = [\"=\"]\n", "containers.conf: env: --env \"=\" has"),
+        (
+            "[containers]\nvolumes = [\"/etc:/\"]\n",
+            "containers.conf: volumes: --volume \"/etc:/\":",
+        ),
+        ("[containers]\ndevices = [\"/etc\"]\n", "containers.conf: devices: --device \"/etc\":"),
     ] {
         s.file(conf, text);
         let out = s.once(&[], &["true"]);
