@@ -1,5 +1,5 @@
-//! The way of M into the user namespace P and a mount namespace of its own, while `bolt` still
-//! plans. Runs in M.
+//! The way of M into the user namespace P, while `bolt` still plans, and into a mount namespace of
+//! its own, where it has to mount something itself. Runs in M.
 
 use crate::at::{At, Res, failure};
 use crate::small;
@@ -11,6 +11,7 @@ use bolt_shim::report::Step;
 use nix::sched::{CloneFlags, setns};
 use rustix::mount::MountPropagationFlags;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// All the way; which P it is goes into `state`. `p`: the one to join.
 pub(crate) fn enter(
@@ -49,9 +50,25 @@ fn begin(userns: Userns, p: Option<OwnedFd>) -> Res<()> {
             become_root()?;
         }
     }
+    Ok(())
+}
+
+/// Whoever makes or clones a mount must have rights over the namespace he is in (fsopen(2),
+/// open_tree(2)), and M's is the host's before. Made once, and only where it is needed: to copy
+/// all mounts of the host and to take them apart is a fortieth of a start.
+pub(crate) fn own_mounts() -> Res<()> {
+    static HAS: AtomicBool = AtomicBool::new(false);
+    if HAS.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     nix::sched::unshare(CloneFlags::CLONE_NEWNS).at(Step::MountNamespace, "unshare")?;
-    rustix::mount::mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
-        .at(Step::MountNamespace, "/ (slave)")
+    rustix::mount::mount_change(
+        "/",
+        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
+    )
+    .at(Step::MountNamespace, "/ (slave)")?;
+    HAS.store(true, Ordering::Relaxed);
+    Ok(())
 }
 
 /// The rest of the way.

@@ -3,9 +3,11 @@
 //! ```text
 //! M                                          I
 //!   Ids ───────────────────────────────────▶   maps are written: become root of them
+//!   Root ──────────────────────────────────▶   only to one that was made before the plan, where
+//!                                              it mounts the root itself
 //!   Plan + descriptors ────────────────────▶   only to one that was made before the plan
-//!   Trees + descriptors (as many packets ──▶   root first, then one for each bind and file,
-//!          as needed, 253 at most in each)     in the order of Launch.mounts
+//!   Trees + descriptors (as many packets ──▶   root first unless I has it, then one for each bind
+//!          as needed, 253 at most in each)     and file, in the order of Launch.mounts
 //!   Recorded ──────────────────────────────▶   state.json names I
 //!   ◀──────────────────── Netns + descriptor   only with an uplink
 //!   NetReady ──────────────────────────────▶   only with an uplink
@@ -22,18 +24,24 @@
 use crate::at::{At, Res};
 use crate::step::ids::Ids;
 use crate::sys::socket;
+#[cfg(doc)]
+use bolt_shim::head::Head;
+use bolt_shim::launch::Root;
 use bolt_shim::report::{Failure, Step};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// A message is a few numbers, or a failure with the path it names (at most 4 KiB).
-const LONGEST: usize = 4096 + 64;
+/// A message is a few numbers, a failure with the path it names (at most 4 KiB), or a root
+/// ([`Head::LONGEST`]) and the path of a directory.
+const LONGEST: usize = 2 * 4096 + 64;
 
 /// One packet, either direction.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Message {
+    /// The root that the plan will have, and the container's directory.
+    Root(Root, String),
     /// The plan as a descriptor, and the payload's standard ones where it has no terminal.
     Plan,
     /// Maps are written, and these ids are in them; to an exec: it is in the control groups.

@@ -9,7 +9,7 @@ use crate::handshake::{self, Message};
 use crate::monitor::decode;
 use crate::stdio::Stdio;
 use crate::step::ids::Ids;
-use crate::step::usual::Usual;
+use crate::step::usual::{OwnRoot, Usual};
 use crate::step::{accounts, dev, exec, limits, masks, mounts, root, tty};
 use crate::sys::{lo, netns, process};
 use bolt_shim::head::Spaces;
@@ -36,12 +36,19 @@ pub(crate) fn run(
 /// The same, for an I that is made before the plan is there.
 pub(crate) fn run_ahead(spaces: Spaces, socket: OwnedFd) -> ! {
     process::set_name(c"bolt-init");
-    let begun =
+    let mut begun =
         begin(spaces, &socket).map(|(network, ids)| (network, Usual::make(spaces.ipc, ids)));
-    let mut fds = match handshake::receive_soon(&socket) {
-        Ok(Some((Message::Plan, fds))) if !fds.is_empty() => fds,
-        // There will be none: M ends, and has told why.
-        _ => process::exit_now(125),
+    let mut fds = loop {
+        match handshake::receive_soon(&socket) {
+            Ok(Some((Message::Root(root, dir), _))) => {
+                if let Ok((_, usual)) = &mut begun {
+                    usual.root = Some(OwnRoot::make(root, dir));
+                }
+            }
+            Ok(Some((Message::Plan, fds))) if !fds.is_empty() => break fds,
+            // There will be none: M ends, and has told why.
+            _ => process::exit_now(125),
+        }
     };
     let plan = fds.remove(0);
     let stdio = <[OwnedFd; 3]>::try_from(fds).ok();
@@ -100,13 +107,18 @@ fn set_up(
 ) -> Res<()> {
     let second_proc = usual.second_proc.take();
     let mut empty = masks::Empty::Detached(usual.empty.take());
+    let own_root = usual.root.take().filter(|own| own.is(&launch.root));
     let trees = handshake::receive_trees(socket)?;
     // Only now: M has put us into our v1 groups, and this namespace is rooted where we are.
     if !launch.share.cgroup {
         nix::sched::unshare(CloneFlags::CLONE_NEWCGROUP).at(Step::Unshare, "cgroup")?;
     }
     let mut trees = trees.into_iter();
-    let new_root = attach_root(trees.next())?;
+    let tree = match own_root {
+        Some(own) => Some(own.take()?),
+        None => trees.next(),
+    };
+    let new_root = attach_root(tree)?;
     let mut mounter = mounts::Mounter { root: new_root.as_fd(), trees, fills, usual, dev: None };
     // sysfs shows the network it is mounted in: what comes before it overlaps with its making.
     let first =

@@ -50,6 +50,14 @@ pub(crate) fn overlay(dir: impl AsFd) -> Vec<OwnedFd> {
     held.into_iter().flatten().collect()
 }
 
+/// Removes what keeps an overlay with `volatile` from being mounted a second time (overlayfs of the
+/// kernel's documentation): by one that nothing was ever written through.
+pub(crate) fn volatile(dir: impl AsFd) {
+    for (name, is_dir) in OVERLAY.iter().take_while(|(name, _)| name.contains("incompat")) {
+        unlink(&dir, name, *is_dir);
+    }
+}
+
 fn unlink(dir: impl AsFd, name: &str, is_dir: bool) {
     let flags = if is_dir { AtFlags::REMOVEDIR } else { AtFlags::empty() };
     let _ = rustix::fs::unlinkat(dir, name, flags);

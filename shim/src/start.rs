@@ -5,10 +5,12 @@
 //! ([`Ahead`]): while `bolt` plans, I makes the network namespace, which takes longest.
 
 use crate::at::{At, Res, failure};
+use crate::enter;
 use crate::event_loop::Supervisor;
 use crate::fill::Fills;
 use crate::handshake::{self, Message};
 use crate::init;
+use crate::remove;
 use crate::state::{self, State};
 use crate::stdio::Stdio;
 use crate::step::{binds, ids, root};
@@ -63,9 +65,18 @@ pub(crate) struct Ahead {
     given: Option<Option<IdMap>>,
     /// Of the container's user namespace, and of who owns the root.
     id_map: Option<IdMap>,
-    root: Option<(Root, OwnedFd)>,
+    root: Option<(Root, Tree)>,
     /// The file of the plan, for I.
     pub(crate) plan: Option<OwnedFd>,
+}
+
+/// A root that is made before the plan is there.
+#[derive(Debug)]
+enum Tree {
+    /// By us.
+    Here(OwnedFd),
+    /// By I, in the container's own namespaces.
+    InInit,
 }
 
 impl Drop for Ahead {
@@ -102,8 +113,9 @@ impl Ahead {
         }
     }
 
-    /// What is known once the container has a place, its directory `dir`.
-    pub(crate) fn place(&mut self, head: Head, dir: &str) {
+    /// What is known once the container has a place, its directory `dir`. `full`: P has the whole
+    /// range.
+    pub(crate) fn place(&mut self, head: Head, dir: &str, full: bool) {
         let Head { id_map, root } = head;
         self.id_map = id_map;
         match self.given {
@@ -112,10 +124,32 @@ impl Ahead {
             // Another is made once the plan is there.
             Some(_) => self.forget_init(),
         }
-        self.root = root.and_then(|root| {
-            let tree = root::make(&root, dir, ids::root_in_p(id_map)).ok()?;
-            Some((root, tree))
-        });
+        let Some(root) = root else { return };
+        let tree = match full && self.leave_to_init(&root, dir) {
+            true => Some(Tree::InInit),
+            false => make_root(&root, dir, id_map).ok().map(Tree::Here),
+        };
+        self.root = tree.map(|tree| (root, tree));
+    }
+
+    /// Where P's files have the same numbers in the container, I may mount them as well: then no
+    /// mount namespace of ours is needed.
+    fn leave_to_init(&self, root: &Root, dir: &str) -> bool {
+        let Some((_, init)) = &self.init else { return false };
+        let is_same = self.id_map == Some(IdMap::RootIsUser);
+        let message = || Message::Root(root.clone(), dir.to_owned());
+        is_same
+            && matches!(root, Root::Overlay { .. })
+            && handshake::send(&init.socket, &message(), &[]).is_ok()
+    }
+
+    /// What I has mounted goes with it, but for what only one overlay may leave.
+    fn forget_init_with_its_root(&mut self, dir: &OwnedFd) {
+        self.forget_init();
+        if let Some((_, Tree::InInit)) = self.root {
+            self.root = None;
+            remove::volatile(dir);
+        }
     }
 
     /// I and the file of the plan, if that wants one such.
@@ -134,13 +168,23 @@ impl Ahead {
         self.init.take().map(|(_, init)| (init, plan))
     }
 
-    /// The root, if it is the plan's, else that one.
-    fn take_root(&mut self, launch: &Launch, dir: &str) -> Res<OwnedFd> {
+    /// The root, if it is the plan's, else that one. `None`: I has it.
+    fn take_root(&mut self, launch: &Launch, dir: &str) -> Res<Option<OwnedFd>> {
         match self.root.take() {
-            Some((root, tree)) if (&root, self.id_map) == (&launch.root, launch.id_map) => Ok(tree),
-            _ => root::make(&launch.root, dir, ids::root_in_p(launch.id_map)),
+            Some((root, tree)) if (&root, self.id_map) == (&launch.root, launch.id_map) => {
+                match tree {
+                    Tree::Here(tree) => Ok(Some(tree)),
+                    Tree::InInit => Ok(None),
+                }
+            }
+            _ => make_root(&launch.root, dir, launch.id_map).map(Some),
         }
     }
+}
+
+fn make_root(root: &Root, dir: &str, id_map: Option<IdMap>) -> Res<OwnedFd> {
+    enter::own_mounts()?;
+    root::make(root, dir, ids::root_in_p(id_map))
 }
 
 /// An I that waits for its ids.
@@ -191,6 +235,7 @@ pub(crate) fn start(
             (init, told)
         }
         None => {
+            ahead.forget_init_with_its_root(supervisor.dir());
             let init = clone_init(launch, supervisor, stdio, &fills)?;
             let given = give_ids(&init, launch.id_map);
             (init, given)
@@ -280,7 +325,7 @@ fn bring_up(
     for file in &launch.cgroup.v1 {
         std::fs::write(file, pid.to_string()).at(Step::Cgroup, file)?;
     }
-    let mut trees = vec![ahead.take_root(launch, supervisor.path())?];
+    let mut trees = Vec::from_iter(ahead.take_root(launch, supervisor.path())?);
     trees.extend(binds::trees(launch, supervisor.path())?);
     handshake::send_trees(socket, &trees)?;
     drop(trees);

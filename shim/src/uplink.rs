@@ -2,6 +2,7 @@
 //! ended by M.
 
 use crate::at::{At, Res, failure};
+use crate::enter;
 use crate::event_loop::Supervisor;
 use crate::ports;
 use bolt_shim::launch::{API_SOCKET, Uplink, UplinkKind};
@@ -97,6 +98,7 @@ fn run(uplink: &Uplink, netns: &OwnedFd, dir: &str) -> Res<Running> {
 }
 
 fn bind(netns: &OwnedFd, path: &str) -> Res<Bound> {
+    enter::own_mounts()?;
     std::fs::write(path, "").at(Step::Network, path)?;
     let bound = Bound(path.to_owned());
     let from = format!("/proc/self/fd/{}", netns.as_raw_fd());

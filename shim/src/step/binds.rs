@@ -1,10 +1,11 @@
 //! Host paths as detached trees. Runs in M; I only moves them (design: who opens checks).
 
 use crate::at::{At, Res, failure};
+use crate::enter;
 use crate::step::ids;
 use crate::step::root::identity;
 use crate::sys::mount as attr;
-use bolt_shim::launch::{FileId, IdMap, Launch, Mount, MountFlags, MountKind, Propagation};
+use bolt_shim::launch::{FileId, IdMap, Launch, Mount, MountFlags, MountKind, Net, Propagation};
 use bolt_shim::report::Step;
 use rustix::fs::{CWD, Dir, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
@@ -19,6 +20,9 @@ const MS_PRIVATE: u64 = 1 << 18;
 /// The trees of all mounts that come from outside, in the order of `launch.mounts`.
 pub(crate) fn trees(launch: &Launch, dir: &str) -> Res<Vec<OwnedFd>> {
     let mut trees = Vec::new();
+    if launch.mounts.iter().any(|mount| is_outside(launch, mount)) {
+        enter::own_mounts()?;
+    }
     for mount in &launch.mounts {
         match &mount.what {
             MountKind::Bind { source, stat, propagation, copy_up, adopt: own } => {
@@ -33,13 +37,19 @@ pub(crate) fn trees(launch: &Launch, dir: &str) -> Res<Vec<OwnedFd>> {
                 trees.push(tree(source, *stat, flags, *propagation)?);
             }
             MountKind::File { name } => trees.push(small_file(dir, name, mount)?),
-            MountKind::Sys if launch.net == bolt_shim::launch::Net::Host => {
-                trees.push(recursive("/sys")?);
-            }
+            MountKind::Sys if is_outside(launch, mount) => trees.push(recursive("/sys")?),
             _ => {}
         }
     }
     Ok(trees)
+}
+
+fn is_outside(launch: &Launch, mount: &Mount) -> bool {
+    match mount.what {
+        MountKind::Bind { .. } | MountKind::File { .. } => true,
+        MountKind::Sys => launch.net == Net::Host,
+        _ => false,
+    }
 }
 
 /// A volume is made by P's root. Where a container has a range of ids without that one, its root

@@ -1,5 +1,6 @@
-//! The root file system as a detached mount. Runs in M, whose namespace P owns the overlay:
-//! one made inside the container fails copy-up with EOVERFLOW in a one-id namespace.
+//! The root file system as a detached mount. Runs in M, whose namespace P owns the overlay then:
+//! one made inside the container fails copy-up with EOVERFLOW in a one-id namespace. Where the
+//! container has all ids of P under their own numbers, I makes the usual one.
 
 use crate::at::{At, Res, failure};
 use crate::step::binds;
@@ -17,7 +18,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Command, Stdio};
 
-/// Makes the detached tree; `dir` is the container's directory, `owner` its root's ids in P.
+/// Makes the detached tree, in a mount namespace of the caller's; `dir` is the container's directory, `owner` its root's ids in P.
 pub(crate) fn make(root: &Root, dir: &str, owner: (u32, u32)) -> Res<OwnedFd> {
     match root {
         Root::Overlay { lower, upper, volatile, .. } => {

@@ -7,7 +7,8 @@ use crate::at::Res;
 use crate::step::ids::Ids;
 use crate::step::mounts::{attach, fresh};
 use crate::step::root::fresh_tmpfs;
-use crate::step::{dev, masks};
+use crate::step::{dev, masks, root};
+use bolt_shim::launch::Root;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
@@ -33,6 +34,37 @@ pub(crate) struct Usual {
     pub(crate) empty: Option<OwnedFd>,
     /// The ids of the container: for what is still to be made, too.
     pub(crate) ids: Ids,
+    /// The root, where M leaves it to us.
+    pub(crate) root: Option<OwnRoot>,
+}
+
+/// A root that I mounts itself.
+#[derive(Debug)]
+pub(crate) struct OwnRoot {
+    root: Root,
+    dir: String,
+    tree: Option<OwnedFd>,
+}
+
+impl OwnRoot {
+    /// `dir` is the container's directory.
+    pub(crate) fn make(root: Root, dir: String) -> Self {
+        let tree = root::make(&root, &dir, Self::OWNER).ok();
+        OwnRoot { root, dir, tree }
+    }
+
+    /// Whose its upper directory is: the ids that own files are the same in P and in here.
+    const OWNER: (u32, u32) = (0, 0);
+
+    /// Whether a plan wants this one: then M does not send it.
+    pub(crate) fn is(&self, planned: &Root) -> bool {
+        self.root == *planned
+    }
+
+    /// The tree; what did not work before is tried again, and told.
+    pub(crate) fn take(self) -> Res<OwnedFd> {
+        self.tree.map_or_else(|| root::make(&self.root, &self.dir, Self::OWNER), Ok)
+    }
 }
 
 impl Usual {
@@ -46,6 +78,7 @@ impl Usual {
             second_proc: masks::second_proc().ok(),
             empty: masks::empty_tmpfs().ok(),
             ids,
+            root: None,
         }
     }
 }
