@@ -140,6 +140,7 @@ impl Ahead {
         let message = || Message::Root(root.clone(), dir.to_owned());
         is_same
             && matches!(root, Root::Overlay { .. })
+            && root::prepare(root, ids::root_in_p(self.id_map)).is_ok()
             && handshake::send(&init.socket, &message(), &[]).is_ok()
     }
 
@@ -184,7 +185,8 @@ impl Ahead {
 
 fn make_root(root: &Root, dir: &str, id_map: Option<IdMap>) -> Res<OwnedFd> {
     enter::own_mounts()?;
-    root::make(root, dir, ids::root_in_p(id_map))
+    root::prepare(root, ids::root_in_p(id_map))?;
+    root::make(root, dir)
 }
 
 /// An I that waits for its ids.

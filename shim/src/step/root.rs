@@ -18,19 +18,25 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Command, Stdio};
 
-/// Makes the detached tree, in a mount namespace of the caller's; `dir` is the container's directory, `owner` its root's ids in P.
-pub(crate) fn make(root: &Root, dir: &str, owner: (u32, u32)) -> Res<OwnedFd> {
+/// Makes the directories that the container writes to; `owner`: its root's ids in P.
+pub(crate) fn prepare(root: &Root, owner: (u32, u32)) -> Res<()> {
+    let (lower, upper) = match root {
+        Root::Overlay { lower, upper: Some(upper), .. }
+        | Root::FuseOverlay { lower, upper, .. } => (lower, upper),
+        Root::Overlay { upper: None, .. } | Root::Dir { .. } => return Ok(()),
+    };
+    make_upper(&upper.0, &upper.1).at(Step::Root, &upper.0)?;
+    adopt_upper(&upper.0, lower, owner)
+}
+
+/// Makes the detached tree of what is prepared, in a mount namespace of the caller's; `dir` is the
+/// container's directory.
+pub(crate) fn make(root: &Root, dir: &str) -> Res<OwnedFd> {
     match root {
         Root::Overlay { lower, upper, volatile, .. } => {
-            if let Some((upper, work)) = upper {
-                make_upper(upper, work).at(Step::Root, upper)?;
-                adopt_upper(upper, lower, owner)?;
-            }
             overlay(lower, upper.as_ref(), *volatile, dir)
         }
         Root::FuseOverlay { program, lower, upper, mountpoint, .. } => {
-            make_upper(&upper.0, &upper.1).at(Step::Root, &upper.0)?;
-            adopt_upper(&upper.0, lower, owner)?;
             fuse_overlay(program, lower, upper, mountpoint)
         }
         Root::Dir { path, stat, .. } => directory(path, *stat),

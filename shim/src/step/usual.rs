@@ -38,7 +38,7 @@ pub(crate) struct Usual {
     pub(crate) root: Option<OwnRoot>,
 }
 
-/// A root that I mounts itself.
+/// A root that M has prepared, and I mounts.
 #[derive(Debug)]
 pub(crate) struct OwnRoot {
     root: Root,
@@ -49,12 +49,9 @@ pub(crate) struct OwnRoot {
 impl OwnRoot {
     /// `dir` is the container's directory.
     pub(crate) fn make(root: Root, dir: String) -> Self {
-        let tree = root::make(&root, &dir, Self::OWNER).ok();
+        let tree = root::make(&root, &dir).ok();
         OwnRoot { root, dir, tree }
     }
-
-    /// Whose its upper directory is: the ids that own files are the same in P and in here.
-    const OWNER: (u32, u32) = (0, 0);
 
     /// Whether a plan wants this one: then M does not send it.
     pub(crate) fn is(&self, planned: &Root) -> bool {
@@ -63,7 +60,7 @@ impl OwnRoot {
 
     /// The tree; what did not work before is tried again, and told.
     pub(crate) fn take(self) -> Res<OwnedFd> {
-        self.tree.map_or_else(|| root::make(&self.root, &self.dir, Self::OWNER), Ok)
+        self.tree.map_or_else(|| root::make(&self.root, &self.dir), Ok)
     }
 }
 
