@@ -8,6 +8,7 @@ use crate::fill::Fills;
 use crate::handshake::{self, Message};
 use crate::monitor::decode;
 use crate::stdio::Stdio;
+use crate::step::exec::Streams;
 use crate::step::ids::Ids;
 use crate::step::usual::{OwnRoot, Usual};
 use crate::step::{accounts, dev, exec, limits, masks, mounts, root, tty};
@@ -92,7 +93,10 @@ fn go_on(
     let failure = match set_up {
         Ok(()) if launch.process.args.is_empty() => idle(launch, &socket),
         Ok(()) if launch.init => supervise(launch, &socket, passed),
-        Ok(()) => exec::program(&launch.process, &launch.secret_env, &socket, passed),
+        Ok(()) => {
+            let streams = Streams::of(&launch.monitor.log);
+            exec::program(&launch.process, &launch.secret_env, &socket, passed, streams)
+        }
         Err(failure) => failure,
     };
     exec::tell(&socket, failure)
@@ -264,7 +268,8 @@ fn supervise(launch: &Launch, socket: &OwnedFd, passed: Vec<OwnedFd>) -> Failure
             if launch.process.tty.is_some() {
                 let _ = process::controlling_terminal(rustix::stdio::stdin());
             }
-            exec::program(&launch.process, &launch.secret_env, socket, passed)
+            let streams = Streams::of(&launch.monitor.log);
+            exec::program(&launch.process, &launch.secret_env, socket, passed, streams)
         }
         Ok(Cloned::Parent { pid, .. }) => {
             process::close_from(3);

@@ -25,6 +25,7 @@ pub(crate) fn start(
 ) -> Res<(OwnedFd, i32)> {
     let (ours, theirs) = socket::pair().at(Step::Join, "socket")?;
     let group = open_group(launch.cgroup.v2.as_deref())?;
+    let ids = launch.id_map.map(Ids::of_shape).transpose()?.unwrap_or_default();
     match clone3(0, group.as_ref().map(AsFd::as_fd)).at(Step::Clone, "exec")? {
         Cloned::Child => {
             drop(ours);
@@ -40,10 +41,6 @@ pub(crate) fn start(
                 // A v1 group that is gone takes nobody; the payload's own end comes next.
                 let _ = std::fs::write(file, pid.to_string());
             }
-            let ids = match launch.id_map {
-                Some(shape) => Ids::of_shape(shape)?,
-                None => Ids::default(),
-            };
             handshake::send(&ours, &Message::Ids(ids), &[])?;
             Ok((ours, pid))
         }
@@ -95,7 +92,7 @@ fn split(
 ) -> Res<()> {
     match clone3(nix::libc::CLONE_PARENT, None).at(Step::Clone, "exec")? {
         Cloned::Child => match attach(process, socket, stdio) {
-            Ok(passed) => exec::program(process, secrets, socket, passed),
+            Ok(passed) => exec::program(process, secrets, socket, passed, exec::Streams::Callers),
             Err(failure) => exec::tell(socket, failure),
         },
         Cloned::Parent { pid, pidfd } => {

@@ -16,7 +16,7 @@ use crate::state::{self, State};
 use crate::stdio::Stdio;
 use crate::sys::memory::Mapped;
 use crate::sys::{process, socket};
-use crate::{log, notify, pidfile};
+use crate::{log, notify, pidfile, remove};
 use bolt_shim::control::Request;
 use bolt_shim::head::{FirstInit, Head};
 use bolt_shim::launch::{Health, Launch, OnFailure, Restart, Root, Userns, VERSION, fd};
@@ -72,9 +72,12 @@ fn ready(
         None => path_of(&dir)?,
     };
     ahead.place(head, &path, full);
-    let Some(passed) = await_plan(report) else { return Ok(None) };
+    let Some(passed) = await_plan(report) else {
+        ahead.undo(&dir);
+        return Ok(None);
+    };
     let plan = process::inherit(fd::LAUNCH).at(Step::Read, "plan")?;
-    let launch = decode(&plan)?;
+    let launch = decode(&plan).inspect_err(|_| ahead.undo(&dir))?;
     ahead.plan = Some(plan);
     Ok(Some((launch, Inherited { dir, path, passed, ahead })))
 }
@@ -203,6 +206,8 @@ fn supervise(launch: &mut Launch, mut state: State, report: OwnedFd, inherited: 
         if state::ticks() - began > LONG_RUN {
             pause = FIRST_PAUSE;
         }
+        // We have seen all of what was written: the next one is to mount it again.
+        remove::volatile(supervisor.dir());
         let stopped = supervisor.pause(launch, pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
         // The policy may be another one by now.

@@ -140,15 +140,25 @@ impl Ahead {
         let message = || Message::Root(root.clone(), dir.to_owned());
         is_same
             && matches!(root, Root::Overlay { .. })
+            && !root::is_left_over(root)
             && root::prepare(root, ids::root_in_p(self.id_map)).is_ok()
             && handshake::send(&init.socket, &message(), &[]).is_ok()
     }
 
-    /// What I has mounted goes with it, but for what only one overlay may leave.
+    /// An init of no use, and the root that it has mounted, go.
     fn forget_init_with_its_root(&mut self, dir: &OwnedFd) {
         self.forget_init();
         if let Some((_, Tree::InInit)) = self.root {
-            self.root = None;
+            self.undo(dir);
+        }
+    }
+
+    /// There will be no plan: all of it goes. What an overlay leaves that nothing was written
+    /// through would keep the next one from being mounted (`volatile`); before this one, which was
+    /// mounted, there was none.
+    pub(crate) fn undo(&mut self, dir: &OwnedFd) {
+        self.forget_init();
+        if self.root.take().is_some() {
             remove::volatile(dir);
         }
     }

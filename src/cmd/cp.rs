@@ -10,7 +10,7 @@ use super::selection::report;
 use crate::container::config::Userns;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::exit;
-use crate::rootfs::{self, root_of_running};
+use crate::rootfs::{self, RunningRoot, root_of_running};
 use crate::settings::Settings;
 use crate::sys::beneath;
 use crate::userns;
@@ -137,17 +137,19 @@ fn side(text: &str) -> anyhow::Result<Side> {
 fn place(
     settings: &Settings,
     side: &Side,
-    (dir, root): (Option<&ContainerDir>, Option<OwnedFd>),
+    (dir, root): (Option<&ContainerDir>, Option<RunningRoot>),
     shown: &str,
 ) -> anyhow::Result<Place> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let (root, path) = match (side, dir) {
         (Side::Container(_, path), Some(dir)) => {
             let now = dir.snapshot()?;
-            let root = match (now.status.has_processes(), root) {
-                (true, Some(root)) => root,
-                (true, None) => root_of_running(dir)?,
-                (false, _) => rootfs::mount_for_read_write(&settings.dirs, dir)?,
+            let root = match now.status.has_processes() {
+                true => root.map_or_else(|| root_of_running(dir), Ok)?.or_next(dir, &now)?,
+                false => {
+                    drop(root);
+                    rootfs::mount_for_read_write(&settings.dirs, dir)?
+                }
             };
             (root, Path::new("/").join(path))
         }

@@ -67,12 +67,14 @@ impl CreateArgs {
 
     /// Values of the file that are looked at where a flag would have given them.
     fn note(&mut self, defaults: &Defaults) {
-        let one = |text: &Option<String>| text.clone().into_iter().collect();
+        let one = |typed: &Option<String>, text: &Option<String>| {
+            text.clone().filter(|_| typed.is_none()).into_iter().collect()
+        };
         let many = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
         for (key, flag, texts) in [
-            ("umask", "--umask", one(&defaults.umask)),
-            ("tz", "--tz", one(&defaults.tz)),
-            ("userns", "--userns", one(&defaults.userns)),
+            ("umask", "--umask", one(&self.process.umask, &defaults.umask)),
+            ("tz", "--tz", one(&self.process.tz, &defaults.tz)),
+            ("userns", "--userns", one(&self.userns, &defaults.userns)),
             ("env", "--env", many(&defaults.env)),
             ("devices", "--device", many(&defaults.devices)),
             ("volumes", "--volume", many(&defaults.volumes)),

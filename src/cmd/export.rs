@@ -3,7 +3,7 @@
 use super::ending::CLEANUP;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::container::events::Event;
-use crate::rootfs::{self, export, root_of_running};
+use crate::rootfs::{self, RunningRoot, export, root_of_running};
 use crate::settings::Settings;
 use crate::sys::atomic;
 use crate::userns;
@@ -60,7 +60,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
 fn root(
     settings: &Settings,
     dir: &ContainerDir,
-    seen: Option<OwnedFd>,
+    seen: Option<RunningRoot>,
 ) -> anyhow::Result<(OwnedFd, export::Ids)> {
     let now = dir.snapshot()?;
     if !now.status.has_processes() {
@@ -77,7 +77,8 @@ fn root(
             .map(|text| IdMap::inward(&text))
     };
     let ids = export::Ids { users: map("uid_map")?, groups: map("gid_map")? };
-    Ok((seen.map_or_else(|| root_of_running(dir), Ok)?, ids))
+    let root = seen.map_or_else(|| root_of_running(dir), Ok)?;
+    Ok((root.or_next(dir, &now)?, ids))
 }
 
 /// Where the archive goes.

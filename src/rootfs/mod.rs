@@ -7,7 +7,8 @@ pub mod export;
 pub mod usage;
 
 use crate::container::config::{Config, Origin};
-use crate::container::dir::ContainerDir;
+use crate::container::dir::{ContainerDir, Snapshot};
+use crate::container::state::Recorded;
 use crate::store::Layout;
 use crate::sys::dirs::Dirs;
 use crate::sys::mount;
@@ -122,13 +123,39 @@ fn fuse_can_take<'p>(paths: impl IntoIterator<Item = &'p String>) -> Result<(), 
 
 /// The root of a container that runs. Whoever may look at its process may open it (proc(5)): its P
 /// above all, and mostly its user.
-pub fn root_of_running(dir: &ContainerDir) -> anyhow::Result<OwnedFd> {
+pub fn root_of_running(dir: &ContainerDir) -> anyhow::Result<RunningRoot> {
     use rustix::fs::{CWD, Mode, OFlags, openat};
-    let now = dir.snapshot()?;
-    anyhow::ensure!(now.status.has_processes(), "container {} does not run", dir.id());
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    openat(CWD, format!("/proc/{}/root", now.recorded.pid), flags, Mode::empty())
-        .with_context(|| format!("open the root file system of container {}", dir.id()))
+    let before = dir.snapshot()?;
+    anyhow::ensure!(before.status.has_processes(), "container {} does not run", dir.id());
+    let Recorded { pid, start, .. } = before.recorded;
+    let root = openat(CWD, format!("/proc/{pid}/root"), flags, Mode::empty())
+        .with_context(|| format!("open the root file system of container {}", dir.id()))?;
+    let opened = RunningRoot { root, pid, start };
+    // A pid is soon another's.
+    anyhow::ensure!(opened.is_of(&dir.snapshot()?), "container {} has just ended", dir.id());
+    Ok(opened)
+}
+
+/// The root of one run of a container.
+#[derive(Debug)]
+pub struct RunningRoot {
+    root: OwnedFd,
+    pid: i32,
+    start: u64,
+}
+
+impl RunningRoot {
+    /// Whether it is still that run.
+    fn is_of(&self, now: &Snapshot) -> bool {
+        let recorded = &now.recorded;
+        now.status.has_processes() && (recorded.pid, recorded.start) == (self.pid, self.start)
+    }
+
+    /// The root, or the one of the run that has followed.
+    pub fn or_next(self, dir: &ContainerDir, now: &Snapshot) -> anyhow::Result<OwnedFd> {
+        if self.is_of(now) { Ok(self.root) } else { root_of_running(dir).map(|next| next.root) }
+    }
 }
 
 /// The root of a container that does not run, as a detached mount to read and write.

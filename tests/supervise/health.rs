@@ -90,6 +90,25 @@ fn a_stop_stays_a_stop_though_the_last_check_fails() {
     assert_eq!(s.inspect("x", ".RestartCount"), "0");
 }
 
+/// Its overlay has no journal (`volatile`), and was refused the second time: the container was gone.
+#[test]
+fn one_that_goes_when_it_ends_is_restarted_while_it_is_ill() {
+    let s = session!();
+    let flags = [
+        "--rm",
+        "--health-cmd=test ! -e /dev/shm/ill",
+        "--health-interval=50ms",
+        "--health-retries=1",
+        "--health-on-failure=restart",
+    ];
+    s.detached("x", &flags, "echo a >>/runs; exec sleep 1000");
+    s.ok(&["wait", "--condition", "healthy", "x"]);
+    s.ok(&["exec", "x", "touch", "/dev/shm/ill"]);
+    until("it is restarted", || s.run(&["exec", "x", "grep", "-c", "a", "/runs"]).out == "2\n");
+    s.ok(&["stop", "-t", "0", "x"]);
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
+}
+
 #[test]
 fn by_hand_alone_and_within_the_start_period() {
     let s = session!();

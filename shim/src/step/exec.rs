@@ -4,7 +4,7 @@ use crate::at::{At, Res, failure};
 use crate::handshake::{self, Message};
 use crate::step::{limits, tty, user};
 use crate::sys::{process as proc, seccomp};
-use bolt_shim::launch::Process;
+use bolt_shim::launch::{Log, Process};
 use bolt_shim::report::{Failure, Step};
 use bolt_shim::secret::Variable;
 use nix::errno::Errno;
@@ -14,6 +14,22 @@ use std::os::fd::OwnedFd;
 
 /// Where programs are looked up when the environment has no PATH.
 const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Whose the standard streams of a program are that has no terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Streams {
+    /// Pipes that were made for it.
+    Own,
+    /// The caller's: what becomes of them is his affair, also when the program has ended.
+    Callers,
+}
+
+impl Streams {
+    /// Those of a container's own program.
+    pub(crate) fn of(log: &Log) -> Self {
+        if *log == Log::Passthrough { Streams::Callers } else { Streams::Own }
+    }
+}
 
 /// Turns this process into the program, or tells why not and ends.
 ///
@@ -31,6 +47,7 @@ pub(crate) fn program(
     secrets: &[Variable],
     socket: &OwnedFd,
     passed: Vec<OwnedFd>,
+    streams: Streams,
 ) -> ! {
     if passed.len() != process.passed as usize {
         tell(socket, failure(Step::Exec, "descriptors", libc::EBADF));
@@ -39,7 +56,7 @@ pub(crate) fn program(
         Ok(kept) => kept,
         Err(e) => tell(socket, failure(Step::Exec, "descriptors", e as i32)),
     };
-    match prepare(process, secrets) {
+    match prepare(process, secrets, streams) {
         Ok(env) => {
             let _ = handshake::send(&*socket, &Message::Execing, &[]);
             tell(&socket, execute(process, &env))
@@ -54,14 +71,16 @@ pub(crate) fn tell(socket: &OwnedFd, failure: Failure) -> ! {
     proc::exit_now(125)
 }
 
-fn prepare(process: &Process, secrets: &[Variable]) -> Res<Vec<Vec<u8>>> {
+fn prepare(process: &Process, secrets: &[Variable], streams: Streams) -> Res<Vec<Vec<u8>>> {
     limits::rlimits(&process.rlimits)?;
     let who = user::lookup(process)?;
     if process.make_cwd {
         // Missing parents and all, as podman does for the image's own working directory.
         let _ = std::fs::create_dir_all(&process.cwd);
     }
-    tty::give_streams(who.uid, process.tty.is_some());
+    if process.tty.is_some() || streams == Streams::Own {
+        tty::give_streams(who.uid);
+    }
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(process.umask));
     limits::bound(process.caps)?;
     if !process.no_new_privs && !process.seccomp.is_empty() {

@@ -106,11 +106,12 @@ pub(crate) fn empty_tmpfs() -> Result<OwnedFd, Errno> {
     Ok(tmpfs)
 }
 
-/// What is to be covered. A path that the user has chosen may lead through links of the image's:
-/// they end in the image, and what is covered is what was opened.
+/// What is to be covered. A path that the user has chosen may lead through links: they end within
+/// the container's root, and what is covered is what was opened.
 fn to_cover(root: BorrowedFd<'_>, path: &str) -> Res<Option<OwnedFd>> {
+    let is_kernels = ["/proc/", "/sys/"].iter().any(|above| path.starts_with(above));
     match open(root, path) {
-        Err(Errno::LOOP) => if_there(target::lookup(root, path, OFlags::PATH), path),
+        Err(Errno::LOOP) if !is_kernels => if_there(target::lookup(root, path, OFlags::PATH), path),
         other => if_there(other, path),
     }
 }

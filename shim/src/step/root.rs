@@ -29,6 +29,13 @@ pub(crate) fn prepare(root: &Root, owner: (u32, u32)) -> Res<()> {
     adopt_upper(&upper.0, lower, owner)
 }
 
+/// Whether an overlay with `volatile` was mounted there before, and has not been taken apart in
+/// peace: what it holds may be torn, and the kernel mounts it no more.
+pub(crate) fn is_left_over(root: &Root) -> bool {
+    let Root::Overlay { upper: Some((_, work)), .. } = root else { return false };
+    rustix::fs::access(format!("{work}/work/incompat"), rustix::fs::Access::EXISTS).is_ok()
+}
+
 /// Makes the detached tree of what is prepared, in a mount namespace of the caller's; `dir` is the
 /// container's directory.
 pub(crate) fn make(root: &Root, dir: &str) -> Res<OwnedFd> {

@@ -9,9 +9,6 @@ use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-/// `PIPEFS_MAGIC` of linux/magic.h.
-const PIPEFS_MAGIC: i64 = 0x5049_5045;
-
 /// Opens a new pair in the devpts at `dev/pts` below `root`: (master, slave).
 pub(crate) fn open(root: BorrowedFd<'_>, size: TtySize) -> Res<(OwnedFd, OwnedFd)> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -49,20 +46,14 @@ pub(crate) fn adopt(slave: &OwnedFd) -> Res<()> {
 /// Gives the standard streams to the program's user, as runc and crun do: who may not open them
 /// anew cannot write to `/dev/stdout`, nor to the terminal that ttyname(3) names.
 ///
-/// Only pipes without a name, and the container's own terminal: a file of the caller's stays his.
-pub(crate) fn give_streams(uid: u32, has_terminal: bool) {
+/// Where they were made for it, as pipes or as a terminal; /dev/null stays whose it is.
+pub(crate) fn give_streams(uid: u32) {
     let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
     for stream in streams {
         let Ok(stat) = rustix::fs::fstat(stream) else { continue };
-        if stat.st_uid == uid {
-            continue;
-        }
-        let is_ours = match stat.st_mode & libc::S_IFMT {
-            libc::S_IFIFO => rustix::fs::fstatfs(stream).is_ok_and(|fs| fs.f_type == PIPEFS_MAGIC),
-            libc::S_IFCHR => has_terminal,
-            _ => false,
-        };
-        if is_ours {
+        let is_null = stat.st_mode & libc::S_IFMT == libc::S_IFCHR
+            && stat.st_rdev == rustix::fs::makedev(1, 3);
+        if stat.st_uid != uid && !is_null {
             // Where its owner has no name in here, nobody can be given it.
             let _ = rustix::fs::fchown(stream, Some(rustix::fs::Uid::from_raw(uid)), None);
         }
