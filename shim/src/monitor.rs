@@ -206,7 +206,7 @@ fn supervise(launch: &mut Launch, mut state: State, report: OwnedFd, inherited: 
         if state::ticks() - began > LONG_RUN {
             pause = FIRST_PAUSE;
         }
-        // We have seen all of what was written: the next one is to mount it again.
+        // It has ended before our eyes: the next start mounts the same overlay.
         remove::volatile(supervisor.dir());
         let stopped = supervisor.pause(launch, pause);
         pause = (pause * 2).min(LONGEST_PAUSE);

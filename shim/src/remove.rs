@@ -50,8 +50,9 @@ pub(crate) fn overlay(dir: impl AsFd) -> Vec<OwnedFd> {
     held.into_iter().flatten().collect()
 }
 
-/// Removes what keeps an overlay with `volatile` from being mounted a second time (overlayfs of the
-/// kernel's documentation): by one that nothing was ever written through.
+/// Removes what keeps an overlay with `volatile` from being mounted a second time ("Volatile mount"
+/// of the kernel's overlayfs.rst). Right where we have seen it end, with the machine still up: what
+/// was written is all there. What another left may be torn, and stays as it is.
 pub(crate) fn volatile(dir: impl AsFd) {
     for (name, is_dir) in OVERLAY.iter().take_while(|(name, _)| name.contains("incompat")) {
         unlink(&dir, name, *is_dir);

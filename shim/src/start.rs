@@ -153,9 +153,8 @@ impl Ahead {
         }
     }
 
-    /// There will be no plan: all of it goes. What an overlay leaves that nothing was written
-    /// through would keep the next one from being mounted (`volatile`); before this one, which was
-    /// mounted, there was none.
+    /// There will be no plan for it: all of it goes, with what would keep the next overlay from
+    /// being mounted (`volatile`). It is this one's: none is mounted over an earlier one's.
     pub(crate) fn undo(&mut self, dir: &OwnedFd) {
         self.forget_init();
         if self.root.take().is_some() {

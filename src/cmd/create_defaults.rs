@@ -76,6 +76,7 @@ impl CreateArgs {
             ("tz", "--tz", one(&self.process.tz, &defaults.tz)),
             ("userns", "--userns", one(&self.userns, &defaults.userns)),
             ("env", "--env", many(&defaults.env)),
+            ("annotations", "--annotation", many(&defaults.annotations)),
             ("devices", "--device", many(&defaults.devices)),
             ("volumes", "--volume", many(&defaults.volumes)),
         ] {

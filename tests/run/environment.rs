@@ -324,6 +324,10 @@ fn containers_conf() {
         ("[containers]\ntz = \"Nowhere\"\n", "containers.conf: tz: --tz \"Nowhere\" is"),
         ("[containers]\numask = \"9\"\n", "containers.conf: umask: --umask \"9\" is"),
         ("[containers]\nuserns = \"x\"\n", "containers.conf: userns: --userns \"x\" is"),
+        (
+            "[containers]\nannotations = [\"k\"]\n",
+            "containers.conf: annotations: --annotation \"k\":",
+        ),
         ("[containers]\nenv = [\"=\"]\n", "containers.conf: env: --env \"=\" has"),
         (
             "[containers]\nvolumes = [\"/etc:/\"]\n",

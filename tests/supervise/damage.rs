@@ -2,7 +2,7 @@
 
 use crate::harness::Scratch;
 use crate::harness::process::{Out, finish, lives, signal};
-use crate::harness::user::{Session, until};
+use crate::harness::user::{IMAGE, Session, until};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Stdio;
@@ -157,4 +157,25 @@ fn a_start_that_cannot_be_recorded_runs_nothing() {
     let out = s.run(&["start", "x"]);
     assert!(out.code == 125 && out.err.contains("write the state"), "{out:?}");
     assert_eq!(s.ok(&["logs", "x"]), before);
+}
+
+/// The kernel's mark of an overlay whose machine went down (`volatile`): what it holds may be torn.
+#[test]
+fn a_root_that_a_crash_left_is_not_mounted_again() {
+    let s = session!();
+    // A volume to fill wants another init than the one that was made ahead.
+    for flags in [&[][..], &["-v", "vol:/etc"]] {
+        let words = [&["create", "--rm", "--network", "none"], flags, &[IMAGE, "true"]].concat();
+        let id = s.ok(&words);
+        let script = "cd \"$1\" && mkdir -p upper work/work/incompat/volatile && \
+                      touch work/work/incompat/volatile/dirty";
+        let dir = s.data().join("containers").join(&id);
+        let mut shell = s.command("sh");
+        let child = shell.args(["-c", script, "sh"]).arg(&dir).spawn().unwrap();
+        assert_eq!(finish(child, Duration::from_secs(10), "crash").code, 0);
+        let out = s.run(&["start", "-a", &id]);
+        assert!(out.code == 125 && out.err.contains("overlay"), "{flags:?}: {out:?}");
+        s.run(&["rm", "-f", &id]);
+    }
+    assert_eq!(s.ok(&["ps", "-aq"]), "");
 }
