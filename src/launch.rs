@@ -386,9 +386,7 @@ fn mounts(
         }
     }
     list.push(step("/sys", MountKind::Sys, sys));
-    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
-        && !config.share.iter().any(|s| s == "cgroup")
-    {
+    if cgroup::is_pure_v2() && !config.share.iter().any(|s| s == "cgroup") {
         list.push(step(
             "/sys/fs/cgroup",
             MountKind::Cgroup,

@@ -3,6 +3,7 @@
 pub mod containers_conf;
 
 use crate::container::events::EventLog;
+use crate::sys::accounts;
 use crate::sys::dirs::Dirs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -127,17 +128,15 @@ impl Settings {
     pub fn from_env() -> Result<Self, SettingsError> {
         let uid = rustix::process::getuid().as_raw();
         let gid = rustix::process::getgid().as_raw();
-        let passwd = passwd_entry(uid);
         let home = match base("HOME") {
             Some(home) => home,
-            None => passwd.as_ref().map(|p| p.1.clone()).ok_or(SettingsError::NoHome(uid))?,
+            None => home_of(uid).ok_or(SettingsError::NoHome(uid))?,
         };
-        let user = passwd.map_or_else(|| uid.to_string(), |p| p.0);
         let config_home = base("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
         let dirs = if uid == 0 {
-            root_dirs(config_home, home, user)?
+            root_dirs(config_home, home)?
         } else {
-            user_dirs(config_home, home, user, uid, gid)?
+            user_dirs(config_home, home, uid, gid)?
         };
         let path = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let mut conf_dirs = vec!["/usr/share/containers".into(), "/etc/containers".into()];
@@ -177,7 +176,7 @@ impl Settings {
     }
 }
 
-fn root_dirs(config_home: PathBuf, home: PathBuf, user: String) -> Result<Dirs, SettingsError> {
+fn root_dirs(config_home: PathBuf, home: PathBuf) -> Result<Dirs, SettingsError> {
     let root = bolt_root()?;
     Ok(Dirs {
         data: root.clone().unwrap_or_else(|| "/var/lib/bolt".into()),
@@ -185,7 +184,7 @@ fn root_dirs(config_home: PathBuf, home: PathBuf, user: String) -> Result<Dirs, 
         cache: root.map_or_else(|| "/var/cache/bolt".into(), |r| r.join("cache")),
         config_home,
         home,
-        user,
+        login: OnceLock::new(),
         uid: 0,
         gid: 0,
     })
@@ -194,7 +193,6 @@ fn root_dirs(config_home: PathBuf, home: PathBuf, user: String) -> Result<Dirs, 
 fn user_dirs(
     config_home: PathBuf,
     home: PathBuf,
-    user: String,
     uid: u32,
     gid: u32,
 ) -> Result<Dirs, SettingsError> {
@@ -211,7 +209,7 @@ fn user_dirs(
         Some(root) => root.join("cache"),
         None => base("XDG_CACHE_HOME").unwrap_or_else(|| home.join(".cache")).join("bolt"),
     };
-    Ok(Dirs { data, cache, state, config_home, home, user, uid, gid })
+    Ok(Dirs { data, cache, state, config_home, home, login: OnceLock::new(), uid, gid })
 }
 
 /// A directory that a variable names. A relative path is to be taken as none (XDG Base Directory
@@ -227,14 +225,7 @@ fn bolt_root() -> Result<Option<PathBuf>, SettingsError> {
     }
 }
 
-/// (name, home) of a uid; no NSS, because a static program has none.
-fn passwd_entry(uid: u32) -> Option<(String, PathBuf)> {
-    let text = std::fs::read_to_string("/etc/passwd").ok()?;
-    text.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        let id: u32 = fields.nth(1)?.parse().ok()?;
-        let home = fields.nth(2)?;
-        (id == uid).then(|| (name.to_owned(), PathBuf::from(home)))
-    })
+/// The home directory that /etc/passwd has for a user.
+fn home_of(uid: u32) -> Option<PathBuf> {
+    accounts::line("/etc/passwd", uid)?.into_iter().nth(5).map(PathBuf::from)
 }

@@ -6,28 +6,41 @@ use bolt_shim::control::{Request, SOCKET};
 use bolt_shim::report::{Report, Step};
 use nix::errno::Errno;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::Mode;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// In the container's own directory, where everybody finds it whatever his runtime directory
-/// is; reached through its descriptor, because a socket address takes 108 bytes.
+/// is; bound from in there, because a socket address takes 108 bytes.
 pub(crate) fn listen(place: &OwnedFd) -> Res<OwnedFd> {
-    use nix::sys::socket::{
-        AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
-    };
+    use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, listen, socket};
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let listener = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)
         .at(Step::ControlSocket, SOCKET)?;
-    let _ = rustix::fs::unlinkat(place, SOCKET, rustix::fs::AtFlags::empty());
-    let path = format!("/proc/self/fd/{}/{SOCKET}", place.as_raw_fd());
-    let address = UnixAddr::new(path.as_str()).at(Step::ControlSocket, &path)?;
-    bind(listener.as_raw_fd(), &address).at(Step::ControlSocket, &path)?;
-    let mode = rustix::fs::Mode::from_raw_mode(0o600);
-    rustix::fs::chmodat(place, SOCKET, mode, rustix::fs::AtFlags::empty())
-        .at(Step::ControlSocket, SOCKET)?;
+    rustix::process::fchdir(place).at(Step::ControlSocket, SOCKET)?;
+    // Nobody else may ever connect, not even for a moment.
+    let mask = rustix::process::umask(Mode::from_raw_mode(0o177));
+    let bound = bind_anew(&listener);
+    rustix::process::umask(mask);
+    let back = rustix::process::chdir("/");
+    bound.at(Step::ControlSocket, SOCKET)?;
+    back.at(Step::ControlSocket, "/")?;
     let backlog = Backlog::new(64).at(Step::ControlSocket, SOCKET)?;
     listen(&listener, backlog).at(Step::ControlSocket, SOCKET)?;
     Ok(listener)
+}
+
+/// In place of the socket of a supervisor that was killed.
+fn bind_anew(listener: &OwnedFd) -> Result<(), Errno> {
+    use nix::sys::socket::{UnixAddr, bind};
+    let address = UnixAddr::new(SOCKET)?;
+    match bind(listener.as_raw_fd(), &address) {
+        Err(Errno::EADDRINUSE) => {
+            let _ = rustix::fs::unlink(SOCKET);
+            bind(listener.as_raw_fd(), &address)
+        }
+        other => other,
+    }
 }
 
 /// Output held back for a client that reads slowly, in bytes, before somebody has to wait.

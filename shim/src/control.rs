@@ -17,7 +17,7 @@
 //! A client that goes away ends nothing: the payload and its execs live on. EOF from the monitor
 //! without `Exited` means that the monitor died.
 
-use crate::head::{FirstInit, Head};
+use crate::head::{FirstInit, Head, Known};
 use crate::launch::{Process, Restart, TtySize, Userns};
 use serde::{Deserialize, Serialize};
 
@@ -103,6 +103,8 @@ pub enum Request {
         userns: Userns,
         /// The init that it makes there at once.
         init: Option<FirstInit>,
+        /// What it need not ask the kernel for.
+        known: Known,
     },
     /// The client of an exec leaves, and its terminal, which comes with it, to the monitor: the
     /// program stays, and what it writes there is dropped, as nobody can come back to it.

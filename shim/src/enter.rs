@@ -4,8 +4,10 @@
 use crate::at::{At, Res, failure};
 use crate::small;
 use crate::state::{self, State};
+use crate::step::ids;
 use crate::sys::{process, socket};
 use bolt_shim::control::Request;
+use bolt_shim::head::Existing;
 use bolt_shim::launch::Userns;
 use bolt_shim::report::Step;
 use nix::sched::{CloneFlags, setns};
@@ -13,17 +15,18 @@ use rustix::mount::MountPropagationFlags;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// All the way; which P it is goes into `state`. `p`: the one to join.
+/// All the way; which P it is goes into `state`. `p`: the one to join, with the ids `existing`.
 pub(crate) fn enter(
     userns: Userns,
     p: Option<OwnedFd>,
+    existing: Existing,
     report: &OwnedFd,
     state: &mut State,
 ) -> Res<()> {
     // The inode of a namespace is the same by whichever file of /proc it was opened.
     let known = p.as_ref().and_then(|p| rustix::fs::fstat(p).ok()).map(|p| p.st_ino);
     begin(userns, p)?;
-    end(userns, report, state)?;
+    state.full = end(userns, existing, report)?;
     if userns != Userns::Host {
         state.userns = known.unwrap_or_else(|| state::namespace("/proc/self/ns/user"));
     }
@@ -71,20 +74,23 @@ pub(crate) fn own_mounts() -> Res<()> {
     Ok(())
 }
 
-/// The rest of the way.
-fn end(userns: Userns, report: &OwnedFd, state: &mut State) -> Res<()> {
+/// The rest of the way. True: P has the whole range.
+fn end(userns: Userns, existing: Existing, report: &OwnedFd) -> Res<bool> {
     match userns {
-        Userns::Host => {}
+        Userns::Host => Ok(false),
         // Only one that has the whole range is ever joined.
-        Userns::Join => state.full = true,
+        Userns::Join => ids::know(existing).map(|_| true),
         Userns::JoinNew => {
             await_maps(report)?;
             become_root()?;
-            state.full = ["uid_map", "gid_map"].iter().all(|kind| map(kind).lines().count() > 1);
+            let all = ids::know(Existing::default())?;
+            Ok(all.uids.len() > 1 && all.gids.len() > 1)
         }
-        Userns::MakeSingle => {}
+        Userns::MakeSingle => {
+            let alone = vec![(0, 1)];
+            ids::know(Existing { uids: alone.clone(), gids: alone }).map(|_| false)
+        }
     }
-    Ok(())
 }
 
 /// newuidmap(1) must be run from outside: `bolt` does it and says so.

@@ -18,6 +18,32 @@ impl FirstInit {
     pub const IDS: IdMap = IdMap::RootIsUser;
 }
 
+/// What is known before of a monitor and of the P that it joins; it asks the kernel for the rest. Each
+/// file of /proc that is looked at for the first time costs what ten other calls do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// A moment right before the monitor was started: nanoseconds of CLOCK_BOOTTIME, 0: not known.
+    pub begun: u64,
+    /// This boot's id (proc_sys_kernel(5), `random/boot_id`); empty: not known.
+    pub boot: String,
+    /// The ids of P. They never change, and who lives in there has written them down.
+    pub ids: Existing,
+}
+
+impl Known {
+    /// The longest packet with one, bytes: the ids of a P with very many ranges are left out.
+    pub const LONGEST: usize = 512;
+}
+
+/// The ids that exist in a user namespace, as (first, count); empty: not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Existing {
+    /// Of users.
+    pub uids: Vec<(u32, u32)>,
+    /// Of groups.
+    pub gids: Vec<(u32, u32)>,
+}
+
 /// Namespaces of the container's own that its init is made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spaces {

@@ -18,7 +18,7 @@ use crate::sys::memory::Mapped;
 use crate::sys::{process, socket};
 use crate::{log, notify, pidfile, remove};
 use bolt_shim::control::Request;
-use bolt_shim::head::{FirstInit, Head};
+use bolt_shim::head::{FirstInit, Head, Known};
 use bolt_shim::launch::{Health, Launch, OnFailure, Restart, Root, Userns, VERSION, fd};
 use bolt_shim::report::{Failure, Report, Step};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -36,9 +36,9 @@ const LONG_RUN: i64 = 10_000;
 pub(crate) fn run() -> u8 {
     process::set_name(c"bolt-shim");
     let Ok(report) = process::inherit(fd::REPORT) else { return 125 };
-    let Some((userns, init, p)) = await_enter(&report) else { return 125 };
-    let mut state = State::default();
-    if let Err(failure) = enter::enter(userns, p, &report, &mut state) {
+    let Some((userns, init, known, p)) = await_enter(&report) else { return 125 };
+    let mut state = State::of_monitor(&known);
+    if let Err(failure) = enter::enter(userns, p, known.ids, &report, &mut state) {
         tell(&report, &Report::Failed(failure));
         return 125;
     }
@@ -92,11 +92,11 @@ fn path_of(dir: &OwnedFd) -> Res<String> {
 
 /// The way into P.
 #[inline(never)]
-fn await_enter(report: &OwnedFd) -> Option<(Userns, Option<FirstInit>, Option<OwnedFd>)> {
-    let mut buffer = [0; 64];
+fn await_enter(report: &OwnedFd) -> Option<(Userns, Option<FirstInit>, Known, Option<OwnedFd>)> {
+    let mut buffer = [0; Known::LONGEST];
     let (length, mut fds) = socket::receive_into(report, &mut buffer).ok()??;
     match postcard::from_bytes(&buffer[..length]) {
-        Ok(Request::Enter { userns, init }) => Some((userns, init, fds.pop())),
+        Ok(Request::Enter { userns, init, known }) => Some((userns, init, known, fds.pop())),
         _ => None,
     }
 }

@@ -44,11 +44,20 @@ pub(crate) struct Payload {
 #[derive(Debug)]
 struct Init {
     pid: i32,
+    /// Its start, in ticks since boot.
+    start: u64,
     pidfd: OwnedFd,
     socket: OwnedFd,
 }
 
 impl Init {
+    /// `before`: the time right before it was made, which is now.
+    fn new(pid: i32, before: u64, pidfd: OwnedFd, socket: OwnedFd) -> Self {
+        let start = state::start_between(before, state::boot_clock());
+        let start = start.unwrap_or_else(|| state::start_time(pid));
+        Init { pid, start, pidfd, socket }
+    }
+
     fn end(&self) {
         let _ = rustix::process::pidfd_send_signal(&self.pidfd, rustix::process::Signal::KILL);
         let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(self.pid), None);
@@ -201,6 +210,7 @@ fn make_root(root: &Root, dir: &str, id_map: Option<IdMap>) -> Res<OwnedFd> {
 /// An I that waits for its ids.
 fn clone_ahead(spaces: Spaces) -> Option<Init> {
     let (ours, theirs) = socket::pair().ok()?;
+    let before = state::boot_clock();
     match clone3(flags(spaces), None).ok()? {
         Cloned::Child => {
             // Nothing of M may live on in the container, least of all the lock.
@@ -208,7 +218,7 @@ fn clone_ahead(spaces: Spaces) -> Option<Init> {
             process::close_inherited();
             init::run_ahead(spaces, theirs)
         }
-        Cloned::Parent { pid, pidfd } => Some(Init { pid, pidfd, socket: ours }),
+        Cloned::Parent { pid, pidfd } => Some(Init::new(pid, before, pidfd, ours)),
     }
 }
 
@@ -286,13 +296,14 @@ fn clone_init(
         None => None,
     };
     let group = group.as_ref().map(AsFd::as_fd);
+    let before = state::boot_clock();
     match clone3(flags(Spaces::of(launch)), group).at(Step::Clone, "init")? {
         Cloned::Child => {
             drop(ours);
             supervisor.close_in_child();
             init::run(launch, theirs, stdio, fills, std::mem::take(&mut supervisor.passed))
         }
-        Cloned::Parent { pid, pidfd } => Ok(Init { pid, pidfd, socket: ours }),
+        Cloned::Parent { pid, pidfd } => Ok(Init::new(pid, before, pidfd, ours)),
     }
 }
 
@@ -343,7 +354,7 @@ fn bring_up(
     // All of it while I mounts. It waits for this word: should we be killed once it has it, it
     // can be found.
     supervisor.listen()?;
-    note_starting(pid, supervisor, state)?;
+    note_starting(init, supervisor, state)?;
     supervisor.await_config()?;
     handshake::send(socket, &Message::Recorded, &[])?;
     let [mut output, error, mut input] = ends;
@@ -415,12 +426,12 @@ fn last_words(socket: &OwnedFd, failure: Failure) -> Failure {
 }
 
 /// What is not written down nobody could find, should we be killed: then nothing is to run.
-fn note_starting(pid: i32, supervisor: &Supervisor, state: &mut State) -> Res<()> {
+fn note_starting(init: &Init, supervisor: &Supervisor, state: &mut State) -> Res<()> {
     State::drop_copy(supervisor.lock());
     state.status = "starting";
-    state.pid = pid;
-    state.start = state::start_time(pid);
-    state.pidns = state::namespace(&format!("/proc/{pid}/ns/pid"));
+    (state.pid, state.start) = (init.pid, init.start);
+    state.pidns = process::pid_namespace(init.pidfd.as_fd())
+        .unwrap_or_else(|| state::namespace(&format!("/proc/{}/ns/pid", init.pid)));
     state.write(supervisor.dir()).at(Step::State, "state.json")
 }
 

@@ -2,6 +2,8 @@
 //! Runs in M.
 
 use crate::small;
+use crate::step::ids;
+use bolt_shim::head::Known;
 use bolt_shim::report::Failure;
 use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
@@ -45,13 +47,13 @@ pub(crate) struct State {
     /// What was not applied already before us: `setting: why`.
     pub(crate) notes: Vec<String>,
     /// What does not change while we live.
-    own: Option<Own>,
+    own: Own,
     /// The file that says `starting`, and how long it is.
     starting: Option<(OwnedFd, usize)>,
 }
 
 /// Of the supervisor itself.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Own {
     monitor: i32,
     monitor_start: u64,
@@ -59,14 +61,24 @@ struct Own {
 }
 
 impl Own {
-    fn read() -> Own {
+    fn of(known: &Known) -> Own {
         let monitor = std::process::id() as i32;
-        let boot = small::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        Own { monitor, monitor_start: start_time(monitor), boot: boot.trim().to_owned() }
+        let monitor_start =
+            start_between(known.begun, boot_clock()).unwrap_or_else(|| start_time(monitor));
+        let boot = match known.boot.as_str() {
+            "" => small::read("/proc/sys/kernel/random/boot_id").unwrap_or_default(),
+            boot => boot.to_owned(),
+        };
+        Own { monitor, monitor_start, boot: boot.trim().to_owned() }
     }
 }
 
 impl State {
+    /// Of this process, which has just begun.
+    pub(crate) fn of_monitor(known: &Known) -> Self {
+        State { own: Own::of(known), ..State::default() }
+    }
+
     /// Replaces `state.json` in `dir`. No fsync: torn with a free lock means dead anyway. Where no
     /// new file can be made, the present one is written over; with an error it is as it was.
     ///
@@ -109,8 +121,8 @@ impl State {
         }
     }
 
-    fn text(&mut self) -> String {
-        let Own { monitor, monitor_start, boot } = self.own.get_or_insert_with(Own::read);
+    fn text(&self) -> String {
+        let Own { monitor, monitor_start, boot } = &self.own;
         let mut text = String::with_capacity(640);
         let _ = write!(
             text,
@@ -135,7 +147,12 @@ impl State {
         let denied: Vec<String> =
             self.denied.iter().map(|f| format!("{}: errno {}", f.object, f.errno)).collect();
         list(&mut text, self.notes.iter().chain(&denied).map(String::as_str));
-        text.push_str("]}\n");
+        text.push(']');
+        if let Some(existing) = ids::existing() {
+            extents(&mut text, "uids", &existing.uids);
+            extents(&mut text, "gids", &existing.gids);
+        }
+        text.push_str("}\n");
         text
     }
 }
@@ -221,6 +238,15 @@ fn write_all(file: &OwnedFd, text: &str) -> Result<(), Errno> {
     Ok(())
 }
 
+fn extents(text: &mut String, key: &str, all: &[(u32, u32)]) {
+    let _ = write!(text, ",\"{key}\":[");
+    for (n, (first, count)) in all.iter().enumerate() {
+        let comma = if n > 0 { "," } else { "" };
+        let _ = write!(text, "{comma}[{first},{count}]");
+    }
+    text.push(']');
+}
+
 fn list<'a>(text: &mut String, items: impl Iterator<Item = &'a str>) {
     for (n, item) in items.enumerate() {
         if n > 0 {
@@ -260,6 +286,21 @@ pub(crate) fn ticks() -> i64 {
     t.tv_sec * 1000 + t.tv_nsec / 1_000_000
 }
 
+/// Nanoseconds since boot, of the clock that starts of processes are counted by.
+pub(crate) fn boot_clock() -> u64 {
+    let t = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
+}
+
+/// What [`start_time`] will say of a process that was made between these two moments of
+/// [`boot_clock`], if that is sure: /proc counts in hundredths of a second (proc_pid_stat(5)), and
+/// to read it there takes ten times as long.
+pub(crate) fn start_between(before: u64, after: u64) -> Option<u64> {
+    const TICK: u64 = 10_000_000;
+    let start = before / TICK;
+    (before > 0 && start == after / TICK).then_some(start)
+}
+
 /// Field 22 of `/proc/<pid>/stat` (proc_pid_stat(5)); the name in field 2 may hold anything.
 pub(crate) fn start_time(pid: i32) -> u64 {
     let text = small::read(&format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -297,7 +338,7 @@ mod tests {
             object: "a\"b\\c\n".into(),
             errno: 1,
         }];
-        let mut state = State {
+        let state = State {
             status: "running",
             denied,
             cgroup: vec!["/a".into(), "/b".into()],
@@ -387,5 +428,23 @@ mod tests {
     #[test]
     fn own_start_time_is_there() {
         assert!(start_time(std::process::id() as i32) > 0);
+    }
+
+    #[test]
+    fn a_start_that_is_not_asked_for_is_the_one_that_the_kernel_has() {
+        let mut sure = 0;
+        for _ in 0..50 {
+            let before = boot_clock();
+            let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
+            let start = start_between(before, boot_clock());
+            if let Some(start) = start {
+                assert_eq!(start, start_time(child.id() as i32));
+                sure += 1;
+            }
+            child.wait().unwrap();
+        }
+        assert!(sure > 0);
+        assert_eq!(start_between(0, 1), None);
+        assert_eq!(start_between(19_999_999, 20_000_000), None);
     }
 }

@@ -159,14 +159,19 @@ fn a_launch_survives_its_encoding() {
 #[test]
 fn the_way_into_p_survives_its_encoding_and_fits_where_it_is_read() {
     use bolt_shim::control::Request;
-    use bolt_shim::head::{FirstInit, Spaces};
+    use bolt_shim::head::{Existing, FirstInit, Known, Spaces};
     use bolt_shim::launch::Userns;
+    let boot = "0d1bd3e8-5a30-4b5e-9a4c-53a7b5f5b1c7".to_owned();
+    let most = vec![(u32::MAX, u32::MAX); 20];
+    let ids = Existing { uids: most.clone(), gids: most };
+    let known = Known { begun: u64::MAX, boot, ids };
     let spaces = Spaces { user: true, pid: false, net: true, ipc: false, uts: true };
     for userns in [Userns::Host, Userns::Join, Userns::JoinNew, Userns::MakeSingle] {
         for init in [None, Some(FirstInit { spaces, usual_ids: true })] {
-            let request = Request::Enter { userns, init };
+            let known = known.clone();
+            let request = Request::Enter { userns, init, known };
             let bytes = postcard::to_stdvec(&request).unwrap();
-            assert!(bytes.len() <= 64);
+            assert!(bytes.len() <= Known::LONGEST);
             assert_eq!(postcard::from_bytes::<Request>(&bytes), Ok(request));
         }
     }

@@ -8,6 +8,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Who asks. Collected by the caller, because only `settings` reads the environment.
 #[derive(Debug, Clone)]
@@ -210,6 +211,13 @@ fn nest(mount: &Path, dir: &Path, caller: &Caller) -> Nest {
         enabled: words("cgroup.subtree_control"),
         occupied,
     }
+}
+
+/// Whether cgroup v2 is all that this host has. It stays as it was booted, and is asked for again and
+/// again.
+pub fn is_pure_v2() -> bool {
+    static IS: OnceLock<bool> = OnceLock::new();
+    *IS.get_or_init(|| Path::new("/sys/fs/cgroup/cgroup.controllers").exists())
 }
 
 fn divisible(dir: &Path) -> bool {

@@ -28,7 +28,7 @@ mod update;
 
 pub use crate::bus::{BusAddress, BusError};
 pub use describe::{Description, describe};
-pub use host::{Caller, Hierarchy, Host, Nest, Occupied, Systemd, V1, V2, detect};
+pub use host::{Caller, Hierarchy, Host, Nest, Occupied, Systemd, V1, V2, detect, is_pure_v2};
 pub use limits::{
     CPU_PERIOD_US, LimitError, Limits, Setting, parse_cpu_list, pids_max, v1_cpu_quota,
     v1_memory_limit, v1_memsw, v2_cpu_max, v2_cpu_weight, v2_memory_max, v2_swap_max,

@@ -254,7 +254,10 @@ pub fn base(settings: &Settings, args: &CreateArgs, early: &mut Early) -> anyhow
         Asked::Is(_) => 0,
     };
     let (userns, replaced, range) = userns_of(settings, args, asked, highest)?;
-    let full = userns::can_be_full(&settings.dirs);
+    let full = match early {
+        Some(begun) => begun.is_full(),
+        None => userns::can_be_full(&settings.dirs),
+    };
     let layout = pull::layout_for(settings, userns, full)?;
     pull::ensure_layout(&store, &record, layout, || step_back(early))?;
     let origin = Origin::Image {

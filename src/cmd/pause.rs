@@ -7,7 +7,6 @@ use crate::container::freezer::Freezer;
 use crate::container::state::Status;
 use crate::settings::Settings;
 use anyhow::{Context, anyhow, bail};
-use std::path::Path;
 
 /// Freeze all processes of containers
 #[derive(Debug, clap::Args)]
@@ -67,7 +66,7 @@ fn pause(settings: &Settings, dir: &ContainerDir) -> anyhow::Result<()> {
 
 /// What gives a container a control group here.
 fn way_to_freeze() -> &'static str {
-    match Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+    match crate::cgroup::is_pure_v2() {
         true => {
             "where `systemd --user` answers, -d or a limit such as --pids-limit gives it one \
              ('bolt doctor' tells)"

@@ -38,6 +38,10 @@ pub struct Recorded {
     pub restarts: u32,
     /// Kernel boot id of the last start.
     pub boot: String,
+    /// The ids of P, as (first, count).
+    pub uids: Vec<(u32, u32)>,
+    /// The same of groups.
+    pub gids: Vec<(u32, u32)>,
     /// Directories of the control group, deepest first.
     pub cgroup: Vec<String>,
     /// Settings that were not applied, each `setting: why`.

@@ -22,7 +22,7 @@ pub(crate) fn dirs(root: &Path) -> Dirs {
         cache: root.join("cache"),
         state: root.join("state"),
         config_home: root.join("config"),
-        user: "tester".to_owned(),
+        login: "tester".to_owned().into(),
         home: root.to_owned(),
         uid: 0,
         gid: 0,

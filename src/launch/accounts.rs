@@ -3,7 +3,7 @@
 
 use crate::container::config::{Config, Userns};
 use crate::settings::Settings;
-use crate::sys::small;
+use crate::sys::accounts::{self, number};
 use bolt_shim::accounts::{Account, Accounts, GID};
 use std::path::Path;
 
@@ -34,9 +34,9 @@ pub(super) fn plan(settings: &Settings, config: &Config) -> Accounts {
 
 fn add_caller(accounts: &mut Accounts, settings: &Settings, config: &Config, uid: u32, gid: u32) {
     let dirs = &settings.dirs;
-    let entry = host_entry("/etc/passwd", dirs.uid).unwrap_or_default();
+    let entry = accounts::line("/etc/passwd", dirs.uid).unwrap_or_default();
     let field = |n: usize| entry.get(n).map_or("", String::as_str);
-    let (name, own_home) = (dirs.user.as_str(), field(5));
+    let (name, own_home) = (dirs.user(), field(5));
     let is_mounted = own_home.starts_with('/')
         && config.mounts.iter().any(|m| Path::new(own_home).starts_with(&m.target));
     let user = User {
@@ -47,7 +47,7 @@ fn add_caller(accounts: &mut Accounts, settings: &Settings, config: &Config, uid
         home: if is_mounted { own_home } else { home(config) },
     };
     accounts.passwd.push(account(name, uid, line(config, &user)));
-    let group = host_entry("/etc/group", dirs.gid).and_then(|fields| fields.into_iter().next());
+    let group = accounts::line("/etc/group", dirs.gid).and_then(|fields| fields.into_iter().next());
     let group = group.as_deref().unwrap_or(name);
     accounts.group.push(account(group, gid, format!("{group}:x:{gid}:{name}")));
 }
@@ -89,19 +89,6 @@ fn line(config: &Config, user: &User<'_>) -> String {
             .replace("$HOME", home),
         None => format!("{name}:*:{uid}:{gid}:{title}:{home}:/bin/sh"),
     }
-}
-
-fn number(text: &str) -> Option<u32> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
-
-/// The fields of the host's line for a number, in passwd(5) or group(5).
-fn host_entry(path: &str, id: u32) -> Option<Vec<String>> {
-    // One line of another encoding must not hide the others.
-    let bytes = small::read(path).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
-    text.lines().map(fields).find(|f| f.get(2).and_then(|id| number(id)) == Some(id))
 }
 
 #[cfg(test)]

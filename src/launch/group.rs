@@ -30,7 +30,7 @@ pub(super) fn is_wanted(settings: &Settings, config: &Config) -> bool {
     let how = config.unit.cgroups;
     let asked = || !limits(&config.resources).asked().is_empty();
     how != Cgroups::Disabled
-        && (how == Cgroups::Split || asked() || settings.dirs.uid == 0 || is_pure_v2())
+        && (how == Cgroups::Split || asked() || settings.dirs.uid == 0 || cgroup::is_pure_v2())
 }
 
 /// Whether a container that its caller waits for, and that has no limits, is left in the group that
@@ -41,13 +41,13 @@ pub fn stays_with_caller(settings: &Settings) -> bool {
         cgroup::Host::V2(v2) => v2.nest.is_some(),
         _ => true,
     };
-    settings.dirs.uid != 0 && (!is_pure_v2() || !has_nest())
+    settings.dirs.uid != 0 && (!cgroup::is_pure_v2() || !has_nest())
 }
 
 /// Whether the words of a command line ask for a group of the container's own, on a pure v2 host.
 /// Only a guess: the words of the container's program are among them. Wrong, it costs a little time.
 pub fn is_asked_for(words: &[String]) -> bool {
-    is_pure_v2() && words.iter().any(|word| detaches(word) || limits_something(word))
+    cgroup::is_pure_v2() && words.iter().any(|word| detaches(word) || limits_something(word))
 }
 
 fn detaches(word: &str) -> bool {
@@ -60,10 +60,6 @@ fn limits_something(word: &str) -> bool {
     ["--memory", "--cpu", "--pids-limit", "--cgroups", "-m"]
         .iter()
         .any(|flag| word.starts_with(flag))
-}
-
-fn is_pure_v2() -> bool {
-    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
 }
 
 /// What a start of this container on this host would not apply, as far as that can be told before.

@@ -74,17 +74,21 @@ pub fn choose(dirs: &Dirs) -> Driver {
             refusal
         }
     };
-    decide(refusal, || net::find("fuse-overlayfs"), Path::new("/dev/fuse").exists())
+    decide(refusal, || net::find("fuse-overlayfs"), || Path::new("/dev/fuse").exists())
 }
 
-fn decide(refusal: Option<String>, fuse: impl Fn() -> Option<String>, device: bool) -> Driver {
+fn decide(
+    refusal: Option<String>,
+    fuse: impl Fn() -> Option<String>,
+    device: impl Fn() -> bool,
+) -> Driver {
     let Some(refusal) = refusal else {
         let why = "the kernel mounts an overlay on the file system of the store".to_owned();
         return Driver { kind: Kind::Overlay, why };
     };
     let why = |fuse: &str| format!("overlay does not work here ({refusal}); {fuse}");
     match fuse() {
-        Some(program) if device => {
+        Some(program) if device() => {
             Driver { kind: Kind::FuseOverlay, why: why(&format!("{program} does")) }
         }
         Some(_) => Driver { kind: Kind::Copy, why: why("fuse-overlayfs has no /dev/fuse") },
@@ -154,9 +158,9 @@ mod tests {
     fn overlay_then_fuse_then_copy() {
         let fuse = || Some("/usr/bin/fuse-overlayfs".to_owned());
         let refused = || Some("mount an overlay: EINVAL".to_owned());
-        assert_eq!(decide(None, fuse, true).kind, Kind::Overlay);
-        assert_eq!(decide(refused(), fuse, true).kind, Kind::FuseOverlay);
-        for driver in [decide(refused(), fuse, false), decide(refused(), || None, true)] {
+        assert_eq!(decide(None, fuse, || true).kind, Kind::Overlay);
+        assert_eq!(decide(refused(), fuse, || true).kind, Kind::FuseOverlay);
+        for driver in [decide(refused(), fuse, || false), decide(refused(), || None, || true)] {
             assert_eq!(driver.kind, Kind::Copy);
             assert!(driver.why.contains("EINVAL") && driver.why.contains("fuse"), "{driver:?}");
         }

@@ -13,7 +13,7 @@ use crate::userns::{self, Source};
 use crate::{launch, rootfs};
 use anyhow::Context;
 use bolt_shim::control::Request;
-use bolt_shim::head::{FirstInit, Head};
+use bolt_shim::head::{FirstInit, Head, Known};
 use bolt_shim::launch::{IdMap, Launch, Root, Userns, fd};
 use bolt_shim::report::{Failure, Step};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -78,6 +78,8 @@ pub fn load() -> anyhow::Result<Option<Monitor>> {
 #[derive(Debug)]
 pub struct Monitor {
     program: Program,
+    /// When it was about to be started, as [`Known`] has it.
+    begun: u64,
     starting: Starting,
     /// `None` once its container runs.
     line: Option<Connection>,
@@ -125,10 +127,11 @@ impl Monitor {
     ) -> anyhow::Result<Self> {
         let (ours, theirs) = crate::sys::scm::pair().context("make a socket")?;
         let path = program.path();
+        let begun = boot_clock();
         let starting = start(path, &["bolt-shim", "monitor"], &[(theirs.as_fd(), fd::REPORT)])
             .with_context(|| format!("start {}", program.installed_path().display()))?;
         tracing::debug!(pid = starting.pid, "supervisor started");
-        Ok(Monitor { program, starting, line: Some(Connection::from_fd(ours, "")) })
+        Ok(Monitor { program, begun, starting, line: Some(Connection::from_fd(ours, "")) })
     }
 }
 
@@ -147,14 +150,30 @@ impl Begun {
         let (plan, root, waiting) = (None, None, None);
         let first = init(&source);
         let begun = Begun { monitor, source, first, making: None, plan, root, waiting };
-        let enter = |userns, fds: &[_]| begun.send(&Request::Enter { userns, init: first }, fds);
         match &begun.source {
-            Source::Root => enter(Userns::Host, &[]),
-            Source::Join(p) => enter(Userns::Join, &[p.as_fd()]),
-            Source::Single(_) => enter(Userns::MakeSingle, &[]),
+            Source::Root => begun.send_enter(Userns::Host, &Known::default(), &[]),
+            Source::Join(p, known) => begun.send_enter(Userns::Join, known, &[p.as_fd()]),
+            Source::Single(_) => begun.send_enter(Userns::MakeSingle, &Known::default(), &[]),
             Source::Full(..) => {}
         }
         Ok(begun)
+    }
+
+    /// The first packet; what does not fit it, the supervisor asks the kernel for.
+    fn send_enter(&self, userns: Userns, known: &Known, fds: &[BorrowedFd<'_>]) {
+        let begun = self.monitor.begun;
+        let known = Known { begun, ..known.clone() };
+        let request = |known| Request::Enter { userns, init: self.first, known };
+        let whole = request(known);
+        match postcard::to_stdvec(&whole) {
+            Ok(bytes) if bytes.len() <= Known::LONGEST => self.send(&whole, fds),
+            _ => self.send(&request(Known { begun, ..Known::default() }), fds),
+        }
+    }
+
+    /// Whether P has the whole range, or will have it.
+    pub fn is_full(&self) -> bool {
+        !matches!(self.source, Source::Single(_))
     }
 
     /// Whether [`Self::make_p`] is still to make it.
@@ -171,8 +190,7 @@ impl Begun {
             let (step, object) = (Step::UserNamespace, "clone".to_owned());
             StartError::Step(Failure { step, object, errno })
         })?;
-        let request = Request::Enter { userns: Userns::JoinNew, init: self.first };
-        self.send(&request, &[made.namespace()]);
+        self.send_enter(Userns::JoinNew, &Known::default(), &[made.namespace()]);
         self.making = Some(made);
         Ok(())
     }
@@ -263,6 +281,12 @@ impl Begun {
         let line = self.monitor.line.take().context("a supervisor starts one container")?;
         Ok(line.of(dir.id()))
     }
+}
+
+/// The clock that starts of processes are counted by, nanoseconds.
+fn boot_clock() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + now.tv_nsec as u64
 }
 
 /// What the supervisor can make now. A root that does not fit the packet waits for the plan.

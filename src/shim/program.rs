@@ -8,12 +8,15 @@ use anyhow::Context as _;
 use bolt_shim::launch::fd;
 use rustix::fs::{AtFlags, Stat};
 use std::ffi::CString;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// The supervisor's program.
+const NAME: &str = "bolt-shim";
 /// In the data directory: id of a container whose supervisor runs from a copy.
 const HINT: &str = "supervisor";
 /// Containers that are looked at for a living copy; making another is cheaper than many looks.
@@ -41,7 +44,7 @@ impl Program {
     /// counts for nothing on the kernel's own mount, so all supervisors of the user may share
     /// one. `alone`: none of them lives.
     pub(super) fn find(data: &Path, containers: &Containers, alone: bool) -> anyhow::Result<Self> {
-        let (path, file, name) = installed()?;
+        let (path, name) = installed()?;
         let Some(name) = name else { return Ok(Program::file(path)) };
         if !alone && let Some(copy) = lent(data, containers, &name) {
             return Ok(Program {
@@ -51,12 +54,12 @@ impl Program {
                 lent: true,
             });
         }
-        copy(path, file, &name)
+        copy(path)
     }
 
     /// The installed file, where that is safe: what [`Program::find`] would find whoever lives.
     pub(super) fn installed() -> anyhow::Result<Option<Self>> {
-        let (path, _, name) = installed()?;
+        let (path, name) = installed()?;
         Ok(name.is_none().then(|| Program::file(path)))
     }
 
@@ -72,8 +75,7 @@ impl Program {
     /// The same, when the copy that somebody lent cannot be executed: a container's root may
     /// have changed the mode of that one, or its owner.
     pub(super) fn own() -> anyhow::Result<Self> {
-        let (path, file, name) = installed()?;
-        copy(path, file, &name.context("the program changed its owner meanwhile")?)
+        copy(find()?)
     }
 
     /// Valid as long as this lives.
@@ -94,27 +96,31 @@ impl Program {
     }
 }
 
-/// The installed program, and the name that its copy gets if it has to be copied: which file it
-/// is, and which version of it. The time of the last change cannot be set by anybody.
-fn installed() -> anyhow::Result<(PathBuf, File, Option<String>)> {
-    let path = find()?;
-    // A pipe would be waited for.
-    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&path);
-    let file = file.with_context(|| format!("open {}", path.display()))?;
-    let meta = file.metadata().with_context(|| format!("look at {}", path.display()))?;
+/// The installed program, and the name that its copy gets if it has to be copied.
+fn installed() -> anyhow::Result<(PathBuf, Option<String>)> {
+    let (path, meta) = look()?;
     anyhow::ensure!(meta.is_file(), "{} is no program", path.display());
     let ours = rustix::process::geteuid();
-    let name = (meta.uid() == ours.as_raw() || ours.is_root()).then(|| {
-        let (dev, ino, size) = (meta.dev(), meta.ino(), meta.size());
-        format!("bolt-shim-{dev:x}-{ino:x}-{size:x}-{:x}-{:x}", meta.ctime(), meta.ctime_nsec())
-    });
-    Ok((path, file, name))
+    let changeable = meta.uid() == ours.as_raw() || ours.is_root();
+    let name = changeable.then(|| copy_name(&meta));
+    Ok((path, name))
 }
 
-fn copy(path: PathBuf, mut file: File, name: &str) -> anyhow::Result<Program> {
+/// Which file it is, and which version of it. The time of the last change cannot be set by anybody.
+fn copy_name(meta: &Metadata) -> String {
+    let (dev, ino, size) = (meta.dev(), meta.ino(), meta.size());
+    format!("bolt-shim-{dev:x}-{ino:x}-{size:x}-{:x}-{:x}", meta.ctime(), meta.ctime_nsec())
+}
+
+fn copy(path: PathBuf) -> anyhow::Result<Program> {
+    // A pipe would be waited for.
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&path);
+    let mut file = file.with_context(|| format!("open {}", path.display()))?;
+    let meta = file.metadata().with_context(|| format!("look at {}", path.display()))?;
+    anyhow::ensure!(meta.is_file(), "{} is no program", path.display());
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).with_context(|| format!("read {}", path.display()))?;
-    let name = CString::new(name).context("name the supervisor's copy")?;
+    let name = CString::new(copy_name(&meta)).context("name the supervisor's copy")?;
     match memfd::sealed_program(&name, &bytes) {
         Ok(copy) => {
             Ok(Program { path: behind(&copy), installed: path, copy: Some(copy), lent: false })
@@ -192,18 +198,34 @@ fn is_copy(file: &OwnedFd, name: &str) -> bool {
         && stat.st_mode & 0o7777 == 0o777
 }
 
-/// Beside this program, as installed and as built; `BOLT_SHIM` for a tree laid out otherwise.
+/// The path by which this program was executed (getauxval(3), AT_EXECFN), where that is absolute.
+fn executed() -> Option<PathBuf> {
+    let name = std::ffi::OsStr::from_bytes(rustix::param::linux_execfn().to_bytes());
+    Some(PathBuf::from(name)).filter(|path| path.is_absolute())
+}
+
+/// Where the supervisor's program is: beside this one, as installed and as built; `BOLT_SHIM` for a
+/// tree laid out otherwise.
 pub fn find() -> anyhow::Result<PathBuf> {
+    Ok(look()?.0)
+}
+
+fn look() -> anyhow::Result<(PathBuf, Metadata)> {
     if let Some(path) = std::env::var_os("BOLT_SHIM").filter(|path| !path.is_empty()) {
-        return Ok(PathBuf::from(path));
+        let path = PathBuf::from(path);
+        let meta = path.metadata().with_context(|| format!("look at {}", path.display()))?;
+        return Ok((path, meta));
+    }
+    let file =
+        |path: PathBuf| Some(path.metadata().ok().filter(Metadata::is_file)?).map(|m| (path, m));
+    // What it was executed by is known without /proc; a link is followed there alone.
+    if let Some(found) = executed().and_then(|here| file(here.with_file_name(NAME))) {
+        return Ok(found);
     }
     let here = std::env::current_exe().context("find this program")?;
-    for candidate in
-        [here.with_file_name("bolt-shim"), PathBuf::from("/usr/libexec/bolt/bolt-shim")]
-    {
-        if candidate.is_file() {
-            return Ok(candidate);
-        }
+    let elsewhere = Path::new("/usr/libexec/bolt").join(NAME);
+    if let Some(found) = [here.with_file_name(NAME), elsewhere].into_iter().find_map(file) {
+        return Ok(found);
     }
     anyhow::bail!(
         "bolt-shim is not beside {}; install both programs into one directory",

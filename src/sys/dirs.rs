@@ -1,6 +1,8 @@
 //! Where Bolt keeps its files for one user (XDG Base Directory Specification 0.8).
 
+use super::accounts;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// The base directories of one user. Built once by `settings`, passed down by reference.
 #[derive(Debug, Clone)]
@@ -16,8 +18,8 @@ pub struct Dirs {
     pub config_home: PathBuf,
     /// The user's home directory.
     pub home: PathBuf,
-    /// Login name of the user, or the uid in digits.
-    pub user: String,
+    /// Filled when [`Self::user`] is first asked for.
+    pub login: OnceLock<String>,
     /// Real uid in the namespace where the command was typed.
     pub uid: u32,
     /// Real gid in the namespace where the command was typed.
@@ -25,6 +27,16 @@ pub struct Dirs {
 }
 
 impl Dirs {
+    /// Login name of the user, or the uid in digits. Most starts need none, and /etc/passwd is not
+    /// read for them.
+    pub fn user(&self) -> &str {
+        self.login.get_or_init(|| {
+            let entry = accounts::line("/etc/passwd", self.uid);
+            let name = entry.and_then(|fields| fields.into_iter().next());
+            name.unwrap_or_else(|| self.uid.to_string())
+        })
+    }
+
     /// `data/store`: blobs, layers, image records.
     pub fn store(&self) -> PathBuf {
         self.data.join("store")

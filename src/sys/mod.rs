@@ -1,5 +1,6 @@
 //! L0: the kernel and the disk, as small safe functions. The only folder with `unsafe`.
 
+pub mod accounts;
 pub mod apart;
 mod at_start;
 pub mod atomic;

@@ -61,7 +61,7 @@ pub fn reserve(
         total,
         taken: taken.iter().map(|(_, size)| size).sum(),
         containers: taken.len(),
-        user: dirs.user.clone(),
+        user: dirs.user().to_owned(),
     })?;
     Ok(Reserved { userns: Userns::Auto { first, size }, _guard: guard })
 }
@@ -73,18 +73,18 @@ pub fn check(dirs: &Dirs, first: u32, size: u32) -> anyhow::Result<()> {
     anyhow::ensure!(
         last <= total,
         "--userns auto: the container has the subordinate ids {first} to {last}, and {} has only {total} by now; create it again",
-        dirs.user
+        dirs.user()
     );
     Ok(())
 }
 
 /// How many subordinate ids there are for both uids and gids.
 fn total(dirs: &Dirs) -> anyhow::Result<u32> {
-    let ids = (dirs.uid != 0).then(|| subid::lookup(&dirs.user, dirs.uid)).flatten();
+    let ids = (dirs.uid != 0).then(|| subid::lookup(dirs.user(), dirs.uid)).flatten();
     let ids = ids.with_context(|| {
         format!(
             "--userns auto: {} has no subordinate ids in /etc/subuid and /etc/subgid; see 'bolt doctor'",
-            dirs.user
+            dirs.user()
         )
     })?;
     let (uids, gids) = ids.counts();

@@ -15,6 +15,7 @@ use crate::sys::dirs::Dirs;
 use crate::sys::{lock, parent, small, userns};
 use crate::ui::print;
 use anyhow::Context;
+use bolt_shim::head::{Existing, Known};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -22,13 +23,16 @@ use std::time::{Duration, Instant};
 /// A start that makes P takes milliseconds.
 const SILENCE: Duration = Duration::from_secs(5);
 
+/// A P that lives, and what its holder has written down.
+type Living = (OwnedFd, Known);
+
 /// How a supervisor gets its P.
 #[derive(Debug)]
 pub enum Source {
     /// Root needs none.
     Root,
-    /// An existing one.
-    Join(OwnedFd),
+    /// An existing one, and what its holder knows of it.
+    Join(OwnedFd, Known),
     /// A new one with these subordinate ids; the lock keeps a second one from being made
     /// meanwhile, and is let go when the container runs.
     Full(subid::SubIds, Option<File>),
@@ -67,15 +71,16 @@ fn without_lock(dirs: &Dirs, containers: &Containers) -> Result<Source, subid::S
     if dirs.uid == 0 {
         return Ok(Source::Root);
     }
-    let Some(ids) = subid::lookup(&dirs.user, dirs.uid) else {
+    // A living one keeps its ids, whatever the two files say by now.
+    if let Some((fd, known)) = hinted(dirs, containers) {
+        return Ok(Source::Join(fd, known));
+    }
+    let Some(ids) = subid::lookup(dirs.user(), dirs.uid) else {
         return Ok(Source::Single(format!(
             "no subordinate ids for {} in /etc/subuid and /etc/subgid",
-            dirs.user
+            dirs.user()
         )));
     };
-    if let Some(fd) = hinted(dirs, containers) {
-        return Ok(Source::Join(fd));
-    }
     if no_new_privs() {
         return Ok(Source::Single("no_new_privs is set, so newuidmap cannot work".into()));
     }
@@ -89,9 +94,9 @@ fn with_lock(
     guard: File,
 ) -> anyhow::Result<Source> {
     match living(containers)? {
-        Some((id, fd)) => {
+        Some((id, (fd, known))) => {
             remember(dirs, &id);
-            Ok(Source::Join(fd))
+            Ok(Source::Join(fd, known))
         }
         None => Ok(Source::Full(ids, Some(guard))),
     }
@@ -100,7 +105,7 @@ fn with_lock(
 /// Whether P will have the whole range, without looking for one: decides the id layout of a
 /// new container.
 pub fn can_be_full(dirs: &Dirs) -> bool {
-    dirs.uid == 0 || (subid::lookup(&dirs.user, dirs.uid).is_some() && !no_new_privs())
+    dirs.uid == 0 || (subid::lookup(dirs.user(), dirs.uid).is_some() && !no_new_privs())
 }
 
 /// Writes down which container holds P, so that the next start need not look for one.
@@ -141,16 +146,16 @@ fn open_lock_file(dirs: &Dirs, name: &str) -> anyhow::Result<File> {
     file.with_context(|| format!("open {}", path.display()))
 }
 
-fn hinted(dirs: &Dirs, containers: &Containers) -> Option<OwnedFd> {
+fn hinted(dirs: &Dirs, containers: &Containers) -> Option<Living> {
     let id = small::read_regular(dirs.data.join("userns/full")).ok()?;
     open_p(containers, std::str::from_utf8(&id).ok()?.trim())
 }
 
 /// The first container whose supervisor, or whose orphan, is alive. Hundreds may have ended.
-fn living(containers: &Containers) -> anyhow::Result<Option<(String, OwnedFd)>> {
+fn living(containers: &Containers) -> anyhow::Result<Option<(String, Living)>> {
     for id in containers.ids()?.into_iter().filter(|id| containers.has_socket(id)) {
-        if let Some(fd) = open_p(containers, &id) {
-            return Ok(Some((id, fd)));
+        if let Some(living) = open_p(containers, &id) {
+            return Ok(Some((id, living)));
         }
     }
     Ok(None)
@@ -158,18 +163,22 @@ fn living(containers: &Containers) -> anyhow::Result<Option<(String, OwnedFd)>> 
 
 /// P of one container. Inode numbers and pids are recycled, so what was opened counts only
 /// when the holder is seen alive afterwards.
-fn open_p(containers: &Containers, id: &str) -> Option<OwnedFd> {
+fn open_p(containers: &Containers, id: &str) -> Option<Living> {
     let dir = containers.open_id(id).ok()?;
     let state = dir.read_state().ok()?;
     if !state.full {
         return None;
     }
-    if dir.is_supervised().ok()? {
-        let ns = File::open(format!("/proc/{}/ns/user", state.monitor)).ok()?;
-        let same = inode(&ns) == Some(state.userns);
-        return (same && dir.is_supervised().ok()?).then(|| ns.into());
-    }
-    orphans_p(&state)
+    let fd = match dir.is_supervised().ok()? {
+        true => {
+            let ns = File::open(format!("/proc/{}/ns/user", state.monitor)).ok()?;
+            let same = inode(&ns) == Some(state.userns);
+            (same && dir.is_supervised().ok()?).then(|| ns.into())
+        }
+        false => orphans_p(&state),
+    };
+    let ids = Existing { uids: state.uids, gids: state.gids };
+    Some((fd?, Known { boot: state.boot, ids, begun: 0 }))
 }
 
 fn orphans_p(state: &Recorded) -> Option<OwnedFd> {
@@ -206,7 +215,7 @@ fn change_to_p(dirs: &Dirs) -> anyhow::Result<bool> {
     let containers = Containers::open(dirs)?;
     match source(dirs, &containers)? {
         Source::Root => return Ok(true),
-        Source::Join(fd) => {
+        Source::Join(fd, _) => {
             userns::join(&fd).context("join the user namespace of a running container")?;
             userns::become_root().context("become root of the user namespace")?;
             return Ok(true);

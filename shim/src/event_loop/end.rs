@@ -19,6 +19,9 @@ use std::os::fd::AsFd;
 /// How long a client that does not read is waited for when that cannot be for ever, in
 /// milliseconds.
 const GRACE: i64 = 1000;
+/// How many of the directories that go the launcher lets go of, while we do of the others; it has the
+/// container's own besides.
+const LAUNCHERS: usize = 2;
 
 impl Supervisor {
     /// Collects a payload that has ended.
@@ -131,9 +134,11 @@ impl Supervisor {
         let others = |c: &&mut Client| !matches!(c.role, Role::Exec | Role::Check) && !c.told;
         for client in self.clients.iter_mut().filter(others) {
             client.told = true;
-            // The launcher lets go of one while we do of the others, and of the directory itself.
-            let shared = self.let_go.first().filter(|_| client.is_primary()).map(AsFd::as_fd);
-            client.send(report, shared.as_slice());
+            let shared = if client.is_primary() { LAUNCHERS.min(self.let_go.len()) } else { 0 };
+            let fds: Vec<_> = self.let_go[..shared].iter().map(AsFd::as_fd).collect();
+            client.send(report, &fds);
+            // First, so that it is his hold that is the last one.
+            self.let_go.drain(..shared);
         }
     }
 

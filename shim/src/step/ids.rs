@@ -2,10 +2,12 @@
 
 use crate::at::{At, Res, failure};
 use crate::small;
+use bolt_shim::head::Existing;
 use bolt_shim::launch::IdMap;
 use bolt_shim::report::Step;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 /// A run of ids: `inside` of the new namespace is `outside` of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +17,39 @@ struct Extent {
     count: u32,
 }
 
-/// The ids that exist in our own namespace, as (start, count), from `/proc/self/{uid,gid}_map`.
-fn own(text: &str) -> Vec<(u32, u32)> {
+/// The ids of the namespace that M is in from [`know`] on, which never change.
+static EXISTING: OnceLock<Existing> = OnceLock::new();
+
+/// M has entered its namespace, and keeps what exists there: `known`, where that is any, else what
+/// the kernel says.
+pub(crate) fn know(known: Existing) -> Res<&'static Existing> {
+    let known = match known.uids.is_empty() || known.gids.is_empty() {
+        false => known,
+        true => Existing { uids: ask("uid_map")?, gids: ask("gid_map")? },
+    };
+    Ok(EXISTING.get_or_init(|| known))
+}
+
+/// What [`know`] has kept.
+pub(crate) fn existing() -> Option<&'static Existing> {
+    EXISTING.get()
+}
+
+/// What exists in our own namespace.
+fn own(kind: &str) -> Res<Vec<(u32, u32)>> {
+    match EXISTING.get() {
+        Some(all) if kind == "uid_map" => Ok(all.uids.clone()),
+        Some(all) => Ok(all.gids.clone()),
+        None => ask(kind),
+    }
+}
+
+fn ask(kind: &str) -> Res<Vec<(u32, u32)>> {
+    Ok(read(&small::read(&format!("/proc/self/{kind}")).at(Step::IdMaps, kind)?))
+}
+
+/// (start, count) of each line of `/proc/self/{uid,gid}_map`.
+fn read(text: &str) -> Vec<(u32, u32)> {
     text.lines()
         .filter_map(|line| {
             let mut words = line.split_ascii_whitespace();
@@ -87,9 +120,8 @@ impl Ids {
     /// Those of our own namespace.
     pub(crate) fn own() -> Self {
         let mine = |kind: &str| {
-            let text = small::read(&format!("/proc/self/{kind}")).unwrap_or_default();
             let whole = |(start, count)| Extent { inside: start, outside: start, count };
-            own(&text).into_iter().map(whole).collect::<Vec<_>>()
+            own(kind).unwrap_or_default().into_iter().map(whole).collect::<Vec<_>>()
         };
         Ids::of(&mine("uid_map"), &mine("gid_map"))
     }
@@ -124,8 +156,7 @@ fn maps_of(shape: IdMap) -> Res<[(&'static str, Vec<Extent>); 2]> {
         _ => (0, 0),
     };
     let map = |kind, id| {
-        let mine = small::read(&format!("/proc/self/{kind}")).at(Step::IdMaps, kind)?;
-        let map = cut(&wanted(shape, id), &own(&mine));
+        let map = cut(&wanted(shape, id), &own(kind)?);
         if let IdMap::Range { size, .. } = shape
             && map.iter().map(|e| e.count).sum::<u32>() != size
         {
@@ -141,8 +172,7 @@ fn maps_of(shape: IdMap) -> Res<[(&'static str, Vec<Extent>); 2]> {
 pub(crate) fn root_in_p(shape: Option<IdMap>) -> (u32, u32) {
     let one = |id: u32, kind: &str| {
         let Some(shape) = shape else { return 0 };
-        let mine = small::read(&format!("/proc/self/{kind}")).unwrap_or_default();
-        let map = cut(&wanted(shape, id), &own(&mine));
+        let map = cut(&wanted(shape, id), &own(kind).unwrap_or_default());
         map.iter().find(|e| e.inside == 0).map_or(0, |e| e.outside)
     };
     match shape {
@@ -232,7 +262,7 @@ mod tests {
     #[test]
     fn own_reads_the_kernels_columns() {
         assert_eq!(
-            own("         0       1000          1\n         1     100000      65536\n"),
+            read("         0       1000          1\n         1     100000      65536\n"),
             FULL
         );
     }
