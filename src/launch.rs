@@ -340,9 +340,8 @@ const LOCALTIME: &str = "localtime";
 
 const NO_EXEC: MountFlags =
     MountFlags { read_only: false, nosuid: true, nodev: true, noexec: true };
-const NO_SUID: MountFlags =
-    MountFlags { read_only: false, nosuid: true, nodev: false, noexec: false };
-const PTS: MountFlags = MountFlags { read_only: false, nosuid: true, nodev: false, noexec: true };
+/// Of what has devices.
+const DEVICES: MountFlags = MountFlags { nodev: false, ..NO_EXEC };
 
 /// Every mount in order: the system's own, then the three files and what was asked for, by depth:
 /// a volume at /etc lies below the files.
@@ -367,8 +366,8 @@ fn mounts(
     ];
     let mut list = vec![
         step("/proc", MountKind::Proc, NO_EXEC),
-        step("/dev", MountKind::Dev { devices }, NO_SUID),
-        step("/dev/pts", MountKind::Devpts, PTS),
+        step("/dev", MountKind::Dev { devices }, DEVICES),
+        step("/dev/pts", MountKind::Devpts, DEVICES),
     ];
     if config.share.iter().any(|s| s == "ipc") {
         // The host's queues and memory, as podman binds them. A mount of our own is EPERM: the

@@ -121,6 +121,11 @@ pub enum SettingsError {
     /// Bolt's own directory is not absolute.
     #[error("BOLT_ROOT is {0:?}, which is not an absolute path")]
     NotAbsolute(PathBuf),
+    /// Neither records nor mounts could name what lies in there.
+    #[error(
+        "{0:?} would be Bolt's own directory, and is not UTF-8 text; set HOME, XDG_DATA_HOME, XDG_STATE_HOME, XDG_CACHE_HOME or BOLT_ROOT to another path"
+    )]
+    NotText(PathBuf),
 }
 
 impl Settings {
@@ -138,6 +143,11 @@ impl Settings {
         } else {
             user_dirs(config_home, home, uid, gid)?
         };
+        if let Some(path) =
+            [&dirs.data, &dirs.state, &dirs.cache].iter().find(|p| p.to_str().is_none())
+        {
+            return Err(SettingsError::NotText(path.to_path_buf()));
+        }
         let path = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let mut conf_dirs = vec!["/usr/share/containers".into(), "/etc/containers".into()];
         if uid != 0 {

@@ -6,8 +6,9 @@
 
 use crate::at::{At, Res, failure};
 use crate::handshake::{self, Message};
+use crate::step::exec::{self, Streams};
 use crate::step::ids::Ids;
-use crate::step::{exec, tty};
+use crate::step::tty;
 use crate::sys::clone::{Cloned, clone3};
 use crate::sys::{process as proc, socket};
 use bolt_shim::launch::{Launch, Net, Process};
@@ -16,12 +17,13 @@ use bolt_shim::secret::Variable;
 use nix::sched::{CloneFlags, setns};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Makes C; the socket tells what becomes of D (see `handshake`).
+/// Makes C; the socket tells what becomes of D (see `handshake`). `whose`: the streams of `stdio`.
 pub(crate) fn start(
     launch: &Launch,
     init: BorrowedFd<'_>,
     process: &Process,
     stdio: Vec<OwnedFd>,
+    whose: Streams,
 ) -> Res<(OwnedFd, i32)> {
     let (ours, theirs) = socket::pair().at(Step::Join, "socket")?;
     let group = open_group(launch.cgroup.v2.as_deref())?;
@@ -30,7 +32,7 @@ pub(crate) fn start(
         Cloned::Child => {
             drop(ours);
             let result = join(launch, init, &theirs)
-                .and_then(|()| split(process, &launch.secret_env, &theirs, stdio));
+                .and_then(|()| split(process, &launch.secret_env, &theirs, stdio, whose));
             if let Err(failure) = result {
                 exec::tell(&theirs, failure);
             }
@@ -89,10 +91,11 @@ fn split(
     secrets: &[Variable],
     socket: &OwnedFd,
     stdio: Vec<OwnedFd>,
+    whose: Streams,
 ) -> Res<()> {
     match clone3(nix::libc::CLONE_PARENT, None).at(Step::Clone, "exec")? {
         Cloned::Child => match attach(process, socket, stdio) {
-            Ok(passed) => exec::program(process, secrets, socket, passed, exec::Streams::Callers),
+            Ok(passed) => exec::program(process, secrets, socket, passed, whose),
             Err(failure) => exec::tell(socket, failure),
         },
         Cloned::Parent { pid, pidfd } => {

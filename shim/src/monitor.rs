@@ -44,7 +44,7 @@ pub(crate) fn run() -> u8 {
     }
     let ahead = Ahead::begin(init);
     let Some(head) = await_place(&report) else { return 125 };
-    let (mut launch, inherited) = match ready(ahead, head, &report, state.full) {
+    let (mut launch, inherited) = match ready(ahead, head, &report) {
         Ok(Some(ready)) => ready,
         Ok(None) => return 125,
         Err(failure) => {
@@ -60,18 +60,13 @@ pub(crate) fn run() -> u8 {
 
 /// All that is made before the plan, and the plan. `None`: it will not come.
 #[inline(never)]
-fn ready(
-    mut ahead: Ahead,
-    head: Head,
-    report: &OwnedFd,
-    full: bool,
-) -> Res<Option<(Launch, Inherited)>> {
+fn ready(mut ahead: Ahead, head: Head, report: &OwnedFd) -> Res<Option<(Launch, Inherited)>> {
     let dir = process::inherit(fd::DIR).at(Step::Read, "container directory")?;
     let path = match head.dir() {
         Some(path) => path.to_owned(),
         None => path_of(&dir)?,
     };
-    ahead.place(head, &path, full);
+    ahead.place(head, &path);
     let Some(passed) = await_plan(report) else {
         ahead.undo(&dir);
         return Ok(None);

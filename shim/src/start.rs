@@ -122,9 +122,8 @@ impl Ahead {
         }
     }
 
-    /// What is known once the container has a place, its directory `dir`. `full`: P has the whole
-    /// range.
-    pub(crate) fn place(&mut self, head: Head, dir: &str, full: bool) {
+    /// What is known once the container has a place, its directory `dir`.
+    pub(crate) fn place(&mut self, head: Head, dir: &str) {
         let Head { id_map, root } = head;
         self.id_map = id_map;
         match self.given {
@@ -134,7 +133,7 @@ impl Ahead {
             Some(_) => self.forget_init(),
         }
         let Some(root) = root else { return };
-        let tree = match full && self.leave_to_init(&root, dir) {
+        let tree = match self.leave_to_init(&root, dir) {
             true => Some(Tree::InInit),
             false => make_root(&root, dir, id_map).ok().map(Tree::Here),
         };

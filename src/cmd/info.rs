@@ -181,7 +181,7 @@ fn id_mappings(settings: &Settings) -> Value {
         return json!({ "uidmap": [], "gidmap": [] });
     }
     let can_have = || userns::can_be_full(dirs) && subid::has_writers();
-    let ids = subid::lookup(dirs.user(), dirs.uid).filter(|_| can_have());
+    let ids = subid::lookup(dirs.user(), dirs.uid).ok().filter(|_| can_have());
     let (uids, gids) = ids.map(|ids| (ids.uids, ids.gids)).unwrap_or_default();
     json!({ "uidmap": mapping(dirs.uid, &uids), "gidmap": mapping(dirs.gid, &gids) })
 }

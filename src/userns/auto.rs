@@ -80,11 +80,14 @@ pub fn check(dirs: &Dirs, first: u32, size: u32) -> anyhow::Result<()> {
 
 /// How many subordinate ids there are for both uids and gids.
 fn total(dirs: &Dirs) -> anyhow::Result<u32> {
-    let ids = (dirs.uid != 0).then(|| subid::lookup(dirs.user(), dirs.uid)).flatten();
-    let ids = ids.with_context(|| {
-        format!(
-            "--userns auto: {} has no subordinate ids in /etc/subuid and /etc/subgid; see 'bolt doctor'",
-            dirs.user()
+    let lookup = match dirs.uid {
+        0 => Err("/etc/subuid and /etc/subgid"),
+        uid => subid::lookup(dirs.user(), uid),
+    };
+    let ids = lookup.map_err(|files| {
+        let user = dirs.user();
+        anyhow::anyhow!(
+            "--userns auto: {user} has no subordinate ids in {files}; see 'bolt doctor'"
         )
     })?;
     let (uids, gids) = ids.counts();

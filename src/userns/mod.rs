@@ -75,11 +75,12 @@ fn without_lock(dirs: &Dirs, containers: &Containers) -> Result<Source, subid::S
     if let Some((fd, known)) = hinted(dirs, containers) {
         return Ok(Source::Join(fd, known));
     }
-    let Some(ids) = subid::lookup(dirs.user(), dirs.uid) else {
-        return Ok(Source::Single(format!(
-            "no subordinate ids for {} in /etc/subuid and /etc/subgid",
-            dirs.user()
-        )));
+    let ids = match subid::lookup(dirs.user(), dirs.uid) {
+        Ok(ids) => ids,
+        Err(files) => {
+            let user = dirs.user();
+            return Ok(Source::Single(format!("no subordinate ids for {user} in {files}")));
+        }
     };
     if no_new_privs() {
         return Ok(Source::Single("no_new_privs is set, so newuidmap cannot work".into()));
@@ -105,7 +106,7 @@ fn with_lock(
 /// Whether P will have the whole range, without looking for one: decides the id layout of a
 /// new container.
 pub fn can_be_full(dirs: &Dirs) -> bool {
-    dirs.uid == 0 || (subid::lookup(dirs.user(), dirs.uid).is_some() && !no_new_privs())
+    dirs.uid == 0 || (subid::lookup(dirs.user(), dirs.uid).is_ok() && !no_new_privs())
 }
 
 /// Writes down which container holds P, so that the next start need not look for one.

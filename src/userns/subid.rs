@@ -24,10 +24,11 @@ impl SubIds {
     }
 }
 
-/// The ranges of a user, by name or by number; `None` when either file has none. The files are
-/// read once: a start asks for its user's ranges several times.
-pub fn lookup(user: &str, uid: u32) -> Option<SubIds> {
-    static LAST: Mutex<Option<(String, u32, Option<SubIds>)>> = Mutex::new(None);
+/// The ranges of a user, by name or by number; where there are none, which of the two files has none.
+/// They are read once: a start asks for its user's ranges several times.
+pub fn lookup(user: &str, uid: u32) -> Result<SubIds, &'static str> {
+    type Last = Option<(String, u32, Result<SubIds, &'static str>)>;
+    static LAST: Mutex<Last> = Mutex::new(None);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     match &*last {
         Some((name, number, found)) if name == user && *number == uid => found.clone(),
@@ -35,10 +36,19 @@ pub fn lookup(user: &str, uid: u32) -> Option<SubIds> {
     }
 }
 
-fn read(user: &str, uid: u32) -> Option<SubIds> {
-    let uids = ranges(&std::fs::read_to_string("/etc/subuid").ok()?, user, uid);
-    let gids = ranges(&std::fs::read_to_string("/etc/subgid").ok()?, user, uid);
-    (!uids.is_empty() && !gids.is_empty()).then_some(SubIds { uids, gids })
+fn read(user: &str, uid: u32) -> Result<SubIds, &'static str> {
+    let uids = in_file("/etc/subuid", user, uid);
+    let gids = in_file("/etc/subgid", user, uid);
+    match (uids.is_empty(), gids.is_empty()) {
+        (false, false) => Ok(SubIds { uids, gids }),
+        (true, false) => Err("/etc/subuid"),
+        (false, true) => Err("/etc/subgid"),
+        (true, true) => Err("/etc/subuid and /etc/subgid"),
+    }
+}
+
+fn in_file(file: &str, user: &str, uid: u32) -> Vec<(u32, u32)> {
+    ranges(&std::fs::read_to_string(file).unwrap_or_default(), user, uid)
 }
 
 fn ranges(text: &str, user: &str, uid: u32) -> Vec<(u32, u32)> {

@@ -337,6 +337,33 @@ fn a_busy_registry_and_a_narrow_one_get_the_image() {
     machine.check_pulled(&record, &name);
 }
 
+/// docker-registry does not find a blob while another client pushes the same one.
+#[test]
+fn a_blob_that_a_registry_does_not_see_at_once_is_waited_for() {
+    let registry = Registry::start(Options::default());
+    let image = TestImage::new(&[]);
+    let machine = Machine::new();
+    let record = machine.with(&image, true);
+    for (blind, taken) in [(2, true), (usize::MAX, false)] {
+        let puts = AtomicUsize::new(0);
+        let proxy = Proxy::start(registry.address(), move |request, _| {
+            let is_manifest = request.method == "PUT" && request.path.contains("/manifests/");
+            if !is_manifest || puts.fetch_add(1, Ordering::Relaxed) >= blind {
+                return Fault::Pass;
+            }
+            let text = r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown"}]}"#;
+            Fault::Answer("400 Bad Request".into(), vec![], text.to_owned())
+        });
+        let name = format!("{}/seen:1", proxy.host());
+        let (pushed, progress) = machine.push(&record, &name, &Wish::default());
+        let notes = progress.notes();
+        match pushed {
+            Ok(_) => assert!(taken && notes.len() == 2, "{notes:?}"),
+            Err(error) => assert!(!taken && format!("{error:?}").contains("MANIFEST_BLOB_UNKNOWN")),
+        }
+    }
+}
+
 #[test]
 fn another_registry_takes_the_same_requests() {
     let ferro = match Ferro::start() {

@@ -1,8 +1,10 @@
 //! What the payload finds: variables, directory, user, host name, limits, time zone.
 
 use crate::harness::image::TestImage;
+use crate::harness::process::finish;
 use crate::harness::run;
 use crate::harness::user::IMAGE;
+use std::os::unix::ffi::OsStrExt;
 
 /// As with podman, `whoami` and `ssh` find a user that only the caller knows.
 #[test]
@@ -28,6 +30,21 @@ fn a_user_by_number_has_a_name() {
     );
     let out = s.script(&["-u", "4711:4712", "--passwd=false"], "id; echo $HOME");
     assert_eq!(out, "uid=4711 gid=4712 groups=4712\n/");
+}
+
+/// `pull` took it, and `run` gave another reason.
+#[test]
+fn a_data_directory_that_is_no_text_is_refused_by_every_verb() {
+    let s = session!();
+    let odd = std::ffi::OsStr::from_bytes(b"/tmp/\xff");
+    for words in [&["images"][..], &["pull", "oci:/nowhere"], &["run", "--rm", IMAGE, "true"]] {
+        let child = s.bolt(words).env("XDG_DATA_HOME", odd).spawn().unwrap();
+        let out = finish(child, std::time::Duration::from_secs(30), "a verb");
+        assert!(
+            out.code == 125 && out.err.contains("set HOME, XDG_DATA_HOME"),
+            "{words:?}: {out:?}"
+        );
+    }
 }
 
 /// As with podman: an image may have its WORKDIR for root alone.

@@ -138,6 +138,16 @@ fn masked_paths() {
 }
 
 #[test]
+fn nothing_is_executed_from_dev() {
+    let s = session!();
+    let script = "cp /bin/busybox /dev/program && /dev/program true";
+    let out = s.once(&[], &["sh", "-c", script]);
+    assert_eq!(out.code, 126, "{out:?}");
+    let options = "grep -E ' /dev(/pts|/shm|/mqueue)? ' /proc/mounts | grep -vc noexec";
+    assert_eq!(s.once(&[], &["sh", "-c", options]).out, "0\n");
+}
+
+#[test]
 fn devices() {
     let s = session!();
     let list = s.script(&[], "ls /dev | tr '\\n' ' '");

@@ -251,6 +251,32 @@ fn a_user_without_others_enters_and_copies() {
     assert_eq!((out.code, out.out), (0, want), "{}", out.err);
 }
 
+/// As podman's pause process does: who has ids keeps them, and the next container is beside him.
+#[test]
+fn a_living_range_is_shared_whatever_the_files_say_by_now() {
+    let s = session!();
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        skip!("only root can hide subordinate ids from others");
+    }
+    let bolt = s.program().display().to_string();
+    let user = format!("--reuid {} --regid {} --clear-groups", s.user.uid, s.user.gid);
+    let without = |files: &[&str]| {
+        let hide: String =
+            files.iter().map(|f| format!("mount --bind /dev/null {f} && ")).collect();
+        let run = format!("{bolt} run --rm --network none {IMAGE} grep -c . /proc/self/uid_map");
+        let line = format!("{hide}exec setpriv {user} {run}");
+        let mut shell = s.command_of_the_tester("unshare");
+        let child = shell.args(["-m", "sh", "-c", &line]).spawn().unwrap();
+        finish(child, Duration::from_secs(60), "run")
+    };
+    let alone = without(&["/etc/subgid"]);
+    assert_eq!((alone.code, alone.out.as_str()), (0, "1\n"), "{alone:?}");
+    assert!(alone.err.contains("in /etc/subgid;"), "{alone:?}");
+    s.detached("x", &[], "exec sleep 1000");
+    let beside = without(&["/etc/subuid", "/etc/subgid"]);
+    assert_eq!((beside.code, beside.out.as_str(), beside.err.as_str()), (0, "2\n", ""));
+}
+
 /// The image's files of other users go into a volume as the user's own; it was "Invalid argument".
 #[test]
 fn a_volume_is_filled_where_the_user_is_alone_after_all() {

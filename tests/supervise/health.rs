@@ -58,6 +58,15 @@ fn a_container_turns_healthy_sick_and_healthy_again() {
     until("healthy", || status(&s) == "healthy");
 }
 
+#[test]
+fn a_check_of_another_user_may_open_its_streams_anew() {
+    let s = session!();
+    let flags = ["-u", "1000", "--health-cmd", "echo seen >/dev/stdout", "--health-interval=50ms"];
+    s.detached("x", &flags, "exec sleep 1000");
+    s.ok(&["wait", "--condition", "healthy", "x"]);
+    assert_eq!(state(&s)["Log"][0]["Output"], "seen\n");
+}
+
 /// A client that hangs up meanwhile changes nothing about a check that runs.
 #[test]
 fn a_check_outlives_clients_that_hang_up() {

@@ -9,6 +9,7 @@ use crate::handshake::{self, Message};
 use crate::init;
 use crate::join;
 use crate::start::Payload;
+use crate::step::exec::Streams;
 use crate::sys::process;
 use bolt_shim::launch::Launch;
 use bolt_shim::report::{Failure, Report, Step};
@@ -63,7 +64,7 @@ impl Supervisor {
         fds: Vec<OwnedFd>,
     ) {
         let client = &mut self.clients[n];
-        match join::start(launch, payload.pidfd.as_fd(), process, fds) {
+        match join::start(launch, payload.pidfd.as_fd(), process, fds, Streams::Callers) {
             Ok((socket, helper)) => {
                 client.role = Role::Exec;
                 self.execs.push(Exec { wait, ..Exec::new(socket, helper, n) });

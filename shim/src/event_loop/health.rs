@@ -10,6 +10,7 @@ use crate::health::{Check, Record, Status, Trial, Verdict};
 use crate::outside::Outside;
 use crate::start::Payload;
 use crate::state::State;
+use crate::step::exec::Streams;
 use crate::sys::process;
 use crate::{freeze, join, state};
 use bolt_shim::launch::{Health, HealthLogTo, Launch, Notify, OnFailure, Process, Startup};
@@ -216,7 +217,8 @@ impl Supervisor {
         let other = watch.startup(health).map(|startup| of_startup(health, startup));
         let process = other.as_ref().unwrap_or(&health.process);
         let started = streams().and_then(|(pipe, streams)| {
-            let (socket, helper) = join::start(launch, payload.pidfd.as_fd(), process, streams)?;
+            let (socket, helper) =
+                join::start(launch, payload.pidfd.as_fd(), process, streams, Streams::Own)?;
             Ok((pipe, Exec::new(socket, helper, CHECK)))
         });
         let kill_at = state::ticks().saturating_add_unsigned(watch.times(health).1);

@@ -233,6 +233,17 @@ impl RegistryError {
         }
     }
 
+    /// A manifest was refused, because the registry does not see a blob of it. It has taken them all
+    /// before, but while somebody else pushes the same one docker-registry may not find it.
+    pub(super) fn misses_blob(&self) -> bool {
+        match self {
+            Self::Status { status: 400, detail, .. } | Self::NotFound { detail, .. } => {
+                detail.contains("MANIFEST_BLOB_UNKNOWN")
+            }
+            _ => false,
+        }
+    }
+
     /// How long the server asked to wait.
     pub(in crate::image) fn wait(&self) -> Option<Duration> {
         match self {

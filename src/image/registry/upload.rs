@@ -262,14 +262,22 @@ impl Client<'_> {
         let path = format!("{}/manifests/{reference}", self.repository);
         let what = format!("manifest {reference}");
         let digest = Digest::sha256_of(bytes);
-        let answer = self
-            .retried(async || {
-                let mut payload = Payload::memory(media_type, bytes.to_vec());
-                payload.ends = true;
-                let call = Call::new(Method::PUT, To::Path(&path), &what);
-                self.exchange(&Call { payload: Some(payload), ..call }).await
-            })
-            .await?;
+        let put = async || {
+            let mut payload = Payload::memory(media_type, bytes.to_vec());
+            payload.ends = true;
+            let call = Call::new(Method::PUT, To::Path(&path), &what);
+            self.exchange(&Call { payload: Some(payload), ..call }).await
+        };
+        let mut misses = 0;
+        let answer = loop {
+            match self.retried(&put).await {
+                Err(e) if e.misses_blob() && misses < LOOKS => {
+                    misses += 1;
+                    self.pause(&e, misses).await;
+                }
+                other => break other?,
+            }
+        };
         if let Some(got) = answer.header("docker-content-digest")
             && got != digest.as_str()
         {
@@ -279,6 +287,9 @@ impl Client<'_> {
         Ok(Stored { digest, refers: answer.header("oci-subject").is_some() })
     }
 }
+
+/// How often a manifest is offered again that lacks a blob.
+const LOOKS: u32 = 3;
 
 /// Whether the upload cannot go on where it was: unknown, or with other bytes than we think.
 fn is_lost(error: &RegistryError) -> bool {
