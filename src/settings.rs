@@ -129,6 +129,16 @@ pub enum SettingsError {
 }
 
 impl Settings {
+    /// [`Self::from_env`] for what writes records, which are text.
+    pub fn for_records() -> Result<Self, SettingsError> {
+        let settings = Self::from_env()?;
+        let Dirs { data, state, cache, .. } = &settings.dirs;
+        if let Some(dir) = [data, state, cache].into_iter().find(|dir| dir.to_str().is_none()) {
+            return Err(SettingsError::NotText(dir.clone()));
+        }
+        Ok(settings)
+    }
+
     /// Reads the environment of this process.
     pub fn from_env() -> Result<Self, SettingsError> {
         let uid = rustix::process::getuid().as_raw();
@@ -143,11 +153,6 @@ impl Settings {
         } else {
             user_dirs(config_home, home, uid, gid)?
         };
-        if let Some(path) =
-            [&dirs.data, &dirs.state, &dirs.cache].iter().find(|p| p.to_str().is_none())
-        {
-            return Err(SettingsError::NotText(path.to_path_buf()));
-        }
         let path = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let mut conf_dirs = vec!["/usr/share/containers".into(), "/etc/containers".into()];
         if uid != 0 {
@@ -235,7 +240,8 @@ fn bolt_root() -> Result<Option<PathBuf>, SettingsError> {
     }
 }
 
-/// The home directory that /etc/passwd has for a user.
+/// The home directory that /etc/passwd has for a user; none where it is no text.
 fn home_of(uid: u32) -> Option<PathBuf> {
-    accounts::line("/etc/passwd", uid)?.into_iter().nth(5).map(PathBuf::from)
+    let home = accounts::line("/etc/passwd", uid)?.into_iter().nth(5)?;
+    (!home.contains(char::REPLACEMENT_CHARACTER)).then(|| home.into())
 }

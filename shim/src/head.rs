@@ -22,8 +22,8 @@ impl FirstInit {
 /// file of /proc that is looked at for the first time costs what ten other calls do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
-    /// A moment right before the monitor was started: nanoseconds of CLOCK_BOOTTIME, 0: not known.
-    pub begun: u64,
+    /// The monitor was not started before: nanoseconds of CLOCK_BOOTTIME, 0: not known.
+    pub not_before: u64,
     /// This boot's id (proc_sys_kernel(5), `random/boot_id`); empty: not known.
     pub boot: String,
     /// The ids of P. They never change, and who lives in there has written them down.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// Version of the whole contract; both programs refuse any other.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 
 /// Descriptors that `bolt` places at fixed numbers before it starts `bolt-shim monitor`.
 pub mod fd {

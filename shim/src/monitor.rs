@@ -36,7 +36,14 @@ const LONG_RUN: i64 = 10_000;
 pub(crate) fn run() -> u8 {
     process::set_name(c"bolt-shim");
     let Ok(report) = process::inherit(fd::REPORT) else { return 125 };
-    let Some((userns, init, known, p)) = await_enter(&report) else { return 125 };
+    let (userns, init, known, p) = match await_enter(&report) {
+        Ok(Some(way)) => way,
+        Ok(None) => return 125,
+        Err(failure) => {
+            tell(&report, &Report::Failed(failure));
+            return 125;
+        }
+    };
     let mut state = State::of_monitor(&known);
     if let Err(failure) = enter::enter(userns, p, known.ids, &report, &mut state) {
         tell(&report, &Report::Failed(failure));
@@ -85,14 +92,19 @@ fn path_of(dir: &OwnedFd) -> Res<String> {
     path.map_err(|_| failure(Step::Read, "container directory", libc::EILSEQ))
 }
 
-/// The way into P.
+type Way = (Userns, Option<FirstInit>, Known, Option<OwnedFd>);
+
+/// The way into P. `None`: there is nobody left who would say it. Of another version it is not
+/// understood.
 #[inline(never)]
-fn await_enter(report: &OwnedFd) -> Option<(Userns, Option<FirstInit>, Known, Option<OwnedFd>)> {
+fn await_enter(report: &OwnedFd) -> Res<Option<Way>> {
     let mut buffer = [0; Known::LONGEST];
-    let (length, mut fds) = socket::receive_into(report, &mut buffer).ok()??;
+    let Ok(Some((length, mut fds))) = socket::receive_into(report, &mut buffer) else {
+        return Ok(None);
+    };
     match postcard::from_bytes(&buffer[..length]) {
-        Ok(Request::Enter { userns, init, known }) => Some((userns, init, known, fds.pop())),
-        _ => None,
+        Ok(Request::Enter { userns, init, known }) => Ok(Some((userns, init, known, fds.pop()))),
+        _ => Err(failure(Step::Read, "contract version", libc::EPROTONOSUPPORT)),
     }
 }
 

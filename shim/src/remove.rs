@@ -42,8 +42,8 @@ pub(crate) fn records(dir: impl AsFd) {
 /// several can wait at the same time.
 pub(crate) fn overlay(dir: impl AsFd) -> Vec<OwnedFd> {
     const FLAGS: OFlags = OPEN_DIR.union(OFlags::PATH);
-    let used = ["upper", "work/work/incompat", "work/work/incompat/volatile", "work", "work/work"];
-    let held = used.map(|name| rustix::fs::openat(&dir, name, FLAGS, Mode::empty()).ok());
+    let freed = ["upper", "work/work/incompat", "work/work/incompat/volatile", "work", "work/work"];
+    let held = freed.map(|name| rustix::fs::openat(&dir, name, FLAGS, Mode::empty()).ok());
     for (name, is_dir) in OVERLAY {
         unlink(&dir, name, *is_dir);
     }

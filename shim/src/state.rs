@@ -64,7 +64,7 @@ impl Own {
     fn of(known: &Known) -> Own {
         let monitor = std::process::id() as i32;
         let monitor_start =
-            start_between(known.begun, boot_clock()).unwrap_or_else(|| start_time(monitor));
+            start_between(known.not_before, boot_clock()).unwrap_or_else(|| start_time(monitor));
         let boot = match known.boot.as_str() {
             "" => small::read("/proc/sys/kernel/random/boot_id").unwrap_or_default(),
             boot => boot.to_owned(),

@@ -164,7 +164,7 @@ fn the_way_into_p_survives_its_encoding_and_fits_where_it_is_read() {
     let boot = "0d1bd3e8-5a30-4b5e-9a4c-53a7b5f5b1c7".to_owned();
     let most = vec![(u32::MAX, u32::MAX); 20];
     let ids = Existing { uids: most.clone(), gids: most };
-    let known = Known { begun: u64::MAX, boot, ids };
+    let known = Known { not_before: u64::MAX, boot, ids };
     let spaces = Spaces { user: true, pid: false, net: true, ipc: false, uts: true };
     for userns in [Userns::Host, Userns::Join, Userns::JoinNew, Userns::MakeSingle] {
         for init in [None, Some(FirstInit { spaces, usual_ids: true })] {

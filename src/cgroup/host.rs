@@ -213,8 +213,8 @@ fn nest(mount: &Path, dir: &Path, caller: &Caller) -> Nest {
     }
 }
 
-/// Whether cgroup v2 is all that this host has. It stays as it was booted, and is asked for again and
-/// again.
+/// Whether cgroup v2 is all that this host has. The kernel is asked once: a start wants to know it four
+/// times.
 pub fn is_pure_v2() -> bool {
     static IS: OnceLock<bool> = OnceLock::new();
     *IS.get_or_init(|| Path::new("/sys/fs/cgroup/cgroup.controllers").exists())

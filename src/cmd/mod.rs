@@ -170,7 +170,7 @@ pub fn main() -> ExitCode {
     let is_early = words.first().is_some_and(|verb| verb == "run") && run::begins_early(&words);
     // Which program that is does not depend on settings.
     let monitor = if is_early { crate::shim::load().ok().flatten() } else { None };
-    let settings = Settings::from_env();
+    let settings = Settings::for_records();
     let early = match &settings {
         Ok(settings) if is_early => run::begin_early(monitor, settings, &words),
         _ => None,
@@ -278,7 +278,7 @@ impl std::io::Write for Masked {
 /// Verbs that Bolt's own processes call, and nobody types.
 fn hidden(words: &[String]) -> Option<anyhow::Result<u8>> {
     let (verb, args) = words.split_first()?;
-    let settings = || Settings::from_env().map_err(anyhow::Error::from);
+    let settings = || Settings::for_records().map_err(anyhow::Error::from);
     let done = match verb.as_str() {
         "__copy-root" => settings().and_then(|settings| copy_root::run(&settings, args)),
         "__probe" => probe::run(args),

@@ -490,8 +490,7 @@ pub fn layout_for(settings: &Settings, userns: Userns, full: bool) -> anyhow::Re
             bail!("--userns keep-id: root keeps only 0:0; use it as another user")
         }
         Userns::KeepId { uid, gid } if full => {
-            let ids = userns::subid::lookup(dirs.user(), dirs.uid);
-            let (uids, gids) = ids.map_or((0, 0), |ids| ids.counts());
+            let (uids, gids) = userns::counts(dirs)?;
             if uid > uids || gid > gids {
                 bail!(
                     "--userns keep-id:uid={uid},gid={gid}: with an image the ids go up to {uids}:{gids}, as many as are {}'s in /etc/subuid and /etc/subgid",

@@ -38,7 +38,7 @@ pub struct Recorded {
     pub restarts: u32,
     /// Kernel boot id of the last start.
     pub boot: String,
-    /// The ids of P, as (first, count).
+    /// The ids of P, as (first, count); none for root, and in a record of an earlier version.
     pub uids: Vec<(u32, u32)>,
     /// The same of groups.
     pub gids: Vec<(u32, u32)>,

@@ -6,14 +6,14 @@ use super::{StartError, reap};
 use crate::container::config::Config;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::settings::Settings;
-use crate::sys::memfd;
 use crate::sys::spawn::{self, Starting};
+use crate::sys::{machine, memfd};
 use crate::userns::make::Making;
 use crate::userns::{self, Source};
 use crate::{launch, rootfs};
 use anyhow::Context;
 use bolt_shim::control::Request;
-use bolt_shim::head::{FirstInit, Head, Known};
+use bolt_shim::head::{Existing, FirstInit, Head, Known};
 use bolt_shim::launch::{IdMap, Launch, Root, Userns, fd};
 use bolt_shim::report::{Failure, Step};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -78,8 +78,8 @@ pub fn load() -> anyhow::Result<Option<Monitor>> {
 #[derive(Debug)]
 pub struct Monitor {
     program: Program,
-    /// When it was about to be started, as [`Known`] has it.
-    begun: u64,
+    /// As [`Known`] has it.
+    not_before: u64,
     starting: Starting,
     /// `None` once its container runs.
     line: Option<Connection>,
@@ -127,11 +127,11 @@ impl Monitor {
     ) -> anyhow::Result<Self> {
         let (ours, theirs) = crate::sys::scm::pair().context("make a socket")?;
         let path = program.path();
-        let begun = boot_clock();
+        let not_before = machine::boot_clock();
         let starting = start(path, &["bolt-shim", "monitor"], &[(theirs.as_fd(), fd::REPORT)])
             .with_context(|| format!("start {}", program.installed_path().display()))?;
         tracing::debug!(pid = starting.pid, "supervisor started");
-        Ok(Monitor { program, begun, starting, line: Some(Connection::from_fd(ours, "")) })
+        Ok(Monitor { program, not_before, starting, line: Some(Connection::from_fd(ours, "")) })
     }
 }
 
@@ -159,16 +159,10 @@ impl Begun {
         Ok(begun)
     }
 
-    /// The first packet; what does not fit it, the supervisor asks the kernel for.
+    /// The first packet.
     fn send_enter(&self, userns: Userns, known: &Known, fds: &[BorrowedFd<'_>]) {
-        let begun = self.monitor.begun;
-        let known = Known { begun, ..known.clone() };
-        let request = |known| Request::Enter { userns, init: self.first, known };
-        let whole = request(known);
-        match postcard::to_stdvec(&whole) {
-            Ok(bytes) if bytes.len() <= Known::LONGEST => self.send(&whole, fds),
-            _ => self.send(&request(Known { begun, ..Known::default() }), fds),
-        }
+        let known = Known { not_before: self.monitor.not_before, ..known.clone() };
+        self.send(&enter(userns, self.first, known), fds);
     }
 
     /// Whether P has the whole range, or will have it.
@@ -283,10 +277,13 @@ impl Begun {
     }
 }
 
-/// The clock that starts of processes are counted by, nanoseconds.
-fn boot_clock() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + now.tv_nsec as u64
+/// The way into P. Ids that do not fit the packet the supervisor asks the kernel for.
+fn enter(userns: Userns, init: Option<FirstInit>, known: Known) -> Request {
+    let request = Request::Enter { userns, init, known: known.clone() };
+    match postcard::to_stdvec(&request) {
+        Ok(bytes) if bytes.len() <= Known::LONGEST => request,
+        _ => Request::Enter { userns, init, known: Known { ids: Existing::default(), ..known } },
+    }
 }
 
 /// What the supervisor can make now. A root that does not fit the packet waits for the plan.
@@ -296,5 +293,28 @@ fn head(id_map: Option<IdMap>, root: Option<Root>) -> Head {
         // A little for the request around it.
         Ok(bytes) if bytes.len() + 16 <= Head::LONGEST => head,
         _ => Head { root: None, ..head },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_do_not_fit_the_first_packet_are_left_out() {
+        let spaces =
+            bolt_shim::head::Spaces { user: true, pid: true, net: true, ipc: true, uts: true };
+        let init = Some(FirstInit { spaces, usual_ids: true });
+        for (ranges, fit) in [(2, true), (500, false)] {
+            let uids: Vec<_> = (0..ranges).map(|n| (n * 70_000, 65_536)).collect();
+            let ids = Existing { gids: uids.clone(), uids };
+            let boot = "0d1bd3e8-5a30-4b5e-9a4c-53a7b5f5b1c7".to_owned();
+            let known = Known { not_before: u64::MAX, boot, ids };
+            let request = enter(Userns::Join, init, known.clone());
+            assert!(postcard::to_stdvec(&request).unwrap().len() <= Known::LONGEST);
+            let Request::Enter { known: sent, .. } = request else { unreachable!() };
+            assert_eq!(sent.ids == known.ids, fit);
+            assert_eq!((sent.boot, sent.not_before), (known.boot, known.not_before));
+        }
     }
 }

@@ -198,10 +198,13 @@ fn is_copy(file: &OwnedFd, name: &str) -> bool {
         && stat.st_mode & 0o7777 == 0o777
 }
 
-/// The path by which this program was executed (getauxval(3), AT_EXECFN), where that is absolute.
+/// The path by which this program was executed, as the kernel has told it (getauxval(3), AT_EXECFN),
+/// where it is this program's own: a link may lie in anybody's directory, and for a script it is that.
 fn executed() -> Option<PathBuf> {
     let name = std::ffi::OsStr::from_bytes(rustix::param::linux_execfn().to_bytes());
-    Some(PathBuf::from(name)).filter(|path| path.is_absolute())
+    let path = Path::new(name);
+    let own = path.is_absolute() && path.file_name() == Some("bolt".as_ref());
+    (own && path.symlink_metadata().is_ok_and(|meta| meta.is_file())).then(|| path.to_owned())
 }
 
 /// Where the supervisor's program is: beside this one, as installed and as built; `BOLT_SHIM` for a
@@ -218,7 +221,7 @@ fn look() -> anyhow::Result<(PathBuf, Metadata)> {
     }
     let file =
         |path: PathBuf| Some(path.metadata().ok().filter(Metadata::is_file)?).map(|m| (path, m));
-    // What it was executed by is known without /proc; a link is followed there alone.
+    // It is known without /proc, whose files are dear.
     if let Some(found) = executed().and_then(|here| file(here.with_file_name(NAME))) {
         return Ok(found);
     }

@@ -9,7 +9,6 @@ use crate::container::config::Userns;
 use crate::container::dir::Containers;
 use crate::container::list::{self, Entry};
 use crate::sys::dirs::Dirs;
-use crate::userns::subid;
 use anyhow::Context;
 use std::fs::File;
 
@@ -80,17 +79,13 @@ pub fn check(dirs: &Dirs, first: u32, size: u32) -> anyhow::Result<()> {
 
 /// How many subordinate ids there are for both uids and gids.
 fn total(dirs: &Dirs) -> anyhow::Result<u32> {
-    let lookup = match dirs.uid {
-        0 => Err("/etc/subuid and /etc/subgid"),
-        uid => subid::lookup(dirs.user(), uid),
-    };
-    let ids = lookup.map_err(|files| {
-        let user = dirs.user();
-        anyhow::anyhow!(
-            "--userns auto: {user} has no subordinate ids in {files}; see 'bolt doctor'"
-        )
-    })?;
-    let (uids, gids) = ids.counts();
+    anyhow::ensure!(
+        dirs.uid != 0,
+        "--userns auto: root has no subordinate ids here; use it as another user"
+    );
+    let counts = super::counts(dirs);
+    let (uids, gids) =
+        counts.map_err(|none| anyhow::anyhow!("--userns auto: {none}; see 'bolt doctor'"))?;
     Ok(uids.min(gids))
 }
 

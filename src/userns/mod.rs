@@ -20,6 +20,9 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+/// In the data directory: id of a container that holds P.
+const HINT: &str = "userns/full";
+
 /// A start that makes P takes milliseconds.
 const SILENCE: Duration = Duration::from_secs(5);
 
@@ -75,17 +78,25 @@ fn without_lock(dirs: &Dirs, containers: &Containers) -> Result<Source, subid::S
     if let Some((fd, known)) = hinted(dirs, containers) {
         return Ok(Source::Join(fd, known));
     }
-    let ids = match subid::lookup(dirs.user(), dirs.uid) {
-        Ok(ids) => ids,
-        Err(files) => {
-            let user = dirs.user();
-            return Ok(Source::Single(format!("no subordinate ids for {user} in {files}")));
-        }
+    let why = match subid::lookup(dirs.user(), dirs.uid) {
+        Ok(ids) if !no_new_privs() => return Err(ids),
+        Ok(_) => "no_new_privs is set, so newuidmap cannot work".to_owned(),
+        Err(none) => none.to_string(),
     };
-    if no_new_privs() {
-        return Ok(Source::Single("no_new_privs is set, so newuidmap cannot work".into()));
+    match left(dirs, containers) {
+        Some((fd, known)) => Ok(Source::Join(fd, known)),
+        None => Ok(Source::Single(why)),
     }
-    Err(ids)
+}
+
+/// A living P for who cannot make one, where there ever was one.
+fn left(dirs: &Dirs, containers: &Containers) -> Option<Living> {
+    if !dirs.data.join(HINT).exists() {
+        return None;
+    }
+    let (id, living) = living(containers).ok()??;
+    remember(dirs, &id);
+    Some(living)
 }
 
 fn with_lock(
@@ -103,10 +114,31 @@ fn with_lock(
     }
 }
 
-/// Whether P will have the whole range, without looking for one: decides the id layout of a
-/// new container.
+/// Whether P will have the whole range: decides the id layout of a new container.
 pub fn can_be_full(dirs: &Dirs) -> bool {
-    dirs.uid == 0 || (subid::lookup(dirs.user(), dirs.uid).is_ok() && !no_new_privs())
+    let can_make = || subid::lookup(dirs.user(), dirs.uid).is_ok() && !no_new_privs();
+    dirs.uid == 0 || can_make() || shared(dirs).is_some()
+}
+
+/// How many uids and gids P has besides the user's own, or will have.
+pub fn counts(dirs: &Dirs) -> Result<(u32, u32), subid::NoSubIds> {
+    let none = match subid::lookup(dirs.user(), dirs.uid) {
+        Ok(ids) => return Ok(ids.counts()),
+        Err(none) => none,
+    };
+    let (_, known) = shared(dirs).ok_or(none)?;
+    let sum =
+        |all: &[(u32, u32)]| all.iter().map(|(_, count)| count).sum::<u32>().saturating_sub(1);
+    Ok((sum(&known.ids.uids), sum(&known.ids.gids)))
+}
+
+/// A P that lives, whoever could make one.
+fn shared(dirs: &Dirs) -> Option<Living> {
+    if !dirs.data.join(HINT).exists() {
+        return None;
+    }
+    let containers = Containers::open(dirs).ok()?;
+    hinted(dirs, &containers).or_else(|| left(dirs, &containers))
 }
 
 /// Writes down which container holds P, so that the next start need not look for one.
@@ -148,7 +180,7 @@ fn open_lock_file(dirs: &Dirs, name: &str) -> anyhow::Result<File> {
 }
 
 fn hinted(dirs: &Dirs, containers: &Containers) -> Option<Living> {
-    let id = small::read_regular(dirs.data.join("userns/full")).ok()?;
+    let id = small::read_regular(dirs.data.join(HINT)).ok()?;
     open_p(containers, std::str::from_utf8(&id).ok()?.trim())
 }
 
@@ -179,7 +211,7 @@ fn open_p(containers: &Containers, id: &str) -> Option<Living> {
         false => orphans_p(&state),
     };
     let ids = Existing { uids: state.uids, gids: state.gids };
-    Some((fd?, Known { boot: state.boot, ids, begun: 0 }))
+    Some((fd?, Known { boot: state.boot, ids, not_before: 0 }))
 }
 
 fn orphans_p(state: &Recorded) -> Option<OwnedFd> {

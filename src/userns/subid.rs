@@ -1,5 +1,6 @@
 //! Subordinate ids: /etc/subuid and /etc/subgid (subuid(5)), newuidmap(1) and newgidmap(1).
 
+use crate::sys::small;
 use crate::sys::spawn::{self, Starting};
 use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
@@ -24,10 +25,19 @@ impl SubIds {
     }
 }
 
-/// The ranges of a user, by name or by number; where there are none, which of the two files has none.
-/// They are read once: a start asks for its user's ranges several times.
-pub fn lookup(user: &str, uid: u32) -> Result<SubIds, &'static str> {
-    type Last = Option<(String, u32, Result<SubIds, &'static str>)>;
+/// A user has none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no subordinate ids for {user} in {files}")]
+pub struct NoSubIds {
+    user: String,
+    /// Which of the two.
+    files: &'static str,
+}
+
+/// The ranges of a user, by name or by number. The files are read once: a start asks for its user's
+/// ranges several times.
+pub fn lookup(user: &str, uid: u32) -> Result<SubIds, NoSubIds> {
+    type Last = Option<(String, u32, Result<SubIds, NoSubIds>)>;
     static LAST: Mutex<Last> = Mutex::new(None);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     match &*last {
@@ -36,19 +46,22 @@ pub fn lookup(user: &str, uid: u32) -> Result<SubIds, &'static str> {
     }
 }
 
-fn read(user: &str, uid: u32) -> Result<SubIds, &'static str> {
+fn read(user: &str, uid: u32) -> Result<SubIds, NoSubIds> {
     let uids = in_file("/etc/subuid", user, uid);
     let gids = in_file("/etc/subgid", user, uid);
-    match (uids.is_empty(), gids.is_empty()) {
-        (false, false) => Ok(SubIds { uids, gids }),
-        (true, false) => Err("/etc/subuid"),
-        (false, true) => Err("/etc/subgid"),
-        (true, true) => Err("/etc/subuid and /etc/subgid"),
-    }
+    let files = match (uids.is_empty(), gids.is_empty()) {
+        (false, false) => return Ok(SubIds { uids, gids }),
+        (true, false) => "/etc/subuid",
+        (false, true) => "/etc/subgid",
+        (true, true) => "/etc/subuid and /etc/subgid",
+    };
+    Err(NoSubIds { user: user.to_owned(), files })
 }
 
 fn in_file(file: &str, user: &str, uid: u32) -> Vec<(u32, u32)> {
-    ranges(&std::fs::read_to_string(file).unwrap_or_default(), user, uid)
+    // One line of another encoding must not hide the others.
+    let bytes = small::read(file).unwrap_or_default();
+    ranges(&String::from_utf8_lossy(&bytes), user, uid)
 }
 
 fn ranges(text: &str, user: &str, uid: u32) -> Vec<(u32, u32)> {

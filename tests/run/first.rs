@@ -123,3 +123,25 @@ fn nothing_ended_stays_below_a_run_that_replaces() {
     s.ok(&["rm", "-f", "-t", "0", "z"]);
     assert_eq!(finish(child, PATIENCE, "run").code, 137);
 }
+
+/// Who calls Bolt by a link does not get what lies beside the link.
+#[test]
+fn a_link_to_bolt_starts_the_supervisor_that_lies_beside_bolt() {
+    let s = session!();
+    let bin = s.make_dir("links");
+    let link = std::path::Path::new(&bin).join("bolt");
+    std::os::unix::fs::symlink(s.program(), &link).unwrap();
+    crate::harness::process::write_program(
+        &link.with_file_name("bolt-shim"),
+        "#!/bin/sh\nexit 7\n",
+    );
+    for by in [link.clone(), link.with_file_name("other")] {
+        if by != link {
+            std::fs::rename(&link, &by).unwrap();
+        }
+        let words = ["run", "--rm", "--network", "none", IMAGE, "echo", "ran"];
+        let child = s.command(&by).args(words).spawn().unwrap();
+        let out = finish(child, std::time::Duration::from_secs(30), "run");
+        assert_eq!((out.code, out.out.as_str()), (0, "ran\n"), "{out:?}");
+    }
+}

@@ -272,9 +272,65 @@ fn a_living_range_is_shared_whatever_the_files_say_by_now() {
     let alone = without(&["/etc/subgid"]);
     assert_eq!((alone.code, alone.out.as_str()), (0, "1\n"), "{alone:?}");
     assert!(alone.err.contains("in /etc/subgid;"), "{alone:?}");
+    // Also where who made it is gone, and another one has it.
     s.detached("x", &[], "exec sleep 1000");
-    let beside = without(&["/etc/subuid", "/etc/subgid"]);
-    assert_eq!((beside.code, beside.out.as_str(), beside.err.as_str()), (0, "2\n", ""));
+    s.detached("y", &[], "exec sleep 1000");
+    for _ in 0..2 {
+        let beside = without(&["/etc/subuid", "/etc/subgid"]);
+        assert_eq!((beside.code, beside.out.as_str(), beside.err.as_str()), (0, "2\n", ""));
+        s.run(&["rm", "-f", "-t", "0", "x"]);
+    }
+}
+
+/// What a supervisor is told of P, of the boot and of its own start is what the kernel says; and
+/// neither it nor one with a single id needs a mount namespace for the usual root.
+#[test]
+fn a_supervisor_knows_what_the_kernel_would_tell_it() {
+    let s = session!();
+    for (name, alone) in [("maker", false), ("joiner", false), ("alone", true)] {
+        let words = ["run", "-d", "--name", name, "--network", "none", IMAGE, "sleep", "1000"];
+        if alone {
+            s.ok(&["rm", "-f", "-t", "0", "maker", "joiner"]);
+            let program = s.program().display().to_string();
+            let mut shell = s.command("setpriv");
+            let child = shell.args(["--no-new-privs", &program]).args(words).spawn().unwrap();
+            let out = finish(child, Duration::from_secs(60), "run");
+            assert_eq!(out.code, 0, "{out:?}");
+        } else {
+            s.ok(&words);
+        }
+        let id = s.inspect(name, ".Id");
+        let record = s.data().join("containers").join(id).join("state.json");
+        let state: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(record).unwrap()).unwrap();
+        let of = |pid: &str, file: &str| {
+            std::fs::read_to_string(format!("/proc/{}/{file}", state[pid])).unwrap()
+        };
+        let start = |pid| {
+            let stat = of(pid, "stat");
+            let rest = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap();
+            rest.parse::<u64>().unwrap()
+        };
+        assert_eq!(
+            (&state["start"], &state["monitor_start"]),
+            (&start("pid").into(), &start("monitor").into())
+        );
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        assert_eq!(state["boot"], boot.trim());
+        for (key, file) in [("uids", "uid_map"), ("gids", "gid_map")] {
+            let map = of("monitor", file);
+            let column = |line: &str, n: usize| -> u64 {
+                line.split_ascii_whitespace().nth(n).unwrap().parse().unwrap()
+            };
+            let want: Vec<_> = map.lines().map(|line| [column(line, 0), column(line, 2)]).collect();
+            assert_eq!(state[key], serde_json::json!(want), "{name}");
+            assert_eq!(want.len() == 1, alone);
+        }
+        let mounts = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/mnt")).unwrap();
+        assert_eq!(mounts(&state["monitor"].to_string()), mounts("self"), "{name}");
+        let pids = std::fs::metadata(format!("/proc/{}/ns/pid", state["pid"])).unwrap().ino();
+        assert_eq!(state["pidns"], pids);
+    }
 }
 
 /// The image's files of other users go into a volume as the user's own; it was "Invalid argument".

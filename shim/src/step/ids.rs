@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn own_reads_the_kernels_columns() {
+    fn the_kernels_columns_are_read() {
         assert_eq!(
             read("         0       1000          1\n         1     100000      65536\n"),
             FULL

@@ -271,7 +271,7 @@ impl Client<'_> {
         let mut misses = 0;
         let answer = loop {
             match self.retried(&put).await {
-                Err(e) if e.misses_blob() && misses < LOOKS => {
+                Err(e) if e.misses_blob() && misses < self.patience.retries => {
                     misses += 1;
                     self.pause(&e, misses).await;
                 }
@@ -287,9 +287,6 @@ impl Client<'_> {
         Ok(Stored { digest, refers: answer.header("oci-subject").is_some() })
     }
 }
-
-/// How often a manifest is offered again that lacks a blob.
-const LOOKS: u32 = 3;
 
 /// Whether the upload cannot go on where it was: unknown, or with other bytes than we think.
 fn is_lost(error: &RegistryError) -> bool {
