@@ -12,12 +12,13 @@ pub use log::LONGEST_TAG;
 pub use unit::{Given, pass};
 
 use crate::cgroup;
-use crate::container::config::{Config, Listed, Mount, MountKind as Kind, Network, Userns};
+use crate::container::config::{Config, Listed, Mount, MountKind as Kind, Network, Origin, Userns};
 use crate::container::dir::ContainerDir;
 use crate::net;
 use crate::rootfs::{self, text};
 use crate::settings::Settings;
 use crate::spec::{caps, defaults, seccomp, ulimit};
+use crate::store::Layout;
 use crate::sys::small;
 use crate::userns::{self, Source};
 use anyhow::Context;
@@ -67,7 +68,7 @@ pub fn plan(
     let network = net::plan(&config.network, &config.ports.published)?;
     let mut notes: Vec<String> = network.note.iter().cloned().collect();
     if let Source::Single(why) = source {
-        notes.push(format!("one id only: {why}; files of other users belong to you"));
+        notes.push(format!("one id only: {why}; files of other users {}", fate(&config.origin)));
     }
     let hostname = config.host_name();
     notes.extend(labels_denied(config));
@@ -163,6 +164,17 @@ pub fn payload(settings: &Settings, config: &Config) -> anyhow::Result<Process> 
 
 fn is_mounted(config: &Config, target: &str) -> bool {
     config.mounts.iter().any(|m| m.target == target)
+}
+
+/// What becomes of other users' files where only one id is there: those of an image that was laid out
+/// for more keep their owners, which the container then has no names for.
+fn fate(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::Image { layout, .. } if *layout != Layout::Single.to_string() => {
+            "are nobody's and cannot be changed; start it where subordinate ids are"
+        }
+        _ => "belong to you",
+    }
 }
 
 /// `z` and `Z` mean something only to SELinux, whose labels this version does not set.

@@ -3,9 +3,19 @@
 
 use clap::error::{ContextKind, ContextValue};
 
-/// Verbs.
-const VERBS: &[&str] =
-    &["build", "commit", "history", "import", "kube", "load", "machine", "network", "save"];
+/// Verbs, with what does the same where something does.
+const VERBS: &[(&str, &str)] = &[
+    ("build", "bolt pull oci:DIR or oci-archive:FILE takes what another program has built"),
+    ("commit", "bolt export NAME >FILE writes a container's files to an archive"),
+    ("compose", "bolt run --requires NAME starts others before; bolt surge reads Boltfiles"),
+    ("history", ""),
+    ("import", "bolt run --rootfs DIR runs what an archive was unpacked to"),
+    ("kube", ""),
+    ("load", "bolt pull oci-archive:FILE takes an image from a file"),
+    ("machine", ""),
+    ("network", "bolt run --network none, host or pasta, and -p"),
+    ("save", "bolt push IMAGE oci-archive:FILE writes an image to a file"),
+];
 /// podman's flags, with what is there instead where there is something.
 const FLAGS: &[(&str, &str)] = &[
     ("--add-host", "mount a file of your own: -v FILE:/etc/hosts:ro"),
@@ -43,6 +53,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("--ip", ""),
     ("--ip6", ""),
     ("--label-file", ""),
+    ("--link", "with --network host containers find each other on 127.0.0.1"),
     ("--mac-address", ""),
     ("--memory-swappiness", ""),
     ("--network-alias", ""),
@@ -78,12 +89,15 @@ pub(super) fn refusal(error: &clap::Error) -> Option<String> {
              starts others before, and with --network host they share the host's network"
         ));
     }
-    if let Some(verb) = verb.filter(|verb| VERBS.contains(verb)) {
-        return Some(format!("bolt {verb} is not in this version"));
-    }
-    let (flag, instead) = FLAGS.iter().find(|(known, _)| flag == Some(known))?;
+    let known = |list: &[(&'static str, &'static str)], typed: Option<&str>| {
+        list.iter().copied().find(|(known, _)| typed == Some(known))
+    };
+    let (what, instead) = match known(VERBS, verb) {
+        Some((verb, instead)) => (format!("bolt {verb}"), instead),
+        None => known(FLAGS, flag).map(|(flag, instead)| (flag.to_owned(), instead))?,
+    };
     let between = if instead.is_empty() { "" } else { "; " };
-    Some(format!("{flag} is not in this version{between}{instead}"))
+    Some(format!("{what} is not in this version{between}{instead}"))
 }
 
 fn word(error: &clap::Error, kind: ContextKind) -> Option<&str> {

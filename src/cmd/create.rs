@@ -8,11 +8,12 @@ use crate::container::dir::{ContainerDir, Containers};
 use crate::container::error::Error;
 use crate::container::events::Event;
 use crate::container::health::Health;
+use crate::container::name;
 use crate::container::secret;
 use crate::container::state::Status;
 use crate::container::volume::Volumes;
 use crate::image::ids::{self, IdsError};
-use crate::image::types::{ImageRecord, RunConfig};
+use crate::image::types::{Healthcheck, ImageRecord, RunConfig};
 use crate::launch::{self, Mode};
 use crate::rootfs::driver::{self, Kind};
 use crate::settings::{Settings, containers_conf};
@@ -246,7 +247,10 @@ pub fn base(settings: &Settings, args: &CreateArgs, early: &mut Early) -> anyhow
         access: &args.access,
         lock: &args.lock,
     };
-    let (found, held) = pull::ensure(settings, &store, &wish, || step_back(early))?;
+    let (found, held) = pull::ensure(settings, &store, &wish, || {
+        step_back(early);
+        check(settings, args).map_err(|e| args.blame(e))
+    })?;
     store.note_use(&found.record.manifest);
     let record = found.record;
     let highest = match asked {
@@ -272,6 +276,25 @@ pub fn base(settings: &Settings, args: &CreateArgs, early: &mut Early) -> anyhow
         driver: driver::choose(&settings.dirs).kind.name().to_owned(),
     };
     Ok(Base { origin, image: record.config, userns, replaced, _held: (Some(held), range) })
+}
+
+/// Refuses what is wrong with any image, before one is fetched: that may take hours.
+fn check(settings: &Settings, args: &CreateArgs) -> anyhow::Result<()> {
+    let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    // One that has whatever a flag may be about.
+    let image = RunConfig {
+        cmd: own(&["program"]),
+        healthcheck: Some(Healthcheck { test: own(&["CMD", "program"]), ..Healthcheck::default() }),
+        ..RunConfig::default()
+    };
+    let origin = Origin::Directory("/".into());
+    let base = Base { origin, image, userns: Userns::Host, replaced: None, _held: (None, None) };
+    let config = args.config("", "", &base, &crate::settings::variables())?;
+    are_told(settings, &config)?;
+    sources(&config)?;
+    args.secret.take(settings)?;
+    args.name.as_deref().map_or(Ok(()), name::check)?;
+    Ok(())
 }
 
 /// The highest id that the image, its user or an added group has. With a size of the caller's
@@ -353,7 +376,7 @@ fn replace(containers: &Containers, wanted: &str, which: Replace) -> anyhow::Res
 
 /// Removes a container, running or not, with its anonymous volumes.
 pub fn discard(name: &str) -> anyhow::Result<()> {
-    remove(name, &["--force"])
+    remove(name, &["--force", "--time", "0"])
 }
 
 /// By a process of its own, because removing enters P and this process must stay outside.

@@ -9,7 +9,8 @@ use crate::container::state::Status;
 use crate::exit;
 use crate::shim::client::{ClientError, Connection};
 use crate::spec::defaults;
-use std::time::Duration;
+use crate::ui::print;
+use std::time::{Duration, Instant};
 
 /// How long a supervisor that has told the end may still unmount.
 pub const CLEANUP: Duration = Duration::from_secs(30);
@@ -25,6 +26,7 @@ pub const AT_ONCE: usize = 128;
 pub struct Asked {
     how: How,
     timeout: Option<u32>,
+    since: Instant,
     /// Until it is killed.
     limit: Duration,
 }
@@ -74,6 +76,7 @@ pub fn ask(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<Asked> {
         Err(Error::NotFound(_)) => Ok(defaults::STOP_TIMEOUT),
         other => other,
     };
+    let since = Instant::now();
     let mut limit = Duration::ZERO;
     let how = match now.status {
         Status::Created => How::Idle,
@@ -100,7 +103,7 @@ pub fn ask(dir: &ContainerDir, timeout: Option<u32>) -> anyhow::Result<Asked> {
             }
         },
     };
-    Ok(Asked { how, timeout, limit })
+    Ok(Asked { how, timeout, since, limit })
 }
 
 impl Asked {
@@ -117,7 +120,13 @@ impl Asked {
                 Ok(true)
             }
             How::Told(line) => match line.exited() {
-                Ok(_) => Ok(true),
+                Ok(code) => {
+                    let was_late = !self.limit.is_zero() && self.since.elapsed() >= self.limit;
+                    if was_late && code == exit::signalled(libc::SIGKILL) {
+                        tell_killed(dir, self.limit);
+                    }
+                    Ok(true)
+                }
                 Err(ClientError::Silent(_)) => end_by_force(dir).map(|()| true),
                 // Killed between the two: what is left is an orphan.
                 Err(ClientError::Died(_)) if orphaned(dir)? => stop(dir, self.timeout),
@@ -126,6 +135,14 @@ impl Asked {
             },
         }
     }
+}
+
+/// As podman warns: what it had not saved is lost.
+fn tell_killed(dir: &ContainerDir, limit: Duration) {
+    let (id, seconds) = (dir.id().get(..12).unwrap_or(dir.id()), limit.as_secs());
+    print::warning(&format!(
+        "container {id} did not end within {seconds} s of its stop signal, and was killed"
+    ));
 }
 
 /// [`ask`], and waits.

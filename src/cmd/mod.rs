@@ -77,6 +77,7 @@ mod walk;
 use crate::exit;
 use crate::settings::{Settings, variable};
 use crate::ui::print;
+use anyhow::Context;
 use clap::error::ContextKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
@@ -164,6 +165,9 @@ pub fn main() -> ExitCode {
     if let Some(result) = hidden(&words) {
         return code(result);
     }
+    if words.first().is_some_and(|verb| verb == "help") {
+        return code(help(&words[1..]));
+    }
     if let Some(run) = before_a_game(&words) {
         return ExitCode::from(run(std::env::args_os().skip(3).collect()));
     }
@@ -249,6 +253,14 @@ fn whole() -> Result<Verb, clap::Error> {
     flags::parse(Cli::command, &words, |matches| {
         Cli::from_arg_matches_mut(matches).map(|cli| cli.verb)
     })
+}
+
+/// `bolt help VERB...`: becomes `bolt VERB... --help`.
+fn help(verbs: &[String]) -> anyhow::Result<u8> {
+    use std::os::unix::process::CommandExt;
+    let mut own = std::process::Command::new("/proc/self/exe");
+    own.arg0("bolt").args(verbs).arg("--help");
+    Err(crate::sys::exec::replace(&mut own)).context("show the help")
 }
 
 /// `BOLT_LOG=debug`: why a decision was taken, on standard error. Not set up unless asked for.

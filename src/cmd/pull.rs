@@ -365,12 +365,12 @@ pub fn local(
 /// The image, pulled where the policy says so, and a hold that keeps its layers. A local image
 /// opens no socket and starts no runtime; a pull is a process of its own, because it enters P and
 /// has threads. Nothing is held meanwhile, others would wait with it for a registry: `let_go` is
-/// called before it.
+/// called before it, and may refuse it.
 pub fn ensure(
     settings: &Settings,
     store: &Store,
     wish: &Wish<'_>,
-    let_go: impl FnOnce(),
+    let_go: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<(Found, SharedGuard)> {
     let (local, held) = local(settings, store, wish)?;
     let local = match local {
@@ -385,7 +385,7 @@ pub fn ensure(
         }
         ("newer", Some(found)) => {
             drop(held);
-            let_go();
+            let_go()?;
             fetch(settings, store, wish, true).or_else(|error| {
                 let told = error.is::<print::Silent>();
                 let why = if told { String::new() } else { format!("{error:#}; ") };
@@ -399,9 +399,11 @@ pub fn ensure(
         }
         ("missing" | "ifmissing" | "never" | "always" | "newer", _) => {
             drop(held);
-            let_go();
+            let_go()?;
             fetch(settings, store, wish, false).inspect_err(|_| {
-                if find(settings, store, wish.image).is_ok_and(|found| found.is_some()) {
+                let is_here =
+                    || find(settings, store, wish.image).is_ok_and(|found| found.is_some());
+                if wish.access.platform.is_none() && is_here() {
                     print::hint("--pull=never takes the image that is here under this name");
                 }
             })

@@ -47,6 +47,7 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         print::warning(&format!("denied: {setting}: {why}"));
     }
     if !denied.is_empty() {
+        print::warning("the rest of what was asked for holds");
         return Ok(exit::ENGINE);
     }
     print::line(dir.id());

@@ -9,6 +9,11 @@ pub enum DeviceError {
     /// A path.
     #[error("--device {0:?}: both paths must lie below /dev")]
     Path(String),
+    /// The Container Device Interface's form, VENDOR/CLASS=NAME.
+    #[error(
+        "--device {0:?}: CDI devices are not in this version; give the device nodes instead: --device /dev/dri, or --device /dev/nvidia0 and its like"
+    )]
+    Cdi(String),
     /// Letters.
     #[error("--device {0:?}: permissions are of r, w and m, each at most once, not {1:?}")]
     Permissions(String, String),
@@ -47,6 +52,9 @@ pub fn parse(text: &str) -> Result<Device, DeviceError> {
     if permissions.is_empty() || !permissions.chars().all(once) {
         return Err(DeviceError::Permissions(text.to_owned(), permissions.to_owned()));
     }
+    if !text.starts_with('/') && text.contains('=') {
+        return Err(DeviceError::Cdi(text.to_owned()));
+    }
     let below = |path: &str| path.starts_with("/dev/") && !path.split('/').any(|p| p == "..");
     if !below(source) || !below(target) {
         return Err(DeviceError::Path(text.to_owned()));
@@ -84,6 +92,7 @@ mod tests {
         let letters = |text: &str, bad: &str| DeviceError::Permissions(text.into(), bad.into());
         for (text, want) in [
             ("/etc/passwd", DeviceError::Path("/etc/passwd".into())),
+            ("nvidia.com/gpu=all", DeviceError::Cdi("nvidia.com/gpu=all".into())),
             ("/dev/../etc/x", DeviceError::Path("/dev/../etc/x".into())),
             ("/dev/a:/dev/b:rwm:z", DeviceError::Form("/dev/a:/dev/b:rwm:z".into())),
             ("/dev/a:x", letters("/dev/a:x", "x")),

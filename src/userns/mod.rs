@@ -210,8 +210,18 @@ fn open_p(containers: &Containers, id: &str) -> Option<Living> {
         }
         false => orphans_p(&state),
     };
-    let ids = Existing { uids: state.uids, gids: state.gids };
-    Some((fd?, Known { boot: state.boot, ids, not_before: 0 }))
+    let (uids, gids) = (state.uids, state.gids);
+    // Of an older version, or damaged: the supervisor asks the kernel then.
+    let whole = |all: &[(u32, u32)]| all.len() > 1 && all[0] == (0, 1);
+    let is_known = whole(&uids) && whole(&gids);
+    let ids = if is_known { Existing { uids, gids } } else { Existing::default() };
+    let boot = Some(state.boot).filter(|boot| is_boot_id(boot)).unwrap_or_default();
+    Some((fd?, Known { boot, ids, not_before: 0 }))
+}
+
+/// A UUID, as proc_sys_kernel(5) has it.
+fn is_boot_id(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
 fn orphans_p(state: &Recorded) -> Option<OwnedFd> {

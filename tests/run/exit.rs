@@ -62,12 +62,49 @@ fn refusals_name_the_thing_and_change_nothing() {
     assert!(!s.data().join("volumes").exists());
 }
 
+/// An image may take hours to come: what is wrong with any image is told before.
+#[test]
+fn flags_are_refused_before_an_image_is_fetched() {
+    let s = session!();
+    for flags in [
+        &["--restart", "alway"][..],
+        &["-p", "foo"],
+        &["--name", "bad name"],
+        &["-v", "/:/x:foo"],
+        &["-v", "/nowhere/at/all:/x"],
+        &["--secret", "nosuch"],
+        &["--health-interval", "5"],
+        &["--device", "nvidia.com/gpu=all"],
+    ] {
+        // Nobody listens on this port.
+        let out = s.run(&[&["run"], flags, &["127.0.0.1:1/game:1"]].concat());
+        assert!(out.code == 125 && !out.err.contains("127.0.0.1"), "{flags:?}: {out:?}");
+    }
+    let out = s.run(&["run", "--restart", "always", "--health-retries", "2", "127.0.0.1:1/game:1"]);
+    assert!(out.err.contains("127.0.0.1"), "{out:?}");
+}
+
+#[test]
+fn help_is_a_verb_as_well() {
+    let s = session!();
+    for verbs in [&["run"][..], &["image", "prune"], &[]] {
+        let asked = s.ok(&[&["help"], verbs].concat());
+        assert_eq!(asked, s.ok(&[verbs, &["--help"]].concat()), "{verbs:?}");
+    }
+    let out = s.run(&["help", "rnu"]);
+    assert!(out.code == 125 && out.err.contains("subcommand 'rnu'"), "{out:?}");
+}
+
 /// What people know from elsewhere and is not here is no mystery.
 #[test]
 fn what_is_not_in_this_version_is_told() {
     let s = session!();
     for (args, said) in [
-        (&["build", "."][..], "bolt: bolt build is not in this version\n"),
+        (
+            &["build", "."][..],
+            "bolt: bolt build is not in this version; bolt pull oci:DIR or oci-archive:FILE takes what \
+             another program has built\n",
+        ),
         (&["run", "--ip6", "::1", IMAGE], "bolt: --ip6 is not in this version\n"),
         (
             &["run", "--rm", "--gpus", "all", IMAGE],

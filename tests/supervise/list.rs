@@ -171,3 +171,16 @@ fn many_are_stopped_at_once() {
     let removed = took(&["rm", "-f", "-t", "2", "a", "b", "c", "d", "a"]);
     assert!((2..6).contains(&removed.as_secs()), "{removed:?}");
 }
+
+/// As podman warns: what a program that does not listen had not saved is lost.
+#[test]
+fn a_stop_that_had_to_kill_says_so() {
+    let s = session!();
+    s.detached("deaf", &[], "trap '' TERM; while :; do sleep 0.1; done");
+    s.detached("good", &[], "trap 'exit 0' TERM; while :; do sleep 0.1; done");
+    for (name, time, told) in [("good", "20", false), ("deaf", "1", true), ("good", "0", false)] {
+        s.run(&["start", name]);
+        let out = s.run(&["stop", "-t", time, name]);
+        assert_eq!((out.code, out.err.contains("and was killed")), (0, told), "{out:?}");
+    }
+}

@@ -213,11 +213,14 @@ pub fn is_alive(status: Status) -> bool {
 
 fn refuse(users: &[&Entry], force: bool) -> Result<(), Refusal> {
     let id = |entry: &&Entry| entry.config.id.clone();
-    if !force {
-        return users.first().map_or(Ok(()), |e| Err(Refusal::InUse { container: id(e) }));
+    // No force helps against one that runs: it is named first.
+    if let Some(alive) = users.iter().find(|entry| is_alive(entry.status)) {
+        return Err(Refusal::Running { container: id(alive) });
     }
-    let alive = users.iter().find(|entry| is_alive(entry.status));
-    alive.map_or(Ok(()), |e| Err(Refusal::Running { container: id(e) }))
+    match users.first() {
+        Some(user) if !force => Err(Refusal::InUse { container: id(user) }),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
