@@ -68,7 +68,7 @@ pub fn plan(
     let network = net::plan(&config.network, &config.ports.published)?;
     let mut notes: Vec<String> = network.note.iter().cloned().collect();
     if let Source::Single(why) = source {
-        notes.push(format!("one id only: {why}; files of other users {}", fate(&config.origin)));
+        notes.push(format!("one id only: {why}; files of other users {}", fate(&config.origin)?));
     }
     let hostname = config.host_name();
     notes.extend(labels_denied(config));
@@ -167,14 +167,19 @@ fn is_mounted(config: &Config, target: &str) -> bool {
 }
 
 /// What becomes of other users' files where only one id is there: those of an image that was laid out
-/// for more keep their owners, which the container then has no names for.
-fn fate(origin: &Origin) -> &'static str {
-    match origin {
-        Origin::Image { layout, .. } if *layout != Layout::Single.to_string() => {
-            "are nobody's and cannot be changed; start it where subordinate ids are"
-        }
-        _ => "belong to you",
+/// for more keep their owners, which the container then has no names for. Where root's are among them
+/// nothing could be mounted over a file of his.
+fn fate(origin: &Origin) -> anyhow::Result<&'static str> {
+    let Origin::Image { layout, .. } = origin else { return Ok("belong to you") };
+    if *layout == Layout::Single.to_string() {
+        return Ok("belong to you");
     }
+    anyhow::ensure!(
+        *layout == Layout::RootIsUser.to_string(),
+        "the container's files are laid out for many ids ({layout}), and only one is there; start it \
+         where subordinate ids are, or beside a container that has them"
+    );
+    Ok("are nobody's and cannot be changed; start it where subordinate ids are")
 }
 
 /// `z` and `Z` mean something only to SELinux, whose labels this version does not set.

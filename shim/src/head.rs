@@ -31,6 +31,12 @@ pub struct Known {
 }
 
 impl Known {
+    /// Now, as [`Known::not_before`] has it.
+    pub fn now() -> u64 {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+    }
+
     /// The longest packet with one, bytes: the ids of a P with very many ranges are left out.
     pub const LONGEST: usize = 512;
 }

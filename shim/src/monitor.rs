@@ -414,3 +414,19 @@ pub(crate) fn tell(socket: &OwnedFd, report: &Report) {
         let _ = socket::send(socket, &bytes, &[]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_packet_of_another_version_is_told_as_that() {
+        let (ours, theirs) = socket::pair().unwrap();
+        socket::send(&theirs, &[0xff; 40], &[]).unwrap();
+        let refused = await_enter(&ours).unwrap_err();
+        let want = ("contract version", libc::EPROTONOSUPPORT);
+        assert_eq!((refused.object.as_str(), refused.errno), want);
+        drop(theirs);
+        assert!(await_enter(&ours).unwrap().is_none());
+    }
+}

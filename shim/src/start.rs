@@ -17,7 +17,7 @@ use crate::step::{binds, ids, root};
 use crate::sys::clone::{Cloned, clone3};
 use crate::sys::{process, socket};
 use crate::uplink;
-use bolt_shim::head::{FirstInit, Head, Spaces};
+use bolt_shim::head::{FirstInit, Head, Known, Spaces};
 use bolt_shim::launch::{IdMap, Launch, Log, Net, Root};
 use bolt_shim::report::{Failure, Step};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -53,7 +53,7 @@ struct Init {
 impl Init {
     /// `before`: the time right before it was made, which is now.
     fn new(pid: i32, before: u64, pidfd: OwnedFd, socket: OwnedFd) -> Self {
-        let start = state::start_between(before, state::boot_clock());
+        let start = state::start_between(before, Known::now());
         let start = start.unwrap_or_else(|| state::start_time(pid));
         Init { pid, start, pidfd, socket }
     }
@@ -209,7 +209,7 @@ fn make_root(root: &Root, dir: &str, id_map: Option<IdMap>) -> Res<OwnedFd> {
 /// An I that waits for its ids.
 fn clone_ahead(spaces: Spaces) -> Option<Init> {
     let (ours, theirs) = socket::pair().ok()?;
-    let before = state::boot_clock();
+    let before = Known::now();
     match clone3(flags(spaces), None).ok()? {
         Cloned::Child => {
             // Nothing of M may live on in the container, least of all the lock.
@@ -295,7 +295,7 @@ fn clone_init(
         None => None,
     };
     let group = group.as_ref().map(AsFd::as_fd);
-    let before = state::boot_clock();
+    let before = Known::now();
     match clone3(flags(Spaces::of(launch)), group).at(Step::Clone, "init")? {
         Cloned::Child => {
             drop(ours);

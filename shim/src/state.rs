@@ -64,7 +64,7 @@ impl Own {
     fn of(known: &Known) -> Own {
         let monitor = std::process::id() as i32;
         let monitor_start =
-            start_between(known.not_before, boot_clock()).unwrap_or_else(|| start_time(monitor));
+            start_between(known.not_before, Known::now()).unwrap_or_else(|| start_time(monitor));
         let boot = match known.boot.as_str() {
             "" => small::read("/proc/sys/kernel/random/boot_id").unwrap_or_default(),
             boot => boot.to_owned(),
@@ -286,14 +286,8 @@ pub(crate) fn ticks() -> i64 {
     t.tv_sec * 1000 + t.tv_nsec / 1_000_000
 }
 
-/// Nanoseconds since boot, of the clock that starts of processes are counted by.
-pub(crate) fn boot_clock() -> u64 {
-    let t = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
-}
-
 /// What [`start_time`] will say of a process that was made between these two moments of
-/// [`boot_clock`], if that is sure: /proc counts in hundredths of a second (proc_pid_stat(5)), and
+/// [`Known::now`], if that is sure: /proc counts in hundredths of a second (proc_pid_stat(5)), and
 /// to read it there takes ten times as long.
 pub(crate) fn start_between(before: u64, after: u64) -> Option<u64> {
     const TICK: u64 = 10_000_000;
@@ -434,9 +428,9 @@ mod tests {
     fn a_start_that_is_not_asked_for_is_the_one_that_the_kernel_has() {
         let mut sure = 0;
         for _ in 0..50 {
-            let before = boot_clock();
+            let before = Known::now();
             let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
-            let start = start_between(before, boot_clock());
+            let start = start_between(before, Known::now());
             if let Some(start) = start {
                 assert_eq!(start, start_time(child.id() as i32));
                 sure += 1;

@@ -1,6 +1,7 @@
 //! Words that people know from other engines, and this version does not have: one line each, in
 //! place of the parser's own, which advise words that are spelt alike.
 
+use crate::spec::devices;
 use clap::error::{ContextKind, ContextValue};
 
 /// Verbs, with what does the same where something does.
@@ -41,10 +42,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("--external", ""),
     ("--gidmap", "--userns keep-id:uid=UID,gid=GID maps your own ids"),
     ("--group-entry", "--passwd=false leaves the account files alone"),
-    (
-        "--gpus",
-        "give the device nodes instead: --device /dev/dri, or --device /dev/nvidia0 and its like",
-    ),
+    ("--gpus", devices::NODES),
     ("--hostuser", ""),
     ("--http-proxy", ""),
     ("--image-volume", ""),

@@ -40,14 +40,16 @@ pub fn run(args: Args, settings: &Settings) -> anyhow::Result<u8> {
         let changed = (*config != before).then(|| Event::of_container(config, "update"));
         Ok::<_, anyhow::Error>((denied, changed))
     })?;
-    if let Some(event) = changed {
-        settings.event_log().write(&event);
+    if let Some(event) = &changed {
+        settings.event_log().write(event);
     }
     for Denied { setting, why } in &denied {
         print::warning(&format!("denied: {setting}: {why}"));
     }
     if !denied.is_empty() {
-        print::warning("the rest of what was asked for holds");
+        if changed.is_some() {
+            print::warning("the rest of what was asked for holds");
+        }
         return Ok(exit::ENGINE);
     }
     print::line(dir.id());

@@ -1,6 +1,6 @@
 //! `bolt system check`: what is wrong among the containers and their volumes, and mending it.
 
-use super::collection::Named;
+use super::collection::{GONE, Named};
 use super::config::{Config, MountKind, Origin};
 use super::dir::{CONFIG, ContainerDir, Containers};
 use super::error::{Error, io};
@@ -98,7 +98,7 @@ fn damaged(text: String) -> Problem {
 fn left_overs(all: &Containers, path: &Path, repair: bool) -> Result<Vec<Problem>, Error> {
     let mut texts = Vec::new();
     for entry in read_dir(path)? {
-        if entry.starts_with(".gone-") {
+        if entry.starts_with(GONE) {
             texts.push(format!("containers/{entry} is left over from a removal"));
         } else if entry.starts_with(".new-") && is_old(&path.join(&entry)) {
             texts.push(format!("containers/{entry} is left over from a crash"));
@@ -158,6 +158,13 @@ fn names(all: &Containers, path: &Path, repair: bool) -> Result<Vec<Problem>, Er
         let id = target.to_str().and_then(super::name::from_link);
         let id = id.unwrap_or_else(|| target.display().to_string());
         let why = match all.open_id(&id) {
+            // Free for anybody, and swept with the rest.
+            Err(Error::NotFound(_)) if path.join([GONE, &id].concat()).exists() => {
+                let repaired = repair && fs::remove_file(&link).is_ok();
+                let text = format!("containers/by-name/{entry} is left over from a removal");
+                found.push(Problem { text, repaired, harmless: true });
+                continue;
+            }
             Err(Error::NotFound(_)) => "which is gone".to_owned(),
             Ok(dir) => match dir.read_config() {
                 Ok(config) if config.name != entry && all.leads_to(&config.name, &id)? => {
@@ -300,6 +307,31 @@ mod tests {
         assert!(texts(true).iter().all(|(_, repaired)| *repaired));
         assert_eq!(all.find("old").unwrap().id(), moved);
         assert_eq!(texts(false), []);
+    }
+
+    /// A removal hides the directory before it takes the name away, and may be killed in between.
+    #[test]
+    fn a_name_that_a_killed_removal_left_is_harmless_and_goes_with_the_rest() {
+        let scratch = Scratch::new("check");
+        let dirs = dirs(scratch.path());
+        let all = Containers::open(&dirs).unwrap();
+        let store = Store::open(&dirs.store()).unwrap();
+        let id = all.create(None, Some("x")).unwrap().id().to_owned();
+        let place = |name: &str| dirs.containers().join(name);
+        fs::rename(place(&id), place(&format!("{GONE}{id}"))).unwrap();
+        let found = check(&all, &dirs, &store, false).unwrap();
+        assert!(found.len() == 2 && found.iter().all(|p| p.harmless), "{found:?}");
+        all.sweep().unwrap();
+        assert!(check(&all, &dirs, &store, false).unwrap().is_empty());
+        assert_eq!(
+            fs::read_link(place("by-name/x")).unwrap_err().kind(),
+            std::io::ErrorKind::NotFound
+        );
+        // Without that trace nobody knows how it came about.
+        let id = all.create(None, Some("x")).unwrap().id().to_owned();
+        fs::remove_dir_all(place(&id)).unwrap();
+        let found = check(&all, &dirs, &store, false).unwrap();
+        assert!(found.len() == 1 && !found[0].harmless, "{found:?}");
     }
 
     #[test]

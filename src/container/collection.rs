@@ -23,7 +23,8 @@ const BY_NAME: &str = "by-name";
 /// Lock file of the one who mends names of containers that are no more.
 pub(super) const MEND: &str = ".mend";
 const NEW: &str = ".new-";
-const GONE: &str = ".gone-";
+/// Beginning of the name of what is being removed.
+pub(super) const GONE: &str = ".gone-";
 /// How long a creator may need between mkdir and its lock.
 const GRACE: Duration = Duration::from_secs(60);
 const DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -390,7 +391,8 @@ impl Containers {
     pub fn sweep(&self) -> Result<usize, Error> {
         let mut count = 0;
         for entry in self.entries()? {
-            let garbage = if entry.starts_with(GONE) {
+            let garbage = if let Some(id) = entry.strip_prefix(GONE) {
+                self.free_name_of(id)?;
                 true
             } else if entry.starts_with(NEW) || entry.starts_with(cache::TEMP) {
                 self.is_old(&entry)
@@ -407,6 +409,12 @@ impl Containers {
             }
         }
         Ok(count)
+    }
+
+    /// Takes the name away that a broken off removal has left.
+    fn free_name_of(&self, id: &str) -> Result<(), Error> {
+        let _held = self.hold_names()?;
+        self.name_of(id)?.map_or(Ok(()), |name| self.unlink_own(&name, id))
     }
 
     fn sweep_half_made(&self, id: &str) -> Result<bool, Error> {

@@ -6,8 +6,8 @@ use super::{StartError, reap};
 use crate::container::config::Config;
 use crate::container::dir::{ContainerDir, Containers};
 use crate::settings::Settings;
+use crate::sys::memfd;
 use crate::sys::spawn::{self, Starting};
-use crate::sys::{machine, memfd};
 use crate::userns::make::Making;
 use crate::userns::{self, Source};
 use crate::{launch, rootfs};
@@ -127,7 +127,7 @@ impl Monitor {
     ) -> anyhow::Result<Self> {
         let (ours, theirs) = crate::sys::scm::pair().context("make a socket")?;
         let path = program.path();
-        let not_before = machine::boot_clock();
+        let not_before = Known::now();
         let starting = start(path, &["bolt-shim", "monitor"], &[(theirs.as_fd(), fd::REPORT)])
             .with_context(|| format!("start {}", program.installed_path().display()))?;
         tracing::debug!(pid = starting.pid, "supervisor started");

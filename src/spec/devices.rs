@@ -1,5 +1,9 @@
 //! `--device HOST[:CONTAINER[:PERMISSIONS]]` as podman reads it.
 
+/// What a GPU is given by, where a word for the whole of it is not known.
+pub const NODES: &str =
+    "give the device nodes instead: --device /dev/dri, or --device /dev/nvidia0 and its like";
+
 /// Why a device was refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DeviceError {
@@ -10,9 +14,7 @@ pub enum DeviceError {
     #[error("--device {0:?}: both paths must lie below /dev")]
     Path(String),
     /// The Container Device Interface's form, VENDOR/CLASS=NAME.
-    #[error(
-        "--device {0:?}: CDI devices are not in this version; give the device nodes instead: --device /dev/dri, or --device /dev/nvidia0 and its like"
-    )]
+    #[error("--device {0:?}: CDI devices are not in this version; {nodes}", nodes = NODES)]
     Cdi(String),
     /// Letters.
     #[error("--device {0:?}: permissions are of r, w and m, each at most once, not {1:?}")]

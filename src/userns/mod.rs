@@ -127,9 +127,9 @@ pub fn counts(dirs: &Dirs) -> Result<(u32, u32), subid::NoSubIds> {
         Err(none) => none,
     };
     let (_, known) = shared(dirs).ok_or(none)?;
-    let sum =
-        |all: &[(u32, u32)]| all.iter().map(|(_, count)| count).sum::<u32>().saturating_sub(1);
-    Ok((sum(&known.ids.uids), sum(&known.ids.gids)))
+    let Existing { uids, gids } = known.ids;
+    let (uids, gids) = subid::SubIds { uids, gids }.counts();
+    Ok((uids.saturating_sub(1), gids.saturating_sub(1)))
 }
 
 /// A P that lives, whoever could make one.
@@ -210,13 +210,18 @@ fn open_p(containers: &Containers, id: &str) -> Option<Living> {
         }
         false => orphans_p(&state),
     };
+    Some((fd?, known(state)))
+}
+
+/// What a record says of its P. The supervisor asks the kernel for what is of an older version, or
+/// cannot be true.
+fn known(state: Recorded) -> Known {
     let (uids, gids) = (state.uids, state.gids);
-    // Of an older version, or damaged: the supervisor asks the kernel then.
     let whole = |all: &[(u32, u32)]| all.len() > 1 && all[0] == (0, 1);
     let is_known = whole(&uids) && whole(&gids);
     let ids = if is_known { Existing { uids, gids } } else { Existing::default() };
     let boot = Some(state.boot).filter(|boot| is_boot_id(boot)).unwrap_or_default();
-    Some((fd?, Known { boot, ids, not_before: 0 }))
+    Known { boot, ids, not_before: 0 }
 }
 
 /// A UUID, as proc_sys_kernel(5) has it.
@@ -294,6 +299,25 @@ fn map_alone(dirs: &Dirs) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_is_taken_for_what_can_be_true() {
+        let boot = "0d1bd3e8-5a30-4b5e-9a4c-53a7b5f5b1c7";
+        let full = vec![(0, 1), (1, 65536)];
+        let of = |boot: &str, uids: &[(u32, u32)]| {
+            let (boot, uids, gids) = (boot.to_owned(), uids.to_vec(), full.clone());
+            known(Recorded { boot, uids, gids, ..Recorded::default() })
+        };
+        let good = of(boot, &full);
+        assert_eq!((good.boot.as_str(), &good.ids.uids), (boot, &full));
+        for uids in [&[][..], &[(0, 1)], &[(5, 1), (1, 9)]] {
+            assert_eq!(of(boot, uids).ids, Existing::default(), "{uids:?}");
+        }
+        // It is written into other records as it is.
+        for boot in ["", "a\"b", &"0".repeat(37), &"\"".repeat(36)] {
+            assert_eq!(of(boot, &full).boot, "", "{boot}");
+        }
+    }
 
     #[test]
     fn a_pipe_for_a_hint_is_not_waited_for() {

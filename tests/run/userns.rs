@@ -1,9 +1,9 @@
 //! `--userns`: whose ids a container has, and that no two of `auto` have the same.
 
 use crate::harness::image::TestImage;
-use crate::harness::process::finish;
+use crate::harness::process::{Out, finish};
 use crate::harness::run;
-use crate::harness::user::IMAGE;
+use crate::harness::user::{IMAGE, Session};
 use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Duration;
@@ -223,6 +223,17 @@ fn one_broken_mapper_is_as_two() {
     }
 }
 
+/// What a shell of the user's does with `line` where he finds these files empty. Root alone can hide
+/// them from others.
+fn without(s: &Session, files: &[&str], line: &str) -> Out {
+    let hide: String = files.iter().map(|f| format!("mount --bind /dev/null {f} && ")).collect();
+    let user = format!("--reuid {} --regid {} --clear-groups", s.user.uid, s.user.gid);
+    let hidden = format!("{hide}exec setpriv {user} sh -c \"$1\"");
+    let mut shell = s.command_of_the_tester("unshare");
+    let child = shell.args(["-m", "sh", "-c", &hidden, "sh", line]).spawn().unwrap();
+    finish(child, Duration::from_secs(60), "run")
+}
+
 /// Whose only id the user is: it lies where the container wants it, and nowhere else.
 #[test]
 fn a_user_without_others_enters_and_copies() {
@@ -238,14 +249,7 @@ fn a_user_without_others_enters_and_copies() {
          {bolt} export x | tar -tf - | grep -c '^etc/passwd$'; \
          {bolt} rm -f x >/dev/null; done"
     );
-    let user = format!("--reuid {} --regid {} --clear-groups", s.user.uid, s.user.gid);
-    let line = format!(
-        "mount --bind /dev/null /etc/subuid && mount --bind /dev/null /etc/subgid && \
-         exec setpriv {user} sh -c \"$1\""
-    );
-    let mut shell = s.command_of_the_tester("unshare");
-    let child = shell.args(["-m", "sh", "-c", &line, "sh", &checks]).spawn().unwrap();
-    let out = finish(child, Duration::from_secs(60), "run");
+    let out = without(&s, &["/etc/subuid", "/etc/subgid"], &checks);
     let own = s.user.uid;
     let want = format!("0\nhostname\n1\n{own}\nhostname\n1\n5\nhostname\n1\n");
     assert_eq!((out.code, out.out), (0, want), "{}", out.err);
@@ -259,27 +263,30 @@ fn a_living_range_is_shared_whatever_the_files_say_by_now() {
         skip!("only root can hide subordinate ids from others");
     }
     let bolt = s.program().display().to_string();
-    let user = format!("--reuid {} --regid {} --clear-groups", s.user.uid, s.user.gid);
-    let without = |files: &[&str]| {
-        let hide: String =
-            files.iter().map(|f| format!("mount --bind /dev/null {f} && ")).collect();
-        let run = format!("{bolt} run --rm --network none {IMAGE} grep -c . /proc/self/uid_map");
-        let line = format!("{hide}exec setpriv {user} {run}");
-        let mut shell = s.command_of_the_tester("unshare");
-        let child = shell.args(["-m", "sh", "-c", &line]).spawn().unwrap();
-        finish(child, Duration::from_secs(60), "run")
-    };
-    let alone = without(&["/etc/subgid"]);
+    let count = format!("{bolt} run --rm --network none {IMAGE} grep -c . /proc/self/uid_map");
+    let alone = without(&s, &["/etc/subgid"], &count);
     assert_eq!((alone.code, alone.out.as_str()), (0, "1\n"), "{alone:?}");
     assert!(alone.err.contains("in /etc/subgid;"), "{alone:?}");
     // Also where who made it is gone, and another one has it.
     s.detached("x", &[], "exec sleep 1000");
     s.detached("y", &[], "exec sleep 1000");
     for _ in 0..2 {
-        let beside = without(&["/etc/subuid", "/etc/subgid"]);
+        let beside = without(&s, &["/etc/subuid", "/etc/subgid"], &count);
         assert_eq!((beside.code, beside.out.as_str(), beside.err.as_str()), (0, "2\n", ""));
         s.run(&["rm", "-f", "-t", "0", "x"]);
     }
+    // Containers that are made beside it, and begin alone: with root's files, and without.
+    let hidden = ["/etc/subuid", "/etc/subgid"];
+    let made = |flags: &str| format!("{bolt} create {flags} --network none {IMAGE} id -u");
+    let lines = [made("--name root"), made("--name kept --userns keep-id:uid=5,gid=6")];
+    assert_eq!(without(&s, &hidden, &lines.join(" && ")).code, 0);
+    s.run(&["rm", "-f", "-t", "0", "y"]);
+    let begun = without(&s, &hidden, &format!("{bolt} start -a root"));
+    assert!(begun.err.contains("are nobody's and cannot be changed"), "{begun:?}");
+    assert_eq!((begun.code, begun.out.as_str()), (0, "0\n"), "{begun:?}");
+    let refused = without(&s, &hidden, &format!("{bolt} start -a kept"));
+    assert!(refused.code == 125 && refused.err.contains("laid out for many ids"), "{refused:?}");
+    assert_eq!(s.ok(&["start", "-a", "kept"]), "5");
 }
 
 /// What a supervisor is told of P, of the boot and of its own start is what the kernel says; and

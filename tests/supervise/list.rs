@@ -183,4 +183,9 @@ fn a_stop_that_had_to_kill_says_so() {
         let out = s.run(&["stop", "-t", time, name]);
         assert_eq!((out.code, out.err.contains("and was killed")), (0, told), "{out:?}");
     }
+    s.ok(&["start", "deaf"]);
+    for verb in [&["restart", "-t", "1", "deaf"][..], &["rm", "-f", "-t", "1", "deaf"]] {
+        let out = s.run(verb);
+        assert!(out.code == 0 && out.err.contains("and was killed"), "{out:?}");
+    }
 }

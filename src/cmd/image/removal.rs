@@ -242,6 +242,7 @@ mod tests {
             (Status::Exited, true, true),
             (Status::Created, true, true),
             (Status::Running, true, false),
+            (Status::Running, false, false),
             (Status::Starting, true, false),
             (Status::Orphaned, true, false),
             (Status::Paused, true, false),
@@ -249,5 +250,8 @@ mod tests {
             assert_eq!(refuse(&[&entry(status)], force).is_ok(), works, "{status:?} {force}");
         }
         assert!(refuse(&[], false).is_ok());
+        // No advice to force what no force can do.
+        let refusal = refuse(&[&entry(Status::Exited), &entry(Status::Running)], false);
+        assert!(matches!(refusal, Err(Refusal::Running { .. })), "{refusal:?}");
     }
 }
