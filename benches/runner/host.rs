@@ -51,6 +51,28 @@ pub(crate) fn wait_for_quiet(dir: &Path) {
     std::thread::sleep(std::time::Duration::from_secs(seconds));
 }
 
+/// Uses memory once and gives it back. A virtual machine's host takes free memory away (balloon,
+/// page reporting of the kernel's mm/page_reporting.c), and whoever uses such a page first waits
+/// for the host, which can cost more than to write a small file: a price of the machine, that
+/// whoever is measured next would pay.
+pub(crate) fn touch_memory() {
+    const PAGE: usize = 4096;
+    // What is left serves whoever needs some meanwhile; nothing is evicted for it.
+    let bytes = free_memory().saturating_sub(1 << 30);
+    let mut memory = vec![0u8; bytes];
+    for page in memory.chunks_mut(PAGE) {
+        page[0] = 1;
+    }
+    std::hint::black_box(&memory);
+}
+
+/// Bytes that nothing uses.
+fn free_memory() -> usize {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib = field(&text, "MemFree").trim_end_matches(" kB").parse().unwrap_or(0usize);
+    kib * 1024
+}
+
 /// The file system a path lies on.
 pub(crate) fn file_system(path: &Path) -> String {
     super::run("stat", &["-f", "-c", "%T", &path.display().to_string()])
