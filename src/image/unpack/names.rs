@@ -26,23 +26,30 @@ pub(super) fn clean(path: &[u8], limits: &Limits) -> Result<Vec<u8>, String> {
     if path.contains(&0) {
         return Err("its name has a NUL byte".to_owned());
     }
-    let mut parts: Vec<&[u8]> = Vec::new();
+    let mut clean = Vec::with_capacity(path.len());
+    let mut depth = 0usize;
     for part in path.split(|b| *b == b'/') {
         match part {
             b"" | b"." => {}
             b".." => {
-                parts.pop().ok_or("it leads out of the layer with `..`")?;
+                depth = depth.checked_sub(1).ok_or("it leads out of the layer with `..`")?;
+                clean.truncate(split(&clean).0.len());
             }
             _ if part.len() > limits.component => {
                 return Err(format!("a name is longer than {} bytes", limits.component));
             }
-            _ => parts.push(part),
+            _ => {
+                if depth > 0 {
+                    clean.push(b'/');
+                }
+                clean.extend_from_slice(part);
+                depth += 1;
+            }
         }
     }
-    if parts.len() > limits.depth {
+    if depth > limits.depth {
         return Err(format!("it is more than {} directories deep", limits.depth));
     }
-    let clean = parts.join(&b'/');
     if clean.len() >= limits.path {
         return Err(format!("its path is longer than {} bytes", limits.path - 1));
     }

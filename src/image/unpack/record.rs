@@ -22,28 +22,38 @@ const RAW: u8 = 1;
 const FILE: u8 = 2;
 const END: u8 = 3;
 const LOST: u8 = 4;
-/// Raw bytes of neighbouring headers are gathered up to this size.
+/// Raw bytes of neighbouring headers are gathered up to this size, and so much is handed on at once:
+/// there are nine small pieces to a file, and a compressor that is called for each takes as long
+/// for the calls as for the bytes.
 const GATHER: usize = 64 * 1024;
 const BUFFER: usize = 256 * 1024;
 
 /// Writes a record.
 pub(super) struct Recorder<'a> {
     out: &'a mut dyn Write,
-    raw: Vec<u8>,
+    /// What is not handed on yet.
+    ready: Vec<u8>,
+    /// Where in `ready` the raw bytes begin that more may follow; their length stands before them.
+    open: Option<usize>,
 }
 
 impl<'a> Recorder<'a> {
     pub(super) fn new(out: &'a mut dyn Write) -> io::Result<Self> {
         out.write_all(MAGIC)?;
-        Ok(Recorder { out, raw: Vec::with_capacity(GATHER) })
+        Ok(Recorder { out, ready: Vec::with_capacity(2 * GATHER), open: None })
     }
 
     pub(super) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         for part in bytes.chunks(GATHER) {
-            if self.raw.len() + part.len() > GATHER {
-                self.flush()?;
+            if self.open.is_some_and(|from| self.ready.len() - from + part.len() > GATHER) {
+                self.close()?;
             }
-            self.raw.extend_from_slice(part);
+            if self.open.is_none() {
+                self.ready.push(RAW);
+                self.ready.extend_from_slice(&0u32.to_le_bytes());
+                self.open = Some(self.ready.len());
+            }
+            self.ready.extend_from_slice(part);
         }
         Ok(())
     }
@@ -52,31 +62,40 @@ impl<'a> Recorder<'a> {
         if extents.iter().all(|(_, len)| *len == 0) {
             return Ok(());
         }
-        self.flush()?;
-        self.out.write_all(&[FILE])?;
-        self.out.write_all(&(path.len() as u16).to_le_bytes())?;
-        self.out.write_all(path)?;
-        self.out.write_all(&(extents.len() as u32).to_le_bytes())?;
+        self.close()?;
+        self.ready.push(FILE);
+        self.ready.extend_from_slice(&(path.len() as u16).to_le_bytes());
+        self.ready.extend_from_slice(path);
+        self.ready.extend_from_slice(&(extents.len() as u32).to_le_bytes());
         for (offset, len) in extents {
-            self.out.write_all(&offset.to_le_bytes())?;
-            self.out.write_all(&len.to_le_bytes())?;
+            self.ready.extend_from_slice(&offset.to_le_bytes());
+            self.ready.extend_from_slice(&len.to_le_bytes());
+            if self.ready.len() >= GATHER {
+                self.hand_on()?;
+            }
         }
         Ok(())
     }
 
     pub(super) fn finish(mut self, rebuildable: bool) -> io::Result<()> {
-        self.flush()?;
-        self.out.write_all(&[if rebuildable { END } else { LOST }])?;
+        self.close()?;
+        self.ready.push(if rebuildable { END } else { LOST });
+        self.hand_on()?;
         self.out.flush()
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        if !self.raw.is_empty() {
-            self.out.write_all(&[RAW])?;
-            self.out.write_all(&(self.raw.len() as u32).to_le_bytes())?;
-            self.out.write_all(&self.raw)?;
-            self.raw.clear();
+    /// Ends a piece of raw bytes: their length is known now.
+    fn close(&mut self) -> io::Result<()> {
+        if let Some(from) = self.open.take() {
+            let len = (self.ready.len() - from) as u32;
+            self.ready[from - size_of_val(&len)..from].copy_from_slice(&len.to_le_bytes());
         }
+        if self.ready.len() < GATHER { Ok(()) } else { self.hand_on() }
+    }
+
+    fn hand_on(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.ready)?;
+        self.ready.clear();
         Ok(())
     }
 }
