@@ -110,6 +110,8 @@ fn a_location_with_a_path_says_how_its_host_is_reached() {
         let name = format!("{host}/games/celeste:1");
         let search = format!("{host}/celeste");
         let login = ["login", "-u", "player", "-p", "x", &host];
+        // The second may get the first one's port.
+        session.file(".config/bolt/registries.toml", "");
         let out = session.run(&["profile", "push", "-q", "--retry", "0", &file, &name]);
         assert_eq!(out.code, 125, "nobody is trusted before: {out:?}");
         let text = format!(
