@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicI32, Ordering};
 /// Bytes of the maker's stack; it calls three functions.
 #[cfg(target_arch = "x86_64")]
 const STACK: usize = 32 * 1024;
+/// Who may run now: `bolt`, M, I and the maker.
+#[cfg(target_arch = "x86_64")]
+const AT_ONCE: usize = 4;
 /// Not done yet.
 const PENDING: i32 = i32::MIN;
 
@@ -60,7 +63,13 @@ pub(crate) fn start() -> Result<Pending, Errno> {
             lateout("r11") _,
         );
     }
-    if tid < 0 { Err(Errno::from_raw(-tid as i32)) } else { Ok(Pending(())) }
+    if tid < 0 {
+        return Err(Errno::from_raw(-tid as i32));
+    }
+    if let Some(maker) = rustix::process::Pid::from_raw(tid as i32) {
+        bolt_shim::processor::give_another(maker, AT_ONCE);
+    }
+    Ok(Pending(()))
 }
 
 /// Elsewhere it is made right here.
