@@ -4,8 +4,8 @@
 //!
 //! Every pull goes to a fresh directory, and nothing is deleted meanwhile or in the minutes before:
 //! ext4 makes what follows a big deletion ten times slower (its recently deleted inodes), for
-//! everybody. Before every pull memory is used and given back, so that none waits for a host that
-//! took it from this machine.
+//! everybody. Before every pull memory is used and given back: what the host took of it costs its
+//! first user, whoever that is.
 
 mod runner;
 

@@ -54,17 +54,27 @@ pub(crate) fn wait_for_quiet(dir: &Path) {
 /// Uses memory once and gives it back. A virtual machine's host takes free memory away (balloon,
 /// page reporting of the kernel's mm/page_reporting.c), and whoever uses such a page first waits
 /// for the host, which can cost more than to write a small file: a price of the machine, that
-/// whoever is measured next would pay.
+/// whoever is measured next would pay. Within seconds the host takes it again, bit by bit, so that
+/// long commands pay some of it still. `BOLT_BENCH_TOUCH` are the mebibytes to use instead, 0 where
+/// memory is limited.
 pub(crate) fn touch_memory() {
     const PAGE: usize = 4096;
-    // What is left serves whoever needs some meanwhile; nothing is evicted for it.
-    let bytes = free_memory().saturating_sub(1 << 30);
+    let own = std::env::var("BOLT_BENCH_TOUCH").ok().and_then(|text| text.parse().ok());
+    // What is left serves whoever needs some meanwhile.
+    let free = free_memory().saturating_sub(1 << 30).min(MOST);
+    let bytes = own.map_or(free, |mebibytes: usize| mebibytes << 20);
+    if Vec::<u8>::new().try_reserve_exact(bytes).is_err() {
+        return;
+    }
     let mut memory = vec![0u8; bytes];
     for page in memory.chunks_mut(PAGE) {
         page[0] = 1;
     }
     std::hint::black_box(&memory);
 }
+
+/// More than a pull uses, as the kernel may take whichever pages are free.
+const MOST: usize = 24 << 30;
 
 /// Bytes that nothing uses.
 fn free_memory() -> usize {

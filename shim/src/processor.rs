@@ -8,34 +8,37 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity}
 /// work waits longer than behind its maker's.
 const FEW: usize = 8;
 
-/// Moves a task that this one has made, and that has not run yet, to another processor, unless
-/// those are busy. `ours`: how many tasks of one start may be running now, these two included.
+/// Moves a task that this one has just made to any other processor it may use, unless those are
+/// busy. `ours`: how many tasks of one start may be running now, these two included. `afterwards`:
+/// what the task may use from then on; it and those it makes stay bound to that (`user_cpus_ptr`
+/// of kernel/sched/), which only who ends soon may be, unless it is everything.
 ///
 /// The kernel of a virtual machine does not take a processor for idle whose host does something
 /// else while it sleeps (`vcpu_is_preempted`, `available_idle_cpu` of kernel/sched/), and leaves the
 /// new task where its maker is: there it waits until that one sleeps. Nothing is moved when it
-/// lies elsewhere already. Its processors are its maker's again afterwards.
-pub fn give_another(task: Pid, ours: usize) {
+/// lies elsewhere already.
+pub fn give_another(task: Pid, ours: usize, afterwards: &CpuSet) {
+    let foreign = running().map(|all| all.saturating_sub(ours));
     let Ok(own) = sched_getaffinity(None) else { return };
-    let mut others = own;
-    others.unset(sched_getcpu());
+    // Last of all: whoever asks may be moved himself meanwhile.
+    let others = but(own, sched_getcpu());
     let free = others.count() as usize;
-    let busy = running().map(|all| all.saturating_sub(ours) * FEW);
-    if free == 0 || busy.is_none_or(|busy| busy > free) {
+    if free == 0 || foreign.is_none_or(|foreign| foreign * FEW > free) {
         return;
     }
-    if sched_setaffinity(Some(task), &others).is_err() {
-        return;
-    }
-    // Who wishes for all follows his control group, as its maker does unless that was bound to some.
-    // Nothing but a want of a few bytes of the kernel's memory would be in the way of either.
-    let _ = sched_setaffinity(Some(task), &all());
-    if sched_getaffinity(Some(task)) != Ok(own) {
-        let _ = sched_setaffinity(Some(task), &own);
+    if sched_setaffinity(Some(task), &others).is_ok() {
+        // It was allowed a moment before; what has ended meanwhile needs it no more.
+        let _ = sched_setaffinity(Some(task), afterwards);
     }
 }
 
-/// How many tasks of the machine run or could (proc_loadavg(5), the fourth field).
+fn but(mut set: CpuSet, processor: usize) -> CpuSet {
+    set.unset(processor);
+    set
+}
+
+/// How many tasks of the machine run or could (proc_loadavg(5), the fourth field), whichever
+/// processors they may use. In a container of others' it may be a count of that alone.
 fn running() -> Option<usize> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = rustix::fs::open(c"/proc/loadavg", flags, Mode::empty()).ok()?;
@@ -50,27 +53,10 @@ fn parse(line: &[u8]) -> Option<usize> {
     str::from_utf8(running).ok()?.parse().ok()
 }
 
-fn all() -> CpuSet {
-    let mut all = CpuSet::new();
-    (0..CpuSet::MAX_CPU).for_each(|processor| all.set(processor));
-    all
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::process::{Command, Stdio};
-
-    /// What a child that waits for its input has after it was moved.
-    fn moved() -> CpuSet {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        let pid = Pid::from_child(&child);
-        give_another(pid, usize::MAX);
-        let set = sched_getaffinity(Some(pid)).unwrap();
-        drop(child.stdin.take());
-        child.wait().unwrap();
-        set
-    }
 
     #[test]
     fn who_runs_is_read() {
@@ -80,15 +66,24 @@ mod tests {
     }
 
     #[test]
-    fn a_task_keeps_its_makers_processors() {
+    fn a_task_has_what_it_is_to_have_afterwards() {
         let own = sched_getaffinity(None).unwrap();
-        assert_eq!(moved(), own);
-        // The choice of a thread is its own: other tests run beside this one.
-        let first = (0..CpuSet::MAX_CPU).find(|processor| own.is_set(*processor)).unwrap();
-        let mut one = CpuSet::new();
-        one.set(first);
-        sched_setaffinity(None, &one).unwrap();
-        assert_eq!(moved(), one);
-        sched_setaffinity(None, &own).unwrap();
+        if own.count() < 2 {
+            return;
+        }
+        let one = |from: &CpuSet| {
+            let mut one = CpuSet::new();
+            one.set((0..CpuSet::MAX_CPU).find(|processor| from.is_set(*processor)).unwrap());
+            one
+        };
+        let first = one(&own);
+        for (ours, wanted) in [(usize::MAX, &first), (usize::MAX, &own), (0, &own)] {
+            let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+            let pid = Pid::from_child(&child);
+            give_another(pid, ours, wanted);
+            assert_eq!(sched_getaffinity(Some(pid)).as_ref(), Ok(wanted));
+            drop(child.stdin.take());
+            child.wait().unwrap();
+        }
     }
 }

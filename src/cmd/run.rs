@@ -15,6 +15,7 @@ use crate::shim::{self, Launcher, Monitor, StartError, Started, terminal};
 use crate::ui::print;
 use anyhow::Context;
 use bolt_shim::report::Failure;
+use std::io::IsTerminal;
 use std::time::Duration;
 
 /// Run a command in a new container
@@ -118,6 +119,11 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
         detach_keys: keys,
     };
     let held = if args.detach { None } else { attach::hold(&options)? };
+    if options.tty && options.stdin && !args.detach && !std::io::stdin().is_terminal() {
+        print::warning(
+            "the input device is not a TTY; --tty and --interactive may not work properly",
+        );
+    }
     let size = terminal::size(std::io::stdin());
     let mode = Mode { attach: !args.detach, size, ..Mode::default() };
     let begun = created.begun.take().context("a container to run has a supervisor")?;

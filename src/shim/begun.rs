@@ -100,7 +100,9 @@ impl Monitor {
     }
 
     fn of(program: Program) -> anyhow::Result<Self> {
-        Monitor::by(program, spawn::begin)
+        Monitor::by(program, |path, args, fds| {
+            spawn::begin(path, args, fds).inspect(Starting::go_elsewhere)
+        })
     }
 
     /// A lent program may not be executable, which is waited for: another takes its place.

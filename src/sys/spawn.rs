@@ -5,6 +5,7 @@
 mod beside;
 #[cfg(target_arch = "x86_64")]
 mod child;
+mod elsewhere;
 pub mod holder;
 
 use std::ffi::CString;

@@ -110,8 +110,6 @@ fn a_location_with_a_path_says_how_its_host_is_reached() {
         let name = format!("{host}/games/celeste:1");
         let search = format!("{host}/celeste");
         let login = ["login", "-u", "player", "-p", "x", &host];
-        // The second may get the first one's port.
-        session.file(".config/bolt/registries.toml", "");
         let out = session.run(&["profile", "push", "-q", "--retry", "0", &file, &name]);
         assert_eq!(out.code, 125, "nobody is trusted before: {out:?}");
         let text = format!(
@@ -124,5 +122,7 @@ fn a_location_with_a_path_says_how_its_host_is_reached() {
         assert!(session.ok(&["search", "--format", "{{.Name}}", "celeste"]).contains("celeste"));
         assert_eq!(session.ok(&["search", "--format", "{{.Name}}", "games"]), "");
         session.ok(&login);
+        // The next one may get this one's port.
+        session.file(".config/bolt/registries.toml", "");
     }
 }

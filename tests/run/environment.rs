@@ -3,8 +3,9 @@
 use crate::harness::image::TestImage;
 use crate::harness::process::finish;
 use crate::harness::run;
-use crate::harness::user::IMAGE;
+use crate::harness::user::{IMAGE, has};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 /// As with podman, `whoami` and `ssh` find a user that only the caller knows.
 #[test]
@@ -269,6 +270,32 @@ fn limits_and_masks_of_the_process() {
     let flags = ["--sysctl", "kernel.msgmax=9000", "--sysctl", "net.ipv4.ip_forward=1"];
     let script = "cat /proc/sys/kernel/msgmax /proc/sys/net/ipv4/ip_forward";
     assert_eq!(s.script(&flags, script), "9000\n1");
+}
+
+/// A start places its processes, which must not show: who is bound to some processors stays so.
+#[test]
+fn a_payload_has_its_callers_processors() {
+    let s = session!();
+    if !has("taskset") {
+        skip!("no taskset");
+    }
+    let list = "grep Cpus_allowed /proc/self/status";
+    let own = crate::harness::run("sh", &["-c", list]);
+    let first = own.trim().rsplit('\t').next().and_then(|l| l.split([',', '-']).next()).unwrap();
+    let run = format!("exec \"$BOLT\" run --rm --network none {IMAGE} {list}");
+    let bound = format!("taskset -cp {first} $$ >/dev/null; {list}; {run}");
+    let said = |script: &str| {
+        let mut command = s.command("sh");
+        command.args(["-c", script]).env("BOLT", s.program());
+        finish(command.spawn().unwrap(), Duration::from_secs(30), script).out
+    };
+    for _ in 0..10 {
+        assert_eq!(said(&run), own);
+        let twice = said(&bound);
+        let (caller, payload) = twice.split_at(twice.len() / 2);
+        assert_eq!(caller, payload);
+        assert_ne!(caller, own);
+    }
 }
 
 #[test]

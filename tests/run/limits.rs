@@ -58,19 +58,3 @@ fn a_small_limit_of_file_sizes_is_told_and_the_payload_has_its_signal() {
         assert_eq!(ignored.unwrap().unwrap() & 1 << 24, 0, "{words}: {out}");
     }
 }
-
-/// A start places its processes, which must not show: who is bound to some processors stays so.
-#[test]
-fn a_payload_has_its_callers_processors() {
-    let s = session!();
-    let list = "grep Cpus_allowed_list /proc/self/status";
-    let own = crate::harness::run("sh", &["-c", list]);
-    let first = own.trim().rsplit('\t').next().and_then(|l| l.split([',', '-']).next()).unwrap();
-    let bound = format!("taskset -cp {first} $$ >/dev/null");
-    for _ in 0..10 {
-        let words = format!("run --rm --network none {IMAGE} {list}");
-        assert_eq!(limited(&s, "true", &words).out, own);
-        let want = format!("Cpus_allowed_list:\t{first}\n");
-        assert_eq!(limited(&s, &bound, &words).out, want);
-    }
-}

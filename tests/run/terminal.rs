@@ -144,3 +144,16 @@ fn signals_reach_a_program_with_a_terminal() {
     assert_eq!(t.end(), 143);
     assert_eq!(s.inspect("y", ".State.Status"), "running");
 }
+
+/// As podman warns; the container runs all the same.
+#[test]
+fn a_terminal_without_one_to_type_at_is_told() {
+    let s = session!();
+    let warns = |flags: &[&str]| {
+        let out = s.once(flags, &["true"]);
+        assert_eq!(out.code, 0, "{flags:?}: {out:?}");
+        out.err.contains("the input device is not a TTY")
+    };
+    assert!(warns(&["-it"]));
+    assert!(!warns(&["-t"]) && !warns(&["-i"]));
+}

@@ -19,9 +19,9 @@ use std::os::fd::AsFd;
 /// How long a client that does not read is waited for when that cannot be for ever, in
 /// milliseconds.
 const GRACE: i64 = 1000;
-/// How many of the directories that go the launcher lets go of, while we do of the others; it has the
+/// How many of the directories that go the launcher lets go of, while we do of the others: it has the
 /// container's own besides.
-const LAUNCHERS: usize = 2;
+const LAUNCHERS: usize = 1;
 
 impl Supervisor {
     /// Collects a payload that has ended.

@@ -66,8 +66,10 @@ pub(crate) fn start() -> Result<Pending, Errno> {
     if tid < 0 {
         return Err(Errno::from_raw(-tid as i32));
     }
-    if let Some(maker) = rustix::process::Pid::from_raw(tid as i32) {
-        bolt_shim::processor::give_another(maker, AT_ONCE);
+    if let Some(maker) = rustix::process::Pid::from_raw(tid as i32)
+        && let Ok(own) = rustix::thread::sched_getaffinity(None)
+    {
+        bolt_shim::processor::give_another(maker, AT_ONCE, &own);
     }
     Ok(Pending(()))
 }

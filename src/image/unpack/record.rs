@@ -22,10 +22,12 @@ const RAW: u8 = 1;
 const FILE: u8 = 2;
 const END: u8 = 3;
 const LOST: u8 = 4;
-/// Raw bytes of neighbouring headers are gathered up to this size, and so much is handed on at once:
-/// there are nine small pieces to a file, and a compressor that is called for each takes as long
+/// Raw bytes of neighbouring headers are gathered up to this size, and at least so much is handed on
+/// at once: there are nine small pieces to a file, and a compressor that is called for each takes as long
 /// for the calls as for the bytes.
 const GATHER: usize = 64 * 1024;
+/// What is gathered at most: nearly as much, kind and length, and a whole piece.
+const MOST: usize = 2 * GATHER + 5;
 const BUFFER: usize = 256 * 1024;
 
 /// Writes a record.
@@ -40,7 +42,7 @@ pub(super) struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     pub(super) fn new(out: &'a mut dyn Write) -> io::Result<Self> {
         out.write_all(MAGIC)?;
-        Ok(Recorder { out, ready: Vec::with_capacity(2 * GATHER), open: None })
+        Ok(Recorder { out, ready: Vec::with_capacity(MOST), open: None })
     }
 
     pub(super) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {

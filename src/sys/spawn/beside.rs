@@ -3,17 +3,12 @@
 
 use super::child::{self, bare};
 use super::{Starting, c_string, out_of_the_way};
-use bolt_shim::processor;
-use rustix::process::Pid;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
-
-/// Who may run now: this process and its child.
-const AT_ONCE: usize = 2;
 
 /// All that the child reads. Leaked: the parent does not know when it has been read.
 struct Order {
@@ -47,9 +42,6 @@ pub(super) fn begin(
     // The child has its own table of descriptors.
     drop(copies);
     let pid = pid?;
-    if let Some(child) = Pid::from_raw(pid) {
-        processor::give_another(child, AT_ONCE);
-    }
     Ok(Starting { pid, errno: &order.errno })
 }
 
@@ -97,7 +89,7 @@ fn arrange(order: &Order) -> Result<(), isize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::process::{WaitOptions, waitpid};
+    use rustix::process::{Pid, WaitOptions, waitpid};
     use std::io::Read;
     use std::os::fd::AsFd;
 
