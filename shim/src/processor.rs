@@ -8,6 +8,22 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity}
 /// work waits longer than behind its maker's.
 const FEW: usize = 8;
 
+/// Before this kernel a wish for all processors is one for those that are online today, and nothing is
+/// moved.
+const WISHES: (u32, u32) = (6, 2);
+
+/// Whether the kernel keeps what a task wishes for apart from what its control group leaves of it.
+pub fn wishes_are_kept() -> bool {
+    let name = rustix::system::uname();
+    name.release().to_str().ok().and_then(release).is_some_and(|kernel| kernel >= WISHES)
+}
+
+/// Major and minor of `uname -r`.
+fn release(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
 /// Moves a task that this one has just made to any other processor it may use, unless those are
 /// busy. `ours`: how many tasks of one start may be running now, these two included. `afterwards`:
 /// what the task may use from then on; it and those it makes stay bound to that (`user_cpus_ptr`
@@ -18,6 +34,9 @@ const FEW: usize = 8;
 /// new task where its maker is: there it waits until that one sleeps. Nothing is moved when it
 /// lies elsewhere already.
 pub fn give_another(task: Pid, ours: usize, afterwards: &CpuSet) {
+    if !wishes_are_kept() {
+        return;
+    }
     let foreign = running().map(|all| all.saturating_sub(ours));
     let Ok(own) = sched_getaffinity(None) else { return };
     // Last of all: whoever asks may be moved himself meanwhile.
@@ -66,9 +85,16 @@ mod tests {
     }
 
     #[test]
+    fn releases_are_read() {
+        assert_eq!(release("6.1.0-18-amd64"), Some((6, 1)));
+        assert_eq!(release("6.18-rc3"), Some((6, 18)));
+        assert_eq!((release("6"), release("")), (None, None));
+    }
+
+    #[test]
     fn a_task_has_what_it_is_to_have_afterwards() {
         let own = sched_getaffinity(None).unwrap();
-        if own.count() < 2 {
+        if own.count() < 2 || !wishes_are_kept() {
             return;
         }
         let one = |from: &CpuSet| {

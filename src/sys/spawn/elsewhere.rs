@@ -1,16 +1,12 @@
 //! A supervisor begins to run beside its starter, not after it.
 
 use super::Starting;
-use crate::sys::machine;
 use bolt_shim::processor;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Who may run now: this process and its child.
 const AT_ONCE: usize = 2;
-/// Since then a wish for processors is kept apart from what the control group leaves of it; before,
-/// a wish for all would be one for those that are online today.
-const WISHES: (u32, u32) = (6, 2);
 
 impl Starting {
     /// Has it run on another processor than this thread's, unless that would bind it, and the
@@ -29,7 +25,7 @@ impl Starting {
 /// has what it had before.
 fn all() -> Option<CpuSet> {
     let own = sched_getaffinity(None).ok().filter(|own| own.count() > 1)?;
-    if machine::kernel().is_none_or(|kernel| kernel < WISHES) {
+    if !processor::wishes_are_kept() {
         return None;
     }
     let mut all = CpuSet::new();
