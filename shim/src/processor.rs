@@ -29,8 +29,8 @@ fn release(text: &str) -> Option<(u32, u32)> {
 /// what the task may use from then on; it and those it makes stay bound to that (`user_cpus_ptr`
 /// of kernel/sched/), which only who ends soon may be, unless it is everything.
 ///
-/// The kernel of a virtual machine does not take a processor for idle whose host does something
-/// else while it sleeps (`vcpu_is_preempted`, `available_idle_cpu` of kernel/sched/), and leaves the
+/// The kernel of a virtual machine may not take a processor for idle whose host does something
+/// else while it sleeps (`vcpu_is_preempted`, `available_idle_cpu` of kernel/sched/), and leave the
 /// new task where its maker is: there it waits until that one sleeps. Nothing is moved when it
 /// lies elsewhere already.
 pub fn give_another(task: Pid, ours: usize, afterwards: &CpuSet) {
