@@ -280,7 +280,7 @@ fn a_payload_has_its_callers_processors() {
         skip!("no taskset");
     }
     let list = "grep Cpus_allowed /proc/self/status";
-    let own = crate::harness::run("sh", &["-c", list]);
+    let own = run("sh", &["-c", list]);
     let first = own.trim().rsplit('\t').next().and_then(|l| l.split([',', '-']).next()).unwrap();
     let run = format!("exec \"$BOLT\" run --rm --network none {IMAGE} {list}");
     let bound = format!("taskset -cp {first} $$ >/dev/null; {list}; {run}");

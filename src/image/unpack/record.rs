@@ -26,7 +26,7 @@ const LOST: u8 = 4;
 /// at once: there are nine small pieces to a file, and a compressor that is called for each takes as long
 /// for the calls as for the bytes.
 const GATHER: usize = 64 * 1024;
-/// What is gathered at most: nearly as much, kind and length, and a whole piece.
+/// What is gathered at most, but for a long path: nearly as much, kind and length, and a whole piece.
 const MOST: usize = 2 * GATHER + 5;
 const BUFFER: usize = 256 * 1024;
 
@@ -200,4 +200,54 @@ fn array<const N: usize>(record: &mut impl Read) -> Result<[u8; N], RebuildError
     let mut bytes = [0; N];
     record.read_exact(&mut bytes).map_err(RebuildError::Read)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads `N` bytes off the front.
+    fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
+        let (bytes, others) = rest.split_first_chunk().unwrap();
+        *rest = others;
+        *bytes
+    }
+
+    #[test]
+    fn long_pieces_and_many_extents_are_written_as_the_format_has_it() {
+        let raw: Vec<u8> = (0..5 * GATHER + 7).map(|n| (n % 251) as u8).collect();
+        let extents: Vec<(u64, u64)> = (0..20_000).map(|n| (n * 3, 1)).collect();
+        let mut out = Vec::new();
+        let mut recorder = Recorder::new(&mut out).unwrap();
+        let (first, second) = raw.split_at(3 * GATHER - 5);
+        first.chunks(700).for_each(|part| recorder.raw(part).unwrap());
+        recorder.file(b"empty", &[(0, 0)]).unwrap();
+        recorder.file(b"sparse", &extents).unwrap();
+        recorder.raw(second).unwrap();
+        recorder.finish(true).unwrap();
+        let mut rest = out.strip_prefix(MAGIC).unwrap();
+        let (mut found, mut before_file) = (Vec::new(), 0);
+        loop {
+            match take::<1>(&mut rest)[0] {
+                RAW => {
+                    let len = u32::from_le_bytes(take(&mut rest)) as usize;
+                    assert!(0 < len && len <= GATHER, "{len}");
+                    found.extend_from_slice(&rest[..len]);
+                    rest = &rest[len..];
+                }
+                FILE => {
+                    before_file = found.len();
+                    assert_eq!(u16::from_le_bytes(take(&mut rest)), 6);
+                    assert_eq!(&take::<6>(&mut rest), b"sparse");
+                    let count = u32::from_le_bytes(take(&mut rest));
+                    let number = |rest: &mut &[u8]| u64::from_le_bytes(take(rest));
+                    let read = (0..count).map(|_| (number(&mut rest), number(&mut rest)));
+                    assert_eq!(read.collect::<Vec<_>>(), extents);
+                }
+                kind => break assert_eq!(kind, END),
+            }
+        }
+        assert_eq!((before_file, rest.len()), (first.len(), 0));
+        assert_eq!(found, raw);
+    }
 }
