@@ -16,6 +16,7 @@ use runner::peers::Registry;
 use runner::people::Person;
 use runner::report::Report;
 use runner::{fail, median};
+use std::path::Path;
 
 fn main() {
     let parts = Parts::new();
@@ -46,8 +47,12 @@ fn compare(
     let layers = layers(image);
     let bytes: u64 = layers.iter().map(|(_, size)| size).sum();
     let mut all: [Vec<Cost>; 4] = Default::default();
-    let rounds = runner::rounds(3);
-    for round in 0..rounds {
+    let disk = Disk::new(&parts.dir);
+    let wanted = runner::rounds(20);
+    for round in 0..wanted {
+        if !disk.is_half_free() {
+            break;
+        }
         let homes = ["bolt", "podman", "tar"]
             .map(|who| Person::new(&parts.dir, &format!("{short}-{who}-{round}")));
         all[0].push(pull_bolt(parts, &homes[0], &name));
@@ -56,25 +61,82 @@ fn compare(
         all[2].push(pipe);
         all[3].push(synced);
     }
-    let wall = |n: usize| median(&all[n].iter().map(|c| c.wall).collect::<Vec<_>>()) / 1000.0;
-    let cpu = |n: usize| median(&all[n].iter().map(|c| c.cpu).collect::<Vec<_>>()) / 1000.0;
-    let peak = all[0].iter().map(|c| c.peak).max().unwrap_or(0) as f64 / 1024.0;
+    let rounds = match all[0].len() {
+        0 => fail("the disk has no room for a round"),
+        made if made < wanted => {
+            format!("{made} of {wanted} rounds: half of the free disk is used")
+        }
+        made => format!("{made} rounds"),
+    };
     report.line(&format!(
-        "\n{title}: {} layers, {} MB compressed ({rounds} rounds, medians, seconds; user {})",
+        "\n{title}: {} layers, {} MB compressed ({rounds}; medians, least to most, seconds; user {})",
         layers.len(),
         bytes / 1_000_000,
         user.name
     ));
+    tell(report, &all);
+}
+
+/// A line for each who was measured, then what is compared.
+fn tell(report: &mut Report, all: &[Vec<Cost>; 4]) {
+    let wall = all.each_ref().map(|costs| Spread::of(costs, |cost| cost.wall));
+    let cpu = all.each_ref().map(|costs| Spread::of(costs, |cost| cost.cpu));
+    let peak = all[0].iter().map(|c| c.peak).max().unwrap_or(0) as f64 / 1024.0;
     let names =
         ["bolt pull", "podman pull", "gunzip | tar -x, two at a time", "the same, and sync -f"];
     for (n, who) in names.iter().enumerate() {
-        report.line(&format!("  {who:<44} wall {:>8.2}  cpu {:>8.2}", wall(n), cpu(n)));
+        report.line(&format!("  {who:<32} wall {}   cpu {}", wall[n], cpu[n]));
     }
-    report.limit("bolt / podman, wall", wall(0) / wall(1), 1.0 / 3.0);
-    report.limit("bolt / podman, CPU", cpu(0) / cpu(1), 0.25);
-    report.note("bolt / gunzip | tar and sync, wall", wall(0) / wall(3));
-    report.limit("bolt / gunzip | tar, wall", wall(0) / wall(2), 1.0);
+    let [wall, cpu] = [wall, cpu].map(|all| all.map(|spread| spread.median));
+    report.limit("bolt / podman, wall", wall[0] / wall[1], 1.0 / 3.0);
+    report.limit("bolt / podman, CPU", cpu[0] / cpu[1], 0.25);
+    report.note("bolt / gunzip | tar and sync, wall", wall[0] / wall[3]);
+    report.limit("bolt / gunzip | tar, wall", wall[0] / wall[2], 1.0);
     report.limit("peak memory of bolt, MiB", peak, 64.0);
+}
+
+/// Seconds of all rounds.
+struct Spread {
+    median: f64,
+    least: f64,
+    most: f64,
+}
+
+impl Spread {
+    /// Of what `of` says in milliseconds.
+    fn of(costs: &[Cost], of: impl Fn(&Cost) -> f64) -> Self {
+        let seconds: Vec<f64> = costs.iter().map(|cost| of(cost) / 1000.0).collect();
+        Spread {
+            median: median(&seconds),
+            least: seconds.iter().copied().fold(f64::INFINITY, f64::min),
+            most: seconds.iter().copied().fold(0.0, f64::max),
+        }
+    }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:>6.2} ({:>5.2} to {:>5.2})", self.median, self.least, self.most)
+    }
+}
+
+/// The disk that holds what all rounds leave: nothing may be deleted before the last one.
+struct Disk<'a> {
+    dir: &'a Path,
+    /// Free bytes before the first round.
+    at_first: u64,
+}
+
+impl<'a> Disk<'a> {
+    fn new(dir: &'a Path) -> Self {
+        Disk { dir, at_first: runner::host::free_disk(dir) }
+    }
+
+    /// Whether more than half of what was free is left: the other half is for the next image, and
+    /// for everybody else.
+    fn is_half_free(&self) -> bool {
+        runner::host::free_disk(self.dir) > self.at_first / 2
+    }
 }
 
 fn pull_bolt(parts: &Parts, home: &Person, name: &str) -> Cost {

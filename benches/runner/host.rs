@@ -83,6 +83,16 @@ fn free_memory() -> usize {
     kib * 1024
 }
 
+/// Bytes free to users other than root on the file system of `path`.
+pub(crate) fn free_disk(path: &Path) -> u64 {
+    let text = super::run("stat", &["-f", "-c", "%a %S", &path.display().to_string()]);
+    let numbers: Vec<u64> = text.split(' ').filter_map(|number| number.parse().ok()).collect();
+    match numbers[..] {
+        [blocks, size] => blocks * size,
+        _ => super::fail(format_args!("stat -f {}: {text:?}", path.display())),
+    }
+}
+
 /// The file system a path lies on.
 pub(crate) fn file_system(path: &Path) -> String {
     super::run("stat", &["-f", "-c", "%T", &path.display().to_string()])

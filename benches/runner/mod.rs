@@ -41,9 +41,14 @@ pub(crate) fn run(program: &str, words: &[&str]) -> String {
     output(Command::new(program).args(words))
 }
 
-/// The middle of the values.
+/// The middle of the values: of an even number, the mean of the two in the middle.
 pub(crate) fn median(values: &[f64]) -> f64 {
-    quantile(values, 0.5)
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        n => (sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0,
+    }
 }
 
 /// The value below which a part `q` of all lies.
