@@ -8,7 +8,7 @@ use crate::image::decompress::decompress;
 use crate::image::hash::HashingReader;
 use crate::image::source::{OpenBlob, SourceError};
 use crate::image::types::{Descriptor, Digest, LayerRecord};
-use crate::image::unpack::{Limits, unpack_layer};
+use crate::image::unpack::unpack_layer;
 use crate::store::{LayerFacts, RecordWriter, Staging};
 use std::io::{BufReader, Read, Seek};
 use std::panic::resume_unwind;
@@ -206,7 +206,7 @@ fn unpack(
     let tar = decompress(BufReader::with_capacity(BUFFER, packed))
         .map_err(|source| read_error(shop, blob, source))?;
     let tar = HashingReader::new(tar, &layer.diff_id);
-    let limits = Limits::for_blob(blob.size);
+    let limits = shop.share.limits(blob.size);
     let mut record = staging.record_writer()?;
     let (stats, tar) = std::thread::scope(|scope| {
         let (tar, thread) = read_ahead(scope, tar);

@@ -14,6 +14,7 @@ mod error;
 mod layer;
 mod plan;
 mod resolve;
+mod share;
 mod variants;
 mod work;
 
@@ -341,15 +342,16 @@ fn fetch_layers(
     progress: &dyn Progress,
 ) -> Result<(), PullError> {
     let place = source.name();
+    let jobs = plan::plan(store, request.layout, layers, source, progress)?;
     let shop = work::Shop {
         store,
         layout: request.layout,
         owners: request.owners,
         keep_blobs: request.keep_blobs,
+        share: share::Share::of(jobs.len()),
         place: &place,
         progress,
     };
-    let jobs = plan::plan(&shop, layers, source)?;
     work::run(&shop, jobs, source)
 }
 

@@ -1,10 +1,10 @@
 //! Which blobs must come, and what is made of each.
 
 use super::PullError;
-use super::work::Shop;
+use crate::image::progress::Progress;
 use crate::image::source::{Delivery, Kept, Source};
 use crate::image::types::{Descriptor, LayerRecord};
-use crate::store::{Partial, PartialReader};
+use crate::store::{Layout, Partial, PartialReader, Store};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -59,9 +59,11 @@ pub(super) struct Arrived {
 
 /// Lists what is missing, the biggest blob first, and takes hold of its downloads.
 pub(super) fn plan<'a>(
-    shop: &Shop<'_>,
+    store: &Store,
+    layout: Layout,
     layers: &'a [LayerRecord],
     source: &dyn Source,
+    progress: &dyn Progress,
 ) -> Result<Vec<Job<'a>>, PullError> {
     // In the order of digests: two pulls that wait for each other's downloads would never end.
     let mut blobs: BTreeMap<_, (&Descriptor, Vec<&LayerRecord>)> = BTreeMap::new();
@@ -72,19 +74,19 @@ pub(super) fn plan<'a>(
     let remote = matches!(source.delivery(), Delivery::Fetch(_));
     let mut jobs = Vec::new();
     for (blob, layers) in blobs.into_values() {
-        let layers = missing(shop, layers)?;
+        let layers = missing(store, layout, layers)?;
         let feed = if layers.is_empty() {
             None
-        } else if let Some(file) = stored(shop, blob)? {
+        } else if let Some(file) = stored(store, blob)? {
             Some(Feed::Stored(file))
         } else if remote {
-            download(shop, blob, &layers, source)?.map(Feed::Download)
+            download(store, layout, blob, &layers, source)?.map(Feed::Download)
         } else {
             Some(Feed::Local)
         };
         match feed {
             Some(feed) => jobs.push(Job { blob, layers, feed }),
-            None => shop.progress.blob_exists(&blob.digest),
+            None => progress.blob_exists(&blob.digest),
         }
     }
     jobs.sort_by_key(|job| std::cmp::Reverse(job.blob.size));
@@ -92,12 +94,13 @@ pub(super) fn plan<'a>(
 }
 
 fn missing<'a>(
-    shop: &Shop<'_>,
+    store: &Store,
+    layout: Layout,
     layers: Vec<&'a LayerRecord>,
 ) -> Result<Vec<&'a LayerRecord>, PullError> {
     let mut missing = Vec::new();
     for layer in layers {
-        if !shop.store.has_layer(shop.layout, &layer.chain_id)? {
+        if !store.has_layer(layout, &layer.chain_id)? {
             missing.push(layer);
         }
     }
@@ -105,20 +108,21 @@ fn missing<'a>(
 }
 
 /// A kept blob of the right length.
-fn stored(shop: &Shop<'_>, blob: &Descriptor) -> Result<Option<File>, PullError> {
-    let file = shop.store.open_blob(&blob.digest)?;
+fn stored(store: &Store, blob: &Descriptor) -> Result<Option<File>, PullError> {
+    let file = store.open_blob(&blob.digest)?;
     Ok(file.filter(|f| f.metadata().is_ok_and(|m| m.len() == blob.size)))
 }
 
 /// Takes hold of a download; `None` when another pull has made all its layers meanwhile.
 fn download(
-    shop: &Shop<'_>,
+    store: &Store,
+    layout: Layout,
     blob: &Descriptor,
     layers: &[&LayerRecord],
     source: &dyn Source,
 ) -> Result<Option<Download>, PullError> {
-    let partial = shop.store.partial(&blob.digest)?;
-    if missing(shop, layers.to_vec())?.is_empty() {
+    let partial = store.partial(&blob.digest)?;
+    if missing(store, layout, layers.to_vec())?.is_empty() {
         partial.remove()?;
         return Ok(None);
     }

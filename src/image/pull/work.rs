@@ -3,6 +3,7 @@
 use super::PullError;
 use super::layer;
 use super::plan::{Arrived, Arriving, Feed, Job};
+use super::share::Share;
 use crate::image::progress::Progress;
 use crate::image::source::{Delivery, OpenBlob, Sink, Source, SourceError, Wanted};
 use crate::image::types::Descriptor;
@@ -13,9 +14,6 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Most layers unpacked at once. Each has three threads, some megabytes and a hundred descriptors.
-const MOST_WORKERS: usize = 8;
-
 /// What all jobs of one pull share.
 #[derive(Clone, Copy)]
 pub(super) struct Shop<'a> {
@@ -23,6 +21,7 @@ pub(super) struct Shop<'a> {
     pub(super) layout: Layout,
     pub(super) owners: &'a Owners,
     pub(super) keep_blobs: bool,
+    pub(super) share: Share,
     /// Name of the source, for messages.
     pub(super) place: &'a str,
     pub(super) progress: &'a dyn Progress,
@@ -51,8 +50,6 @@ pub(super) fn run(
 ) -> Result<(), PullError> {
     let outcome = Outcome::default();
     let wanted = arrivals(shop, &mut jobs, &outcome);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = cores.min(MOST_WORKERS).min(jobs.len());
     let queue = Mutex::new(VecDeque::from(jobs));
     // Only what opens local blobs may be used from several threads, not the source itself.
     let (opener, fetch) = match source.delivery() {
@@ -60,7 +57,7 @@ pub(super) fn run(
         Delivery::Fetch(fetch) => (None, Some(fetch)),
     };
     std::thread::scope(|scope| {
-        for _ in 0..workers {
+        for _ in 0..shop.share.workers {
             scope.spawn(|| worker(shop, &queue, opener, &outcome));
         }
         if let Some(fetch) = fetch {

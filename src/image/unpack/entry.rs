@@ -1,7 +1,7 @@
 //! From headers to one entry: extensions gathered, fields decoded, dialects levelled.
 
 use super::error::UnpackError;
-use super::header::{self, BLOCK};
+use super::header::{self, Block};
 use super::limits::Limits;
 use super::pax::{self, Pax};
 use super::source::Source;
@@ -58,6 +58,14 @@ impl Entry {
         UnpackError::Write { entry, path, doing, source: source.into() }
     }
 
+    /// Bytes of memory behind it.
+    pub(super) fn held(&self) -> usize {
+        let attributes = self.xattrs.iter().map(|(name, value)| {
+            name.len() + value.len() + std::mem::size_of::<(Vec<u8>, Vec<u8>)>()
+        });
+        self.path.len() + self.link.len() + attributes.sum::<usize>()
+    }
+
     fn lossy_path(&self) -> String {
         String::from_utf8_lossy(&self.path).chars().take(200).collect()
     }
@@ -83,8 +91,11 @@ pub(super) fn next<R: BufRead>(
     limits: &Limits,
 ) -> Result<Option<Entry>, UnpackError> {
     let mut extensions = Extensions::default();
+    let mut block: Block = [0; _];
     loop {
-        let Some(block) = next_block(source, extensions.any())? else { return Ok(None) };
+        if !next_block(source, &mut block, extensions.any())? {
+            return Ok(None);
+        }
         source.headers += 1;
         if source.headers > limits.entries {
             return Err(source.limit(limits.entries, "entries"));
@@ -120,28 +131,27 @@ pub(super) fn next<R: BufRead>(
     }
 }
 
-/// The next header block. Two zero blocks, or the end of the bytes, end the tar; they must not
-/// come between an extension and its entry.
+/// Reads the next header; `false` at the end. Two zero blocks, or the end of the bytes, end the
+/// tar; they must not come between an extension and its entry.
 fn next_block<R: BufRead>(
     source: &mut Source<'_, R>,
+    block: &mut Block,
     pending: bool,
-) -> Result<Option<[u8; BLOCK as usize]>, UnpackError> {
+) -> Result<bool, UnpackError> {
     let entry = source.entry;
-    let zero = |block: &[u8; BLOCK as usize]| block.iter().all(|b| *b == 0);
-    let block = source.block()?;
-    match block {
-        Some(block) if !zero(&block) => return Ok(Some(block)),
-        _ if pending => return Err(UnpackError::Truncated { entry }),
-        None => return Ok(None),
-        Some(_) => {}
+    let zero = |block: &Block| block.iter().all(|b| *b == 0);
+    let there = source.read_block(block)?;
+    if there && !zero(block) {
+        return Ok(true);
     }
-    match source.block()? {
-        Some(block) if !zero(&block) => {
-            let reason = "a single zero block comes before it".to_owned();
-            Err(UnpackError::Header { entry, reason })
-        }
-        _ => Ok(None),
+    if pending {
+        return Err(UnpackError::Truncated { entry });
     }
+    if there && source.read_block(block)? && !zero(block) {
+        let reason = "a single zero block comes before it".to_owned();
+        return Err(UnpackError::Header { entry, reason });
+    }
+    Ok(false)
 }
 
 /// The body of an extension header.

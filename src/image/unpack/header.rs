@@ -1,23 +1,31 @@
 //! Fields of one 512-byte header (POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar manual,
 //! "Basic Tar Format").
 
+use std::ops::Range;
 use tar::Header;
 
 /// Bytes of a header and of the unit data is padded to.
 pub(super) const BLOCK: u64 = 512;
+/// A header, or a piece of a sparse map.
+pub(super) type Block = [u8; BLOCK as usize];
+/// Where a header has its checksum.
+const CHECKSUM: Range<usize> = 148..156;
 
 /// The checksum is right: the sum of all bytes with the field itself as blanks. Old writers
 /// summed signed bytes.
 pub(super) fn checksum_fits(header: &Header) -> bool {
-    let bytes = header.as_bytes();
     let Ok(wanted) = number(&header.as_old().cksum) else { return false };
-    let (mut unsigned, mut signed) = (0u64, 0i64);
-    for (at, byte) in bytes.iter().enumerate() {
-        let byte = if (148..156).contains(&at) { b' ' } else { *byte };
-        unsigned += u64::from(byte);
-        signed += i64::from(byte as i8);
+    let (before, rest) = header.as_bytes().split_at(CHECKSUM.start);
+    let (field, behind) = rest.split_at(CHECKSUM.len());
+    // Without a condition for each byte, the compiler sums many at a time.
+    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    let unsigned = sum(before) + sum(behind) + u32::from(b' ') * field.len() as u32;
+    if wanted == u64::from(unsigned) {
+        return true;
     }
-    wanted == unsigned || i64::try_from(wanted) == Ok(signed)
+    // As signed ones they count 256 less.
+    let high = before.iter().chain(behind).filter(|byte| !byte.is_ascii()).count();
+    i64::try_from(wanted) == Ok(i64::from(unsigned) - 256 * high as i64)
 }
 
 /// A non-negative number: octal digits between blanks and NULs, or base-256 big-endian when the
@@ -71,6 +79,29 @@ pub(super) fn padding(size: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_checksum_is_the_sum_of_unsigned_or_of_signed_bytes() {
+        // Bytes above 127 before and behind the field.
+        for (path, link, high) in [("a", "b", 0), ("\u{e4}", "b", 2), ("\u{e4}", "\u{f6}\u{fc}", 6)]
+        {
+            let mut header = Header::new_ustar();
+            header.set_path(path).unwrap();
+            header.set_link_name(link).unwrap();
+            header.set_cksum();
+            let unsigned = number(&header.as_old().cksum).unwrap();
+            let signed = unsigned - 256 * high;
+            for sum in [unsigned / 2, signed - 256, signed, unsigned - 256, unsigned, unsigned + 1]
+            {
+                header.as_old_mut().cksum.copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+                assert_eq!(
+                    checksum_fits(&header),
+                    sum == signed || sum == unsigned,
+                    "{path} {sum}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn numbers() {

@@ -1,6 +1,8 @@
 //! Every limit on a layer, in one place.
 
-/// What a layer may ask for. Each bound is far above real layers and below what fills a disk's
+use super::files;
+
+/// What a layer may ask for, and use. Each bound is far above real layers and below what fills a disk's
 /// inodes or a small machine's memory by surprise.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -29,6 +31,9 @@ pub struct Limits {
     pub extents: usize,
     /// Bytes of directory paths remembered until the end, where modes and times are set.
     pub remembered: usize,
+    /// Descriptors that may be held for files whose content is not written yet. Refuses nothing:
+    /// three are needed, whatever it says.
+    pub descriptors: usize,
 }
 
 impl Default for Limits {
@@ -46,6 +51,7 @@ impl Default for Limits {
             xattr: 64 << 10,
             extents: 1 << 20,
             remembered: 256 << 20,
+            descriptors: files::MOST_DESCRIPTORS,
         }
     }
 }

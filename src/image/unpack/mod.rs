@@ -101,7 +101,7 @@ pub fn unpack_layer(
     let mut tree = Tree::new(dir, owners, limits);
     tree.own_root()?;
     std::thread::scope(|scope| {
-        let mut files = Files::new(scope, tree.finisher(), dir);
+        let mut files = Files::new(scope, tree.finisher(), dir, limits);
         let read = unpack_entries(&mut source, &mut tree, &mut files, limits);
         // What those threads could not write came before what stopped this one.
         let (stats, synced) = files.finish(read.is_ok())?;

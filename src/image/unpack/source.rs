@@ -2,7 +2,7 @@
 
 use super::entry::Entry;
 use super::error::UnpackError;
-use super::header::{BLOCK, padding};
+use super::header::{BLOCK, Block, padding};
 use super::limits::Limits;
 use super::record::Recorder;
 use std::fs::File;
@@ -103,20 +103,24 @@ impl<'a, R: BufRead> Source<'a, R> {
         Ok(())
     }
 
-    /// The next block of 512 bytes, recorded; `None` when the tar ends exactly here.
-    pub(super) fn block(&mut self) -> Result<Option<[u8; BLOCK as usize]>, UnpackError> {
+    /// Reads the next block, recorded, into a buffer that serves for all; `false` when the tar ends
+    /// exactly here. Without `true` nothing is to be read from the buffer.
+    pub(super) fn read_block(&mut self, block: &mut Block) -> Result<bool, UnpackError> {
         if self.fill()? == 0 {
-            return Ok(None);
+            return Ok(false);
         }
-        let mut block = [0; BLOCK as usize];
         let mut have = 0;
-        self.pass_all(BLOCK, |bytes, _| {
+        self.pass_all(BLOCK, |bytes, recorder| {
             block[have..have + bytes.len()].copy_from_slice(bytes);
             have += bytes.len();
-            Ok(())
+            record(bytes, recorder)
         })?;
-        self.record_raw(&block)?;
-        Ok(Some(block))
+        Ok(true)
+    }
+
+    /// Reads a block that the entry being read cannot be without.
+    pub(super) fn must_read_block(&mut self, block: &mut Block) -> Result<(), UnpackError> {
+        if self.read_block(block)? { Ok(()) } else { Err(self.truncated()) }
     }
 
     /// `len` bytes in memory, recorded. The caller has bounded `len`.

@@ -1,7 +1,7 @@
 //! Where the data of a sparse file goes: old GNU, pax 0.0, 0.1 and 1.0.
 
 use super::error::UnpackError;
-use super::header::{BLOCK, number};
+use super::header::{BLOCK, Block, number};
 use super::limits::Limits;
 use super::pax::decimal;
 use super::source::Source;
@@ -54,8 +54,9 @@ pub(super) fn old_gnu<R: BufRead>(
         push(&mut extents, &piece.offset, &piece.numbytes).map_err(damaged)?;
     }
     let mut more = header.isextended[0] != 0;
+    let mut block: Block = [0; _];
     while more {
-        let block = source.block()?.ok_or(UnpackError::Truncated { entry })?;
+        source.must_read_block(&mut block)?;
         for piece in block[..504].chunks_exact(24) {
             push(&mut extents, &piece[..12], &piece[12..]).map_err(damaged)?;
         }
@@ -88,11 +89,12 @@ pub(super) fn pax_1_0<R: BufRead>(
     let mut wanted = None;
     let mut line: Vec<u8> = Vec::new();
     let mut read = 0;
+    let mut block: Block = [0; _];
     while wanted.is_none_or(|count| (numbers.len() as u64) < count) {
         if read + BLOCK > stored {
             return Err(damaged("its sparse map is longer than its data".to_owned()));
         }
-        let block = source.block()?.ok_or(UnpackError::Truncated { entry })?;
+        source.must_read_block(&mut block)?;
         read += BLOCK;
         for byte in block {
             if wanted == Some(numbers.len() as u64) {

@@ -100,6 +100,24 @@ fn every_dialect_unpacks_to_the_same_tree_and_rebuilds() {
 }
 
 #[test]
+fn a_tar_that_ends_within_a_sparse_map_is_truncated() {
+    let source = Scratch::new();
+    let dir = source.top().join("outside/sparse");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::rename(sample(&source).join("holes"), dir.join("holes")).unwrap();
+    for options in DIALECTS.iter().filter(|options| options.contains(&"--sparse")) {
+        let Some(tar) = tar_of(&dir, options) else { return };
+        // Some of these blocks are headers, some the map, some content; all of them are wanted.
+        let name = tar.chunks(512).position(|block| block[..100].windows(5).any(|w| w == b"holes"));
+        let first = name.unwrap() * 512 + 1;
+        for end in (first..first + 6 * 512).step_by(73) {
+            let error = Scratch::new().unpack(&tar[..end]).unwrap_err();
+            assert!(matches!(error, UnpackError::Truncated { .. }), "{options:?} {end}: {error}");
+        }
+    }
+}
+
+#[test]
 fn a_real_tree_unpacks_as_gnu_tar_unpacks_it() {
     let dir = Path::new("/usr/share/doc");
     let Some(tar) = tar_of(dir, &["--format=pax"]) else { return };

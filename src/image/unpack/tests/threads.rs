@@ -32,6 +32,24 @@ fn every_small_file_has_its_own_content_and_time() {
     }
 }
 
+#[test]
+fn files_are_the_same_whatever_a_batch_may_hold() {
+    let mut tar = Tar::new();
+    for n in 0..MANY {
+        tar = tar.file(&format!("f{n}"), &content(n));
+    }
+    let tar = tar.end();
+    for descriptors in [0, 3, 7] {
+        let scratch = Scratch::new();
+        let limits = Limits { descriptors, ..Limits::default() };
+        scratch.unpack_with(&tar, &own(), &limits).unwrap();
+        for n in 0..MANY {
+            let path = scratch.path(&format!("f{n}"));
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), content(n), "{n}");
+        }
+    }
+}
+
 fn mtime(path: &Path) -> i64 {
     path.metadata().unwrap().mtime()
 }
