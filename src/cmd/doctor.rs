@@ -3,7 +3,7 @@
 use crate::exit;
 use crate::hint::checks::{self, Check, Status};
 use crate::hint::facts::{Caller, Cgroups, Facts, Overlay};
-use crate::rootfs::driver;
+use crate::rootfs::driver::{self, Trial};
 use crate::settings::Settings;
 use crate::ui::{format, print};
 use anyhow::Context;
@@ -29,9 +29,9 @@ pub fn run(args: &DoctorArgs, settings: &Settings) -> anyhow::Result<u8> {
     if matches!(facts.cgroups, Cgroups::V1 | Cgroups::Hybrid) {
         facts.limits = super::info::cgroups(settings).controllers;
     }
-    facts.overlay = match driver::try_overlay(&settings.dirs.data) {
-        None => Overlay::Works,
-        Some(refusal) => Overlay::Refused(refusal),
+    facts.overlay = match driver::try_overlay(&settings.dirs) {
+        Trial::Works => Overlay::Works,
+        Trial::Refused(why) | Trial::NotMade(why) => Overlay::Refused(why),
     };
     let checks = checks::all(&facts);
     let text = match &args.format {

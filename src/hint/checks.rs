@@ -205,21 +205,22 @@ fn subordinate_ids(facts: &Facts) -> Check {
 
 fn overlay(facts: &Facts) -> Check {
     let name = "overlay";
-    match (&facts.overlay, &facts.fuse_overlayfs) {
-        (Overlay::Works, _) => Check::ok(name, "mounted in a user namespace"),
-        (Overlay::NotTried, _) => Check::ok(name, "not tried"),
-        (Overlay::Refused(why), Some(program)) => Check::warn(
-            name,
-            format!("{why}; {} is there", program.display()),
-            "the kernel's overlay cannot be used, container roots are slower",
-        ),
-        (Overlay::Refused(why), None) => Check::fail(
-            name,
-            why.clone(),
-            "a container's root cannot be put together; Linux 5.11 or newer is needed, and a store \
-             on ext4, xfs or btrfs",
-        )
-        .fix("uname -r; stat -f -c %T \"${XDG_DATA_HOME:-$HOME/.local/share}\""),
+    let why = match &facts.overlay {
+        Overlay::Works => return Check::ok(name, "mounted in a user namespace"),
+        Overlay::NotTried => return Check::ok(name, "not tried"),
+        Overlay::Refused(why) => why,
+    };
+    let copied = "every new container is a copy of its image; overlay wants Linux 5.11 or newer, and a \
+                  store on ext4, xfs or btrfs";
+    match &facts.fuse_overlayfs {
+        Some(program) if facts.fuse => {
+            let seen = format!("{why}; {} is there", program.display());
+            Check::warn(name, seen, "container roots are slower than the kernel's overlay")
+        }
+        Some(_) => Check::warn(name, format!("{why}; /dev/fuse is not there"), copied)
+            .fix("sudo modprobe fuse"),
+        None => Check::warn(name, format!("{why}; fuse-overlayfs is not installed"), copied)
+            .fix("sudo apt install fuse-overlayfs || sudo dnf install fuse-overlayfs"),
     }
 }
 
@@ -235,7 +236,7 @@ fn cgroups(facts: &Facts) -> Check {
             let given = format!("version 1: {}", facts.limits.join(" "));
             let check = match missing.len() {
                 0 => return Check::ok(name, given),
-                3 if facts.limits.is_empty() => Check::warn(name, "version 1", none),
+                _ if facts.limits.is_empty() => Check::warn(name, "version 1", none),
                 _ => {
                     let seen = format!("{given}; not delegated to you: {}", missing.join(" "));
                     Check::warn(name, seen, "these limits cannot be set")
@@ -266,7 +267,7 @@ fn cgroups(facts: &Facts) -> Check {
 /// What a container's limits want and is not there.
 fn missing(there: &[String]) -> Vec<&'static str> {
     let has = |wanted: &&str| there.iter().any(|found| found == wanted);
-    ["cpu", "memory", "pids"].into_iter().filter(|wanted| !has(wanted)).collect()
+    ["cpu", "cpuset", "memory", "pids"].into_iter().filter(|wanted| !has(wanted)).collect()
 }
 
 fn tun(facts: &Facts) -> Check {
@@ -330,18 +331,18 @@ fn runtime_dir(facts: &Facts) -> Check {
     let name = "runtime-dir";
     let fix = "loginctl enable-linger # then log in anew, not by su or sudo";
     match facts.runtime_dir_owned {
-        _ if is_root(facts) => Check::ok(name, "root uses /run"),
+        _ if is_root(facts) => Check::ok(name, "root needs none"),
         Some(true) => Check::ok(name, "XDG_RUNTIME_DIR is yours"),
         Some(false) => Check::warn(
             name,
             "XDG_RUNTIME_DIR is not there, or not yours",
-            "control sockets go to the container's own directory",
+            "systemd --user is not reached through it: limits may be missing",
         )
         .fix(fix),
         None => Check::warn(
             name,
             "XDG_RUNTIME_DIR is not set",
-            "control sockets go to the container's own directory",
+            "systemd --user is not reached through it: limits may be missing",
         )
         .fix(fix),
     }

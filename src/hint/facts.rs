@@ -99,6 +99,8 @@ pub struct Facts {
     pub overlay: Overlay,
     /// fuse-overlayfs(1).
     pub fuse_overlayfs: Option<PathBuf>,
+    /// /dev/fuse is there, which it needs.
+    pub fuse: bool,
     /// Hard limit of open files; `u64::MAX` for unlimited.
     pub nofile_hard: Option<u64>,
     /// vm.max_map_count.
@@ -140,6 +142,7 @@ impl Facts {
             limits: Vec::new(),
             overlay: Overlay::NotTried,
             fuse_overlayfs: program(root, "fuse-overlayfs"),
+            fuse: root.join("dev/fuse").exists(),
             nofile_hard: nofile_hard(root),
             max_map_count: sysctl("vm/max_map_count"),
             tun: tun.exists().then(|| access(&tun, Access::READ_OK | Access::WRITE_OK).is_ok()),

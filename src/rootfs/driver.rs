@@ -1,6 +1,6 @@
 //! How the root of a new container is put together: the kernel's overlay, fuse-overlayfs, or a
 //! copy of all layers. The trial is made once for a kernel and a file system, and remembered in
-//! `store/driver.json`.
+//! `store/driver.json`; a refusal for some minutes only, since its reason may be mended.
 
 use crate::net;
 use crate::sys::atomic::{self, Sync};
@@ -12,9 +12,12 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// File of the store with the result of the last trial.
 const CACHE: &str = "driver.json";
+/// How long a refusal holds.
+const REFUSED_FOR: Duration = Duration::from_secs(600);
 /// Version of its format.
 const VERSION: u32 = 1;
 
@@ -61,20 +64,53 @@ struct Tried {
     refusal: Option<String>,
 }
 
+/// What a trial said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trial {
+    /// The kernel mounts an overlay there.
+    Works,
+    /// It does not, and this is why.
+    Refused(String),
+    /// There was no trial: what it needs was not to be had just now.
+    NotMade(String),
+}
+
+impl Trial {
+    fn refusal(self) -> Option<String> {
+        match self {
+            Trial::Works => None,
+            Trial::Refused(why) | Trial::NotMade(why) => Some(why),
+        }
+    }
+}
+
 /// The driver for new containers. One open when the trial was made before, else a process that
 /// mounts an overlay beside the store; its answer is kept for the next time.
 pub fn choose(dirs: &Dirs) -> Driver {
     let store = dirs.store();
-    let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+    let kernel = kernel();
     let refusal = match remembered(&store, &kernel) {
         Some(refusal) => refusal,
-        None => {
-            let refusal = try_overlay(&dirs.data);
-            remember(&store, kernel, refusal.clone());
-            refusal
-        }
+        None => try_anew(dirs, kernel).refusal(),
     };
     decide(refusal, || net::find("fuse-overlayfs"), || Path::new("/dev/fuse").exists())
+}
+
+/// Whether an overlay works, tried now. New containers go by the answer.
+pub fn try_overlay(dirs: &Dirs) -> Trial {
+    try_anew(dirs, kernel())
+}
+
+fn try_anew(dirs: &Dirs, kernel: String) -> Trial {
+    let trial = probe(&dirs.data);
+    if !matches!(trial, Trial::NotMade(_)) {
+        remember(&dirs.store(), kernel, trial.clone().refusal());
+    }
+    trial
+}
+
+fn kernel() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
 fn decide(
@@ -99,10 +135,13 @@ fn decide(
 /// The result of an earlier trial that holds for this kernel and this file system.
 fn remembered(store: &Path, kernel: &str) -> Option<Option<String>> {
     let path = store.join(CACHE);
-    let device = fs::metadata(&path).ok()?.dev();
+    let meta = fs::metadata(&path).ok()?;
+    let device = meta.dev();
     let tried: Tried = serde_json::from_slice(&small::read_regular(&path).ok()?).ok()?;
     let holds = tried.version == VERSION && tried.kernel == kernel && tried.device == device;
-    holds.then_some(tried.refusal)
+    // A clock that was set back makes it new.
+    let fresh = meta.modified().ok()?.elapsed().is_ok_and(|age| age < REFUSED_FOR);
+    (holds && (tried.refusal.is_none() || fresh)).then_some(tried.refusal)
 }
 
 /// What cannot be kept is tried again next time.
@@ -116,12 +155,11 @@ fn remember(store: &Path, kernel: String, refusal: Option<String>) {
     }
 }
 
-/// Lets a process of its own mount an overlay on the file system of `data`; `None` when it
-/// worked, else what was refused and why.
-pub fn try_overlay(data: &Path) -> Option<String> {
+/// Lets a process of its own mount an overlay on the file system of `data`.
+fn probe(data: &Path) -> Trial {
     let dir = data.join(atomic::temp_name("probe"));
     if let Err(e) = fs::create_dir_all(&dir) {
-        return Some(format!("make {}: {e}", dir.display()));
+        return Trial::NotMade(format!("make {}: {e}", dir.display()));
     }
     let probe = Command::new("/proc/self/exe")
         .args(["__probe", "overlay"])
@@ -130,13 +168,12 @@ pub fn try_overlay(data: &Path) -> Option<String> {
         .output();
     remove(&dir);
     match probe {
-        Ok(output) if output.status.success() => None,
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let line = said.lines().next().unwrap_or("the probe died without a word");
-            Some(line.trim_start_matches("bolt: ").to_owned())
-        }
-        Err(e) => Some(format!("start the probe: {e}")),
+        Ok(output) if output.status.success() => Trial::Works,
+        Ok(output) => match String::from_utf8_lossy(&output.stderr).lines().next() {
+            Some(line) => Trial::Refused(line.trim_start_matches("bolt: ").to_owned()),
+            None => Trial::NotMade(format!("the probe died without a word: {}", output.status)),
+        },
+        Err(e) => Trial::NotMade(format!("start the probe: {e}")),
     }
 }
 
@@ -174,6 +211,15 @@ mod tests {
         remember(store, "6.1".into(), Some("no".into()));
         assert_eq!(remembered(store, "6.1"), Some(Some("no".into())));
         assert_eq!(remembered(store, "6.2"), None);
+        let file = fs::File::options().write(true).open(store.join(CACHE)).unwrap();
+        let old = std::time::SystemTime::now() - REFUSED_FOR - Duration::from_secs(1);
+        file.set_modified(old).unwrap();
+        assert_eq!(remembered(store, "6.1"), None, "its reason may be gone");
+        remember(store, "6.1".into(), None);
+        let file = fs::File::options().write(true).open(store.join(CACHE)).unwrap();
+        file.set_modified(old).unwrap();
+        assert_eq!(remembered(store, "6.1"), Some(None), "what works goes on working");
+        remember(store, "6.1".into(), Some("no".into()));
         fs::write(store.join(CACHE), "{").unwrap();
         assert_eq!(remembered(store, "6.1"), None, "torn");
         fs::remove_file(store.join(CACHE)).unwrap();

@@ -124,8 +124,25 @@ fn an_overlay_that_mounts_outweighs_the_apparmor_switch() {
     let mut facts = tree.facts(1000);
     facts.overlay = Overlay::Works;
     assert!(all(&facts).iter().all(|c| c.name != "apparmor" || c.status == Status::Ok));
-    facts.overlay = Overlay::Refused("mount: no".to_owned());
-    assert!(all(&facts).iter().any(|c| c.name == "overlay" && c.status == Status::Fail));
+}
+
+#[test]
+fn a_refused_overlay_is_no_failure_and_has_its_substitute() {
+    let tree = Tree::new("overlay");
+    let mut facts = Facts { overlay: Overlay::Refused("mount: no".into()), ..tree.facts(1000) };
+    let check = |facts: &Facts| all(facts).into_iter().find(|c| c.name == "overlay").unwrap();
+    let none = check(&facts);
+    assert_eq!(none.status, Status::Warn);
+    assert!(none.fix.is_some_and(|fix| fix.contains("install fuse-overlayfs")));
+    tree.program("fuse-overlayfs", 0o755);
+    facts.fuse_overlayfs = tree.facts(1000).fuse_overlayfs;
+    assert!(facts.fuse_overlayfs.is_some());
+    assert_eq!(check(&facts).fix.as_deref(), Some("sudo modprobe fuse"));
+    tree.file("dev/fuse", "");
+    facts.fuse = tree.facts(1000).fuse;
+    let there = check(&facts);
+    assert_eq!((there.status, there.fix.is_none()), (Status::Warn, true));
+    assert!(there.seen.ends_with("fuse-overlayfs is there"), "{}", there.seen);
 }
 
 #[test]
@@ -137,8 +154,8 @@ fn controllers_come_from_the_users_own_group() {
     } else {
         format!("user.slice/user-{uid}.slice/user@{uid}.service/")
     };
-    tree.file(&format!("sys/fs/cgroup/{dir}cgroup.controllers"), "cpu memory pids\n");
-    let wanted = ["cpu", "memory", "pids"].map(str::to_owned).to_vec();
+    tree.file(&format!("sys/fs/cgroup/{dir}cgroup.controllers"), "cpuset cpu memory pids\n");
+    let wanted = ["cpuset", "cpu", "memory", "pids"].map(str::to_owned).to_vec();
     assert_eq!(tree.facts(uid).cgroups, Cgroups::V2 { delegated: wanted });
     tree.file(
         "proc/self/mountinfo",
@@ -148,8 +165,17 @@ fn controllers_come_from_the_users_own_group() {
     // What was delegated of version 1 counts too.
     for (limits, status, seen) in [
         (&[][..], Status::Warn, "version 1"),
-        (&["cpu", "memory"], Status::Warn, "version 1: cpu memory; not delegated to you: pids"),
-        (&["cpu", "memory", "pids"], Status::Ok, "version 1: cpu memory pids"),
+        (
+            &["cpu", "cpuset", "memory"],
+            Status::Warn,
+            "version 1: cpu cpuset memory; not delegated to you: pids",
+        ),
+        (
+            &["cpu", "memory", "pids"],
+            Status::Warn,
+            "version 1: cpu memory pids; not delegated to you: cpuset",
+        ),
+        (&["cpu", "cpuset", "memory", "pids"], Status::Ok, "version 1: cpu cpuset memory pids"),
     ] {
         let limits = limits.iter().map(|name| (*name).to_owned()).collect();
         let facts = Facts { limits, ..tree.facts(1000) };
