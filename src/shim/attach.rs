@@ -58,7 +58,7 @@ pub enum End {
     },
     /// The detach keys were typed.
     Detached,
-    /// This signal came while a terminal was attached; the container runs on.
+    /// This signal came while a terminal was attached, or our terminal hung up; the container runs on.
     Interrupted(i32),
     /// Nobody reads our output any more (EPIPE); the container runs on.
     OutputClosed,
@@ -66,7 +66,8 @@ pub enum End {
 
 /// Signals that are forwarded without a terminal: all that can be caught, except those about this
 /// very process (SIGCHLD, SIGPIPE, SIGURG, faults) and its terminal (SIGTSTP, SIGTTIN, SIGTTOU,
-/// SIGWINCH).
+/// SIGWINCH). SIGHUP is both: sent by somebody it is forwarded, but when our terminal is closed the
+/// container is left alone.
 pub fn proxied_signals() -> Vec<i32> {
     let own = [
         libc::SIGKILL,
@@ -251,8 +252,11 @@ impl Session<'_> {
 
     /// `typed`: while the terminal still made signals of keys, which were meant for the program.
     fn take_signals(&mut self, signals: &Signals, typed: bool) -> Result<Option<End>, ClientError> {
-        while let Some(signo) = signals.next().map_err(io_error("read a signal"))? {
+        while let Some((signo, by_kernel)) = signals.next_of().map_err(io_error("read a signal"))? {
             match signo {
+                libc::SIGHUP if by_kernel || terminal::is_hung_up() => {
+                    return Ok(Some(End::Interrupted(signo)));
+                }
                 _ if !self.options.tty => self.queue(&Request::Signal { signo })?,
                 libc::SIGWINCH => self.resize()?,
                 libc::SIGINT if typed => self.queue(&Request::Stdin(vec![INTERRUPT]))?,

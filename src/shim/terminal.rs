@@ -1,6 +1,7 @@
 //! The caller's terminal: raw while attached, as it was on every way out.
 
 use bolt_shim::launch::TtySize;
+use rustix::io::Errno;
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -46,4 +47,11 @@ impl Drop for RawTerminal<'_> {
 pub fn size(fd: impl AsFd) -> Option<TtySize> {
     let size = tcgetwinsize(fd).ok()?;
     (size.ws_row > 0 && size.ws_col > 0).then_some(TtySize { rows: size.ws_row, cols: size.ws_col })
+}
+
+/// Whether a terminal among the standard streams is gone: all that is asked of it is EIO then
+/// (tty_ioctl(4), after a hang-up).
+pub fn is_hung_up() -> bool {
+    let gone = |fd: BorrowedFd<'_>| tcgetattr(fd).is_err_and(|e| e == Errno::IO);
+    gone(io::stdin().as_fd()) || gone(io::stdout().as_fd()) || gone(io::stderr().as_fd())
 }

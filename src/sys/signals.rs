@@ -46,13 +46,20 @@ impl Signals {
 
     /// The next signal that came, or `None`.
     pub fn next(&self) -> io::Result<Option<i32>> {
+        Ok(self.next_of()?.map(|(signo, _)| signo))
+    }
+
+    /// The next signal that came and whether the kernel itself sent it (sigaction(2), SI_KERNEL),
+    /// or `None`.
+    pub fn next_of(&self) -> io::Result<Option<(i32, bool)>> {
         let mut info = MaybeUninit::<libc::signalfd_siginfo>::uninit();
         let size = size_of::<libc::signalfd_siginfo>();
         // SAFETY: the buffer is `size` bytes long.
         let n = unsafe { libc::read(self.fd.as_raw_fd(), info.as_mut_ptr().cast(), size) };
         if n == size as isize {
             // SAFETY: the kernel filled the whole struct.
-            return Ok(Some(unsafe { info.assume_init() }.ssi_signo as i32));
+            let info = unsafe { info.assume_init() };
+            return Ok(Some((info.ssi_signo as i32, info.ssi_code == libc::SI_KERNEL)));
         }
         match io::Error::last_os_error() {
             e if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {

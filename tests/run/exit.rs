@@ -1,7 +1,8 @@
 //! Exit codes, names, ids and what is refused before anything is made.
 
 use crate::harness::process::{finish, signal};
-use crate::harness::user::{IMAGE, until};
+use crate::harness::pty::Terminal;
+use crate::harness::user::{IMAGE, has, until};
 use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
@@ -299,6 +300,41 @@ fn init_forwards_and_reaps() {
     let out = finish(child, Duration::from_secs(20), "--init");
     assert_eq!(out.code, 9, "{out:?}");
     assert_eq!(out.out, "0\nready\n");
+}
+
+/// The shell that leads the session is killed: its terminal hangs up, and the launcher with it.
+#[test]
+fn a_terminal_that_hangs_up_leaves_the_container() {
+    let s = session!();
+    if !has("setsid") {
+        skip!("no setsid");
+    }
+    for (name, terminal) in [("hung-up", None), ("hung-up-tty", Some("-it"))] {
+        let mut shell = s.command("setsid");
+        shell.args(["--ctty", "sh", "-c", "\"$0\" \"$@\"; :"]).arg(s.program());
+        shell.args(["run", "--network", "none", "--name", name]).args(terminal).arg(IMAGE);
+        let script =
+            "trap 'exit 43' HUP; trap 'exit 5' USR1; echo ready; while :; do sleep 0.05; done";
+        shell.args(["sh", "-c", script]);
+        let mut shell = Terminal::start(shell, 33, 99);
+        shell.expect("ready");
+        shell.child.kill().unwrap();
+        until("the launcher is gone", || launchers(name) == 0);
+        assert_eq!(s.inspect(name, ".State.Status"), "running", "{name}");
+        s.ok(&["kill", "-s", "USR1", name]);
+        assert_eq!(s.ok(&["wait", name]), "5", "{name}");
+    }
+}
+
+/// Processes of `bolt run --name NAME`.
+fn launchers(name: &str) -> usize {
+    let lines = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|process| {
+        let line = std::fs::read(process.path().join("cmdline")).ok()?;
+        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+        let named = words.windows(2).any(|two| two == [&b"--name"[..], name.as_bytes()]);
+        (named && words[0].ends_with(b"bolt")).then_some(())
+    });
+    lines.count()
 }
 
 #[test]
