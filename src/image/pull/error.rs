@@ -163,6 +163,24 @@ impl PullError {
     }
 }
 
+impl PullError {
+    /// The blob has its digest, and no layer can be made of it: to fetch it again is no use, and to
+    /// keep it neither.
+    pub(super) fn blames_the_blob(&self) -> bool {
+        match self {
+            PullError::DiffId { .. } => true,
+            PullError::Unpack { source, .. } => matches!(
+                source,
+                UnpackError::Truncated { .. }
+                    | UnpackError::Header { .. }
+                    | UnpackError::Refused { .. }
+                    | UnpackError::Limit { .. }
+            ),
+            _ => false,
+        }
+    }
+}
+
 /// Whether some cause of `error` is ENOSPC or EDQUOT.
 pub(super) fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);

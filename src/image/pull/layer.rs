@@ -69,6 +69,12 @@ fn downloaded(
             }
             return Err(wrong);
         }
+        Err(useless) if useless.blames_the_blob() => {
+            if let Ok(arrived) = whole.recv() {
+                arrived.partial.remove()?;
+            }
+            return Err(useless);
+        }
         other => other?,
     };
     // The network thread has told its error already when no file comes.

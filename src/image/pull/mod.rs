@@ -199,23 +199,35 @@ pub fn tags(
 
 /// Asks policy.json before anything is opened or sent.
 fn check_policy(request: &PullRequest<'_>) -> Result<(), PullError> {
-    let of_layout = |path: &Path, image: &Option<LayoutImage>| {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        match image {
-            Some(LayoutImage::Name(name)) => format!("{}:{name}", path.display()),
-            _ => path.display().to_string(),
+    let check = |transport, scope: &str| request.policy.check(transport, scope);
+    match &request.name {
+        ImageName::Docker(reference) => check("docker", &reference.policy_scope())?,
+        ImageName::OciLayout { path, image } => {
+            scopes(path, image).iter().try_for_each(|scope| check("oci", scope))?;
         }
-    };
-    let (transport, scope) = match &request.name {
-        ImageName::Docker(reference) => ("docker", reference.policy_scope()),
-        ImageName::OciLayout { path, image } => ("oci", of_layout(path, image)),
-        ImageName::OciArchive { path, image } => ("oci-archive", of_layout(path, image)),
-        ImageName::S3(name) => ("s3", name.policy_scope()),
+        ImageName::OciArchive { path, image } => {
+            scopes(path, image).iter().try_for_each(|scope| check("oci-archive", scope))?;
+        }
+        ImageName::S3(name) => check("s3", &name.policy_scope())?,
         ImageName::Drift(name) => return Err(PullError::NoPlace(name.to_string())),
         ImageName::Short(name) => return Err(PullError::NoPlace(name.to_string())),
         ImageName::Id(id) => return Err(PullError::NoPlace(id.to_string())),
+    }
+    Ok(())
+}
+
+/// The scopes of a local image, each of which must allow it: its place without links and `..`, and
+/// as it was spelled. By one alone a link would lead around a rule for the other.
+fn scopes(path: &Path, image: &Option<LayoutImage>) -> Vec<String> {
+    let spelled = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // What cannot be resolved cannot be opened either.
+    let mut places = vec![std::fs::canonicalize(path).unwrap_or_else(|_| spelled.clone()), spelled];
+    places.dedup();
+    let scope = |place: std::path::PathBuf| match image {
+        Some(LayoutImage::Name(name)) => format!("{}:{name}", place.display()),
+        _ => place.display().to_string(),
     };
-    Ok(request.policy.check(transport, &scope)?)
+    places.into_iter().map(scope).collect()
 }
 
 fn open<'p>(
