@@ -13,6 +13,7 @@ mod house;
 mod image;
 mod library;
 mod publish;
+mod pull;
 mod rules;
 mod run;
 mod soak;

@@ -112,7 +112,8 @@ fn cve_2025_31133_52565_52881_masks_do_not_follow_the_image() {
     }
 }
 
-/// Images whose `/dev`, `/proc`, `/sys` or deeper targets are links to elsewhere.
+/// Images whose `/dev`, `/proc` or `/sys` is a link, to elsewhere or not: no such start. `/etc` may
+/// be one: what is mounted in it then lies where it leads within the root.
 #[test]
 fn cve_2026_41579_47766_links_in_the_place_of_mounts() {
     let s = session!();
@@ -120,15 +121,42 @@ fn cve_2026_41579_47766_links_in_the_place_of_mounts() {
     std::fs::set_permissions(outside.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777))
         .unwrap();
     let outside_path = outside.path().to_str().unwrap().to_owned();
+    let mounted = "/bin/busybox awk '{ print $5 }' /proc/self/mountinfo";
+    let nothing = "No such file or directory";
     for name in ["dev", "proc", "sys", "etc"] {
-        for target in [outside_path.as_str(), "/", "..", "/nowhere", "loop"] {
+        for (target, etc) in [
+            (outside_path.as_str(), Err(nothing)),
+            ("/", Ok("")),
+            ("..", Ok("")),
+            ("inside", Ok("/inside")),
+            ("/nowhere", Err(nothing)),
+            ("loop", Err("Symbolic link loop")),
+        ] {
             let id = s.pull(&image(|root| {
+                std::fs::create_dir(root.join("inside")).unwrap();
                 let target = if target == "loop" { name } else { target };
                 symlink(target, root.join(name)).unwrap();
             }));
-            let out = shell(&s, &id, &[], "/bin/busybox echo ran");
-            let clean = (out.code == 125 && out.err.contains(name)) || out.out == "ran\n";
-            assert!(clean, "{name} -> {target}: {out:?}");
+            let out = shell(&s, &id, &[], mounted);
+            let what = format!("{name} -> {target}: {out:?}");
+            let refusal = if name == "etc" { etc } else { Err("Not a directory") };
+            match refusal {
+                Err(why) => {
+                    assert_eq!((out.code, out.out.as_str()), (125, ""), "{what}");
+                    assert!(out.err.starts_with(&format!("bolt: mount /{name}")), "{what}");
+                    assert!(out.err.contains(why), "{what}");
+                }
+                Ok(place) => {
+                    assert_eq!((out.code, out.err.as_str()), (0, ""), "{what}");
+                    let mut points: Vec<&str> = out.out.lines().collect();
+                    points.retain(|p| !["/proc", "/dev", "/sys"].iter().any(|k| p.starts_with(k)));
+                    points.sort_unstable();
+                    let files = ["hostname", "hosts", "resolv.conf"];
+                    let mut want = files.map(|file| format!("{place}/{file}")).to_vec();
+                    want.insert(0, "/".to_owned());
+                    assert_eq!(points, want, "{what}");
+                }
+            }
         }
     }
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);

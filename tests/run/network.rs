@@ -1,5 +1,6 @@
 //! Networks of containers that are alone.
 
+use super::machine::{HIDE, changed, may_change};
 use crate::harness::process::{finish, lives};
 use crate::harness::user::{IMAGE, Session, has, until};
 use std::io::{Read, Write};
@@ -107,6 +108,48 @@ fn pasta_gives_an_interface() {
     }
     let text = s.ok(&["run", "--rm", IMAGE, "ip", "-o", "addr"]);
     assert!(text.lines().any(|l| !l.contains(" lo ") && l.contains("inet ")), "{text}");
+}
+
+/// Names of the interfaces, and who answers names.
+const UPLINK: &str = "ls /sys/class/net | sort; grep nameserver /etc/resolv.conf | head -n 1";
+
+#[test]
+fn without_pasta_the_default_is_slirp4netns() {
+    let s = session!();
+    if !may_change() || !has("slirp4netns") {
+        skip!("no slirp4netns, or nobody who can hide pasta from one command");
+    }
+    let hide = format!("{HIDE} hide pasta");
+    let out = changed(&s, &hide, &["run", "--name", "x", IMAGE, "sh", "-c", UPLINK]);
+    // The interface and the address that slirp4netns is told to use.
+    assert_eq!((out.code, out.out.as_str()), (0, "lo\ntap0\nnameserver 10.0.2.3\n"), "{out:?}");
+    assert_eq!((out.err.as_str(), s.inspect("x", "json .Denied").as_str()), ("", "[]"));
+    let out = changed(&s, &hide, &["run", "--rm", "--network", "pasta", IMAGE, "true"]);
+    assert!(out.code == 125 && out.err.contains("pasta(1) is not installed"), "{out:?}");
+}
+
+#[test]
+fn with_neither_program_the_default_is_no_network_and_told_in_one_line() {
+    let s = session!();
+    if !may_change() {
+        skip!("only root can hide programs from one command");
+    }
+    let hide = format!("{HIDE} hide pasta; hide slirp4netns");
+    let told = "no network: neither pasta(1) nor slirp4netns(1) is installed; install the package \
+                'passt'";
+    let out = changed(&s, &hide, &["run", "--name", "x", IMAGE, "sh", "-c", UPLINK]);
+    assert_eq!((out.code, out.out.as_str()), (0, "lo\n"), "{out:?}");
+    assert_eq!(out.err, format!("bolt: warning: {told}\n"));
+    assert_eq!(s.inspect("x", "json .Denied"), format!("[\"{told}\"]"));
+    // Who asked for ports is not served by that.
+    let words = ["run", "--rm", "-p", "127.0.0.1::80", IMAGE, "echo", "ran"];
+    let out = changed(&s, &hide, &words);
+    assert_eq!((out.code, out.out.as_str()), (125, ""), "{out:?}");
+    assert!(out.err.contains("--publish: the container gets no network: neither"), "{out:?}");
+    // Nor told to who wants none.
+    let words = ["run", "--rm", "--network", "none", IMAGE, "echo", "ran"];
+    let out = changed(&s, &hide, &words);
+    assert_eq!((out.code, out.out.as_str(), out.err.as_str()), (0, "ran\n", ""), "{out:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Capabilities, the filter, masks, devices.
+//! Capabilities, the filter, masks, devices, what is mounted.
 
 use crate::harness::image::TestImage;
 use crate::harness::user::Session;
@@ -145,6 +145,58 @@ fn nothing_is_executed_from_dev() {
     assert_eq!(out.code, 126, "{out:?}");
     let options = "grep -E ' /dev(/pts|/shm|/mqueue)? ' /proc/mounts | grep -vc noexec";
     assert_eq!(s.once(&[], &["sh", "-c", options]).out, "0\n");
+}
+
+/// Where every container has a file system of its own.
+const OWN: [&str; 6] = ["/dev", "/dev/mqueue", "/dev/pts", "/dev/shm", "/proc", "/sys"];
+
+/// What is mounted there, each once: place, type, flags, and those of its options that are ours.
+fn own_mounts(mountinfo: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in mountinfo.lines() {
+        // proc_pid_mountinfo(5): any number of fields before the hyphen.
+        let (mount, system) = line.split_once(" - ").unwrap();
+        let (mount, system) = (Vec::from_iter(mount.split(' ')), Vec::from_iter(system.split(' ')));
+        if OWN.contains(&mount[4]) {
+            let flags = mount[5].split(',').filter(|flag| *flag != "relatime");
+            let ours = ["size=", "mode=", "ptmxmode="];
+            let is_ours = |option: &&str| ours.iter().any(|key| option.starts_with(key));
+            let options = Vec::from_iter(system[2].split(',').filter(is_ours)).join(",");
+            let flags = Vec::from_iter(flags).join(",");
+            found.push(format!("{} {} {flags} {options}", mount[4], system[0]));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn file_systems_of_its_own() {
+    let s = session!();
+    let script = "cat /proc/self/mountinfo";
+    let want = |shm: &str| {
+        [
+            "/dev tmpfs rw,nosuid,noexec size=65536k,mode=755".to_owned(),
+            "/dev/mqueue mqueue rw,nosuid,nodev,noexec ".to_owned(),
+            "/dev/pts devpts rw,nosuid,noexec mode=620,ptmxmode=666".to_owned(),
+            format!("/dev/shm tmpfs rw,nosuid,nodev,noexec size={shm}"),
+            "/proc proc rw,nosuid,nodev,noexec ".to_owned(),
+            "/sys sysfs ro,nosuid,nodev,noexec ".to_owned(),
+        ]
+    };
+    // Made ahead, made with the plan, and made beside a container that lives.
+    assert_eq!(own_mounts(&s.script(&[], script)), want("65536k"));
+    assert_eq!(own_mounts(&s.script(&["--shm-size", "1m"], script)), want("1024k"));
+    assert_eq!(own_mounts(&s.script(&["--userns", "keep-id"], script)), want("65536k"));
+    s.detached("x", &[], "exec sleep 1000");
+    assert_eq!(own_mounts(&s.script(&["-u", "player"], script)), want("65536k"));
+    let modes = "stat -c '%a %u:%g' /dev /dev/shm /dev/pts /dev/mqueue";
+    assert_eq!(s.script(&[], modes), "755 0:0\n1777 0:0\n755 0:0\n1777 0:0");
+    // Any user's to write to, and nobody else's to see.
+    let write = "echo mine >/dev/shm/x && cat /dev/shm/x && touch /dev/mqueue/q";
+    assert_eq!(s.script(&["-u", "player"], write), "mine");
+    assert_eq!(s.script(&[], "ls -A /dev/shm /dev/mqueue"), "/dev/mqueue:\n\n/dev/shm:");
+    s.ok(&["rm", "-f", "-t", "0", "x"]);
 }
 
 #[test]

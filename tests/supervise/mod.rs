@@ -18,5 +18,6 @@ mod pause;
 mod programs;
 mod restarts;
 mod secrets;
+mod stop;
 mod units;
 mod update;
