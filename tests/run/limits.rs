@@ -58,3 +58,42 @@ fn a_small_limit_of_file_sizes_is_told_and_the_payload_has_its_signal() {
         assert_eq!(ignored.unwrap().unwrap() & 1 << 24, 0, "{words}: {out}");
     }
 }
+
+/// Root's containers have groups of their own where control groups are of version 1 or mixed.
+#[test]
+fn limits_of_version_1_hold_and_an_out_of_memory_end_is_told() {
+    let s = session!();
+    let memory = std::path::Path::new("/sys/fs/cgroup/memory");
+    if !rustix::process::geteuid().is_root() || !memory.join("memory.limit_in_bytes").exists() {
+        skip!("only root may make groups of version 1, where there are some");
+    }
+    let root = |args: &[&str]| {
+        let mut command = s.command_of_the_tester(s.program());
+        command.env("BOLT_ROOT", s.dir().join("root")).args(args);
+        finish(command.spawn().unwrap(), Duration::from_secs(30), "bolt as root")
+    };
+    let pulled = root(&["pull", "-q", &s.image_source()]);
+    let image = pulled.out.trim();
+    let held = ["-m", "64m", "--cpus", "0.5", "--pids-limit", "50", image, "sleep", "1000"];
+    let out = root(&[&["run", "-d", "--name", "held", "--network", "none"], &held[..]].concat());
+    assert_eq!((out.code, out.err.as_str()), (0, ""), "{out:?}");
+    let id = out.out.trim();
+    for (file, wanted) in [
+        ("memory/bolt/ID/memory.limit_in_bytes", "67108864"),
+        ("cpu/bolt/ID/cpu.cfs_quota_us", "50000"),
+        ("pids/bolt/ID/pids.max", "50"),
+    ] {
+        let path = format!("/sys/fs/cgroup/{}", file.replace("ID", id));
+        assert_eq!(std::fs::read_to_string(&path).unwrap().trim(), wanted, "{path}");
+    }
+    assert_eq!(root(&["inspect", "-f", "{{json .Denied}}", "held"]).out.trim(), "[]");
+    assert_eq!(root(&["rm", "-f", "-t", "0", "held"]).code, 0);
+    assert!(!memory.join("bolt").join(id).exists());
+
+    let eater = ["-m", "32m", image, "sh", "-c", "a=x; while :; do a=$a$a; done"];
+    let out = root(&[&["run", "--name", "eater", "--network", "none"], &eater[..]].concat());
+    assert_eq!(out.code, 137, "{out:?}");
+    assert!(out.err.contains("it was out of memory"), "{out:?}");
+    assert_eq!(root(&["inspect", "-f", "{{.State.OOMKilled}}", "eater"]).out.trim(), "true");
+    assert_eq!(root(&["rm", "eater"]).code, 0);
+}
