@@ -96,6 +96,55 @@ fn a_killed_run_takes_its_pull_along() {
     assert!(last.headers.contains_key("range"), "{last:?}");
 }
 
+/// Each download goes on at the very byte where the one before it was killed.
+#[test]
+fn downloads_that_are_killed() {
+    let s = session!();
+    let registry = Registry::start(registry::Options::default());
+    let image = TestImage::new(&[3_000_000]);
+    registry.push(&image, "box:1");
+    let digest = image.layers()[1].0.clone();
+    // A second and a half for all of it.
+    let proxy = Proxy::start(registry.address(), |_, _| Fault::Slow(2_000_000));
+    let pull = ["pull", "-q", "--tls-verify=false", &format!("{}/box:1", proxy.host())];
+    let hex = digest.trim_start_matches("sha256:");
+    let part = s.data().join(format!("store/blobs/sha256/{}/{hex}.part", &hex[..2]));
+    let ranges = || {
+        let asked = proxy.requests().into_iter();
+        let asked = asked.filter(|r| r.method == "GET" && r.path.ends_with(&digest));
+        asked.map(|request| request.headers.get("range").cloned()).collect::<Vec<_>>()
+    };
+    let mut resumed = 0;
+    for n in 0..rounds(12, 100) {
+        let kept = std::fs::metadata(&part).map_or(0, |meta| meta.len());
+        let before = ranges().len();
+        killed_after(&s, &pull, instant(n, Duration::from_millis(1500)));
+        s.assert_quiet();
+        if let Some(range) = ranges().get(before) {
+            let wanted = (kept > 0).then(|| format!("bytes={kept}-"));
+            assert_eq!(*range, wanted, "round {n}");
+            resumed += u32::from(kept > 0);
+        }
+        assert_whole_but_kept(&s, &part, n);
+        if s.run(&["image", "exists", &format!("{}/box:1", proxy.host())]).code == 0 {
+            s.ok(&["rmi", "-f", &format!("{}/box:1", proxy.host())]);
+        }
+    }
+    assert!(resumed > 2, "{resumed}");
+    let id = s.ok(&pull);
+    s.ok(&["run", "--rm", "--network", "none", &id, "/bin/busybox", "true"]);
+    assert_whole(&s, "at the end");
+}
+
+/// The store is whole, and looking at it takes nothing away from a download that broke off.
+fn assert_whole_but_kept(s: &Session, part: &std::path::Path, round: u32) {
+    let size = || std::fs::metadata(part).map_or(0, |meta| meta.len());
+    let before = size();
+    let check = s.run(&["system", "check"]);
+    assert!(check.code == 0 || check.out.contains("left over"), "round {round}: {check:?}");
+    assert_eq!(size(), before, "round {round}");
+}
+
 #[test]
 fn pulls_that_are_killed() {
     let s = session!();
