@@ -26,6 +26,7 @@ pub mod reference;
 pub mod registry;
 pub mod relayout;
 pub mod s3;
+mod share;
 pub mod source;
 pub mod types;
 pub mod unpack;

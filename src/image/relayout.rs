@@ -2,8 +2,9 @@
 //! its record, and unpacked again for other owners. Done once, at first use; no network.
 
 use crate::image::hash::HashingReader;
+use crate::image::share::Share;
 use crate::image::types::{Digest, ImageRecord, LayerRecord};
-use crate::image::unpack::{Limits, Owners, RebuildError, UnpackError, rebuild, unpack_layer};
+use crate::image::unpack::{Owners, RebuildError, UnpackError, rebuild, unpack_layer};
 use crate::store::{Layout, Store, StoreError};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use std::io::{self, BufReader, BufWriter, Write};
@@ -91,6 +92,7 @@ fn one(
     let (read, write) = io::pipe().map_err(|e| RelayoutError::Io(chain.clone(), e))?;
     let mut writer = staging.record_writer()?;
     let mut reader = HashingReader::new(read, &layer.diff_id);
+    let limits = Share::of(1).limits(None);
     let (rebuilt, unpacked) = std::thread::scope(|scope| {
         let feeder = scope.spawn(|| {
             let mut out = BufWriter::new(write);
@@ -98,8 +100,7 @@ fn one(
                 .and_then(|()| out.flush().map_err(RebuildError::Write))
         });
         let tar = BufReader::with_capacity(BUFFER, &mut reader);
-        let unpacked =
-            unpack_layer(tar, staging.dir(), owners, &Limits::default(), Some(&mut writer));
+        let unpacked = unpack_layer(tar, staging.dir(), owners, &limits, Some(&mut writer));
         if unpacked.is_err() {
             // A feeder that still writes must not wait for a reader that has given up.
             let _ = io::copy(&mut reader, &mut io::sink());

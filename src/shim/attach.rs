@@ -67,7 +67,7 @@ pub enum End {
 /// Signals that are forwarded without a terminal: all that can be caught, except those about this
 /// very process (SIGCHLD, SIGPIPE, SIGURG, faults) and its terminal (SIGTSTP, SIGTTIN, SIGTTOU,
 /// SIGWINCH). SIGHUP is both: sent by somebody it is forwarded, but when our terminal is closed the
-/// container is left alone.
+/// container is left alone, and under nohup(1) it stays ignored.
 pub fn proxied_signals() -> Vec<i32> {
     let own = [
         libc::SIGKILL,
@@ -86,8 +86,9 @@ pub fn proxied_signals() -> Vec<i32> {
         libc::SIGTRAP,
         libc::SIGSYS,
     ];
+    let hidden = |n: &i32| *n == libc::SIGHUP && signals::is_ignored(*n);
     // 32 to 34 belong to the C library.
-    (1..=31).chain(35..=signals::MAX).filter(|n| !own.contains(n)).collect()
+    (1..=31).chain(35..=signals::MAX).filter(|n| !own.contains(n) && !hidden(n)).collect()
 }
 
 /// Signals that a client with a terminal looks at itself.
@@ -142,6 +143,7 @@ pub fn attach(
     let mut session = Session {
         conn,
         options,
+        terminal: options.sig_proxy && !options.tty && terminal::is_there(),
         keys: options.detach_keys.clone(),
         input_open: options.stdin,
         ending: EndOfInput::default(),
@@ -172,6 +174,8 @@ struct Sink {
 struct Session<'a> {
     conn: &'a Connection,
     options: &'a Options,
+    /// There was a controlling terminal when this began.
+    terminal: bool,
     keys: DetachKeys,
     input_open: bool,
     ending: EndOfInput,
@@ -254,7 +258,7 @@ impl Session<'_> {
     fn take_signals(&mut self, signals: &Signals, typed: bool) -> Result<Option<End>, ClientError> {
         while let Some((signo, by_kernel)) = signals.next_of().map_err(io_error("read a signal"))? {
             match signo {
-                libc::SIGHUP if by_kernel || terminal::is_hung_up() => {
+                libc::SIGHUP if by_kernel || (self.terminal && !terminal::is_there()) => {
                     return Ok(Some(End::Interrupted(signo)));
                 }
                 _ if !self.options.tty => self.queue(&Request::Signal { signo })?,

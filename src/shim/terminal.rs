@@ -1,7 +1,7 @@
 //! The caller's terminal: raw while attached, as it was on every way out.
 
 use bolt_shim::launch::TtySize;
-use rustix::io::Errno;
+use rustix::fs::{Mode, OFlags};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -49,9 +49,8 @@ pub fn size(fd: impl AsFd) -> Option<TtySize> {
     (size.ws_row > 0 && size.ws_col > 0).then_some(TtySize { rows: size.ws_row, cols: size.ws_col })
 }
 
-/// Whether a terminal among the standard streams is gone: all that is asked of it is EIO then
-/// (tty_ioctl(4), after a hang-up).
-pub fn is_hung_up() -> bool {
-    let gone = |fd: BorrowedFd<'_>| tcgetattr(fd).is_err_and(|e| e == Errno::IO);
-    gone(io::stdin().as_fd()) || gone(io::stdout().as_fd()) || gone(io::stderr().as_fd())
+/// Whether this process has a controlling terminal, which it loses when that hangs up (tty(4)).
+pub fn is_there() -> bool {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open("/dev/tty", flags, Mode::empty()).is_ok()
 }

@@ -1,9 +1,9 @@
 //! Exit codes, names, ids and what is refused before anything is made.
 
 use crate::harness::process::{finish, signal};
-use crate::harness::pty::Terminal;
 use crate::harness::user::{IMAGE, has, until};
 use std::os::unix::process::CommandExt;
+use std::process::Stdio;
 use std::time::Duration;
 
 #[test]
@@ -302,24 +302,33 @@ fn init_forwards_and_reaps() {
     assert_eq!(out.out, "0\nready\n");
 }
 
-/// The shell that leads the session is killed: its terminal hangs up, and the launcher with it.
+/// script(1) is the window of a terminal here: when it is killed, the terminal hangs up. bash is
+/// told so, and tells its jobs, whatever their streams are.
 #[test]
 fn a_terminal_that_hangs_up_leaves_the_container() {
     let s = session!();
-    if !has("setsid") {
-        skip!("no setsid");
+    if !has("script") || !has("bash") {
+        skip!("no script or no bash");
     }
-    for (name, terminal) in [("hung-up", None), ("hung-up-tty", Some("-it"))] {
-        let mut shell = s.command("setsid");
-        shell.args(["--ctty", "sh", "-c", "\"$0\" \"$@\"; :"]).arg(s.program());
-        shell.args(["run", "--network", "none", "--name", name]).args(terminal).arg(IMAGE);
-        let script =
-            "trap 'exit 43' HUP; trap 'exit 5' USR1; echo ready; while :; do sleep 0.05; done";
-        shell.args(["sh", "-c", script]);
-        let mut shell = Terminal::start(shell, 33, 99);
-        shell.expect("ready");
-        shell.child.kill().unwrap();
-        until("the launcher is gone", || launchers(name) == 0);
+    let payload =
+        "trap 'exit 43' HUP; trap 'exit 5' USR1; echo ready; while :; do sleep 0.05; done";
+    for (name, before, flag, after) in [
+        ("hung-up", "", "", "; :"),
+        ("hung-up-tty", "", "-it", "; :"),
+        ("hung-up-job", "", "", "</dev/null >log 2>&1 & cat"),
+        ("hung-up-nohup", "nohup", "", "</dev/null >log 2>&1 & cat"),
+    ] {
+        let words = format!("run --network none --name {name} {flag} {IMAGE} sh -c \"$PAYLOAD\"");
+        let job = format!("exec bash -ic '{before} \"$BOLT\" {words} {after}'");
+        let mut window = s.command("script");
+        window.args(["-qc", &job, "/dev/null"]).stdin(Stdio::piped());
+        let mut window = window.env("BOLT", s.program()).env("PAYLOAD", payload).spawn().unwrap();
+        until("ready", || s.run(&["logs", name]).out.contains("ready"));
+        window.kill().unwrap();
+        window.wait().unwrap();
+        if name != "hung-up-nohup" {
+            until("the launcher is gone", || launchers(name) == 0);
+        }
         assert_eq!(s.inspect(name, ".State.Status"), "running", "{name}");
         s.ok(&["kill", "-s", "USR1", name]);
         assert_eq!(s.ok(&["wait", name]), "5", "{name}");

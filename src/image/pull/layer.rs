@@ -212,7 +212,7 @@ fn unpack(
     let tar = decompress(BufReader::with_capacity(BUFFER, packed))
         .map_err(|source| read_error(shop, blob, source))?;
     let tar = HashingReader::new(tar, &layer.diff_id);
-    let limits = shop.share.limits(blob.size);
+    let limits = shop.share.limits(Some(blob.size));
     let mut record = staging.record_writer()?;
     let (stats, tar) = std::thread::scope(|scope| {
         let (tar, thread) = read_ahead(scope, tar);

@@ -14,7 +14,6 @@ mod error;
 mod layer;
 mod plan;
 mod resolve;
-mod share;
 mod variants;
 mod work;
 
@@ -37,6 +36,7 @@ use crate::image::registry::{Endpoint, Patience, Proxies, RegistrySource};
 use crate::image::s3::credentials::AwsPlaces;
 use crate::image::s3::place::Place;
 use crate::image::s3::{Bucket, BucketLayout, S3Client, S3Error};
+use crate::image::share::Share;
 use crate::image::source::history::History;
 use crate::image::source::origin::Origin;
 use crate::image::source::pool::Pool;
@@ -360,7 +360,7 @@ fn fetch_layers(
         layout: request.layout,
         owners: request.owners,
         keep_blobs: request.keep_blobs,
-        share: share::Share::of(jobs.len()),
+        share: Share::of(jobs.len()),
         place: &place,
         progress,
     };

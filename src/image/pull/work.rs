@@ -3,8 +3,8 @@
 use super::PullError;
 use super::layer;
 use super::plan::{Arrived, Arriving, Feed, Job};
-use super::share::Share;
 use crate::image::progress::Progress;
+use crate::image::share::Share;
 use crate::image::source::{Delivery, OpenBlob, Sink, Source, SourceError, Wanted};
 use crate::image::types::Descriptor;
 use crate::image::unpack::Owners;

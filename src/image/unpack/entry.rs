@@ -3,7 +3,7 @@
 use super::error::UnpackError;
 use super::header::{self, Block};
 use super::limits::Limits;
-use super::pax::{self, Pax};
+use super::pax::{self, MapPlace, Pax};
 use super::source::Source;
 use super::sparse::{self, SparseMap};
 use std::io::{self, BufRead};
@@ -101,20 +101,21 @@ pub(super) fn next<R: BufRead>(
             return Err(source.limit(limits.entries, "entries"));
         }
         let header = Header::from_byte_slice(&block);
-        let damaged = |reason| UnpackError::Header { entry: source.entry, reason };
+        let damaged = damaged_at(source);
         if !header::checksum_fits(header) {
             return Err(damaged("its checksum does not fit".to_owned()));
         }
         let size = header::number(&header.as_old().size).map_err(damaged)?;
         match header.as_old().linkflag[0] {
-            b'x' | b'g' => {
+            b'x' => {
                 let body = extension(source, size, limits.extension, "bytes of a pax header")?;
-                let parsed = pax::parse(&body, limits)
-                    .map_err(|reason| UnpackError::Header { entry: source.entry, reason })?;
-                // Global headers are read and, like in Go, apply to nothing.
-                if header.as_old().linkflag[0] == b'x' {
-                    extensions.pax = Some(parsed);
-                }
+                extensions.pax = Some(pax::parse(&body, limits).map_err(damaged_at(source))?);
+            }
+            // It is read, applies to nothing, and as an entry of its own ends what waited for one.
+            b'g' => {
+                let body = extension(source, size, limits.extension, "bytes of a pax header")?;
+                pax::parse(&body, limits).map_err(damaged_at(source))?;
+                extensions = Extensions::default();
             }
             kind @ (b'L' | b'K') => {
                 let max = limits.path as u64;
@@ -129,6 +130,12 @@ pub(super) fn next<R: BufRead>(
             _ => return assemble(source, header, size, extensions, limits).map(Some),
         }
     }
+}
+
+/// An error of the header being read.
+fn damaged_at<R>(source: &Source<'_, R>) -> impl Fn(String) -> UnpackError + Copy + use<R> {
+    let entry = source.entry;
+    move |reason| UnpackError::Header { entry, reason }
 }
 
 /// Reads the next header; `false` at the end. Two zero blocks, or the end of the bytes, end the
@@ -181,16 +188,20 @@ fn assemble<R: BufRead>(
     let damaged = |reason| UnpackError::Header { entry: number, reason };
     let old = header.as_old();
     let mut pax = extensions.pax.unwrap_or_default();
-    let path = extensions
-        .long_name
-        .or_else(|| pax.sparse.name.take())
-        .or_else(|| pax.path.take())
-        .unwrap_or_else(|| header.path_bytes().into_owned());
+    let mut path =
+        extensions.long_name.or_else(|| pax.path.take()).unwrap_or_else(|| header::name(header));
     let link = extensions
         .long_link
         .or_else(|| pax.linkpath.take())
         .unwrap_or_else(|| header.link_name_bytes().unwrap_or_default().into_owned());
     let kind = kind_of(old.linkflag[0], path.ends_with(b"/")).map_err(damaged)?;
+    // The name of a sparse file comes last, and counts for a sparse file alone.
+    if old.linkflag[0] != b'S' && pax.sparse.map().map_err(damaged)? != MapPlace::None {
+        path = pax.sparse.name.take().filter(|name| !name.is_empty()).unwrap_or(path);
+        if kind != Kind::File {
+            return Err(damaged("it is sparse and no file".to_owned()));
+        }
+    }
     // Go: what has no content has no data, whatever the size field says (RUSTSEC-2026-0068: all
     // readers must agree where the next header is; pax `size` counts for this entry only).
     let has_data = matches!(kind, Kind::File | Kind::Label);
@@ -242,17 +253,17 @@ fn read_sparse<R: BufRead>(
     let (extents, size) = if header.as_old().linkflag[0] == b'S' {
         let gnu = header.as_gnu().ok_or_else(|| damaged("it is sparse but not GNU's".into()))?;
         sparse::old_gnu(source, gnu, limits, number)?
-    } else if (pax.sparse.major, pax.sparse.minor) == (Some(1), Some(0)) {
-        let size = pax.sparse.size.ok_or_else(missing)?;
-        let (extents, read) = sparse::pax_1_0(source, entry.stored, limits, number)?;
-        entry.data = entry.stored - read;
-        (extents, size)
-    } else if pax.sparse.major.is_some_and(|major| major > 0) {
-        return Err(damaged("its sparse format is newer than 1.0".to_owned()));
-    } else if let Some(extents) = &pax.sparse.extents {
-        (extents.clone(), pax.sparse.size.ok_or_else(missing)?)
     } else {
-        return Ok(());
+        match pax.sparse.map().map_err(damaged)? {
+            MapPlace::None => return Ok(()),
+            MapPlace::Header(extents) => (extents, pax.sparse.size().ok_or_else(missing)?),
+            MapPlace::Data => {
+                let size = pax.sparse.size().ok_or_else(missing)?;
+                let (extents, read) = sparse::pax_1_0(source, entry.stored, limits, number)?;
+                entry.data = entry.stored - read;
+                (extents, size)
+            }
+        }
     };
     let map = SparseMap::checked(extents, size, entry.data).map_err(damaged)?;
     entry.sparse = Some(map);
@@ -261,8 +272,9 @@ fn read_sparse<R: BufRead>(
 
 fn kind_of(flag: u8, slash: bool) -> Result<Kind, String> {
     Ok(match flag {
-        // Before ustar a directory was a file whose name ends in a slash.
-        0 | b'0' | b'7' if slash => Kind::Dir,
+        // Before ustar, which names the type of a file, a directory was one whose name ends in a
+        // slash.
+        0 if slash => Kind::Dir,
         0 | b'0' | b'7' | b'S' => Kind::File,
         b'1' => Kind::HardLink,
         b'2' => Kind::Symlink,
@@ -276,12 +288,8 @@ fn kind_of(flag: u8, slash: bool) -> Result<Kind, String> {
 }
 
 fn device(header: &Header, kind: Kind) -> Result<(u64, u64), String> {
-    // Both dialects keep the numbers at the same place.
-    let fields = &header.as_bytes()[329..345];
     match kind {
-        Kind::Char | Kind::Block => {
-            Ok((header::number(&fields[..8])?, header::number(&fields[8..])?))
-        }
+        Kind::Char | Kind::Block => header::device(header),
         _ => Ok((0, 0)),
     }
 }

@@ -11,6 +11,63 @@ pub(super) type Block = [u8; BLOCK as usize];
 /// Where a header has its checksum.
 const CHECKSUM: Range<usize> = 148..156;
 
+/// Who laid the header out. The magic decides, and nothing else: whoever looks at more of it than
+/// Go's `archive/tar` reads another name than every other engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// Unix version 7: no field behind the link.
+    V7,
+    Ustar,
+    /// Jörg Schilling's star: times behind a shorter prefix.
+    Star,
+    Gnu,
+}
+
+fn dialect(header: &[u8; BLOCK as usize]) -> Dialect {
+    match (&header[257..263], &header[263..265]) {
+        (b"ustar\0", _) if &header[508..] == b"tar\0" => Dialect::Star,
+        (b"ustar\0", _) => Dialect::Ustar,
+        (b"ustar ", b" \0") => Dialect::Gnu,
+        _ => Dialect::V7,
+    }
+}
+
+/// The name in the header itself, with its prefix.
+pub(super) fn name(header: &Header) -> Vec<u8> {
+    let bytes = header.as_bytes();
+    let name = text(&bytes[..100]);
+    let prefix = match dialect(bytes) {
+        Dialect::V7 => b"",
+        Dialect::Ustar => text(&bytes[345..500]),
+        Dialect::Star => text(&bytes[345..476]),
+        Dialect::Gnu => prefix_of_old_go(bytes),
+    };
+    if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
+}
+
+/// GNU's header has no prefix but two times. Go before 1.8 wrote one all the same, and Go since
+/// then takes what is no time for it.
+fn prefix_of_old_go(header: &[u8; BLOCK as usize]) -> &[u8] {
+    let is_time = |field: &[u8]| field[0] == 0 || signed_number(field).is_ok();
+    let prefix = text(&header[345..500]);
+    let times = is_time(&header[345..357]) && is_time(&header[357..369]);
+    if times || !prefix.is_ascii() { b"" } else { prefix }
+}
+
+/// Major and minor number of a device, which version 7 has no place for.
+pub(super) fn device(header: &Header) -> Result<(u64, u64), String> {
+    let bytes = header.as_bytes();
+    match dialect(bytes) {
+        Dialect::V7 => Ok((0, 0)),
+        _ => Ok((number(&bytes[329..337])?, number(&bytes[337..345])?)),
+    }
+}
+
+/// A field up to its first NUL.
+fn text(field: &[u8]) -> &[u8] {
+    field.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
 /// The checksum is right: the sum of all bytes with the field itself as blanks. Old writers
 /// summed signed bytes.
 pub(super) fn checksum_fits(header: &Header) -> bool {
@@ -59,13 +116,14 @@ pub(super) fn signed_number(field: &[u8]) -> Result<i64, String> {
     Ok(value)
 }
 
+/// Blanks and NULs around the field mean nothing; up to the first NUL that is left there are digits
+/// and nothing else.
 fn octal(field: &[u8]) -> Result<u64, String> {
     let is_pad = |b: &u8| *b == b' ' || *b == 0;
     let start = field.iter().position(|b| !is_pad(b)).unwrap_or(field.len());
-    let digits = &field[start..];
-    let digits = &digits[..digits.iter().position(is_pad).unwrap_or(digits.len())];
+    let end = field.iter().rposition(|b| !is_pad(b)).map_or(start, |last| last + 1);
     let bad = || format!("{:?} is no octal number", String::from_utf8_lossy(field));
-    digits.iter().try_fold(0u64, |sum, b| {
+    text(&field[start..end]).iter().try_fold(0u64, |sum, b| {
         let digit = b.checked_sub(b'0').filter(|d| *d < 8).ok_or_else(bad)?;
         sum.checked_mul(8).and_then(|s| s.checked_add(u64::from(digit))).ok_or_else(bad)
     })
@@ -110,6 +168,9 @@ mod tests {
             (b"0000644\0".to_vec(), Some(0o644)),
             (b"  755 \0 ".to_vec(), Some(0o755)),
             (b"\0\0\0\0".to_vec(), Some(0)),
+            (b"644\0junk".to_vec(), Some(0o644)),
+            (b"644 \0junk".to_vec(), None),
+            (b"12 34\0".to_vec(), None),
             (b"77777777777\0".to_vec(), Some(0o77777777777)),
             (base256([0, 0, 0, 2, 0, 0, 0, 1], [0x80, 0, 0, 0]), Some(0x2_0000_0001)),
             (base256([0xff; 8], [0x80, 0, 0, 0]), Some(u64::MAX)),

@@ -1,6 +1,7 @@
 //! Bodies of pax extended headers (POSIX.1-2017 pax, "pax Header Block").
 
 use super::limits::Limits;
+use std::collections::BTreeMap;
 
 /// Fields of one extended header that matter to a layer.
 #[derive(Debug, Default, Clone)]
@@ -20,15 +21,53 @@ pub(super) struct Pax {
 /// `GNU.sparse.*` (GNU tar manual, "Storing Sparse Files").
 #[derive(Debug, Default, Clone)]
 pub(super) struct PaxSparse {
-    pub(super) major: Option<u64>,
-    pub(super) minor: Option<u64>,
+    /// As they are spelled: `01` is no 1.
+    major: Vec<u8>,
+    minor: Vec<u8>,
     pub(super) name: Option<Vec<u8>>,
-    /// `realsize` of 0.1 and 1.0, `size` of 0.0 and 0.1.
-    pub(super) size: Option<u64>,
+    /// Of 0.0 and 0.1.
+    size: Option<u64>,
+    /// Of 0.1 and 1.0.
+    real_size: Option<u64>,
+    /// How many pieces 0.0 and 0.1 have.
+    blocks: Option<u64>,
     /// Pieces of 0.0 and 0.1.
-    pub(super) extents: Option<Vec<(u64, u64)>>,
+    extents: Vec<(u64, u64)>,
     /// An `offset` of 0.0 that waits for its `numbytes`.
     offset: Option<u64>,
+}
+
+/// Where the map of a sparse file is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum MapPlace {
+    /// It is no sparse file.
+    None,
+    /// In the extended header (0.0 and 0.1).
+    Header(Vec<(u64, u64)>),
+    /// Before the file's content (1.0).
+    Data,
+}
+
+impl PaxSparse {
+    /// Decides by the version, and where there is none by the map, as Go does.
+    pub(super) fn map(&self) -> Result<MapPlace, String> {
+        match (&self.major[..], &self.minor[..]) {
+            (b"1", b"0") => Ok(MapPlace::Data),
+            (b"", b"") if self.extents.is_empty() => Ok(MapPlace::None),
+            (b"", b"") | (b"0", b"0" | b"1") => {
+                if self.blocks != Some(self.extents.len() as u64) {
+                    return Err("its sparse map is not as long as it says".to_owned());
+                }
+                Ok(MapPlace::Header(self.extents.clone()))
+            }
+            _ => Err("its sparse format is not known".to_owned()),
+        }
+    }
+
+    /// Length of the file with its holes.
+    pub(super) fn size(&self) -> Option<u64> {
+        self.size.or(self.real_size)
+    }
 }
 
 const XATTR: &[u8] = b"SCHILY.xattr.";
@@ -43,6 +82,7 @@ pub(super) fn parse(body: &[u8], limits: &Limits) -> Result<Pax, String> {
         apply(&mut pax, key, value, limits)?;
         rest = after;
     }
+    pax.xattrs = last_of_each(std::mem::take(&mut pax.xattrs));
     if pax.sparse.offset.is_some() {
         return Err("pax: GNU.sparse.offset without GNU.sparse.numbytes".to_owned());
     }
@@ -96,9 +136,13 @@ fn add_xattr(pax: &mut Pax, name: &[u8], value: &[u8], limits: &Limits) -> Resul
     if value.len() > limits.xattr {
         return Err(format!("an extended attribute of {} bytes", value.len()));
     }
-    pax.xattrs.retain(|(n, _)| n != name);
     pax.xattrs.push((name.to_vec(), value.to_vec()));
     Ok(())
+}
+
+/// The last value of each name, in the order of the names: a header may have a hundred thousand.
+fn last_of_each(xattrs: Vec<(Vec<u8>, Vec<u8>)>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    if xattrs.len() < 2 { xattrs } else { BTreeMap::from_iter(xattrs).into_iter().collect() }
 }
 
 fn apply_sparse(
@@ -108,24 +152,25 @@ fn apply_sparse(
     limits: &Limits,
 ) -> Result<(), String> {
     match name {
-        b"major" => sparse.major = Some(decimal(value)?),
-        b"minor" => sparse.minor = Some(decimal(value)?),
+        b"major" => sparse.major = value.to_vec(),
+        b"minor" => sparse.minor = value.to_vec(),
         b"name" => sparse.name = Some(value.to_vec()),
-        b"size" | b"realsize" => sparse.size = Some(decimal(value)?),
-        b"numblocks" => sparse.extents = Some(sparse.extents.take().unwrap_or_default()),
+        b"size" => sparse.size = Some(decimal(value)?),
+        b"realsize" => sparse.real_size = Some(decimal(value)?),
+        b"numblocks" => sparse.blocks = Some(decimal(value)?),
         b"offset" if sparse.offset.is_some() => {
             return Err("pax: two GNU.sparse.offset in a row".to_owned());
         }
         b"offset" => sparse.offset = Some(decimal(value)?),
         b"numbytes" => {
             let offset = sparse.offset.take().ok_or("pax: GNU.sparse.numbytes comes first")?;
-            let extents = sparse.extents.get_or_insert_default();
+            let extents = &mut sparse.extents;
             if extents.len() >= limits.extents {
                 return Err(format!("a sparse file of more than {} pieces", limits.extents));
             }
             extents.push((offset, decimal(value)?));
         }
-        b"map" => sparse.extents = Some(map(value)?),
+        b"map" => sparse.extents = map(value)?,
         _ => {}
     }
     Ok(())

@@ -5,6 +5,7 @@ mod gnu;
 mod hostile;
 mod limits;
 mod meaning;
+mod readings;
 mod threads;
 
 use super::*;

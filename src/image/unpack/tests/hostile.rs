@@ -393,8 +393,13 @@ fn sparse_maps_that_lie_are_refused() {
         ("0,5,5", "100", 5),
     ] {
         let mut head = Head::new("f", b'0');
+        let blocks = (map.split(',').count() / 2).to_string();
         let tar = Tar::new()
-            .pax(&[("GNU.sparse.map", map.as_bytes()), ("GNU.sparse.size", size.as_bytes())])
+            .pax(&[
+                ("GNU.sparse.numblocks", blocks.as_bytes()),
+                ("GNU.sparse.map", map.as_bytes()),
+                ("GNU.sparse.size", size.as_bytes()),
+            ])
             .entry(head.size(data), &[b'x'; 10][..data as usize])
             .end();
         assert!(Scratch::new().unpack(&tar).is_err(), "{map}");
@@ -425,7 +430,11 @@ fn mutated_headers_stay_inside() {
         .hard_link("h", "d/f")
         .pax(&[("path", &long), ("mtime", b"1.5"), ("SCHILY.xattr.user.a", b"b")])
         .file("x", "content")
-        .pax(&[("GNU.sparse.map", b"0,2,10,3"), ("GNU.sparse.size", b"20")])
+        .pax(&[
+            ("GNU.sparse.numblocks", b"2"),
+            ("GNU.sparse.map", b"0,2,10,3"),
+            ("GNU.sparse.size", b"20"),
+        ])
         .file("sparse", "12345")
         .file("d/.wh.gone", "")
         .end();

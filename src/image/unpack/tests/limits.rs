@@ -43,7 +43,13 @@ fn bytes() {
 fn bytes_of_holes() {
     let mut head = Head::new("f", b'0');
     let tar = Tar::new()
-        .pax(&[("GNU.sparse.map", b""), ("GNU.sparse.size", b"9223372036854775807")])
+        .pax(&[
+            ("GNU.sparse.major", b"0"),
+            ("GNU.sparse.minor", b"1"),
+            ("GNU.sparse.numblocks", b"0"),
+            ("GNU.sparse.map", b""),
+            ("GNU.sparse.size", b"9223372036854775807"),
+        ])
         .entry(head.size(0), b"")
         .end();
     limited(&tar, Limits::default());

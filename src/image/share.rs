@@ -1,4 +1,4 @@
-//! What of the machine each layer of a pull may use.
+//! What of the machine each of the layers that are unpacked at once may use.
 
 use crate::image::unpack::Limits;
 use crate::sys::rlimit;
@@ -37,9 +37,9 @@ impl Share {
         Share { workers, descriptors: files.saturating_sub(others) / workers }
     }
 
-    /// What the layer of a blob of so many bytes may ask for.
-    pub(super) fn limits(&self, blob: u64) -> Limits {
-        Limits { descriptors: self.descriptors, ..Limits::for_blob(blob) }
+    /// What a layer may ask for, whose blob has so many bytes if it is known.
+    pub(super) fn limits(&self, compressed: Option<u64>) -> Limits {
+        Limits { compressed, descriptors: self.descriptors, ..Limits::default() }
     }
 }
 
@@ -61,6 +61,6 @@ mod tests {
             assert_eq!(share, Share { workers, descriptors }, "{cores} {files} {jobs}");
         }
         assert!(Share::new(2, u64::MAX, 2).descriptors > 1 << 30);
-        assert_eq!(Share::new(2, 1024, 2).limits(7).compressed, Some(7));
+        assert_eq!(Share::new(2, 1024, 2).limits(Some(7)).compressed, Some(7));
     }
 }
