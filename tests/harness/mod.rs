@@ -14,6 +14,7 @@ pub(crate) mod s3;
 #[macro_use]
 pub(crate) mod skip;
 pub(crate) mod tls;
+pub(crate) mod token;
 pub(crate) mod user;
 
 use std::path::{Path, PathBuf};

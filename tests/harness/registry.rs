@@ -1,6 +1,7 @@
 //! A real docker-registry on a free loopback port.
 
 use super::image::TestImage;
+use super::token::Tokens;
 use super::{Scratch, run};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ pub(crate) struct Registry {
     dir: Scratch,
     address: SocketAddr,
     options: Options,
+    /// Only who logs in may push.
+    credentials: bool,
 }
 
 /// A loopback port that nobody listens on.
@@ -41,9 +44,18 @@ pub(crate) fn free_port() -> u16 {
 
 impl Registry {
     pub(crate) fn start(options: Options) -> Self {
+        Self::on_disk(options, None)
+    }
+
+    /// One that lets in who has a token of that service.
+    pub(crate) fn trusting(tokens: &Tokens) -> Self {
+        Self::on_disk(Options::default(), Some(tokens))
+    }
+
+    fn on_disk(options: Options, tokens: Option<&Tokens>) -> Self {
         let dir = Scratch::new();
         let storage = format!("filesystem: {{rootdirectory: {}}}", dir.join("data").display());
-        Self::over(&storage, dir, options)
+        Self::over(&storage, dir, options, tokens)
     }
 
     /// One that keeps its blobs in a bucket, and sends those who ask for them there.
@@ -53,10 +65,10 @@ impl Registry {
              regionendpoint: \"{endpoint}\", bucket: {bucket}, secure: false, v4auth: true, \
              rootdirectory: /registry}}"
         );
-        Self::over(&storage, Scratch::new(), Options::default())
+        Self::over(&storage, Scratch::new(), Options::default(), None)
     }
 
-    fn over(storage: &str, dir: Scratch, options: Options) -> Self {
+    fn over(storage: &str, dir: Scratch, options: Options, tokens: Option<&Tokens>) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut config = format!(
             "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
@@ -86,6 +98,9 @@ impl Registry {
                 file.display()
             ));
         }
+        if let Some(tokens) = tokens {
+            config.push_str(&tokens.config());
+        }
         let path = dir.join("config.yml");
         std::fs::write(&path, config).unwrap();
         let log = std::fs::File::create(dir.join("log")).unwrap();
@@ -99,7 +114,8 @@ impl Registry {
             .stderr(log)
             .spawn()
             .unwrap();
-        let registry = Registry { child, dir, address, options };
+        let credentials = options.password || tokens.is_some();
+        let registry = Registry { child, dir, address, options, credentials };
         registry.await_port();
         registry
     }
@@ -149,7 +165,7 @@ impl Registry {
             std::fs::copy(key, certs.join("client.key")).unwrap();
             args.extend(["--dest-cert-dir", certs.to_str().unwrap()]);
         }
-        if self.options.password {
+        if self.credentials {
             args.extend(["--dest-creds", &credentials]);
         }
         args.extend([source.as_str(), target.as_str()]);

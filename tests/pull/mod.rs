@@ -1,12 +1,15 @@
 //! `bolt pull` as an ordinary user types it, with files of settings in his own directory.
 
 mod bombs;
+mod flow;
+mod gate;
 mod logins;
 mod platforms;
 mod policies;
 mod progress;
 mod registries;
 mod tls;
+mod tokens;
 mod twins;
 
 use crate::harness::image::TestImage;
