@@ -109,12 +109,12 @@ pub(super) fn next<R: BufRead>(
         match header.as_old().linkflag[0] {
             b'x' => {
                 let body = extension(source, size, limits.extension, "bytes of a pax header")?;
-                extensions.pax = Some(pax::parse(&body, limits).map_err(damaged_at(source))?);
+                extensions.pax = Some(pax::parse(&body, limits).map_err(damaged)?);
             }
             // It is read, applies to nothing, and as an entry of its own ends what waited for one.
             b'g' => {
                 let body = extension(source, size, limits.extension, "bytes of a pax header")?;
-                pax::parse(&body, limits).map_err(damaged_at(source))?;
+                pax::parse(&body, limits).map_err(damaged)?;
                 extensions = Extensions::default();
             }
             kind @ (b'L' | b'K') => {
