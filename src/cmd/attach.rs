@@ -10,6 +10,7 @@ use crate::settings::Settings;
 use crate::shim::attach::{self, attach};
 use crate::shim::client::Connection;
 use crate::shim::detach::DetachKeys;
+use crate::shim::terminal;
 use anyhow::Context;
 use bolt_shim::control::Request;
 
@@ -57,6 +58,7 @@ pub(super) fn follow(
         stderr: true,
         tty: config.process.tty,
         sig_proxy: sig_proxy.unwrap_or(true),
+        terminal: terminal::is_there(),
         detach_keys,
     };
     match attach(conn, &options, None) {

@@ -116,6 +116,7 @@ pub fn run(mut args: Args, settings: &Settings) -> anyhow::Result<u8> {
         stderr: true,
         tty: created.config.process.tty,
         sig_proxy: args.sig_proxy,
+        terminal: !args.detach && terminal::is_there(),
         detach_keys: keys,
     };
     let held = if args.detach { None } else { attach::hold(&options)? };

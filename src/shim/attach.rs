@@ -42,6 +42,9 @@ pub struct Options {
     pub tty: bool,
     /// Forward signals; with a terminal those of [`TERMINAL_PROXIED`] alone.
     pub sig_proxy: bool,
+    /// We have a controlling terminal, which may hang up: asked before the start, during which it
+    /// may.
+    pub terminal: bool,
     /// Keys that detach; only looked for with a terminal.
     pub detach_keys: DetachKeys,
 }
@@ -143,7 +146,6 @@ pub fn attach(
     let mut session = Session {
         conn,
         options,
-        terminal: options.sig_proxy && !options.tty && terminal::is_there(),
         keys: options.detach_keys.clone(),
         input_open: options.stdin,
         ending: EndOfInput::default(),
@@ -174,8 +176,6 @@ struct Sink {
 struct Session<'a> {
     conn: &'a Connection,
     options: &'a Options,
-    /// There was a controlling terminal when this began.
-    terminal: bool,
     keys: DetachKeys,
     input_open: bool,
     ending: EndOfInput,
@@ -258,7 +258,7 @@ impl Session<'_> {
     fn take_signals(&mut self, signals: &Signals, typed: bool) -> Result<Option<End>, ClientError> {
         while let Some((signo, by_kernel)) = signals.next_of().map_err(io_error("read a signal"))? {
             match signo {
-                libc::SIGHUP if by_kernel || (self.terminal && !terminal::is_there()) => {
+                libc::SIGHUP if by_kernel || (self.options.terminal && !terminal::is_there()) => {
                     return Ok(Some(End::Interrupted(signo)));
                 }
                 _ if !self.options.tty => self.queue(&Request::Signal { signo })?,
