@@ -139,7 +139,7 @@ fn remembered(store: &Path, kernel: &str) -> Option<Option<String>> {
     let device = meta.dev();
     let tried: Tried = serde_json::from_slice(&small::read_regular(&path).ok()?).ok()?;
     let holds = tried.version == VERSION && tried.kernel == kernel && tried.device == device;
-    // A clock that was set back makes it new.
+    // A time to come tells nothing of its age: it does not hold.
     let fresh = meta.modified().ok()?.elapsed().is_ok_and(|age| age < REFUSED_FOR);
     (holds && (tried.refusal.is_none() || fresh)).then_some(tried.refusal)
 }

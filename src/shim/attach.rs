@@ -42,8 +42,8 @@ pub struct Options {
     pub tty: bool,
     /// Forward signals; with a terminal those of [`TERMINAL_PROXIED`] alone.
     pub sig_proxy: bool,
-    /// We have a controlling terminal, which may hang up: asked before the start, during which it
-    /// may.
+    /// This process has a controlling terminal. Asked before the start: by the first words of the
+    /// program it may have hung up.
     pub terminal: bool,
     /// Keys that detach; only looked for with a terminal.
     pub detach_keys: DetachKeys,
@@ -61,7 +61,8 @@ pub enum End {
     },
     /// The detach keys were typed.
     Detached,
-    /// This signal came while a terminal was attached, or our terminal hung up; the container runs on.
+    /// This signal came while a terminal was attached, or our terminal hung up; the container runs
+    /// on.
     Interrupted(i32),
     /// Nobody reads our output any more (EPIPE); the container runs on.
     OutputClosed,

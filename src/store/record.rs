@@ -10,8 +10,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::PathBuf;
 
-/// Headers and padding compress well at any level: those of 40,000 files to 258 kB by level 1 and to 205 kB
-/// by level 3, which takes twice the time, on the thread that makes the files.
+/// Headers and padding compress well at any level: those of 40,000 files to 258 kB by level 1, and
+/// to 205 kB by level 3, which takes nearly twice the time of the thread that makes the files.
 const LEVEL: i32 = 1;
 
 /// Takes the tar record of a layer under way. Handed back to [`super::Staging::commit`].

@@ -17,6 +17,15 @@ fn second_group(s: &Session) -> Result<u32, String> {
     all.find(|gid| *gid != s.user.gid).ok_or_else(|| "you are in one group only".to_owned())
 }
 
+/// A file that the group may read, as a volume: root's where root tests, else the user's own.
+fn file_of(s: &Session, group: u32) -> String {
+    let file = s.file("of-the-group", "for members\n");
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    chown(&file, is_root.then_some(0), Some(group)).unwrap();
+    format!("{file}:/file")
+}
+
 /// `bolt ARGS` by the user as a member of the group.
 fn by_member(s: &Session, group: u32, args: &[&str]) -> Out {
     let mut command = if rustix::process::geteuid().is_root() {
@@ -37,14 +46,10 @@ fn a_kept_group_opens_its_file() {
         Ok(group) => group,
         Err(why) => skip!(why),
     };
-    let file = s.file("of-the-group", "for members\n");
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
-    let is_root = rustix::process::geteuid().is_root();
-    chown(&file, is_root.then_some(0), Some(group)).unwrap();
-    let mount = format!("{file}:/file");
+    let mount = file_of(&s, group);
     // The file of a user who tests is his own: another one in the container has to read it.
     let mut users = vec![&["-u", "player"][..]];
-    if is_root {
+    if rustix::process::geteuid().is_root() {
         users.extend([&[][..], &["--userns", "keep-id"], &["--init"]]);
     }
     let once = ["run", "--rm", "--network", "none", "-v", &mount];
@@ -67,11 +72,7 @@ fn an_exec_has_the_groups_that_its_container_kept() {
         Ok(group) => group,
         Err(why) => skip!(why),
     };
-    let file = s.file("of-the-group", "for members\n");
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
-    let is_root = rustix::process::geteuid().is_root();
-    chown(&file, is_root.then_some(0), Some(group)).unwrap();
-    let mount = format!("{file}:/file");
+    let mount = file_of(&s, group);
     let begin = ["run", "-d", "--network", "none", "--user", "player", "-v", &mount];
     for (name, flags) in [("kept", &["--group-add", "keep-groups"][..]), ("plain", &[])] {
         let words = [&begin, &["--name", name][..], flags, &[IMAGE, "sleep", "1000"]].concat();

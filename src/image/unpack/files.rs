@@ -21,7 +21,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 /// Files of up to this many bytes are small.
 pub(super) const SMALL: u64 = 64 << 10;
 /// Most files of a batch, where descriptors allow so many. Each batch wakes a thread: by 64 a pull
-/// of small files takes 1 to 3 % less time than by 32, by 128 no less.
+/// of small files takes up to 3 % less time than by 32, by 128 no less.
 const BATCH_FILES: usize = 64;
 /// Batches whose files are open: one is gathered, one waits, one is written.
 const UNDER_WAY: usize = 3;

@@ -140,7 +140,8 @@ fn add_xattr(pax: &mut Pax, name: &[u8], value: &[u8], limits: &Limits) -> Resul
     Ok(())
 }
 
-/// The last value of each name, in the order of the names: a header may have a hundred thousand.
+/// The last value of each name, in the order of the names. Sorted, for a header may have fifty
+/// thousand of them.
 fn last_of_each(xattrs: Vec<(Vec<u8>, Vec<u8>)>) -> Vec<(Vec<u8>, Vec<u8>)> {
     if xattrs.len() < 2 { xattrs } else { BTreeMap::from_iter(xattrs).into_iter().collect() }
 }
@@ -254,6 +255,14 @@ mod tests {
         let pax = parse(b"28 SCHILY.xattr.user.a=\n=\n\n\n", &Limits::default());
         let pax = pax.unwrap();
         assert_eq!(pax.xattrs, [(b"user.a".to_vec(), b"\n=\n\n".to_vec())]);
+    }
+
+    #[test]
+    fn the_last_value_of_an_attribute_counts() {
+        let body = b"20 SCHILY.xattr.b=3\n20 SCHILY.xattr.a=1\n20 SCHILY.xattr.a=2\n";
+        let pax = parse(&body[..], &Limits::default()).unwrap();
+        let pair = |name: &[u8], value: &[u8]| (name.to_vec(), value.to_vec());
+        assert_eq!(pax.xattrs, [pair(b"a", b"2"), pair(b"b", b"3")]);
     }
 
     #[test]

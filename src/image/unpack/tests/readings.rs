@@ -115,11 +115,11 @@ fn a_sparse_name_counts_for_sparse_files_alone() {
     }
 }
 
+/// As many as one header holds: each compared with all others, they took seconds.
 #[test]
-fn of_many_attributes_the_last_value_of_each_name_counts() {
-    let names: Vec<String> = (0..12_000).map(|n| format!("SCHILY.xattr.trusted.{n}")).collect();
-    let records: Vec<(&str, &[u8])> =
-        names.iter().chain(&names).map(|name| (name.as_str(), &b"1"[..])).collect();
+fn tens_of_thousands_of_attributes_are_read() {
+    let names: Vec<String> = (0..38_000).map(|n| format!("SCHILY.xattr.t{n}")).collect();
+    let records: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"1"[..])).collect();
     let stats = Scratch::new().unpack(&Tar::new().pax(&records).file("f", "").end()).unwrap();
-    assert_eq!(stats.xattrs_dropped, 12_000);
+    assert_eq!(stats.xattrs_dropped, 38_000);
 }
