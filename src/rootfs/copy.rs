@@ -356,6 +356,35 @@ mod tests {
         );
     }
 
+    /// Bytes free on the file system of `dir`, when all is written.
+    fn free(dir: &Path) -> u64 {
+        let file = stdfs::File::open(dir).unwrap();
+        fs::syncfs(&file).unwrap();
+        let stat = fs::fstatvfs(&file).unwrap();
+        stat.f_bfree * stat.f_frsize
+    }
+
+    /// In the directory for temporary files. A plain copy shows that the measure sees one.
+    #[test]
+    #[ignore = "needs a file system with reflinks: tests/lab/run"]
+    fn lab_reflink() {
+        const SIZE: usize = 32 << 20;
+        let scratch = Scratch::new("reflink");
+        let a = layer(&scratch, "a");
+        let mut data = vec![0; SIZE];
+        stdfs::File::open("/dev/urandom").unwrap().read_exact(&mut data).unwrap();
+        stdfs::write(a.join("game"), &data).unwrap();
+        let before = free(scratch.path());
+        let root = copied(&scratch, std::slice::from_ref(&a));
+        let shared = before - free(scratch.path());
+        stdfs::write(scratch.path().join("plain"), &data).unwrap();
+        let plain = before - free(scratch.path());
+        assert!(shared < SIZE as u64 / 8 && plain > SIZE as u64 / 2, "{shared} {plain}");
+
+        stdfs::write(root.join("game"), "written").unwrap();
+        assert!(stdfs::read(a.join("game")).unwrap() == data);
+    }
+
     #[test]
     fn a_broken_layer_is_named() {
         let scratch = Scratch::new("copy");

@@ -4,6 +4,7 @@ mod arguments;
 mod buckets;
 mod cves;
 mod denied;
+mod distribution;
 mod doctor;
 mod environment;
 mod exit;

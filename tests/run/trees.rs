@@ -141,7 +141,11 @@ fn make_odd_files(root: &Path) {
 }
 
 /// A line of each file below folders of `root`; `find` is the machine's own, for both sides.
-fn listing(root: &str, folders: &[&str], find: impl Fn(&[&str]) -> String) -> BTreeSet<String> {
+pub(super) fn listing(
+    root: &str,
+    folders: &[&str],
+    find: impl Fn(&[&str]) -> String,
+) -> BTreeSet<String> {
     let folders: Vec<String> = folders.iter().map(|folder| format!("{root}/{folder}")).collect();
     let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
     let shown = ["-type", "d", "-printf", DIRECTORY, "-o", "-printf", OTHER];
@@ -160,7 +164,7 @@ fn names_of_files(tree: &str, find: impl Fn(&[&str]) -> String) -> BTreeSet<Vec<
     files.into_values().map(|names| names.into_iter().collect()).collect()
 }
 
-fn assert_same(sent: &BTreeSet<String>, came: &BTreeSet<String>) {
+pub(super) fn assert_same(sent: &BTreeSet<String>, came: &BTreeSet<String>) {
     let lost: Vec<_> = sent.difference(came).take(20).collect();
     let new: Vec<_> = came.difference(sent).take(20).collect();
     assert!(lost.is_empty() && new.is_empty(), "sent: {lost:#?}\ncame: {new:#?}");

@@ -117,10 +117,20 @@ pub(super) fn apply_xattrs(
             Ok(()) => {}
             // No support here, or file capabilities without the right to give them.
             Err(Errno::OPNOTSUPP | Errno::PERM | Errno::INVAL) => stats.xattrs_dropped += 1,
+            Err(Errno::NOSPC) if has_free_blocks(fd) => {
+                let why = "the file system of the store has no room for so many extended attributes \
+                           of one file";
+                return Err(entry.refused(why));
+            }
             Err(e) => return Err(entry.io("set an extended attribute of", e)),
         }
     }
     Ok(())
+}
+
+/// ext4 keeps all attributes of a file in one block, and says ENOSPC when that is full (xattr(7)).
+fn has_free_blocks(fd: BorrowedFd<'_>) -> bool {
+    fs::fstatvfs(fd).is_ok_and(|disk| disk.f_bavail > 0 && (disk.f_favail > 0 || disk.f_files == 0))
 }
 
 fn is_allowed(name: &[u8]) -> bool {

@@ -343,6 +343,22 @@ fn attributes_that_steer_the_overlay_are_dropped() {
     }
 }
 
+/// ext4 says ENOSPC for it, which is no full disk: nobody shall be told to free some.
+#[test]
+fn more_attributes_than_the_file_system_has_room_for_are_told_as_that() {
+    let long = [b'v'; 40_000];
+    let keys: Vec<String> = (0..20).map(|n| format!("SCHILY.xattr.user.{n}")).collect();
+    let records: Vec<(&str, &[u8])> = keys.iter().map(|k| (k.as_str(), &long[..])).collect();
+    let tar = Tar::new().pax(&records).file("f", "x").end();
+    // Other file systems have room, or say E2BIG.
+    if let Err(e) = Scratch::new().unpack(&tar) {
+        let refused = matches!(&e, UnpackError::Refused { reason, .. } if reason.contains("room"));
+        let other = matches!(&e, UnpackError::Write { source, .. }
+            if source.raw_os_error() != Some(libc::ENOSPC));
+        assert!(refused || other, "{e:?}");
+    }
+}
+
 #[test]
 fn damaged_headers_are_refused() {
     let good = Tar::new().file("f", "hello").end();
