@@ -19,9 +19,9 @@ use std::os::fd::AsFd;
 /// How long a client that does not read is waited for when that cannot be for ever, in
 /// milliseconds.
 const GRACE: i64 = 1000;
-/// How many of the directories that go the launcher lets go of, while we do of the others: it has the
-/// container's own besides.
-const LAUNCHERS: usize = 1;
+/// How many of the directories that go the launcher lets go of, while we do of the last: `upper` and,
+/// which that one keeps until we are done, `work`. It has the container's own besides.
+const LAUNCHERS: usize = 2;
 
 impl Supervisor {
     /// Collects a payload that has ended.
@@ -140,6 +140,7 @@ impl Supervisor {
             // First, so that it is his hold that is the last one.
             self.let_go.drain(..shared);
         }
+        self.let_go.clear();
     }
 
     /// `--rm`, and the payload will never run another instruction: its name, records and empty
