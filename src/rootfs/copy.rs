@@ -376,9 +376,10 @@ mod tests {
         stdfs::write(a.join("game"), &data).unwrap();
         let before = free(scratch.path());
         let root = copied(&scratch, std::slice::from_ref(&a));
-        let shared = before - free(scratch.path());
+        let shared = before.saturating_sub(free(scratch.path()));
+        assert!(stdfs::read(root.join("game")).unwrap() == data);
         stdfs::write(scratch.path().join("plain"), &data).unwrap();
-        let plain = before - free(scratch.path());
+        let plain = before.saturating_sub(free(scratch.path()));
         assert!(shared < SIZE as u64 / 8 && plain > SIZE as u64 / 2, "{shared} {plain}");
 
         stdfs::write(root.join("game"), "written").unwrap();

@@ -31,10 +31,13 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new() -> Self {
+        Scratch::below(&std::env::temp_dir())
+    }
+    pub(crate) fn below(parent: &Path) -> Self {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let n = COUNTER.fetch_add(1, Ordering::Relaxed);
         // No name begins with another one: what belongs to a directory is found by its name.
-        let path = std::env::temp_dir().join(format!("bolt-test-{}-{n:04}", std::process::id()));
+        let path = parent.join(format!("bolt-test-{}-{n:04}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Scratch { path, borrowed: false }
     }

@@ -61,6 +61,11 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
+/// Gives a program `cap_net_raw+ep`.
+pub(super) fn set_net_raw(path: &Path) {
+    setxattr(path, "security.capability", &NET_RAW, XattrFlags::empty()).unwrap();
+}
+
 fn set_time(path: &Path, tv_sec: i64, tv_nsec: i64) {
     let time = Timespec { tv_sec, tv_nsec: tv_nsec as _ };
     let times = Timestamps { last_access: time, last_modification: time };
@@ -124,7 +129,7 @@ fn make_odd_files(root: &Path) {
     dir("made/able", (0, 0), 0o755);
     let able = root.join("made/able/cat");
     fs::copy("/bin/busybox", &able).unwrap();
-    setxattr(&able, "security.capability", &NET_RAW, XattrFlags::empty()).unwrap();
+    set_net_raw(&able);
     // Directories last: a file made in one is a new time of it.
     for (name, seconds, parts) in [
         ("made/empty", 0, 0),
@@ -154,7 +159,10 @@ pub(super) fn listing(
 }
 
 /// The names of each file that has several.
-fn names_of_files(tree: &str, find: impl Fn(&[&str]) -> String) -> BTreeSet<Vec<String>> {
+pub(super) fn names_of_files(
+    tree: &str,
+    find: impl Fn(&[&str]) -> String,
+) -> BTreeSet<Vec<String>> {
     let text = find(&[tree, "!", "-type", "d", "-links", "+1", "-printf", "%i|%P\n"]);
     let mut files = BTreeMap::<&str, BTreeSet<String>>::new();
     for line in text.lines() {

@@ -19,8 +19,8 @@ use std::os::fd::AsFd;
 /// How long a client that does not read is waited for when that cannot be for ever, in
 /// milliseconds.
 const GRACE: i64 = 1000;
-/// How many of the directories that go the launcher lets go of, while we do of the last: `upper` and,
-/// which that one keeps until we are done, `work`. It has the container's own besides.
+/// How many of the directories that go the launcher lets go of, which has the container's own besides:
+/// `upper`, and `work`, which our hold of `work/work` keeps until we let go of that.
 const LAUNCHERS: usize = 2;
 
 impl Supervisor {
@@ -137,7 +137,7 @@ impl Supervisor {
             let shared = if client.is_primary() { LAUNCHERS.min(self.let_go.len()) } else { 0 };
             let fds: Vec<_> = self.let_go[..shared].iter().map(AsFd::as_fd).collect();
             client.send(report, &fds);
-            // First, so that it is his hold that is the last one.
+            // At once, so that it is his hold that is the last one.
             self.let_go.drain(..shared);
         }
         self.let_go.clear();

@@ -5,7 +5,9 @@ use super::Stats;
 use super::entry::Entry;
 use super::error::UnpackError;
 use super::owners::Owners;
-use rustix::fs::{self, AtFlags, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags};
+use rustix::fs::{
+    self, AtFlags, Gid, Mode, StatVfs, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
+};
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::fs::File;
@@ -117,9 +119,9 @@ pub(super) fn apply_xattrs(
             Ok(()) => {}
             // No support here, or file capabilities without the right to give them.
             Err(Errno::OPNOTSUPP | Errno::PERM | Errno::INVAL) => stats.xattrs_dropped += 1,
-            Err(Errno::NOSPC) if has_free_blocks(fd) => {
-                let why = "the file system of the store has no room for so many extended attributes \
-                           of one file";
+            Err(Errno::NOSPC) if fs::fstatvfs(fd).is_ok_and(|disk| has_room(&disk)) => {
+                let why = "the store's file system has no room for these extended attributes of \
+                           one file";
                 return Err(entry.refused(why));
             }
             Err(e) => return Err(entry.io("set an extended attribute of", e)),
@@ -128,9 +130,11 @@ pub(super) fn apply_xattrs(
     Ok(())
 }
 
-/// ext4 keeps all attributes of a file in one block, and says ENOSPC when that is full (xattr(7)).
-fn has_free_blocks(fd: BorrowedFd<'_>) -> bool {
-    fs::fstatvfs(fd).is_ok_and(|disk| disk.f_bavail > 0 && (disk.f_favail > 0 || disk.f_files == 0))
+/// Whether ENOSPC for an attribute is no full disk: ext4 keeps all attributes of a file in one block
+/// (xattr(7)), btrfs each in a node. Clear room, for some file systems ask for much at once.
+fn has_room(disk: &StatVfs) -> bool {
+    const CLEAR: u64 = 64 << 20;
+    disk.f_bavail.saturating_mul(disk.f_frsize) >= CLEAR
 }
 
 fn is_allowed(name: &[u8]) -> bool {
@@ -152,4 +156,19 @@ pub(super) fn times((seconds, nanos): (i64, u32)) -> Timestamps {
 /// Sets all twelve mode bits.
 fn set_mode(fd: impl AsFd, mode: u32, entry: &Entry) -> Result<(), UnpackError> {
     fs::fchmod(fd, Mode::from_raw_mode(mode)).map_err(|e| entry.io("set the mode of", e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_limit_of_attributes() {
+        let disk = fs::statvfs("/").unwrap();
+        for (f_bavail, f_frsize, wanted) in
+            [(0, 4096, false), (100, 4096, false), (1 << 14, 4096, true), (u64::MAX, 4096, true)]
+        {
+            assert_eq!(has_room(&StatVfs { f_bavail, f_frsize, ..disk }), wanted, "{f_bavail}");
+        }
+    }
 }

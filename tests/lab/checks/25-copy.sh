@@ -5,7 +5,10 @@ if [ -z "$BOLT_UNIT_TESTS" ]; then
 	exit 0
 fi
 shares() {
-	mountpoint -q /run/lab-open/btrfs || return 1
+	mountpoint -q /run/lab-open/btrfs || {
+		echo 'the kernel has no btrfs, or mkfs.btrfs made none'
+		return 1
+	}
 	TMPDIR=/run/lab-open/btrfs "$BOLT_UNIT_TESTS" --ignored --exact rootfs::copy::tests::lab_reflink >out 2>&1
 	status=$?
 	cat out
